@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as const };
+
+/** `fast` runs in every `npm test`; `long` holds the suites that need minutes (`npm run test:long`). */
+export default defineConfig({
+  test: {
+    ...shared,
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'fast',
+          include: ['packages/*/src/**/*.test.{ts,tsx}', 'examples/**/*.test.ts', 'tests/**/*.test.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**', 'tests/**/*.long.test.ts'],
+        },
+      },
+      {
+        test: { ...shared, name: 'long', include: ['tests/**/*.long.test.ts'], testTimeout: 1_800_000 },
+      },
+    ],
+  },
+});
