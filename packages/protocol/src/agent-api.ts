@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { reportedOutcome, runError } from './api.ts';
+
+/** Numbers of the agent protocol (DESIGN section 4). */
+export const AGENT_PROTOCOL = {
+  leaseMs: 60_000,
+  heartbeatMs: 20_000,
+  /** Added to the lease before an attempt counts as lost: the agent ends its job within this time. */
+  lostGraceMs: 15_000,
+  /** Longest a claim call waits at the server. */
+  maxClaimWaitMs: 25_000,
+  /** New attempts after infrastructure losses, per run. */
+  lostBudget: 3,
+  /** Bytes of one append. */
+  maxAppendBytes: 1024 * 1024,
+} as const;
+
+export const streamName = z.enum(['log', 'metrics']);
+export type StreamName = z.infer<typeof streamName>;
+
+export const registerAgent = z.strictObject({
+  /** Id from an earlier registration; kept by the agent in its data directory. */
+  agentId: z.string().optional(),
+  name: z.string().min(1).max(200),
+  hostname: z.string().max(255),
+  version: z.string().max(100),
+  bootId: z.string().max(200),
+  slots: z.int().min(1).max(10_000),
+  gpus: z.int().min(0).max(1024),
+  queues: z.array(z.string().min(1).max(100)).min(1).max(100),
+  labels: z.record(z.string().max(100), z.string().max(200)).default({}),
+});
+export type RegisterAgent = z.input<typeof registerAgent>;
+export const registeredAgent = z.object({ agentId: z.string(), leaseMs: z.int(), heartbeatMs: z.int() });
+export type RegisteredAgent = z.infer<typeof registeredAgent>;
+
+/** An attempt that the agent holds, and whether it knows already that it is to be cancelled. */
+export const heldAttempt = z.strictObject({ attemptId: z.string(), epoch: z.int(), cancelling: z.boolean() });
+export type HeldAttempt = z.infer<typeof heldAttempt>;
+
+/** What to run: written to the attempt directory as spec.json, token left out. */
+export const attemptSpec = z.object({
+  attemptId: z.string(),
+  runId: z.string(),
+  rootId: z.string(),
+  /** Path of the stage, for example "sweep/large". */
+  stage: z.string(),
+  number: z.int(),
+  epoch: z.int(),
+  executor: z.string(),
+  /** A list is executed as is; a string by `sh -c`. */
+  command: z.union([z.string(), z.array(z.string())]),
+  /** Absolute, or relative to the agent's working directory. */
+  workingDir: z.string(),
+  env: z.record(z.string(), z.string()),
+  params: z.record(z.string(), z.unknown()),
+  gpus: z.int(),
+  graceMs: z.int(),
+});
+export type AttemptSpec = z.infer<typeof attemptSpec>;
+
+export const claimWork = z.strictObject({
+  /** New for each claim, the same for a repeat after a lost answer: the repeat gets the same attempts. */
+  requestId: z.string().min(8).max(100),
+  free: z.int().min(0).max(1000),
+  freeGpus: z.int().min(0).max(1024),
+  held: z.array(heldAttempt).max(10_000),
+  waitMs: z.int().min(0).max(AGENT_PROTOCOL.maxClaimWaitMs),
+});
+export type ClaimWork = z.input<typeof claimWork>;
+
+export const assignment = z.object({ spec: attemptSpec, token: z.string(), leaseMs: z.int() });
+export type Assignment = z.infer<typeof assignment>;
+
+/** `cancel`: end it with grace and report. `discard`: it is over or fenced; kill it, report nothing. */
+export const agentCommand = z.object({
+  attemptId: z.string(),
+  epoch: z.int(),
+  action: z.enum(['cancel', 'discard']),
+});
+export type AgentCommand = z.infer<typeof agentCommand>;
+
+export const claimedWork = z.object({ assignments: z.array(assignment), commands: z.array(agentCommand) });
+export type ClaimedWork = z.infer<typeof claimedWork>;
+
+export const heartbeat = z.strictObject({ held: z.array(heldAttempt).max(10_000) });
+export const heartbeatAnswer = z.object({
+  leaseMs: z.int(),
+  /** Attempts whose lease was renewed. */
+  renewed: z.array(z.string()),
+  commands: z.array(agentCommand),
+});
+export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
+
+export const datasetRecord = z.strictObject({
+  name: z.string().min(1).max(200),
+  path: z.string().min(1).max(4096),
+  role: z.enum(['input', 'output']).default('output'),
+  rows: z.int().min(0).optional(),
+});
+/** What the agent reports of a dataset line once it has hashed the file. */
+export const reportedDataset = datasetRecord.extend({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sizeBytes: z.int().min(0),
+});
+export type ReportedDataset = z.infer<typeof reportedDataset>;
+
+const reportBase = { attemptId: z.string(), epoch: z.int(), token: z.string().max(200) };
+
+/** Reports of attempts; each is authorised by its own attempt token and is idempotent. */
+export const report = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('started'), ...reportBase, pid: z.int().optional(), at: z.number() }),
+  z.strictObject({ kind: z.literal('progress'), ...reportBase, progress: z.record(z.string(), z.unknown()) }),
+  z.strictObject({
+    kind: z.literal('finished'),
+    ...reportBase,
+    at: z.number(),
+    outcome: reportedOutcome,
+    exitCode: z.int().nullable(),
+    signal: z.string().max(20).nullable(),
+    error: runError.nullable(),
+    outputs: z.record(z.string(), z.unknown()).nullable(),
+    datasets: z.array(reportedDataset).max(1000).default([]),
+    cleanupError: z.string().max(10_000).nullable(),
+    /** Bytes that could not be delivered before the flush deadline, by stream. */
+    undeliveredBytes: z.partialRecord(streamName, z.int()).default({}),
+  }),
+]);
+export type Report = z.input<typeof report>;
+export const reports = z.strictObject({ reports: z.array(report).min(1).max(1000) });
+export const reportResult = z.object({
+  attemptId: z.string(),
+  ok: z.boolean(),
+  /** Set when not ok: ATTEMPT_FENCED, UNAUTHENTICATED, NOT_FOUND or INVALID_REQUEST. */
+  code: z.string().optional(),
+  message: z.string().optional(),
+});
+export const reportResults = z.object({ results: z.array(reportResult) });
+export type ReportResult = z.infer<typeof reportResult>;
+
+/** Answer of an append: the highest contiguous offset that is stored. */
+export const appendAnswer = z.object({ size: z.int() });
+export type AppendAnswer = z.infer<typeof appendAnswer>;

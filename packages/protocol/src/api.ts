@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
+import { RUN_STATUSES } from './run-status.ts';
+
+/** An instant in answers of the API: ISO 8601 in UTC. */
+const instant = z.iso.datetime();
+
+export const runKind = z.enum(['pipeline', 'job', 'graph', 'approval', 'external']);
+export type RunKind = z.infer<typeof runKind>;
+
+export const runError = z.object({
+  code: z.string(),
+  message: z.string(),
+  /** Path of the stage that failed first, for example "sweep/large". */
+  path: z.string().optional(),
+});
+export type RunError = z.infer<typeof runError>;
+
+export const run = z.object({
+  id: z.string(),
+  rootId: z.string(),
+  parentId: z.string().nullable(),
+  kind: runKind,
+  name: z.string(),
+  /** Names from the root's stages down, joined by "/"; "" for the root. */
+  path: z.string(),
+  depth: z.int(),
+  /** Position in the definition, depth first; 0 is the root. */
+  index: z.int(),
+  status: z.enum(RUN_STATUSES),
+  reason: z.string().nullable(),
+  error: runError.nullable(),
+  params: z.record(z.string(), z.unknown()),
+  outputs: z.unknown().nullable(),
+  dependsOn: z.array(z.string()),
+  attempt: z.int(),
+  createdAt: instant,
+  queuedAt: instant.nullable(),
+  startedAt: instant.nullable(),
+  endedAt: instant.nullable(),
+});
+export type Run = z.infer<typeof run>;
+
+/** A run with the runs of its stages, in the order of the definition. */
+export interface RunTree extends Run {
+  children: RunTree[];
+}
+export const runTree: z.ZodType<RunTree> = run.extend({
+  get children() {
+    return z.array(runTree);
+  },
+}) as z.ZodType<RunTree>;
+
+export const statusCounts = z.partialRecord(z.enum(RUN_STATUSES), z.int());
+export type StatusCounts = z.infer<typeof statusCounts>;
+
+/** A line of the list of root runs: the run and how many of its stages (leaves) are in which status. */
+export const runListItem = run.extend({ stages: statusCounts });
+export type RunListItem = z.infer<typeof runListItem>;
+
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+
+export const listRunsQuery = z.object({
+  status: z.enum(RUN_STATUSES).optional(),
+  name: z.string().max(100).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().max(200).optional(),
+});
+
+export const submitRun = z
+  .strictObject({
+    /** The pipeline file's text (YAML or JSON). */
+    source: z.string().optional(),
+    /** Or the definition as JSON. */
+    definition: z.record(z.string(), z.unknown()).optional(),
+    /** Values for the definition's params. */
+    params: z.record(z.string(), z.unknown()).default({}),
+    /** Directory that `workingDir` is relative to, on the machine that runs the jobs; absolute. */
+    baseDir: z.string().max(4096).optional(),
+    /** Shown in messages and on the page, for example "pipeline.yaml". */
+    fileName: z.string().max(4096).optional(),
+  })
+  .refine((body) => (body.source === undefined) !== (body.definition === undefined), {
+    message: 'give exactly one of "source" and "definition"',
+  });
+export type SubmitRun = z.input<typeof submitRun>;
+
+export const cancelRun = z.strictObject({ reason: z.string().max(500).optional() });
+
+export const event = z.object({
+  rootId: z.string(),
+  /** Counts up by one per event of a root run, from 1: the cursor of the feed. */
+  seq: z.int(),
+  runId: z.string(),
+  path: z.string(),
+  type: z.string(),
+  at: instant,
+  data: z.record(z.string(), z.unknown()),
+});
+export type RunEvent = z.infer<typeof event>;
+
+export const attempt = z.object({
+  id: z.string(),
+  runId: z.string(),
+  number: z.int(),
+  epoch: z.int(),
+  status: z.enum(ATTEMPT_STATUSES),
+  agentId: z.string().nullable(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  error: runError.nullable(),
+  cleanupError: z.string().nullable(),
+  progress: z.record(z.string(), z.unknown()).nullable(),
+  logBytes: z.int(),
+  metricsBytes: z.int(),
+  unreachableSince: instant.nullable(),
+  createdAt: instant,
+  startedAt: instant.nullable(),
+  endedAt: instant.nullable(),
+});
+export type Attempt = z.infer<typeof attempt>;
+
+/** A value of a metric in JSON: a number, or "NaN", "Infinity", "-Infinity". */
+export const metricNumber = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]);
+export type MetricNumber = z.infer<typeof metricNumber>;
+
+/** `time` is epoch milliseconds. */
+export const metricPoint = z.object({ step: z.int(), value: metricNumber, time: z.number() });
+export type MetricPoint = z.infer<typeof metricPoint>;
+
+/** All points by key, by step and then by time: the shape of `trainyard runs metrics ID --json`. */
+export const metricPoints = z.record(z.string(), z.array(metricPoint));
+
+export const metricLatest = z.object({
+  key: z.string(),
+  step: z.int(),
+  value: metricNumber,
+  time: z.number(),
+  count: z.int(),
+  min: metricNumber.nullable(),
+  max: metricNumber.nullable(),
+});
+export type MetricLatest = z.infer<typeof metricLatest>;
+
+/** One bucket of a chart series: steps first..last, `count` points; min and max are null if none is finite. */
+export const chartBucket = z.object({
+  firstStep: z.int(),
+  lastStep: z.int(),
+  count: z.int(),
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  first: metricNumber,
+  last: metricNumber,
+  lastTime: z.number(),
+});
+export type ChartBucket = z.infer<typeof chartBucket>;
+export const chartSeries = z.object({ runId: z.string(), key: z.string(), buckets: z.array(chartBucket) });
+export type ChartSeries = z.infer<typeof chartSeries>;
+
+export const datasetVersion = z.object({
+  name: z.string(),
+  sha256: z.string(),
+  sizeBytes: z.int(),
+  rows: z.int().nullable(),
+  path: z.string(),
+  createdAt: instant,
+  runs: z.array(z.object({ runId: z.string(), role: z.enum(['input', 'output']) })),
+});
+export type DatasetVersion = z.infer<typeof datasetVersion>;
+
+export const agentInfo = z.object({
+  id: z.string(),
+  name: z.string(),
+  hostname: z.string(),
+  version: z.string(),
+  slots: z.int(),
+  busySlots: z.int(),
+  queues: z.array(z.string()),
+  gpus: z.int(),
+  online: z.boolean(),
+  lastSeenAt: instant,
+  createdAt: instant,
+});
+export type AgentInfo = z.infer<typeof agentInfo>;
+
+export const serverInfo = z.object({
+  version: z.string(),
+  /** `open`: no login on loopback; `token`: every request needs one. */
+  auth: z.enum(['open', 'token']),
+  database: z.enum(['embedded', 'external']),
+});
+export type ServerInfo = z.infer<typeof serverInfo>;
+
+/** Outcome of a finish report and of the columns it fills. */
+export const reportedOutcome = z.enum(REPORTED_OUTCOMES);

@@ -1,0 +1,70 @@
+/**
+ * The attempt directory, the boundary between Trainyard and a training process. This is the only place
+ * that knows its file names; agent, supervisor, SSH and Slurm executors and tests all ask here.
+ *
+ * Paths use `/`, also on remote hosts.
+ */
+export interface AttemptFiles {
+  readonly dir: string;
+  /** What the agent was asked to run (AttemptSpec as JSON). */
+  readonly spec: string;
+  /** One line `bootId pid startTime`, written atomically by the supervisor before the program starts. */
+  readonly pid: string;
+  /** Combined stdout and stderr of the program, as written. */
+  readonly output: string;
+  /** Directory that the program sees as PLATFORM_METRICS_DIR. */
+  readonly metricsDir: string;
+  /** JSON lines, appended by the program (spec/pipelines.md A4). */
+  readonly metrics: string;
+  /** One JSON object, overwritten by the program (A4). */
+  readonly status: string;
+  /** Control file for cooperative programs: one word, overwritten atomically by the agent. */
+  readonly control: string;
+  /** `{"exitCode": n, "endedAt": epochSeconds}`, written atomically by the supervisor. */
+  readonly exit: string;
+  /** Resolved params of the stage as JSON; the program sees the path as TRAINYARD_PARAMS. */
+  readonly params: string;
+  /** JSON object that the program may write; it sees the path as TRAINYARD_OUTPUTS. */
+  readonly outputs: string;
+  /** JSON lines `{"name","path","role","rows"}` by which the program records datasets. */
+  readonly datasets: string;
+  /** The agent's own journal of what it has reported; never read by the program. */
+  readonly agentState: string;
+}
+
+export function attemptFiles(dir: string, runId: string): AttemptFiles {
+  const metricsDir = `${dir}/metrics`;
+  return {
+    dir,
+    spec: `${dir}/spec.json`,
+    pid: `${dir}/pid`,
+    output: `${dir}/output.log`,
+    metricsDir,
+    ...metricsFiles(metricsDir, runId),
+    control: `${dir}/control`,
+    exit: `${dir}/exit.json`,
+    params: `${dir}/params.json`,
+    outputs: `${dir}/outputs.json`,
+    datasets: `${dir}/datasets.jsonl`,
+    agentState: `${dir}/agent-state.json`,
+  };
+}
+
+/** Names of the two metrics files of a job in a metrics directory (A4). */
+export function metricsFiles(metricsDir: string, jobId: string): { metrics: string; status: string } {
+  return { metrics: `${metricsDir}/${jobId}_metrics.jsonl`, status: `${metricsDir}/${jobId}_status.json` };
+}
+
+/**
+ * Where a program that runs outside Trainyard writes its metrics (A4): PLATFORM_METRICS_DIR, else
+ * `./platform_metrics`; over SSH `{workingDir}/platform_metrics`. Inside Trainyard the variable is set.
+ */
+export function metricsDirectory(options: {
+  env?: Readonly<Record<string, string | undefined>>;
+  sshWorkingDir?: string;
+}): string {
+  if (options.sshWorkingDir !== undefined)
+    return `${options.sshWorkingDir.replace(/\/+$/, '')}/platform_metrics`;
+  const fromEnv = options.env?.['PLATFORM_METRICS_DIR'];
+  return fromEnv === undefined || fromEnv === '' ? './platform_metrics' : fromEnv.replace(/\/+$/, '');
+}

@@ -1,0 +1,22 @@
+/**
+ * Every event type, once, with what it announces and the fields of its data. Events announce; nothing is
+ * controlled through them.
+ */
+export const EVENT_TYPES = {
+  'run.created': 'The run was accepted. data: kind, stages (root only).',
+  'run.ready': 'All dependencies are met. data: indegree, parent.',
+  'run.queued': 'An attempt waits for an agent. data: attempt, queue.',
+  'run.started': 'Its process, or its first stage, started. data: attempt.',
+  'run.retry_scheduled': 'The last attempt failed and another follows. data: attempt, retryAt, error.',
+  'run.cancel_requested': 'Cancel was asked for. data: reason.',
+  'run.cancelling': 'Its processes are being ended. data: reason.',
+  'run.finished': 'The run is terminal. data: status, durationMs, exitCode, error, reason.',
+  'run.skipped': 'The run will never start. data: reason, upstream.',
+  'attempt.claimed': 'An agent took the attempt. data: attempt, agent.',
+  'attempt.finished': 'The attempt is terminal. data: attempt, outcome, exitCode, signal, error, durationMs.',
+  'attempt.unreachable': 'Its agent does not answer; nothing is decided yet. data: attempt, since.',
+  'dataset.recorded': 'A dataset version was recorded. data: name, sha256, role, rows, sizeBytes.',
+  'metrics.problem': 'A line of the metrics file could not be read. data: offset, problem.',
+} as const;
+
+export type EventType = keyof typeof EVENT_TYPES;

@@ -1,0 +1,73 @@
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+export type RunId = Branded<'run'>;
+export type AttemptId = Branded<'att'>;
+export type AgentId = Branded<'agt'>;
+export type TokenId = Branded<'tok'>;
+
+interface IdKinds {
+  run: RunId;
+  att: AttemptId;
+  agt: AgentId;
+  tok: TokenId;
+}
+export type IdPrefix = keyof IdKinds;
+
+/** Crockford base 32: no i, l, o, u, and the characters sort like the numbers they stand for. */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const LENGTH = 26;
+const PATTERNS = new Map<IdPrefix, RegExp>();
+
+let lastMs = 0;
+let counter = 0;
+
+/**
+ * Makes an id such as `run_01k9…`: a UUIDv7 (RFC 9562: 48 bits of milliseconds, then a counter and random
+ * bits) written in 26 characters of Crockford base 32, so ids sort by creation, also within one process
+ * and millisecond.
+ */
+export function newId<P extends IdPrefix>(prefix: P, nowMs: number = Date.now()): IdKinds[P] {
+  return `${prefix}_${encode(uuidv7(nowMs))}` as IdKinds[P];
+}
+
+/** True when `value` has the form of an id with this prefix. Says nothing about whether it exists. */
+export function isId<P extends IdPrefix>(prefix: P, value: string): value is IdKinds[P] {
+  let pattern = PATTERNS.get(prefix);
+  if (pattern === undefined) {
+    pattern = new RegExp(`^${prefix}_[0-7][${ALPHABET}]{${LENGTH - 1}}$`);
+    PATTERNS.set(prefix, pattern);
+  }
+  return pattern.test(value);
+}
+
+function uuidv7(nowMs: number): Uint8Array {
+  // The 12 bits after the version count ids of one millisecond; when they run out, time is borrowed.
+  if (nowMs > lastMs) {
+    lastMs = nowMs;
+    counter = 0;
+  } else if (counter < 0xfff) {
+    counter += 1;
+  } else {
+    lastMs += 1;
+    counter = 0;
+  }
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, Math.floor(lastMs / 2 ** 32));
+  view.setUint32(2, lastMs >>> 0);
+  view.setUint16(6, 0x7000 | counter);
+  view.setUint8(8, 0x80 | (view.getUint8(8) & 0x3f));
+  return bytes;
+}
+
+function encode(bytes: Uint8Array): string {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  let text = '';
+  for (let i = 0; i < LENGTH; i += 1) {
+    text = ALPHABET[Number(value & 31n)] + text;
+    value >>= 5n;
+  }
+  return text;
+}

@@ -1,0 +1,133 @@
+/** One measurement read from a metrics line. */
+export interface MetricValue {
+  readonly key: string;
+  readonly value: number;
+}
+
+export interface MetricLine {
+  /** Training step, an integer >= 0; step 0 is valid. */
+  readonly step: number;
+  /** Epoch milliseconds, or `undefined` when the line carries no timestamp. */
+  readonly timeMs: number | undefined;
+  readonly values: readonly MetricValue[];
+}
+
+export type MetricLineResult =
+  | { readonly ok: true; readonly line: MetricLine }
+  | { readonly ok: false; readonly problem: string };
+
+/** Longest line that is read as a metric; longer ones are reported as a problem and skipped. */
+export const MAX_METRIC_LINE_BYTES = 1024 * 1024;
+/** Most keys that one line may carry. */
+export const MAX_KEYS_PER_LINE = 2000;
+/** Longest key, in characters. */
+export const MAX_KEY_LENGTH = 250;
+
+/** The A4 names that are called otherwise in our domain. */
+const RENAMED: ReadonlyMap<string, string> = new Map([
+  ['loss/actor_loss', 'policy_loss'],
+  ['loss/critic_loss', 'value_loss'],
+  ['loss/total_loss', 'total_loss'],
+]);
+
+/**
+ * Reads one line of a metrics file (spec/pipelines.md A4). Numbers become points; groups such as
+ * `reward: {mean}` become keys `reward/mean`; `loss.actor_loss` is `policy_loss`, `loss.critic_loss` is
+ * `value_loss`; the entries of `raw` keep their own names and never overwrite a named one. `NaN` and
+ * `Infinity`, bare as Python writes them or as strings, are values. Text and null entries are ignored.
+ */
+export function parseMetricLine(text: string): MetricLineResult {
+  if (text.length > MAX_METRIC_LINE_BYTES)
+    return problem(`line is longer than ${MAX_METRIC_LINE_BYTES} characters`);
+  const parsed = parseLenientJson(text);
+  if (parsed === undefined) return problem('not a JSON object');
+  const step = parsed['step'];
+  if (typeof step !== 'number' || !Number.isSafeInteger(step) || step < 0) {
+    return problem(`"step" must be an integer >= 0, found ${JSON.stringify(step) ?? 'nothing'}`);
+  }
+  const values = new Map<string, number>();
+  for (const [key, value] of Object.entries(parsed)) {
+    if (key === 'step' || key === 'timestamp' || key === 'raw') continue;
+    if (!collect(values, key, value, 0)) return problem(`more than ${MAX_KEYS_PER_LINE} keys in one line`);
+  }
+  if (!collectRaw(values, parsed['raw'])) return problem(`more than ${MAX_KEYS_PER_LINE} keys in one line`);
+  return {
+    ok: true,
+    line: { step, timeMs: readTime(parsed['timestamp']), values: [...values].map(toValue) },
+  };
+}
+
+function collect(values: Map<string, number>, key: string, value: unknown, depth: number): boolean {
+  const number = readNumber(value);
+  if (number !== undefined) {
+    const name = RENAMED.get(key) ?? key;
+    if (name.length > 0 && name.length <= MAX_KEY_LENGTH) values.set(name, number);
+    return values.size <= MAX_KEYS_PER_LINE;
+  }
+  if (!isObject(value) || depth >= 4) return true;
+  for (const [inner, innerValue] of Object.entries(value)) {
+    if (!collect(values, `${key}/${inner}`, innerValue, depth + 1)) return false;
+  }
+  return true;
+}
+
+function collectRaw(values: Map<string, number>, raw: unknown): boolean {
+  if (!isObject(raw)) return true;
+  for (const [key, value] of Object.entries(raw)) {
+    const number = readNumber(value);
+    if (number === undefined || values.has(key) || key === 'step' || key === 'timestamp') continue;
+    if (key.length > 0 && key.length <= MAX_KEY_LENGTH) values.set(key, number);
+    if (values.size > MAX_KEYS_PER_LINE) return false;
+  }
+  return true;
+}
+
+function readNumber(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value !== 'string') return undefined;
+  return NON_FINITE.get(value);
+}
+
+const NON_FINITE: ReadonlyMap<string, number> = new Map([
+  ['NaN', Number.NaN],
+  ['nan', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['inf', Number.POSITIVE_INFINITY],
+  ['-Infinity', Number.NEGATIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+]);
+
+function readTime(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value * 1000 : undefined;
+}
+
+function parseLenientJson(text: string): Record<string, unknown> | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // Python's json module writes bare NaN and Infinity: quote those that stand outside of strings.
+    const quoted = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
+      token.startsWith('"') ? token : `"${token}"`,
+    );
+    try {
+      parsed = JSON.parse(quoted);
+    } catch {
+      return undefined;
+    }
+  }
+  return isObject(parsed) ? parsed : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function toValue([key, value]: readonly [string, number]): MetricValue {
+  return { key, value };
+}
+
+function problem(text: string): MetricLineResult {
+  return { ok: false, problem: text };
+}
