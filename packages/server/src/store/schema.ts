@@ -1,0 +1,221 @@
+import type { AttemptStatus, RunKind, RunStatus } from '@trainyard/protocol';
+import type { ColumnType, Generated } from 'kysely';
+
+/** JSON columns are written as text and read as values. */
+type Json<T = unknown> = ColumnType<T, string, string>;
+type NullableJson<T = unknown> = ColumnType<T | null, string | null | undefined, string | null>;
+type Instant = ColumnType<Date, Date | string, Date | string>;
+type NullableInstant = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+
+export interface StoredError {
+  code: string;
+  message: string;
+  path?: string;
+}
+
+/** Definitions, stored once per content. */
+export interface DefinitionsTable {
+  sha256: string;
+  definition: Json;
+  source: string | null;
+  created_at: Generated<Date>;
+}
+
+/** One row per root run: what lists, ownership and the event counter need. */
+export interface TreesTable {
+  root_id: string;
+  name: string;
+  status: RunStatus;
+  definition_sha256: string;
+  file_name: string | null;
+  base_dir: string | null;
+  /** Leaves by status: {"completed": 3, "running": 1}. */
+  counts: Json<Partial<Record<RunStatus, number>>>;
+  event_seq: number;
+  owner_id: string | null;
+  /** Fencing number of the owner; grows with every take-over. */
+  epoch: Generated<number>;
+  lease_until: NullableInstant;
+  idempotency_key: string | null;
+  request_sha256: string | null;
+  created_at: Instant;
+  ended_at: NullableInstant;
+}
+
+export interface RunsTable {
+  id: string;
+  root_id: string;
+  parent_id: string | null;
+  node_index: number;
+  depth: number;
+  kind: RunKind;
+  name: string;
+  path: string;
+  depends_on: string[];
+  status: RunStatus;
+  reason: string | null;
+  error: NullableJson<StoredError>;
+  params: Json<Record<string, unknown>>;
+  outputs: NullableJson;
+  /** Number of the newest attempt; 0 before the first. */
+  attempt: Generated<number>;
+  /** The planner's own fields of this node (dag's node snapshot). */
+  planner: NullableJson<Record<string, unknown>>;
+  created_at: Instant;
+  queued_at: NullableInstant;
+  started_at: NullableInstant;
+  ended_at: NullableInstant;
+}
+
+export interface AttemptsTable {
+  id: string;
+  run_id: string;
+  root_id: string;
+  number: number;
+  epoch: number;
+  status: AttemptStatus;
+  queue: string;
+  priority: number;
+  gpus: number;
+  spec: Json;
+  agent_id: string | null;
+  claim_request: string | null;
+  token_hash: Buffer | null;
+  lease_until: NullableInstant;
+  unreachable_since: NullableInstant;
+  cancel_requested_at: NullableInstant;
+  pid: number | null;
+  exit_code: number | null;
+  signal: string | null;
+  error: NullableJson<StoredError>;
+  progress: NullableJson<Record<string, unknown>>;
+  cleanup_error: string | null;
+  undelivered: NullableJson<Record<string, number>>;
+  created_at: Instant;
+  claimed_at: NullableInstant;
+  started_at: NullableInstant;
+  ended_at: NullableInstant;
+}
+
+/** Facts for the owner of a tree, written by whichever server learned them. */
+export interface TreeInboxTable {
+  id: Generated<number>;
+  root_id: string;
+  event: Json;
+}
+
+export interface EventsTable {
+  root_id: string;
+  seq: number;
+  run_id: string;
+  type: string;
+  at: Instant;
+  data: Json<Record<string, unknown>>;
+}
+
+export interface AgentsTable {
+  id: string;
+  name: string;
+  hostname: string;
+  version: string;
+  boot_id: string;
+  slots: number;
+  gpus: number;
+  queues: string[];
+  labels: Json<Record<string, string>>;
+  last_seen_at: Instant;
+  created_at: Generated<Date>;
+}
+
+export interface TokensTable {
+  id: string;
+  name: string;
+  hash: Buffer;
+  scopes: string[];
+  created_at: Generated<Date>;
+  expires_at: NullableInstant;
+  revoked_at: NullableInstant;
+  last_used_at: NullableInstant;
+}
+
+export interface DatasetVersionsTable {
+  name: string;
+  sha256: string;
+  size_bytes: number;
+  rows: number | null;
+  path: string;
+  created_at: Generated<Date>;
+}
+
+export interface RunDatasetsTable {
+  run_id: string;
+  root_id: string;
+  name: string;
+  sha256: string;
+  role: 'input' | 'output';
+}
+
+export interface StreamsTable {
+  attempt_id: string;
+  stream: 'log' | 'metrics';
+  run_id: string;
+  /** Highest contiguous offset that is stored. */
+  size: number;
+  /** Bytes of the stream that points were built from: always at a line's end. */
+  parsed: Generated<number>;
+}
+
+export interface StreamChunksTable {
+  attempt_id: string;
+  stream: 'log' | 'metrics';
+  offset: number;
+  bytes: Buffer;
+  received_at: Instant;
+}
+
+/** One row per run and key, with the values that tables and searches need. */
+export interface MetricSeriesTable {
+  id: Generated<number>;
+  run_id: string;
+  key: string;
+  last_step: number;
+  last_value: number;
+  last_time: number;
+  count: number;
+  min: number | null;
+  max: number | null;
+}
+
+export interface MetricChunksTable {
+  id: Generated<number>;
+  series_id: number;
+  /** Number of the attempt that wrote the points: where steps repeat, the newest attempt counts. */
+  attempt: number;
+  first_step: number;
+  last_step: number;
+  n: number;
+  min: number | null;
+  max: number | null;
+  first_value: number;
+  last_value: number;
+  last_time: number;
+  codec: number;
+  data: Buffer;
+}
+
+export interface Schema {
+  definitions: DefinitionsTable;
+  trees: TreesTable;
+  runs: RunsTable;
+  attempts: AttemptsTable;
+  tree_inbox: TreeInboxTable;
+  events: EventsTable;
+  agents: AgentsTable;
+  tokens: TokensTable;
+  dataset_versions: DatasetVersionsTable;
+  run_datasets: RunDatasetsTable;
+  streams: StreamsTable;
+  stream_chunks: StreamChunksTable;
+  metric_series: MetricSeriesTable;
+  metric_chunks: MetricChunksTable;
+}
