@@ -13,6 +13,13 @@ export interface StoredError {
   path?: string;
 }
 
+/** Live servers. A tree whose owner is not here, or whose lease is over, may be taken over. */
+export interface ServersTable {
+  id: string;
+  lease_until: Date;
+  started_at: Generated<Date>;
+}
+
 /** Definitions, stored once per content. */
 export interface DefinitionsTable {
   sha256: string;
@@ -35,7 +42,6 @@ export interface TreesTable {
   owner_id: string | null;
   /** Fencing number of the owner; grows with every take-over. */
   epoch: Generated<number>;
-  lease_until: NullableInstant;
   idempotency_key: string | null;
   request_sha256: string | null;
   created_at: Instant;
@@ -73,6 +79,7 @@ export interface AttemptsTable {
   root_id: string;
   number: number;
   epoch: number;
+  node_index: number;
   status: AttemptStatus;
   queue: string;
   priority: number;
@@ -161,8 +168,11 @@ export interface StreamsTable {
   run_id: string;
   /** Highest contiguous offset that is stored. */
   size: number;
-  /** Bytes of the stream that points were built from: always at a line's end. */
+  /** Bytes of the stream that points were built from: at a line's end, or inside of a line too long to read. */
   parsed: Generated<number>;
+  /** Whether `parsed` stands inside of a line that is too long: all up to its end is skipped. */
+  in_long_line: Generated<boolean>;
+  unreadable_lines: Generated<number>;
 }
 
 export interface StreamChunksTable {
@@ -178,12 +188,18 @@ export interface MetricSeriesTable {
   id: Generated<number>;
   run_id: string;
   key: string;
+  first_step: number;
+  /** The newest point: highest step, of those the newest attempt's, of those the latest. */
   last_step: number;
+  last_attempt: number;
   last_value: number;
   last_time: number;
   count: number;
+  /** Of the finite values. */
   min: number | null;
   max: number | null;
+  /** Chunks written since the series was last compacted. */
+  unmerged_chunks: Generated<number>;
 }
 
 export interface MetricChunksTable {
@@ -197,6 +213,7 @@ export interface MetricChunksTable {
   min: number | null;
   max: number | null;
   first_value: number;
+  first_time: number;
   last_value: number;
   last_time: number;
   codec: number;
@@ -204,6 +221,7 @@ export interface MetricChunksTable {
 }
 
 export interface Schema {
+  servers: ServersTable;
   definitions: DefinitionsTable;
   trees: TreesTable;
   runs: RunsTable;

@@ -9,6 +9,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 
 const STATEMENTS = [
+  `create table servers (
+    id text primary key,
+    lease_until timestamptz not null,
+    started_at timestamptz not null default now()
+  )`,
+
   `create table definitions (
     sha256 text primary key,
     definition jsonb not null,
@@ -27,7 +33,6 @@ const STATEMENTS = [
     event_seq bigint not null default 0,
     owner_id text,
     epoch bigint not null default 0,
-    lease_until timestamptz,
     idempotency_key text unique,
     request_sha256 text,
     created_at timestamptz not null,
@@ -67,6 +72,7 @@ const STATEMENTS = [
     root_id text not null,
     number int not null,
     epoch int not null,
+    node_index int not null,
     status text not null,
     queue text not null,
     priority int not null,
@@ -164,6 +170,8 @@ const STATEMENTS = [
     run_id text not null,
     size bigint not null,
     parsed bigint not null default 0,
+    in_long_line boolean not null default false,
+    unreadable_lines bigint not null default 0,
     primary key (attempt_id, stream)
   ) with (fillfactor = 70)`,
   `create table stream_chunks (
@@ -180,12 +188,15 @@ const STATEMENTS = [
     id bigint generated always as identity primary key,
     run_id text not null,
     key text not null,
+    first_step bigint not null,
     last_step bigint not null,
+    last_attempt int not null,
     last_value double precision not null,
     last_time double precision not null,
     count bigint not null,
     min double precision,
     max double precision,
+    unmerged_chunks int not null default 0,
     unique (run_id, key)
   ) with (fillfactor = 70)`,
   `create table metric_chunks (
@@ -198,6 +209,7 @@ const STATEMENTS = [
     min double precision,
     max double precision,
     first_value double precision not null,
+    first_time double precision not null,
     last_value double precision not null,
     last_time double precision not null,
     codec smallint not null,
@@ -205,4 +217,6 @@ const STATEMENTS = [
   )`,
   `alter table metric_chunks alter column data set storage external`,
   `create index metric_chunks_by_series on metric_chunks (series_id, first_step)`,
+  // What compaction looks at: must stay equal to SMALL_CHUNK_POINTS in ingest/merge-plan.ts.
+  `create index metric_chunks_small on metric_chunks (series_id) where n < 1024`,
 ];
