@@ -1,0 +1,92 @@
+import type { Dag, DagNode, RetryPolicy } from './definition.ts';
+import { failPolicies } from './definition.ts';
+import type { FaultList } from './fault.ts';
+
+type Path = readonly (string | number)[];
+
+const MAX_NAME_LENGTH = 200;
+const MAX_ATTEMPTS = 1_000;
+/** About 285 years in milliseconds: instants stay exact integers when this is added to any date. */
+const MAX_DURATION_MS = 9_000_000_000_000;
+
+export function checkDagValues(dag: Dag, path: Path, faults: FaultList): void {
+  const { maxParallel, failPolicy, deadlineMs } = dag;
+  if (maxParallel !== undefined && !Number.isSafeInteger(maxParallel)) {
+    addNumberFault(faults, [...path, 'maxParallel'], 'a whole number', maxParallel);
+  }
+  if (failPolicy !== undefined && !failPolicies.includes(failPolicy)) {
+    const message = `failPolicy is ${show(failPolicy)}; use one of ${failPolicies.join(', ')}`;
+    faults.add('invalid_value', [...path, 'failPolicy'], message);
+  }
+  checkDuration(deadlineMs, 1, [...path, 'deadlineMs'], faults);
+}
+
+/** False when the node is no object or its names cannot be read, so that looking further makes no sense. */
+export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): boolean {
+  if (typeof node !== 'object' || node === null) {
+    faults.add('invalid_value', path, `A node must be an object, not ${show(node)}`);
+    return false;
+  }
+  const { name, dependsOn, timeoutMs, priority, retry } = node;
+  checkDuration(timeoutMs, 0, [...path, 'timeoutMs'], faults);
+  if (priority !== undefined && !Number.isSafeInteger(priority)) {
+    addNumberFault(faults, [...path, 'priority'], 'a whole number', priority);
+  }
+  if (retry !== undefined) checkRetry(retry, node, [...path, 'retry'], faults);
+  const namesAreStrings =
+    dependsOn === undefined || (Array.isArray(dependsOn) && dependsOn.every((it) => typeof it === 'string'));
+  if (!namesAreStrings) {
+    faults.add('invalid_value', [...path, 'dependsOn'], 'dependsOn must be a list of names of siblings');
+  }
+  return checkName(name, [...path, 'name'], faults) && namesAreStrings;
+}
+
+function checkName(name: unknown, path: Path, faults: FaultList): name is string {
+  if (typeof name !== 'string') {
+    faults.add('invalid_name', path, `A node needs a name, not ${show(name)}`);
+    return false;
+  }
+  if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
+    const message = `A name has 1 to ${MAX_NAME_LENGTH} characters, not ${name.length}`;
+    faults.add('invalid_name', path, message);
+  } else if (name.includes('/')) {
+    faults.add('invalid_name', path, `The name ${show(name)} contains "/", which separates names in paths`);
+  }
+  return true;
+}
+
+function checkRetry(retry: RetryPolicy, node: DagNode, path: Path, faults: FaultList): void {
+  if (node.dag !== undefined) {
+    const message = 'A nested DAG cannot be retried as a whole; put retry on the nodes inside it';
+    faults.add('invalid_value', path, message);
+    return;
+  }
+  if (typeof retry !== 'object' || retry === null) {
+    faults.add('invalid_value', path, `retry must be an object, not ${show(retry)}`);
+    return;
+  }
+  const { attempts, backoffMs, factor, maxBackoffMs } = retry;
+  if (!Number.isSafeInteger(attempts) || attempts < 1 || attempts > MAX_ATTEMPTS) {
+    addNumberFault(faults, [...path, 'attempts'], `a whole number from 1 to ${MAX_ATTEMPTS}`, attempts);
+  }
+  if (!Number.isFinite(factor) || factor < 1) {
+    addNumberFault(faults, [...path, 'factor'], 'a number of at least 1', factor);
+  }
+  for (const [key, value] of Object.entries({ backoffMs, maxBackoffMs })) {
+    if (value === undefined) addNumberFault(faults, [...path, key], 'milliseconds', value);
+    else checkDuration(value, 0, [...path, key], faults);
+  }
+}
+
+function checkDuration(value: number | undefined, leastMs: number, path: Path, faults: FaultList): void {
+  if (value === undefined || (Number.isFinite(value) && value >= leastMs && value <= MAX_DURATION_MS)) return;
+  addNumberFault(faults, path, `milliseconds from ${leastMs} to ${MAX_DURATION_MS}`, value);
+}
+
+function addNumberFault(faults: FaultList, path: Path, expected: string, value: unknown): void {
+  faults.add('invalid_number', path, `${path[path.length - 1]} is ${show(value)}; it must be ${expected}`);
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
+}

@@ -1,0 +1,53 @@
+/** A DAG as a person describes it: named nodes, some of which are whole DAGs themselves. */
+export interface Dag {
+  /** How many direct children of this DAG may be active at once (default 4; zero or less means 1). */
+  readonly maxParallel?: number;
+  /** What happens to the rest when a child fails (default `skip_dependents`). */
+  readonly failPolicy?: FailPolicy;
+  /** Milliseconds from the start of this DAG until everything in it is ended as timed out. */
+  readonly deadlineMs?: number;
+  readonly nodes: readonly DagNode[];
+}
+
+export interface DagNode {
+  /** Unique among its siblings, 1-200 characters, without `/` because paths are joined with it. */
+  readonly name: string;
+  /** Names of siblings that must succeed first. */
+  readonly dependsOn?: readonly string[];
+  /** Leaves only. */
+  readonly retry?: RetryPolicy;
+  /**
+   * Leaf: milliseconds that one attempt may run, counted from `leaf_started`, not from being queued.
+   * Nested DAG: the same as a `deadlineMs` of that DAG; the shorter one wins. Zero means none.
+   */
+  readonly timeoutMs?: number;
+  /** Among siblings that are ready, the higher number starts first (default 0). */
+  readonly priority?: number;
+  /** Makes this node a nested DAG. */
+  readonly dag?: Dag;
+}
+
+export interface RetryPolicy {
+  /** Total tries, at least 1. */
+  readonly attempts: number;
+  /** Wait before the second try. */
+  readonly backoffMs: number;
+  /** Each further wait is this many times longer, at least 1. */
+  readonly factor: number;
+  readonly maxBackoffMs: number;
+}
+
+/**
+ * - `skip_dependents`: what depends on the failed child is skipped, the rest goes on.
+ * - `fail_fast`: nothing new starts in that DAG or below it, what is running may finish.
+ */
+export const failPolicies = ['skip_dependents', 'fail_fast'] as const;
+export type FailPolicy = (typeof failPolicies)[number];
+
+export const DEFAULT_MAX_PARALLEL = 4;
+export const DEFAULT_MAX_DEPTH = 10;
+export const DEFAULT_MAX_NODES = 50_000;
+export const DEFAULT_MAX_DEPENDENCIES = 1_000_000;
+/** How often a leaf may be lost with its infrastructure and be handed out again; the next loss fails it. */
+export const LOST_BUDGET = 3;
+export const NO_RETRY: RetryPolicy = { attempts: 1, backoffMs: 0, factor: 1, maxBackoffMs: 0 };

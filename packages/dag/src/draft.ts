@@ -1,0 +1,142 @@
+import type { Effect, NodeError } from './events.ts';
+import type { TerminalStatus } from './node-status.ts';
+import { holdsPlace, isSuccess } from './node-status.ts';
+import type { PersistentVector, VectorEdit } from './persistent-vector.ts';
+import type { Plan, PlanNode } from './plan.ts';
+import { addReady } from './ready-queue.ts';
+import type { DagState, GroupBook, NodeSnapshot } from './state.ts';
+
+/** How a node ends; what is not given is empty in its row. */
+export interface Ending {
+  readonly status: TerminalStatus;
+  readonly reason?: string | null;
+  readonly error?: NodeError | null;
+  readonly upstream?: number | null;
+}
+
+/** The working copy of one decision: changes, effects in order, and groups that have to be looked at again. */
+export class Draft {
+  readonly plan: Plan;
+  readonly now: number;
+  readonly effects: Effect[] = [];
+  /** Groups in which a place became free, something became ready or a child ended. */
+  readonly unsettled: number[] = [];
+  readonly #before: DagState;
+  readonly #changed = new Set<number>();
+  readonly #rows: LazyEdit<NodeSnapshot>;
+  readonly #unmet: LazyEdit<number>;
+  readonly #books: LazyEdit<GroupBook | null>;
+
+  constructor(plan: Plan, before: DagState, now: number) {
+    this.plan = plan;
+    this.now = now;
+    this.#before = before;
+    this.#rows = new LazyEdit(before.rows);
+    this.#unmet = new LazyEdit(before.unmet);
+    this.#books = new LazyEdit(before.books);
+  }
+
+  node(index: number): PlanNode {
+    return this.plan.nodes[index]!;
+  }
+
+  row(index: number): NodeSnapshot {
+    return this.#rows.get(index);
+  }
+
+  book(group: number): GroupBook {
+    return this.#books.get(group)!;
+  }
+
+  patchBook(group: number, patch: Partial<GroupBook>): void {
+    this.#books.set(group, { ...this.book(group), ...patch });
+  }
+
+  /** Changes a row, announces a new status, and keeps the number of taken places of the parent right. */
+  patchRow(index: number, patch: Partial<NodeSnapshot>): void {
+    const old = this.row(index);
+    const row: NodeSnapshot = { ...old, ...patch };
+    this.#rows.set(index, row);
+    this.#changed.add(index);
+    if (row.status === old.status) return;
+    this.effects.push(statusEffect(row));
+    const { parent } = this.node(index);
+    const places = Number(holdsPlace(row.status)) - Number(holdsPlace(old.status));
+    if (parent >= 0 && places !== 0) this.patchBook(parent, { active: this.book(parent).active + places });
+  }
+
+  /** Makes a node terminal and counts it in its parent; what follows from it is decided elsewhere. */
+  close(index: number, ending: Ending): void {
+    const { status, reason = null, error = null, upstream = null } = ending;
+    this.patchRow(index, { status, reason, error, upstream, retryAt: null });
+    const { parent } = this.node(index);
+    if (parent < 0) return;
+    const { open, unsuccessful } = this.book(parent);
+    this.patchBook(parent, {
+      open: open - 1,
+      unsuccessful: isSuccess(status) ? unsuccessful : unsuccessful + 1,
+    });
+  }
+
+  /** Puts a node into the queue of its parent. */
+  enqueue(index: number): void {
+    const { parent, priority } = this.node(index);
+    this.patchBook(parent, { ready: addReady(this.book(parent).ready, index, priority) });
+    this.unsettled.push(parent);
+  }
+
+  /** One dependency of the node succeeded; true when it was the last one. */
+  meetDependency(index: number): boolean {
+    const left = this.#unmet.get(index) - 1;
+    this.#unmet.set(index, left);
+    return left === 0;
+  }
+
+  /** The state after the decision; the very same object when nothing changed. */
+  state(): DagState {
+    const rows = this.#rows.done();
+    const unmet = this.#unmet.done();
+    const books = this.#books.done();
+    const { rows: oldRows, unmet: oldUnmet, books: oldBooks } = this.#before;
+    const isSame = rows === oldRows && unmet === oldUnmet && books === oldBooks;
+    return isSame ? this.#before : { rows, unmet, books };
+  }
+
+  changed(): readonly number[] {
+    return [...this.#changed];
+  }
+}
+
+/** Most decisions leave one of the vectors alone; that one costs nothing. */
+class LazyEdit<T> {
+  readonly #before: PersistentVector<T>;
+  #edit: VectorEdit<T> | null = null;
+
+  constructor(before: PersistentVector<T>) {
+    this.#before = before;
+  }
+
+  get(index: number): T {
+    return (this.#edit ?? this.#before).get(index);
+  }
+
+  set(index: number, value: T): void {
+    this.#edit ??= this.#before.edit();
+    this.#edit.set(index, value);
+  }
+
+  done(): PersistentVector<T> {
+    return this.#edit?.done() ?? this.#before;
+  }
+}
+
+function statusEffect({ node, status, reason, error, upstream }: NodeSnapshot): Effect {
+  return {
+    type: 'node_status',
+    node,
+    status,
+    ...(reason !== null && { reason }),
+    ...(error !== null && { error }),
+    ...(upstream !== null && { upstream }),
+  };
+}

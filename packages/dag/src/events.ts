@@ -1,0 +1,62 @@
+import type { NodeStatus, TerminalStatus } from './node-status.ts';
+
+export interface NodeError {
+  /** `lost`, `timeout`, `deadline`, `cancelled`, or whatever the executor reported. */
+  readonly code: string;
+  readonly message: string;
+  /** Path of the node where it began. */
+  readonly path?: string;
+}
+
+/** How an attempt ended. `lost`: its infrastructure is gone; says nothing about the work itself. */
+export const outcomes = ['completed', 'stopped', 'failed', 'timed_out', 'cancelled', 'lost'] as const;
+export type Outcome = (typeof outcomes)[number];
+
+export type TimerKind = 'retry' | 'timeout' | 'deadline';
+
+/** Facts and wishes that the planner is told. Repeated, late or stale ones change nothing. */
+export type PlannerEvent =
+  | { readonly type: 'start' }
+  | { readonly type: 'leaf_started'; readonly node: number; readonly attempt: number }
+  | {
+      readonly type: 'leaf_finished';
+      readonly node: number;
+      readonly attempt: number;
+      readonly outcome: Outcome;
+      readonly error?: NodeError;
+    }
+  | { readonly type: 'cancel'; readonly node: number; readonly reason: string }
+  | { readonly type: 'timer'; readonly node: number; readonly kind: TimerKind; readonly attempt?: number };
+
+/** Why something is ended before its time. */
+export type StopReason = 'cancel' | 'timeout' | 'deadline' | 'fail_fast';
+
+/** What the caller has to do, in this order. */
+export type Effect =
+  /** All dependencies succeeded; the node now only waits for a free place. Once per node. */
+  | { readonly type: 'node_ready'; readonly node: number }
+  | { readonly type: 'start_leaf'; readonly node: number; readonly attempt: number }
+  | {
+      readonly type: 'cancel_leaf';
+      readonly node: number;
+      readonly attempt: number;
+      readonly reason: StopReason;
+    }
+  /** Send the timer event of the same node, kind and attempt when `at` (epoch ms) has come. */
+  | {
+      readonly type: 'set_timer';
+      readonly node: number;
+      readonly kind: TimerKind;
+      readonly at: number;
+      readonly attempt?: number;
+    }
+  | {
+      readonly type: 'node_status';
+      readonly node: number;
+      readonly status: NodeStatus;
+      readonly reason?: string;
+      readonly error?: NodeError;
+      /** Of a skipped node: the node whose end caused it. */
+      readonly upstream?: number;
+    }
+  | { readonly type: 'finished'; readonly status: TerminalStatus; readonly error?: NodeError };

@@ -1,0 +1,40 @@
+import type { Draft, Ending } from './draft.ts';
+import type { NodeError } from './events.ts';
+import type { TerminalStatus } from './node-status.ts';
+import { isTerminal } from './node-status.ts';
+import type { NodeSnapshot } from './state.ts';
+
+/**
+ * Carries a failure outward at once, so that the first one in time wins at every level. Ends at the first
+ * group that already knows a failure or is being ended, because then all around it do too.
+ */
+export function noteFailure(draft: Draft, index: number, { status, reason, error }: Ending): void {
+  // Neither is a cause: something else failed before, and that has been noted.
+  if (status === 'skipped' || reason === 'fail_fast') return;
+  const { path, parent } = draft.node(index);
+  const detail = status === 'cancelled' ? reason : error?.message;
+  const carried: NodeError = {
+    code: status === 'cancelled' ? 'cancelled' : (error?.code ?? status),
+    message: `Stage "${path}" ${spoken[status]}${detail ? `: ${detail}` : ''}`,
+    path,
+  };
+  for (let group = parent; group >= 0; group = draft.node(group).parent) {
+    const row = draft.row(group);
+    if (row.error !== null || isEnding(row)) return;
+    draft.patchRow(group, { error: carried });
+  }
+}
+
+/** Nothing that happens inside can change any more how it ends. */
+export function isEnding({ status }: NodeSnapshot): boolean {
+  return status === 'cancelling' || isTerminal(status);
+}
+
+const spoken: Record<TerminalStatus, string> = {
+  completed: 'completed',
+  stopped: 'stopped',
+  failed: 'failed',
+  timed_out: 'timed out',
+  cancelled: 'was cancelled',
+  skipped: 'was skipped',
+};

@@ -1,0 +1,23 @@
+export type { Decision } from './decide.ts';
+export { decide } from './decide.ts';
+export type { Dag, DagNode, FailPolicy, RetryPolicy } from './definition.ts';
+export {
+  DEFAULT_MAX_DEPENDENCIES,
+  DEFAULT_MAX_DEPTH,
+  DEFAULT_MAX_NODES,
+  DEFAULT_MAX_PARALLEL,
+  failPolicies,
+  LOST_BUDGET,
+} from './definition.ts';
+export type { Effect, NodeError, Outcome, PlannerEvent, StopReason, TimerKind } from './events.ts';
+export { outcomes } from './events.ts';
+export type { Fault, FaultCode } from './fault.ts';
+export { faultCodes } from './fault.ts';
+export type { NodeStatus, TerminalStatus, Transition } from './node-status.ts';
+export { isSuccess, isTerminal, nodeStatuses, transitions } from './node-status.ts';
+export type { Plan, PlanGroup, PlanNode } from './plan.ts';
+export { restoreState } from './restore.ts';
+export type { DagState, NodeSnapshot } from './state.ts';
+export { initialState, nodeSnapshot } from './state.ts';
+export type { ValidateOptions, Validation } from './validate.ts';
+export { validate } from './validate.ts';

@@ -1,0 +1,73 @@
+import { LOST_BUDGET } from './definition.ts';
+import type { Draft, Ending } from './draft.ts';
+import type { NodeError, PlannerEvent } from './events.ts';
+import { retryDelayMs } from './retry-delay.ts';
+import { finish } from './settle.ts';
+import type { NodeSnapshot } from './state.ts';
+
+type LeafFinished = Extract<PlannerEvent, { type: 'leaf_finished' }>;
+
+/** Ends a leaf, or lets it wait for another try. */
+export function leafFinished(draft: Draft, event: LeafFinished): void {
+  const { node, outcome } = event;
+  const row = draft.row(node);
+  if (draft.node(node).isGroup || row.attempt !== event.attempt) return;
+  if (row.status === 'cancelling') {
+    const isDone = outcome === 'completed' || outcome === 'stopped';
+    finish(draft, node, isDone ? { status: outcome } : endingOfStopped(row));
+  } else if (row.status === 'active') {
+    if (outcome === 'lost') draft.patchRow(node, { lostCount: row.lostCount + 1 });
+    const ending = naturalEnding(event, draft.node(node).path);
+    if (!tryAgain(draft, event, ending)) finish(draft, node, ending);
+  }
+}
+
+function naturalEnding({ outcome, error }: LeafFinished, path: string): Ending {
+  const because = (code: string, message: string): NodeError => ({ code, message, ...error, path });
+  switch (outcome) {
+    case 'completed':
+    case 'stopped':
+      return { status: outcome };
+    case 'cancelled':
+      return { status: 'cancelled', reason: error?.message ?? 'ended by its executor' };
+    case 'timed_out':
+      return { status: 'timed_out', error: because('timeout', 'its executor ended it for running too long') };
+    case 'failed':
+      return { status: 'failed', error: because('failed', 'no reason was given') };
+    case 'lost': {
+      const message = error?.message ?? 'its machine or agent was not heard of any more';
+      return { status: 'failed', error: { code: 'lost', message, path } };
+    }
+  }
+}
+
+/** False when no try is left, or none could start before everything around it ends. */
+function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { error = null }: Ending): boolean {
+  if (outcome !== 'failed' && outcome !== 'lost') return false;
+  const { lostCount } = draft.row(node);
+  const { parent, retry } = draft.node(node);
+  const { draining, deadlineAt } = draft.book(parent);
+  const failures = attempt - lostCount;
+  const hasTryLeft = outcome === 'lost' ? lostCount <= LOST_BUDGET : failures < retry.attempts;
+  const delayMs = outcome === 'lost' ? 0 : retryDelayMs(retry, failures);
+  const retryAt = draft.now + delayMs;
+  if (!hasTryLeft || draining || draft.row(parent).status !== 'active' || retryAt >= deadlineAt) return false;
+  draft.patchRow(node, {
+    status: 'waiting_retry',
+    startedAt: null,
+    retryAt: delayMs > 0 ? retryAt : null,
+    reason: outcome,
+    error,
+  });
+  if (delayMs > 0) {
+    draft.effects.push({ type: 'set_timer', node, kind: 'retry', at: retryAt, attempt });
+    draft.unsettled.push(parent);
+  } else {
+    draft.enqueue(node);
+  }
+  return true;
+}
+
+function endingOfStopped({ stopReason, reason, error }: NodeSnapshot): Ending {
+  return stopReason === 'cancel' ? { status: 'cancelled', reason } : { status: 'timed_out', error };
+}

@@ -1,0 +1,112 @@
+/** Every status that the planner gives to a node, with one sentence each. */
+export const nodeStatuses = {
+  pending: 'Waits for its dependencies, for its parent or for a free place.',
+  waiting_retry: 'An attempt ended badly; waits for its back-off or for a free place to try again.',
+  active: 'Leaf: handed out. Nested DAG: started.',
+  cancelling: 'Asked to end before its time; waits until what runs has ended.',
+  completed: 'Did its work.',
+  stopped: 'Ended early under control; counts as success for dependents.',
+  failed: 'Ended with an error, or something inside it did.',
+  timed_out: 'Its timeout or a deadline passed.',
+  cancelled: 'Ended on request, or cut short when an enclosing DAG failed fast.',
+  skipped: 'Never started, because of something else that ended badly.',
+} as const;
+export type NodeStatus = keyof typeof nodeStatuses;
+export type TerminalStatus = 'completed' | 'stopped' | 'failed' | 'timed_out' | 'cancelled' | 'skipped';
+
+const terminal: ReadonlySet<NodeStatus> = new Set<TerminalStatus>([
+  'completed',
+  'stopped',
+  'failed',
+  'timed_out',
+  'cancelled',
+  'skipped',
+]);
+
+export function isTerminal(status: NodeStatus): status is TerminalStatus {
+  return terminal.has(status);
+}
+
+/** Dependents of a node may start only after one of these. */
+export function isSuccess(status: NodeStatus): boolean {
+  return status === 'completed' || status === 'stopped';
+}
+
+/** Holds one of the `maxParallel` places of its parent. */
+export function holdsPlace(status: NodeStatus): boolean {
+  return status === 'active' || status === 'cancelling';
+}
+
+export interface Transition {
+  readonly from: NodeStatus;
+  readonly to: NodeStatus;
+  readonly of: 'leaf' | 'group' | 'both';
+  readonly when: string;
+}
+
+/** The only status changes that `decide` makes; a test holds it to exactly this table. */
+export const transitions: readonly Transition[] = [
+  {
+    from: 'pending',
+    to: 'active',
+    of: 'both',
+    when: 'dependencies succeeded and its parent has a free place',
+  },
+  {
+    from: 'pending',
+    to: 'cancelled',
+    of: 'both',
+    when: 'it or a DAG around it is cancelled (beats skipped)',
+  },
+  {
+    from: 'pending',
+    to: 'skipped',
+    of: 'both',
+    when: 'a dependency did not succeed, a DAG around it failed fast or passed its deadline',
+  },
+  {
+    from: 'active',
+    to: 'completed',
+    of: 'both',
+    when: 'leaf: outcome completed; group: all children succeeded',
+  },
+  { from: 'active', to: 'stopped', of: 'leaf', when: 'outcome stopped' },
+  {
+    from: 'active',
+    to: 'failed',
+    of: 'both',
+    when: 'leaf: outcome failed or lost and no try is left; group: ended, and a child did not succeed',
+  },
+  {
+    from: 'active',
+    to: 'timed_out',
+    of: 'leaf',
+    when: 'its executor reports that it timed out; never retried',
+  },
+  {
+    from: 'active',
+    to: 'cancelled',
+    of: 'both',
+    when: 'leaf: its executor reports it; group: an enclosing fail_fast left children of it undone',
+  },
+  { from: 'active', to: 'waiting_retry', of: 'leaf', when: 'outcome failed or lost and a try is left' },
+  { from: 'active', to: 'cancelling', of: 'both', when: 'cancel, timeout or deadline while it runs' },
+  { from: 'waiting_retry', to: 'active', of: 'leaf', when: 'back-off over and its parent has a free place' },
+  { from: 'waiting_retry', to: 'cancelled', of: 'leaf', when: 'cancel' },
+  {
+    from: 'waiting_retry',
+    to: 'failed',
+    of: 'leaf',
+    when: 'a DAG around it failed fast; keeps its last error',
+  },
+  { from: 'waiting_retry', to: 'timed_out', of: 'leaf', when: 'a DAG around it passed its deadline' },
+  { from: 'cancelling', to: 'completed', of: 'leaf', when: 'the work was done before the kill; it is kept' },
+  { from: 'cancelling', to: 'stopped', of: 'leaf', when: 'it stopped by itself before the kill' },
+  { from: 'cancelling', to: 'cancelled', of: 'both', when: 'everything in it ended after a cancel' },
+  {
+    from: 'cancelling',
+    to: 'timed_out',
+    of: 'both',
+    when: 'everything in it ended after a timeout or deadline',
+  },
+];

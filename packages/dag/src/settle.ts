@@ -1,0 +1,116 @@
+import type { Draft, Ending } from './draft.ts';
+import { isEnding, noteFailure } from './failure.ts';
+import { isSuccess, isTerminal } from './node-status.ts';
+import { readyFromSorted, withoutFirst } from './ready-queue.ts';
+import { stopDescendants } from './stop.ts';
+
+/** Ends a node with everything that follows for its siblings; its parent is left in `unsettled`. */
+export function finish(draft: Draft, index: number, ending: Ending): void {
+  draft.close(index, ending);
+  const { parent, dependents } = draft.node(index);
+  if (parent < 0) {
+    const { status, error } = ending;
+    draft.effects.push({ type: 'finished', status, ...(error && { error }) });
+    return;
+  }
+  draft.unsettled.push(parent);
+  if (isSuccess(ending.status)) {
+    for (const dependent of dependents) {
+      if (draft.meetDependency(dependent) && draft.row(dependent).status === 'pending')
+        makeReady(draft, dependent);
+    }
+    return;
+  }
+  noteFailure(draft, index, ending);
+  skipDependents(draft, index);
+  const group = draft.node(parent).group!;
+  if (group.failPolicy === 'fail_fast' && !draft.book(parent).draining && !isEnding(draft.row(parent))) {
+    draft.patchBook(parent, { draining: true });
+    stopDescendants(draft, parent, { kind: 'fail_fast', cause: index });
+  }
+}
+
+/**
+ * Works through the groups in which something happened until nothing is left to start or to end. A list
+ * instead of recursion: a thousand empty-handed groups in a row must not fill the stack.
+ */
+export function settle(draft: Draft): void {
+  for (let group = draft.unsettled.pop(); group !== undefined; group = draft.unsettled.pop()) {
+    const { status } = draft.row(group);
+    if (status !== 'active' && status !== 'cancelling') continue;
+    fillPlaces(draft, group);
+    if (draft.book(group).open === 0) finish(draft, group, endingOfGroup(draft, group));
+  }
+}
+
+/** Starts the root or a nested group, or hands out a leaf. */
+export function startNode(draft: Draft, index: number): void {
+  if (draft.node(index).isGroup) startGroup(draft, index);
+  else startLeaf(draft, index);
+}
+
+function startLeaf(draft: Draft, index: number): void {
+  const attempt = draft.row(index).attempt + 1;
+  draft.patchRow(index, { status: 'active', attempt, startedAt: null, reason: null, error: null });
+  draft.effects.push({ type: 'start_leaf', node: index, attempt });
+}
+
+function startGroup(draft: Draft, index: number): void {
+  const { parent, group } = draft.node(index);
+  const { roots, deadlineMs } = group!;
+  const parentDeadlineAt = parent < 0 ? Number.POSITIVE_INFINITY : draft.book(parent).deadlineAt;
+  const ownDeadlineAt = deadlineMs === null ? Number.POSITIVE_INFINITY : draft.now + deadlineMs;
+  draft.patchRow(index, { status: 'active', attempt: 1, startedAt: draft.now });
+  if (ownDeadlineAt < parentDeadlineAt) {
+    draft.effects.push({ type: 'set_timer', node: index, kind: 'deadline', at: ownDeadlineAt });
+  }
+  // A child may have been cancelled before its parent started.
+  const waiting = roots.filter((root) => draft.row(root).status === 'pending');
+  for (const root of waiting) draft.effects.push({ type: 'node_ready', node: root });
+  draft.patchBook(index, {
+    deadlineAt: Math.min(ownDeadlineAt, parentDeadlineAt),
+    ready: readyFromSorted(waiting.map((node) => ({ node, priority: draft.node(node).priority }))),
+  });
+  draft.unsettled.push(index);
+}
+
+function fillPlaces(draft: Draft, group: number): void {
+  const { maxParallel } = draft.node(group).group!;
+  for (;;) {
+    const { ready, active, draining, deadlineAt } = draft.book(group);
+    const isOpen = draft.row(group).status === 'active' && !draining && draft.now < deadlineAt;
+    if (!isOpen || ready === null || active >= maxParallel) return;
+    draft.patchBook(group, { ready: withoutFirst(ready) });
+    // Ending a waiting node leaves its entry in the queue; it is dropped here.
+    if (!isTerminal(draft.row(ready.node).status)) startNode(draft, ready.node);
+  }
+}
+
+function makeReady(draft: Draft, index: number): void {
+  draft.effects.push({ type: 'node_ready', node: index });
+  draft.enqueue(index);
+}
+
+/** Everything that waits for the node, directly or through others, and everything inside of that. */
+function skipDependents(draft: Draft, cause: number): void {
+  const ending: Ending = { status: 'skipped', reason: 'upstream_failed', upstream: cause };
+  const open = [...draft.node(cause).dependents].reverse();
+  for (let index = open.pop(); index !== undefined; index = open.pop()) {
+    if (draft.row(index).status !== 'pending') continue;
+    const { end, dependents } = draft.node(index);
+    for (let inside = index; inside < end; inside++) {
+      if (!isTerminal(draft.row(inside).status)) draft.close(inside, ending);
+    }
+    for (const dependent of dependents) open.push(dependent);
+  }
+}
+
+function endingOfGroup(draft: Draft, group: number): Ending {
+  const { stopReason, reason, error } = draft.row(group);
+  if (stopReason === 'cancel') return { status: 'cancelled', reason, error };
+  if (stopReason === 'deadline') return { status: 'timed_out', error };
+  if (error !== null) return { status: 'failed', error };
+  // Only an enclosing fail_fast leaves children undone without a failure in here.
+  if (draft.book(group).unsuccessful > 0) return { status: 'cancelled', reason: 'fail_fast' };
+  return { status: 'completed' };
+}

@@ -1,0 +1,94 @@
+import type { NodeError, StopReason } from './events.ts';
+import type { NodeStatus } from './node-status.ts';
+import { PersistentVector } from './persistent-vector.ts';
+import type { Plan } from './plan.ts';
+import type { ReadyQueue } from './ready-queue.ts';
+
+/** Everything that the planner knows about a run. Immutable: `decide` gives a new one. */
+export interface DagState {
+  readonly rows: PersistentVector<NodeSnapshot>;
+  /** Per node: dependencies that have not succeeded yet. Derived from the rows. */
+  readonly unmet: PersistentVector<number>;
+  /** Per group (null for leaves). Derived from the rows. */
+  readonly books: PersistentVector<GroupBook | null>;
+}
+
+/** All that has to be stored of a node to rebuild the state with `restoreState`. Instants are epoch ms. */
+export interface NodeSnapshot {
+  readonly node: number;
+  readonly status: NodeStatus;
+  /** How often the node was handed out; a group has 1 once started. */
+  readonly attempt: number;
+  /** How many of these attempts were lost with their infrastructure. */
+  readonly lostCount: number;
+  /** Leaf: `leaf_started` of the current attempt. Group: its start. */
+  readonly startedAt: number | null;
+  /** While waiting_retry: when the back-off ends; null once it is over. */
+  readonly retryAt: number | null;
+  /** Why it is, or was, ended before its time. */
+  readonly stopReason: StopReason | null;
+  /** Cancelled or cancelling: the text given. Skipped: `upstream_failed`, `fail_fast` or `deadline`. */
+  readonly reason: string | null;
+  /** Leaf: error of the last attempt. Group: the first failure inside it, known before the group ends. */
+  readonly error: NodeError | null;
+  /** Of a skipped node: the node whose end caused it. */
+  readonly upstream: number | null;
+}
+
+/** What a group keeps about its children so that no decision has to look at all of them. */
+export interface GroupBook {
+  readonly ready: ReadyQueue;
+  /** Children that hold a place. */
+  readonly active: number;
+  /** Children that are not terminal. */
+  readonly open: number;
+  /** Terminal children that did not succeed. */
+  readonly unsuccessful: number;
+  /** The earliest deadline of this group and all around it; Infinity for none. */
+  readonly deadlineAt: number;
+  /** An enclosing fail_fast group (or this one) has failed: nothing starts here any more. */
+  readonly draining: boolean;
+}
+
+/** Nothing started yet; send the `start` event. */
+export function initialState(plan: Plan): DagState {
+  const { nodes } = plan;
+  return {
+    rows: PersistentVector.from(nodes.length, initialSnapshot),
+    unmet: PersistentVector.from(nodes.length, (index) => nodes[index]!.dependencyCount),
+    books: PersistentVector.from(nodes.length, (index) =>
+      nodes[index]!.isGroup ? initialBook(nodes[index]!.children.length) : null,
+    ),
+  };
+}
+
+/** The row of a node as it has to be stored. Throws RangeError for a node outside the plan. */
+export function nodeSnapshot(state: DagState, node: number): NodeSnapshot {
+  return state.rows.get(node);
+}
+
+export function initialSnapshot(node: number): NodeSnapshot {
+  return {
+    node,
+    status: 'pending',
+    attempt: 0,
+    lostCount: 0,
+    startedAt: null,
+    retryAt: null,
+    stopReason: null,
+    reason: null,
+    error: null,
+    upstream: null,
+  };
+}
+
+export function initialBook(childCount: number): GroupBook {
+  return {
+    ready: null,
+    active: 0,
+    open: childCount,
+    unsuccessful: 0,
+    deadlineAt: Number.POSITIVE_INFINITY,
+    draining: false,
+  };
+}

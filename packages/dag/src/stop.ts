@@ -1,0 +1,64 @@
+import type { Draft, Ending } from './draft.ts';
+import type { NodeError } from './events.ts';
+import { noteFailure } from './failure.ts';
+import { isTerminal } from './node-status.ts';
+import type { NodeSnapshot } from './state.ts';
+
+/** Why everything inside a group is being ended. */
+export type Stop =
+  | { readonly kind: 'cancel'; readonly reason: string }
+  | { readonly kind: 'deadline'; readonly error: NodeError; readonly cause: number }
+  | { readonly kind: 'fail_fast'; readonly cause: number };
+
+/**
+ * Ends what is below a group; the group itself is up to the caller. What has not started ends at once, what
+ * runs is asked to end (or, when failing fast, is left alone but starts nothing). Skips finished branches.
+ */
+export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
+  const { end } = draft.node(group);
+  let index = group + 1;
+  while (index < end) {
+    const node = draft.node(index);
+    const row = draft.row(index);
+    const isStoppedBranch = node.isGroup && row.status === 'cancelling';
+    if (isTerminal(row.status) || isStoppedBranch) {
+      index = node.end;
+      continue;
+    }
+    if (row.status === 'pending' || row.status === 'waiting_retry') {
+      const ending = endingOfWaiting(row, stop);
+      draft.close(index, ending);
+      if (ending.status === 'failed') noteFailure(draft, index, ending);
+      draft.unsettled.push(node.parent);
+    } else if (stop.kind !== 'fail_fast') {
+      requestStop(draft, index, stop);
+    } else if (node.isGroup) {
+      draft.patchBook(index, { draining: true });
+    }
+    index += 1;
+  }
+}
+
+/** Asks a started node to end: it is `cancelling` until everything that runs in it has ended. */
+export function requestStop(draft: Draft, index: number, stop: Exclude<Stop, { kind: 'fail_fast' }>): void {
+  const row = draft.row(index);
+  if (row.status !== 'active') return;
+  const { isGroup } = draft.node(index);
+  const isCancel = stop.kind === 'cancel';
+  draft.patchRow(index, {
+    status: 'cancelling',
+    stopReason: stop.kind,
+    reason: isCancel ? stop.reason : null,
+    error: isGroup ? (row.error ?? (isCancel ? null : stop.error)) : isCancel ? null : stop.error,
+  });
+  if (isGroup) draft.unsettled.push(index);
+  else draft.effects.push({ type: 'cancel_leaf', node: index, attempt: row.attempt, reason: stop.kind });
+}
+
+/** How a node that is not running ends when it is stopped. */
+export function endingOfWaiting(row: NodeSnapshot, stop: Stop): Ending {
+  if (stop.kind === 'cancel') return { status: 'cancelled', reason: stop.reason };
+  if (row.status === 'pending') return { status: 'skipped', reason: stop.kind, upstream: stop.cause };
+  if (stop.kind === 'deadline') return { status: 'timed_out', error: stop.error };
+  return { status: 'failed', error: row.error };
+}
