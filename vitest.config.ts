@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as const };
 
+/** Starts the PostgreSQL servers that all test files of a run share. */
+const globalSetup = ['tests/setup/postgres.ts'];
+
 /** `fast` runs in every `npm test`; `long` holds the suites that need minutes (`npm run test:long`). */
 export default defineConfig({
   test: {
@@ -12,12 +15,19 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'fast',
+          globalSetup,
           include: ['packages/*/src/**/*.test.{ts,tsx}', 'examples/**/*.test.ts', 'tests/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**', 'tests/**/*.long.test.ts'],
         },
       },
       {
-        test: { ...shared, name: 'long', include: ['tests/**/*.long.test.ts'], testTimeout: 1_800_000 },
+        test: {
+          ...shared,
+          name: 'long',
+          globalSetup,
+          include: ['tests/**/*.long.test.ts'],
+          testTimeout: 1_800_000,
+        },
       },
     ],
   },
