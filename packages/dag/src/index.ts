@@ -1,3 +1,5 @@
+export type { Clock } from './clock.ts';
+export { systemClock } from './clock.ts';
 export type { Decision } from './decide.ts';
 export { decide } from './decide.ts';
 export type { Dag, DagNode, FailPolicy, RetryPolicy } from './definition.ts';
@@ -13,11 +15,23 @@ export type { Effect, NodeError, Outcome, PlannerEvent, StopReason, TimerKind } 
 export { outcomes } from './events.ts';
 export type { Fault, FaultCode } from './fault.ts';
 export { faultCodes } from './fault.ts';
+export type { LeafContext, LeafHandler } from './leaf-pool.ts';
 export type { NodeStatus, TerminalStatus, Transition } from './node-status.ts';
 export { isSuccess, isTerminal, nodeStatuses, transitions } from './node-status.ts';
 export type { Plan, PlanGroup, PlanNode } from './plan.ts';
 export { restoreState } from './restore.ts';
+export type { NodeResult, RunDagOptions, RunEvent, RunResult, RunSummary } from './run-dag.ts';
+export { InvalidDagError, runDag } from './run-dag.ts';
 export type { DagState, NodeSnapshot } from './state.ts';
 export { initialState, nodeSnapshot } from './state.ts';
+export type {
+  SimulatedAttempt,
+  SimulatedRun,
+  SimulationOptions,
+  SimulationResult,
+  SimulationStep,
+} from './testing/simulate.ts';
+export { simulate } from './testing/simulate.ts';
+export { SimulatedClock } from './testing/simulated-clock.ts';
 export type { ValidateOptions, Validation } from './validate.ts';
 export { validate } from './validate.ts';
