@@ -11,9 +11,9 @@ const POLL_MS = 20;
 
 /** A former server is stopped by its own watchdog; only if that is gone too do we press, step by step. */
 const PRESSURE: readonly { readonly afterMs: number; readonly signal: NodeJS.Signals }[] = [
-  { afterMs: 7_000, signal: 'SIGINT' },
-  { afterMs: 12_000, signal: 'SIGQUIT' },
-  { afterMs: 16_000, signal: 'SIGKILL' },
+  { afterMs: 1_000, signal: 'SIGINT' },
+  { afterMs: 7_000, signal: 'SIGQUIT' },
+  { afterMs: 12_000, signal: 'SIGKILL' },
 ];
 const GIVE_UP_AFTER_MS = 30_000;
 
