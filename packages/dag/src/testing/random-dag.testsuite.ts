@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import type { Dag, DagNode } from '../definition.ts';
+import { outcomes } from '../events.ts';
+import type { Plan, PlanNode } from '../plan.ts';
+import { validate } from '../validate.ts';
+import type { SimulatedAttempt } from './simulate.ts';
+
+/** A random tree with the behaviour of its leaves and the moments at which something is cancelled. */
+export interface RandomRun {
+  readonly dag: Dag;
+  readonly slots: number;
+  readonly behaviours: readonly SimulatedAttempt[];
+  /** `step`: after so many decisions; `node`: taken modulo the number of nodes. */
+  readonly cancels: readonly { readonly step: number; readonly node: number }[];
+}
+
+const DEEPEST = 4;
+
+const roughNode = fc.record(
+  {
+    timeoutMs: fc.integer({ min: 0, max: 35 }),
+    retry: fc.record({
+      attempts: fc.integer({ min: 1, max: 3 }),
+      backoffMs: fc.constantFrom(0, 5, 20),
+      factor: fc.constantFrom(1, 2),
+      maxBackoffMs: fc.constantFrom(15, 100),
+    }),
+  },
+  { requiredKeys: [] },
+);
+
+/** Only dependencies, nesting and limits; everything completes. */
+export const peacefulRun: fc.Arbitrary<RandomRun> = fc.record({
+  dag: dagOf(1, false),
+  slots: fc.integer({ min: 1, max: 4 }),
+  behaviours: fc.array(fc.record({ durationMs: fc.nat(20) }), { minLength: 1, maxLength: 7 }),
+  cancels: fc.constant([]),
+});
+
+/** Failures, losses, timeouts, deadlines, retries, disobedient leaves and cancels at random moments. */
+export const roughRun: fc.Arbitrary<RandomRun> = fc.record({
+  dag: dagOf(1, true),
+  slots: fc.integer({ min: 1, max: 4 }),
+  behaviours: fc.array(
+    fc.record({
+      durationMs: fc.nat(40),
+      outcome: fc.oneof(
+        { weight: 4, arbitrary: fc.constant('completed' as const) },
+        fc.constantFrom(...outcomes),
+      ),
+      obeysAfterMs: fc.nat(30),
+    }),
+    { minLength: 1, maxLength: 7 },
+  ),
+  cancels: fc.oneof(
+    { weight: 2, arbitrary: fc.constant([]) },
+    fc.array(fc.record({ step: fc.nat(40), node: fc.nat(60) }), { maxLength: 3 }),
+  ),
+});
+
+export function planOf(dag: Dag): Plan {
+  const validation = validate(dag);
+  if (!validation.ok) throw new Error(JSON.stringify(validation.faults));
+  return validation.plan;
+}
+
+export function behaviourOf({
+  behaviours,
+}: RandomRun): (node: PlanNode, attempt: number) => SimulatedAttempt {
+  return ({ index }, attempt) => behaviours[(index * 7 + attempt * 3) % behaviours.length]!;
+}
+
+function dagOf(level: number, isRough: boolean): fc.Arbitrary<Dag> {
+  const nested =
+    level < DEEPEST
+      ? fc.option(dagOf(level + 1, isRough), { freq: 2, nil: undefined, depthSize: 'max' })
+      : fc.constant(undefined);
+  const node = fc.record({
+    waitsFor: fc.nat(63),
+    priority: fc.integer({ min: -1, max: 2 }),
+    nested,
+    rough: roughNode,
+  });
+  return fc
+    .record({
+      nodes: fc.array(node, { minLength: 1, maxLength: 6 }),
+      maxParallel: fc.integer({ min: 1, max: 4 }),
+      failPolicy: fc.constantFrom('skip_dependents' as const, 'fail_fast' as const),
+      deadlineMs: fc.option(fc.integer({ min: 1, max: 120 }), { freq: 2, nil: undefined, depthSize: 'max' }),
+    })
+    .map(({ nodes, maxParallel, failPolicy, deadlineMs }) => ({
+      maxParallel,
+      ...(isRough && { failPolicy }),
+      ...(isRough && deadlineMs !== undefined && { deadlineMs }),
+      nodes: nodes.map(
+        ({ waitsFor, priority, nested, rough }, index): DagNode => ({
+          name: `n${index}`,
+          priority,
+          dependsOn: nodes.flatMap((_, before) =>
+            before < index && (waitsFor >> before) & 1 ? [`n${before}`] : [],
+          ),
+          ...(nested ? { dag: nested } : isRough && rough),
+        }),
+      ),
+    }));
+}
