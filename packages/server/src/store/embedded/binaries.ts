@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   cpSync,
@@ -102,6 +103,23 @@ export function copyBinaries(binaries: PostgresBinaries, directory: string): Pos
     }
   }
   return { ...binaries, binDirectory: join(target, 'bin'), nativeDirectory: target };
+}
+
+/**
+ * Tells programs that cannot be run on this system at all from those that failed at something.
+ *
+ * @throws TrainyardError EMBEDDED_DATABASE_UNSUPPORTED
+ */
+export function checkProgramsRun(binaries: PostgresBinaries): void {
+  const result = spawnSync(join(binaries.binDirectory, 'postgres'), ['--version'], { encoding: 'utf8' });
+  if (result.status === 0) return;
+  const reason = result.error?.message ?? result.stderr.trim();
+  throw new TrainyardError(
+    'EMBEDDED_DATABASE_UNSUPPORTED',
+    `The embedded PostgreSQL in ${binaries.binDirectory} cannot be run on this system (${reason}). On Alpine ` +
+      'and other systems without glibc use a PostgreSQL server of your own, version 15 or later: ' +
+      '--database-url postgres://user:password@host/database',
+  );
 }
 
 function findPackage(packageName: string): string | undefined {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:f
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TrainyardError } from '@trainyard/protocol';
+import { checkProgramsRun } from './binaries.ts';
 import { cacheDirectory } from './cache-directory.ts';
 import { checkClusterVersion, type DataDirectory, existingCluster } from './data-directory.ts';
 import { chownTree, type Placement } from './placement.ts';
@@ -81,13 +82,10 @@ async function runInitdb(placement: Placement, clusterDirectory: string): Promis
     ]);
   } catch (cause) {
     rmSync(clusterDirectory, { recursive: true, force: true });
-    const unrunnable = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    checkProgramsRun(binaries);
     throw new TrainyardError(
-      unrunnable ? 'EMBEDDED_DATABASE_UNSUPPORTED' : 'EMBEDDED_DATABASE_FAILED',
-      unrunnable
-        ? `The embedded PostgreSQL in ${binaries.binDirectory} cannot be run here; on Alpine and other systems ` +
-            'without glibc use a PostgreSQL server of your own, version 15 or later, with --database-url.'
-        : `The database in ${clusterDirectory} could not be created:\n${outputOf(cause)}`,
+      'EMBEDDED_DATABASE_FAILED',
+      `The database in ${placement.stateDirectory} could not be created:\n${outputOf(cause)}`,
       { cause },
     );
   }

@@ -41,8 +41,8 @@ export function openDataDirectory(directory: string): DataDirectory {
   const path = resolve(directory);
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    chmodSync(path, 0o700);
     refuseForeignContent(path);
+    chmodSync(path, 0o700);
     mkdirSync(join(path, 'log'), { recursive: true, mode: 0o700 });
     return { path: realpathSync(path), logPath: join(realpathSync(path), 'log', 'postgres.log') };
   } catch (cause) {

@@ -3,7 +3,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { locateEmbeddedBinaries } from './binaries.ts';
+import { openDataDirectory } from './data-directory.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { openLogFile } from './log-file.ts';
+import { choosePlacement } from './placement.ts';
+import { spawnPostmaster } from './postmaster.ts';
+import { serverSettings } from './settings.ts';
 import {
   holdDatabase,
   killHard,
@@ -116,6 +122,29 @@ describe('a database whose parent is killed', () => {
     const database = await start();
     expect(postmasterPid(dataDir)).not.toBe(orphan);
     expect(await query(database.connection, 'select value from kept')).toEqual([{ value: 1 }]);
+  });
+
+  it('is not taken from a server that somebody started by hand', async () => {
+    const first = await start();
+    await first.stop();
+    const directory = openDataDirectory(dataDir);
+    const settings = serverSettings({
+      major: 18,
+      socketDirectory: first.connection.host,
+      ownerId: '',
+      overrides: {},
+    });
+    const log = openLogFile(directory.logPath);
+    const byHand = spawnPostmaster({
+      placement: choosePlacement({ directory, binaries: locateEmbeddedBinaries() }),
+      clusterDirectory: join(dataDir, 'cluster'),
+      settings,
+      log,
+    });
+    await expect(start()).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_IN_USE' });
+    expect(byHand.exit()).toBeUndefined();
+    await byHand.stop();
+    log.close();
   });
 
   it('leaves no record of former owners', async () => {

@@ -1,19 +1,26 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   realpathSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { linkLibraries, locateEmbeddedBinaries, type PostgresBinaries } from './binaries.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  checkProgramsRun,
+  linkLibraries,
+  locateEmbeddedBinaries,
+  type PostgresBinaries,
+} from './binaries.ts';
 import { type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { chownTree } from './placement.ts';
 import { systemUsers } from './run-as.ts';
@@ -33,6 +40,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.unstubAllEnvs();
   rmSync(home, { recursive: true, force: true });
 });
 
@@ -80,13 +88,20 @@ describe.skipIf(!isRoot)('as root', () => {
     }
   });
 
-  it('works with programs in the closed home of another user', async () => {
+  it('copies programs that lie in the closed home of another user', async () => {
     const checkout = join(home, 'checkout');
     const binaries = copyOfPrograms(checkout);
     chownTree(checkout, nobody);
     chmodSync(checkout, 0o700);
-    await startTwice({ dataDir, binaries });
-    await startTwice({ dataDir: join(home, 'other'), binaries, rootAs: 'namespace' });
+    vi.stubEnv('XDG_CACHE_HOME', join(home, 'cache'));
+    const database = await startEmbeddedPostgres({ dataDir, binaries });
+    expect(await query(database.connection, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await database.stop();
+    const cached = readdirSync(join(home, 'cache', 'trainyard'));
+    expect(cached).toEqual([
+      expect.stringMatching(/^pg-native-18/),
+      expect.stringMatching(/^pg-template-18/),
+    ]);
   });
 });
 
@@ -120,6 +135,14 @@ describe.skipIf(!isRoot)('as a normal user', () => {
   });
 });
 
+describe('checkProgramsRun', () => {
+  it('names --database-url where the programs do not run', () => {
+    const binaries = { ...locateEmbeddedBinaries(), binDirectory: home };
+    writeFileSync(join(home, 'postgres'), '#!/no/such/loader\n', { mode: 0o755 });
+    expect(() => checkProgramsRun(binaries)).toThrow(/cannot be run on this system.*--database-url/);
+  });
+});
+
 describe('linkLibraries', () => {
   it('creates the links that an install without scripts leaves out', () => {
     const binaries = copyOfPrograms(join(home, 'native'));
@@ -132,6 +155,6 @@ describe('linkLibraries', () => {
 
 function copyOfPrograms(directory: string): PostgresBinaries {
   const installed = locateEmbeddedBinaries();
-  cpSync(installed.nativeDirectory ?? '', directory, { recursive: true, verbatimSymlinks: true });
+  execFileSync('cp', ['-R', installed.nativeDirectory ?? '', directory]);
   return { ...installed, binDirectory: join(directory, 'bin'), nativeDirectory: directory };
 }

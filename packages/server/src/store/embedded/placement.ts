@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TrainyardError } from '@trainyard/protocol';
-import { copyBinaries, linkLibraries, type PostgresBinaries } from './binaries.ts';
+import { checkProgramsRun, copyBinaries, linkLibraries, type PostgresBinaries } from './binaries.ts';
 import { cacheDirectory } from './cache-directory.ts';
 import { type DataDirectory, existingCluster } from './data-directory.ts';
 import { probe, RUN_AS_SELF, type RunAs, runAsUser, runInNamespace, systemUsers } from './run-as.ts';
@@ -53,6 +53,7 @@ function placeInNamespace(binaries: PostgresBinaries, stateDirectory: string): P
   let answer = probe(runAs, binaries, stateDirectory);
   let usable = binaries;
   const cache = cacheDirectory();
+  if (answer === 'programs unreachable') checkProgramsRun(binaries);
   if (answer === 'programs unreachable' && cache !== undefined) {
     // In a namespace root cannot enter the closed home of another user, where a checkout may lie.
     usable = copyBinaries(binaries, cache);
@@ -77,7 +78,8 @@ function placeAsUser(
       answer = probe(runAs, usable, stateDirectory);
     }
     if (answer === 'usable') {
-      if (clusterExists) chownTree(join(stateDirectory, 'cluster'), user);
+      const clusterDirectory = join(stateDirectory, 'cluster');
+      if (clusterExists && statSync(clusterDirectory).uid !== user.uid) chownTree(clusterDirectory, user);
       return { runAs, binaries: usable, stateDirectory };
     }
     chownSync(stateDirectory, before.uid, before.gid);
@@ -98,12 +100,12 @@ function candidates(stateDirectory: string): { uid: number; gid: number }[] {
   return [owner.uid === 0 ? undefined : owner, ...fallback].filter((user) => user !== undefined);
 }
 
-/** Gives a tree to a user; links are not followed. */
+/** Gives a tree to a user, its top last, so that the top tells whether all was done. No link is followed. */
 export function chownTree(path: string, user: { readonly uid: number; readonly gid: number }): void {
-  lchownSync(path, user.uid, user.gid);
   for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
     lchownSync(join(entry.parentPath, entry.name), user.uid, user.gid);
   }
+  lchownSync(path, user.uid, user.gid);
 }
 
 function sharedDirectory(path: string): string {
