@@ -57,9 +57,13 @@ export function prepareDigits(options: SplitOptions): DigitRow[] {
       `samples is ${options.samples}, but the source has ${available} digits; ask for fewer`,
     );
   }
+  let before = 0;
   const rows = sources.flatMap((source, label) => {
     const count = source.length / SOURCE_PIXELS;
-    const wanted = Math.round((count * options.samples) / available);
+    // Rounding the running total, not each class, makes the classes add up to exactly what was asked.
+    const upTo = (total: number) => Math.round((total * options.samples) / available);
+    const wanted = upTo(before + count) - upTo(before);
+    before += count;
     const picked = shuffle(
       Uint32Array.from({ length: count }, (_, index) => index),
       random,

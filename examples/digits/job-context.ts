@@ -1,4 +1,12 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { JobError } from './job-error.ts';
 import { type MetricsFile, openMetrics } from './metrics-file.ts';
@@ -75,8 +83,9 @@ function openJob(program: string, name: string, out: string): Job {
   const env = process.env;
   const id = env['TRAINYARD_RUN_ID'] ?? `${program}-${name}`;
   const directory = resolve(env['TRAINYARD_ATTEMPT_DIR'] ?? join(out, `${program}-${name}`));
-  mkdirSync(directory, { recursive: true });
   const alone = env['TRAINYARD_ATTEMPT_DIR'] === undefined;
+  mkdirSync(directory, { recursive: true });
+  if (alone) forgetEarlierReports(directory);
   return {
     id,
     directory,
@@ -90,6 +99,12 @@ function openJob(program: string, name: string, out: string): Job {
     },
     earlierOutputs: (earlier) => (alone ? readEarlierOutputs(resolve(out), earlier) : {}),
   };
+}
+
+/** Alone, a program may run twice into one folder; the steps of both must not mix. */
+function forgetEarlierReports(directory: string): void {
+  rmSync(join(directory, 'metrics'), { recursive: true, force: true });
+  rmSync(join(directory, 'datasets.jsonl'), { force: true });
 }
 
 function readEarlierOutputs(out: string, program: string): Record<string, Record<string, unknown>> {

@@ -24,7 +24,8 @@ export function planKeepBest(
   checkpoints: readonly Readonly<{ path: string } & Record<string, unknown>>[],
   options: KeepBestOptions,
 ): KeepBestPlan {
-  const unique = [...new Map(checkpoints.toReversed().map((each) => [each.path, each])).values()].reverse();
+  const firstOf = new Map(checkpoints.toReversed().map((each) => [each.path, each]));
+  const unique = checkpoints.filter((each) => firstOf.get(each.path) === each);
   const metricOf = (checkpoint: Readonly<Record<string, unknown>>) => {
     const value = checkpoint[options.metric];
     return typeof value === 'number' ? value : Number.NaN;

@@ -1,7 +1,7 @@
 /**
  * A repeatable source of numbers: the same seed gives the same sequence on every machine.
  * The generator is mulberry32 (public domain, Tommy Ettinger): 32 bits of state, good enough for
- * shuffles and initial weights, never for secrets. train.py holds the same generator.
+ * shuffles and initial weights, never for secrets.
  */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;

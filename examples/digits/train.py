@@ -4,19 +4,18 @@ Reads the same parameters and dataset, writes the same metrics files and checkpo
 library is used, so that it runs wherever python3 (3.9 or newer) does.
 """
 
-import base64
+import contextlib
 import json
 import math
 import os
 import random
 import re
+import shutil
 import signal
 import sys
 import time
-from array import array
-from operator import mul
 
-DIGIT_CLASSES = 10
+from digits_network import DIGIT_CLASSES, Network
 
 # name: (default, smallest, largest, type)
 PARAMETERS = {
@@ -38,9 +37,9 @@ class JobError(Exception):
 
 def main():
     metrics = None
-    # Cancelling sends SIGTERM; an exception leaves the training loop at once and closes the files.
-    signal.signal(signal.SIGTERM, stop_on_signal)
     try:
+        # Cancelling sends SIGTERM; the exception leaves the training loop at once, and the status is written.
+        signal.signal(signal.SIGTERM, stop_on_signal)
         flags = read_flags(sys.argv[1:])
         params = {**read_json(os.environ.get("TRAINYARD_PARAMS")), **flags}
         settings = read_parameters(params)
@@ -49,6 +48,8 @@ def main():
         directory = os.path.abspath(os.environ.get("TRAINYARD_ATTEMPT_DIR") or os.path.join(out, name))
         checkpoints_directory = os.path.join(directory, "checkpoints")
         os.makedirs(checkpoints_directory, exist_ok=True)
+        if "TRAINYARD_ATTEMPT_DIR" not in os.environ:
+            forget_earlier_reports(directory)
         metrics = Metrics(
             os.environ.get("PLATFORM_METRICS_DIR") or os.path.join(directory, "metrics"),
             os.environ.get("TRAINYARD_RUN_ID") or name,
@@ -72,8 +73,16 @@ def main():
         raise
 
 
+def forget_earlier_reports(directory):
+    """Alone, a program may run twice into one folder; the steps of both must not mix."""
+    shutil.rmtree(os.path.join(directory, "metrics"), ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(directory, "datasets.jsonl"))
+
+
 def stop_on_signal(_signal, _frame):
-    print("SIGTERM received, stopping", flush=True)
+    # Not print(): the signal may have come in the middle of one.
+    os.write(1, b"SIGTERM received, stopping\n")
     raise SystemExit(143)  # 128 + SIGTERM, as a shell reports it
 
 
@@ -104,6 +113,7 @@ def train_epochs(settings, train, validation, metrics, directory):
             if step % settings["logEvery"] == 0 and batch < steps_per_epoch - 1:
                 meter.write(step)
         accuracy, loss = network.evaluate(validation)
+        meter.refuse_divergence((epoch + 1) * steps_per_epoch - 1, loss)
         path = os.path.join(directory, f"epoch-{epoch + 1:03}.json")
         write_whole(path, network.to_checkpoint(epoch))
         checkpoints.append({"path": path, "epoch": epoch, "accuracy": accuracy, "loss": loss})
@@ -125,97 +135,6 @@ def train_epochs(settings, train, validation, metrics, directory):
     }
 
 
-class Network:
-    """Pixels -> ReLU units -> softmax over ten digits, as rows of plain lists.
-
-    `first` holds one row of hidden weights for each pixel, so a black pixel, which adds nothing, costs
-    nothing; its last row holds the biases, fed by a constant 1. `second` does the same for the digits.
-    """
-
-    def __init__(self, inputs, hidden, generator):
-        self.inputs, self.hidden = inputs, hidden
-        # He et al. 2015, uniform form; biases start at zero.
-        self.first = uniform_rows(inputs, hidden, math.sqrt(6 / inputs), generator) + [[0.0] * hidden]
-        self.second = uniform_rows(hidden, DIGIT_CLASSES, math.sqrt(6 / hidden), generator)
-        self.second.append([0.0] * DIGIT_CLASSES)
-        self.first_speed = [[0.0] * hidden for _ in self.first]
-        self.second_speed = [[0.0] * DIGIT_CLASSES for _ in self.second]
-
-    def train_batch(self, samples, learning_rate, momentum):
-        """One step with momentum; answers summed loss and right guesses from before the update."""
-        first_gradient = {}
-        second_gradient = [[0.0] * DIGIT_CLASSES for _ in self.second]
-        loss, correct = 0.0, 0
-        for label, bright, _ in samples:
-            activations, errors = self.forward(bright)
-            correct += errors.index(max(errors)) == label
-            loss -= math.log(max(errors[label], 1e-15))
-            # For softmax with cross-entropy the error of the outputs is (probability - target).
-            errors[label] -= 1
-            hidden_errors = []
-            for unit, activation in enumerate(activations):
-                if activation > 0:
-                    hidden_errors.append(sum(map(mul, errors, self.second[unit])))
-                    row = second_gradient[unit]
-                    second_gradient[unit] = [g + activation * e for g, e in zip(row, errors)]
-                else:
-                    hidden_errors.append(0.0)
-            second_gradient[-1] = [g + e for g, e in zip(second_gradient[-1], errors)]
-            for index, value in bright + [(self.inputs, 1.0)]:
-                row = first_gradient.get(index)
-                if row is None:
-                    first_gradient[index] = [value * e for e in hidden_errors]
-                else:
-                    first_gradient[index] = [g + value * e for g, e in zip(row, hidden_errors)]
-        scale = learning_rate / len(samples)
-        silent = [0.0] * self.hidden
-        for index in range(len(self.first)):
-            gradient = first_gradient.get(index, silent)
-            descend(self.first, self.first_speed, index, gradient, scale, momentum)
-        for index, gradient in enumerate(second_gradient):
-            descend(self.second, self.second_speed, index, gradient, scale, momentum)
-        return loss, correct
-
-    def forward(self, bright):
-        """Answers (activations of the hidden units, probabilities of the digits)."""
-        sums = self.first[-1]
-        for index, value in bright:
-            sums = [s + value * w for s, w in zip(sums, self.first[index])]
-        # NaN stays NaN: a diverged model has to be seen, not silenced to zero.
-        activations = [0.0 if s <= 0 else s for s in sums]
-        outputs = self.second[-1]
-        for activation, row in zip(activations, self.second):
-            if activation != 0:
-                outputs = [o + activation * w for o, w in zip(outputs, row)]
-        largest = max(outputs)  # Subtracting it keeps exp() from overflowing.
-        powers = [math.exp(o - largest) for o in outputs]
-        total = sum(powers)
-        return activations, [power / total for power in powers]
-
-    def evaluate(self, samples):
-        """Answers (accuracy, mean loss)."""
-        loss, correct = 0.0, 0
-        for label, bright, _ in samples:
-            _, probabilities = self.forward(bright)
-            correct += probabilities.index(max(probabilities)) == label
-            loss -= math.log(max(probabilities[label], 1e-15))
-        return correct / len(samples), loss / len(samples)
-
-    def to_checkpoint(self, epoch):
-        """The format of checkpoint.ts: blocks as base64 of little-endian 32-bit floats."""
-        return {
-            "format": "digits-mlp",
-            "inputs": self.inputs,
-            "hidden": self.hidden,
-            "outputs": DIGIT_CLASSES,
-            "epoch": epoch,
-            "hiddenWeights": encode_floats(self.first[:-1]),
-            "hiddenBiases": encode_floats(self.first[-1:]),
-            "outputWeights": encode_floats(self.second[:-1]),
-            "outputBiases": encode_floats(self.second[-1:]),
-        }
-
-
 class Meter:
     """Gathers what the batches of an epoch report, and writes metric lines from it."""
 
@@ -226,10 +145,7 @@ class Meter:
         self.loss, self.correct, self.samples, self.steps = 0.0, 0, 0, 0
 
     def add(self, step, loss, correct, samples):
-        if not math.isfinite(loss):
-            reason = f"the loss is {loss} at step {step}; a smaller learningRate (now {self.learning_rate}) may help"
-            self.metrics.report_anomaly(reason)
-            raise JobError(reason)
+        self.refuse_divergence(step, loss)
         self.all_loss += loss
         self.all_samples += samples
         self.loss += loss
@@ -237,6 +153,13 @@ class Meter:
         self.samples += samples
         self.steps += 1
         self.newest = time.monotonic()
+
+    def refuse_divergence(self, step, loss):
+        """Raises JobError when the loss is no number: nothing that follows could be learned from."""
+        if not math.isfinite(loss):
+            reason = f"the loss is {loss} at step {step}; a smaller learningRate (now {self.learning_rate}) may help"
+            self.metrics.report_anomaly(reason)
+            raise JobError(reason)
 
     def write(self, step, evaluation=None):
         """Writes means since the line before, and after an epoch the results on validation data."""
@@ -247,7 +170,6 @@ class Meter:
             "train_loss": loss,
             "train_accuracy": self.correct / self.samples,
             "learning_rate": self.learning_rate,
-            **speed,
         }
         line = {"step": step, "timestamp": time.time(), "epoch": self.epoch, "loss": {"total_loss": loss}}
         line["performance"] = speed
@@ -382,23 +304,6 @@ def write_whole(path, document):
     with open(path + ".part", "w", encoding="utf-8") as file:
         file.write(json.dumps(document) + "\n")
     os.replace(path + ".part", path)
-
-
-def uniform_rows(count, width, bound, generator):
-    return [[generator.uniform(-bound, bound) for _ in range(width)] for _ in range(count)]
-
-
-def descend(weights, speeds, index, gradient, scale, momentum):
-    speed = [momentum * s - scale * g for s, g in zip(speeds[index], gradient)]
-    speeds[index] = speed
-    weights[index] = [w + s for w, s in zip(weights[index], speed)]
-
-
-def encode_floats(rows):
-    floats = array("f", [value for row in rows for value in row])
-    if sys.byteorder == "big":
-        floats.byteswap()
-    return base64.b64encode(floats.tobytes()).decode("ascii")
 
 
 def log(line):

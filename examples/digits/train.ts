@@ -86,6 +86,7 @@ async function trainEpochs(
       await breathe();
     }
     const checked = evaluateMlp(mlp, validation);
+    meter.refuseDivergence(checked.loss, (epoch + 1) * stepsPerEpoch - 1);
     const path = join(job.directory, 'checkpoints', `epoch-${String(epoch + 1).padStart(3, '0')}.json`);
     saveCheckpoint(path, mlp, epoch);
     const record = {

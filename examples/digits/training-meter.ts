@@ -14,14 +14,17 @@ export function createMeter(
   let recentSteps = 0;
   let recentSince = startedAt;
   let newestAt = startedAt;
+  /** @throws JobError when the loss is no number: nothing that follows could be learned from. */
+  const refuseDivergence = (loss: number, step: number) => {
+    if (Number.isFinite(loss)) return;
+    const reason = `the loss is ${loss} at step ${step}; a smaller learningRate (now ${learningRate}) may help`;
+    job.metrics.reportAnomaly(reason);
+    throw new JobError(reason);
+  };
   return {
-    /** @throws JobError when the loss is no number: nothing that follows could be learned from. */
+    refuseDivergence,
     add(tally: Tally, step: number): void {
-      if (!Number.isFinite(tally.loss)) {
-        const reason = `the loss is ${tally.loss} at step ${step}; a smaller learningRate (now ${learningRate}) may help`;
-        job.metrics.reportAnomaly(reason);
-        throw new JobError(reason);
-      }
+      refuseDivergence(tally.loss, step);
       for (const sum of [whole, recent]) {
         sum.loss += tally.loss;
         sum.correct += tally.correct;
@@ -45,7 +48,6 @@ export function createMeter(
           train_loss: loss,
           train_accuracy: recent.correct / recent.samples,
           learning_rate: learningRate,
-          ...speed,
           ...(evaluation && { val_accuracy: evaluation.accuracy, val_loss: evaluation.loss }),
         },
       });
