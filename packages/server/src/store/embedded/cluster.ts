@@ -7,6 +7,7 @@ import { TrainyardError } from '@trainyard/protocol';
 import { checkProgramsRun } from './binaries.ts';
 import { cacheDirectory } from './cache-directory.ts';
 import { checkClusterVersion, type DataDirectory, existingCluster } from './data-directory.ts';
+import { diskSpaceHint } from './disk-space.ts';
 import { chownTree, type Placement } from './placement.ts';
 import { initdbRunAs, PROGRAM_ENVIRONMENT, type RunAs } from './run-as.ts';
 import { initdbArguments } from './settings.ts';
@@ -85,7 +86,8 @@ async function runInitdb(placement: Placement, clusterDirectory: string): Promis
     checkProgramsRun(binaries);
     throw new TrainyardError(
       'EMBEDDED_DATABASE_FAILED',
-      `The database in ${placement.stateDirectory} could not be created:\n${outputOf(cause)}`,
+      `The database in ${placement.stateDirectory} could not be created.` +
+        `${diskSpaceHint(placement.stateDirectory)} initdb said:\n${outputOf(cause)}`,
       { cause },
     );
   }

@@ -6,6 +6,7 @@ import { askPostmaster } from './ask-postmaster.ts';
 import { locateEmbeddedBinaries, type PostgresBinaries } from './binaries.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 import { type DataDirectory, openDataDirectory, socketDirectoryFor } from './data-directory.ts';
+import { diskSpaceHint } from './disk-space.ts';
 import { clearFormerPostmaster } from './former-postmaster.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
 import { acquireOwnership, type Ownership } from './owner-lock.ts';
@@ -62,33 +63,38 @@ const LOCK_CONFLICT_MAX_WAIT_MS = 500;
  *   major version; EMBEDDED_DATABASE_FAILED anything else, with the end of the server's log.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  try {
+    return await start(options);
+  } catch (cause) {
+    if (cause instanceof TrainyardError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TrainyardError(
+      'EMBEDDED_DATABASE_FAILED',
+      `The embedded database in ${options.dataDir} did not start: ${reason}.${diskSpaceHint(options.dataDir)}`,
+      { cause },
+    );
+  }
+}
+
+async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = options.binaries ?? locateEmbeddedBinaries();
   const directory = openDataDirectory(options.dataDir);
-  const lockSockets = socketDirectoryFor(directory.path);
-  const temporaryDirectory = lockSockets.temporary ? lockSockets.path : undefined;
-  const removeTemporary = (): void => {
-    if (temporaryDirectory !== undefined) rmSync(temporaryDirectory, { recursive: true, force: true });
-  };
-  let ownership: Ownership;
-  try {
-    ownership = await acquireOwnership({
-      directory: directory.path,
-      socketDirectory: lockSockets.path,
-      temporaryDirectory,
-    });
-  } catch (error) {
-    removeTemporary();
-    throw error;
-  }
-  let log: LogFile | undefined;
+  const sockets = socketDirectoryFor(directory.path);
+  const cleanUps: (() => void | Promise<void>)[] = [];
   const cleanUp = async (): Promise<void> => {
-    log?.close();
-    await ownership.release();
-    removeTemporary();
+    for (const step of cleanUps.splice(0).reverse()) await step();
   };
   try {
-    log = openLogFile(directory.logPath);
-    return await startOwned({ options, binaries, directory, ownership, log, cleanUp });
+    if (sockets.temporary) cleanUps.push(() => rmSync(sockets.path, { recursive: true, force: true }));
+    const ownership = await acquireOwnership({
+      directory: directory.path,
+      socketDirectory: sockets.path,
+      temporaryDirectory: sockets.temporary ? sockets.path : undefined,
+    });
+    cleanUps.push(() => ownership.release());
+    const log = openLogFile(directory.logPath);
+    cleanUps.push(() => log.close());
+    return await startOwned({ options, binaries, directory, ownership, log, cleanUps, cleanUp });
   } catch (error) {
     await cleanUp();
     throw error;
@@ -101,50 +107,43 @@ interface OwnedStart {
   readonly directory: DataDirectory;
   readonly ownership: Ownership;
   readonly log: LogFile;
+  /** What to undo, in reverse order, when the database is stopped or does not start. */
+  readonly cleanUps: (() => void | Promise<void>)[];
   readonly cleanUp: () => Promise<void>;
 }
 
-async function startOwned(start: OwnedStart): Promise<EmbeddedPostgres> {
-  const { options, directory, ownership, log } = start;
+async function startOwned(owned: OwnedStart): Promise<EmbeddedPostgres> {
+  const { options, directory, ownership, log } = owned;
   const say = options.log ?? (() => {});
-  const placement = choosePlacement({ directory, binaries: start.binaries, rootAs: options.rootAs });
+  const placement = choosePlacement({ directory, binaries: owned.binaries, rootAs: options.rootAs });
   const durable = options.settings?.['fsync'] !== 'off';
   const cluster = await openCluster({ directory, placement, durable });
   if (cluster.created) say(`created the embedded database in ${cluster.directory}`);
   const sockets = prepareSocketDirectory(placement);
+  if (sockets.temporary) owned.cleanUps.push(() => rmSync(sockets.path, { recursive: true, force: true }));
   const settings = serverSettings({
     major: placement.binaries.major,
     socketDirectory: sockets.path,
     ownerId: ownership.id,
     overrides: options.settings ?? {},
   });
-  const cleanUp = async (): Promise<void> => {
-    if (sockets.temporary) rmSync(sockets.path, { recursive: true, force: true });
-    await start.cleanUp();
-  };
-  let postmaster: Postmaster;
-  try {
-    postmaster = await launch({
-      placement,
-      cluster,
-      settings,
-      log,
-      say,
-      directory,
-      sockets: sockets.path,
-      id: ownership.id,
-    });
-  } catch (error) {
-    if (sockets.temporary) rmSync(sockets.path, { recursive: true, force: true });
-    throw error;
-  }
+  const postmaster = await launch({
+    placement,
+    cluster,
+    settings,
+    log,
+    say,
+    directory,
+    sockets: sockets.path,
+    id: ownership.id,
+  });
   postmaster.unref();
   let stopped: Promise<void> | undefined;
   return {
     connection: { host: sockets.path, port: SOCKET_PORT, user: DATABASE_USER, database: DATABASE_NAME },
     exited: postmaster.exited,
     stop: () => {
-      stopped ??= postmaster.stop().then(cleanUp);
+      stopped ??= postmaster.stop().then(owned.cleanUp);
       return stopped;
     },
   };
@@ -222,7 +221,8 @@ function startError(params: Launch, exit: PostmasterExit): TrainyardError {
   const end = exit.logTail === '' ? '(its log is empty)' : exit.logTail;
   return new TrainyardError(
     'EMBEDDED_DATABASE_FAILED',
-    `The embedded PostgreSQL in ${params.cluster.directory} did not start (${how}). ` +
+    `The embedded PostgreSQL in ${params.cluster.directory} did not start (${how}).` +
+      `${diskSpaceHint(params.cluster.directory)} ` +
       `The end of its log, ${params.log.path}:\n${end}`,
     { details: { directory: params.cluster.directory, logPath: params.log.path } },
   );
@@ -231,7 +231,8 @@ function startError(params: Launch, exit: PostmasterExit): TrainyardError {
 function notOnDiskError(params: Launch, fault: Error): TrainyardError {
   return new TrainyardError(
     'EMBEDDED_DATABASE_FAILED',
-    `The new database in ${params.cluster.directory} could not be written to disk: ${fault.message}`,
+    `The new database in ${params.cluster.directory} could not be written to disk: ` +
+      `${fault.message}.${diskSpaceHint(params.cluster.directory)}`,
     { cause: fault },
   );
 }

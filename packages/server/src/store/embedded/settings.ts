@@ -34,6 +34,9 @@ export function serverSettings(params: {
     // The builds have no LZ4.
     wal_compression: 'pglz',
     jit: 'off',
+    // Nothing subscribes here; this saves a process.
+    max_logical_replication_workers: '0',
+    cluster_name: 'trainyard',
     huge_pages: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',
