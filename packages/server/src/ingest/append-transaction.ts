@@ -1,0 +1,240 @@
+import {
+  ATTEMPT_STATUS_TABLE,
+  type AttemptStatus,
+  type StreamName,
+  TrainyardError,
+} from '@trainyard/protocol';
+import type { ClientBase, Pool } from 'pg';
+import { placeAppend } from './append-placement.ts';
+import { encodePoints } from './chunk-codec.ts';
+import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
+import { type NewSeriesPoints, type UpsertedSeries, writePoints } from './metric-sql.ts';
+import { cutPoints, type Points, summarise } from './points.ts';
+import {
+  type LockedStream,
+  lockStreams,
+  type NewChunk,
+  readStreamBytes,
+  writeStreams,
+} from './stream-sql.ts';
+import type { TailCache } from './tail-cache.ts';
+import { inTransaction } from './transaction.ts';
+
+export interface Append {
+  readonly attemptId: string;
+  readonly runId: string;
+  readonly rootId: string;
+  readonly attemptNumber: number;
+  readonly stream: StreamName;
+  /** Place of the first byte in the stream. */
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+/** What one append came to. */
+export type AppendOutcome =
+  | { readonly ok: true; readonly size: number }
+  | { readonly ok: false; readonly error: TrainyardError };
+
+/** What the appends of one stream came to, once committed. */
+export interface StreamOutcome {
+  readonly append: Append;
+  readonly outcomes: ReadonlyMap<Append, AppendOutcome>;
+  /** The bytes that were new, in order, from `offset` on. */
+  readonly pieces: readonly NewChunk[];
+  readonly size: number;
+  /** Points by key, of a metrics stream. */
+  readonly points: ReadonlyMap<string, Points>;
+  readonly parser: ParserState;
+  readonly unreadable: number;
+  readonly unreadableBefore: number;
+  readonly problems: readonly LineProblem[];
+}
+
+export interface BatchOutcome {
+  readonly streams: readonly StreamOutcome[];
+  /** Series that should be compacted. */
+  readonly crowded: readonly UpsertedSeries[];
+}
+
+/** A series with more chunks than this since its last compaction is compacted. */
+export const MERGE_ABOVE_CHUNKS = 32;
+
+/**
+ * Stores a batch of appends in one transaction: bytes, sizes of streams, chunks and series. Answers after
+ * the commit. Refused appends (gap, fenced) are outcomes and do not fail the others.
+ */
+export function storeAppends(
+  pool: Pool,
+  appends: readonly Append[],
+  tails: TailCache,
+  now: () => number,
+): Promise<BatchOutcome> {
+  return inTransaction(pool, 'read committed', async (client) => {
+    const groups = groupByStream(appends);
+    const locked = await lockStreams(
+      client,
+      groups.map((group) => group[0]!),
+    );
+    const receivedAtMs = now();
+    const streams: StreamOutcome[] = [];
+    for (const group of groups) {
+      const { attemptId, stream } = group[0]!;
+      const row = locked.find(
+        (candidate) => candidate.attemptId === attemptId && candidate.stream === stream,
+      );
+      streams.push(await placeGroup(client, group, row, tails, receivedAtMs));
+    }
+    const changed = streams.filter((stream) => stream.pieces.length > 0);
+    if (changed.length > 0) await writeBytes(client, changed, receivedAtMs);
+    const series = changed.flatMap(toSeries);
+    const crowded = series.length > 0 ? await writePoints(client, series, MERGE_ABOVE_CHUNKS) : [];
+    return { streams, crowded };
+  });
+}
+
+function groupByStream(appends: readonly Append[]): Append[][] {
+  const groups = new Map<string, Append[]>();
+  for (const append of appends) {
+    const key = `${append.attemptId} ${append.stream}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [append]);
+    else group.push(append);
+  }
+  return [...groups.values()];
+}
+
+async function placeGroup(
+  client: ClientBase,
+  group: readonly Append[],
+  row: LockedStream | undefined,
+  tails: TailCache,
+  receivedAtMs: number,
+): Promise<StreamOutcome> {
+  const append = group[0]!;
+  const outcomes = new Map<Append, AppendOutcome>();
+  const refusal = refuse(append, row);
+  if (row === undefined || refusal !== undefined) {
+    for (const each of group) outcomes.set(each, { ok: false, error: refusal ?? notFound(append) });
+    return emptyOutcome(append, outcomes);
+  }
+  const pieces: NewChunk[] = [];
+  let size = row.size;
+  for (const each of group) {
+    const placement = placeAppend(size, each.offset, each.bytes.length);
+    if (placement.kind === 'gap') {
+      outcomes.set(each, { ok: false, error: gap(each, size) });
+      continue;
+    }
+    if (placement.kind === 'new') {
+      pieces.push({ ...streamKey(each), offset: size, bytes: each.bytes.subarray(placement.skip) });
+      size = each.offset + each.bytes.length;
+    }
+    outcomes.set(each, { ok: true, size });
+  }
+  const base = { append, outcomes, pieces, size, unreadableBefore: row.unreadableLines };
+  if (append.stream !== 'metrics' || pieces.length === 0)
+    return { ...emptyOutcome(append, outcomes), ...base };
+  const state = await parserState(client, row, tails);
+  return { ...base, ...(await parsePieces(state, pieces, receivedAtMs)) };
+}
+
+/** Parses piece by piece and gives other work of the process its turn between them. */
+async function parsePieces(
+  start: ParserState,
+  pieces: readonly NewChunk[],
+  receivedAtMs: number,
+): Promise<Pick<StreamOutcome, 'points' | 'parser' | 'unreadable' | 'problems'>> {
+  const collected = new PointsByKey();
+  const problems: LineProblem[] = [];
+  let parser = start;
+  let unreadable = 0;
+  for (const piece of pieces) {
+    const parsed = parseMetricBytes(parser, piece.bytes, receivedAtMs, collected);
+    parser = parsed.state;
+    unreadable += parsed.unreadable;
+    problems.push(...parsed.problems);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const points = new Map([...collected.byKey].map(([key, builder]) => [key, builder.build()]));
+  return { points, parser, unreadable, problems };
+}
+
+async function parserState(client: ClientBase, row: LockedStream, tails: TailCache): Promise<ParserState> {
+  const cached = tails.get(row.attemptId);
+  if (cached !== undefined && cached.size === row.size && cached.parsed === row.parsed) return cached;
+  const tail = await readStreamBytes(client, row, row.parsed, row.size);
+  return { parsed: row.parsed, tail: tail.length === 0 ? [] : [tail], inLongLine: row.inLongLine };
+}
+
+function writeBytes(
+  client: ClientBase,
+  changed: readonly StreamOutcome[],
+  receivedAtMs: number,
+): Promise<void> {
+  return writeStreams(
+    client,
+    changed.flatMap((stream) => stream.pieces),
+    changed.map((stream) => ({
+      ...streamKey(stream.append),
+      size: stream.size,
+      parsed: stream.parser.parsed,
+      inLongLine: stream.parser.inLongLine,
+      newUnreadableLines: stream.unreadable,
+    })),
+    new Date(receivedAtMs),
+  );
+}
+
+function toSeries({ append, points }: StreamOutcome): NewSeriesPoints[] {
+  return [...points].map(([key, group]) => ({
+    runId: append.runId,
+    key,
+    attempt: append.attemptNumber,
+    summary: summarise(group),
+    chunks: cutPoints(group).map((part) => ({ summary: summarise(part), encoded: encodePoints(part) })),
+  }));
+}
+
+function streamKey(append: Append): Pick<Append, 'attemptId' | 'stream'> {
+  return { attemptId: append.attemptId, stream: append.stream };
+}
+
+function emptyOutcome(append: Append, outcomes: ReadonlyMap<Append, AppendOutcome>): StreamOutcome {
+  return {
+    append,
+    outcomes,
+    pieces: [],
+    size: 0,
+    points: new Map(),
+    parser: { parsed: 0, tail: [], inLongLine: false },
+    unreadable: 0,
+    unreadableBefore: 0,
+    problems: [],
+  };
+}
+
+/** Statuses in which an attempt may still write. */
+const WRITING: ReadonlySet<AttemptStatus> = new Set(['leased', 'running', 'paused']);
+
+function refuse(append: Append, row: LockedStream | undefined): TrainyardError | undefined {
+  if (row === undefined) return notFound(append);
+  if (WRITING.has(row.attemptStatus)) return undefined;
+  const { meaning } = ATTEMPT_STATUS_TABLE[row.attemptStatus];
+  return new TrainyardError(
+    'ATTEMPT_FENCED',
+    `Attempt ${append.attemptId} is "${row.attemptStatus}" (${meaning}) and takes no more of its ${append.stream}. End its process.`,
+  );
+}
+
+function notFound(append: Append): TrainyardError {
+  return new TrainyardError('NOT_FOUND', `There is no attempt ${append.attemptId}.`);
+}
+
+function gap(append: Append, size: number): TrainyardError {
+  return new TrainyardError(
+    'STREAM_GAP',
+    `The ${append.stream} of attempt ${append.attemptId} is stored up to byte ${size}; bytes from ${append.offset} on would leave a gap. Send again from ${size}.`,
+    { details: { size } },
+  );
+}

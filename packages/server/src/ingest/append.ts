@@ -1,0 +1,173 @@
+import { TrainyardError } from '@trainyard/protocol';
+import type { Database } from '../store/database.ts';
+import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
+import { createBatcher } from './batcher.ts';
+import { createCompactor } from './compaction.ts';
+import type { Points } from './points.ts';
+import { TailCache } from './tail-cache.ts';
+
+export type { Append } from './append-transaction.ts';
+
+/** Bytes that became part of a stream, told after the commit. */
+export interface Appended extends Omit<Append, 'bytes'> {
+  /** The new bytes: from `offset` up to `size`. */
+  readonly bytes: readonly Uint8Array[];
+  readonly size: number;
+  /** New points by key, sorted by step and time; empty for a log. */
+  readonly points: ReadonlyMap<string, Points>;
+}
+
+/** A line of a metrics stream that could not be read. */
+export interface IngestProblem {
+  readonly attemptId: string;
+  readonly runId: string;
+  readonly rootId: string;
+  /** Byte offset of the line's begin. */
+  readonly offset: number;
+  readonly problem: string;
+}
+
+export interface IngestOptions {
+  readonly database: Database;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+  readonly onAppended?: (appended: Appended) => void;
+  /** At most MAX_PROBLEMS_PER_ATTEMPT times per attempt; all are counted in `streams.unreadable_lines`. */
+  readonly onProblem?: (problem: IngestProblem) => void;
+  /** A compaction in the background failed; it is tried again at the next occasion. */
+  readonly onCompactionError?: (error: unknown) => void;
+}
+
+export interface Ingest {
+  /**
+   * Appends bytes to a stream exactly once: what is stored already is trimmed. Answers after the commit.
+   * @returns the highest contiguous offset that is stored
+   * @throws TrainyardError STREAM_GAP (details `{size}`), ATTEMPT_FENCED, NOT_FOUND, UNAVAILABLE
+   */
+  append(append: Append): Promise<{ size: number }>;
+  /** Merges the small chunks of a run's series; called when an attempt of it has ended. */
+  compactRun(runId: string): Promise<void>;
+  /** Resolves when all that was appended so far is stored and no compaction runs. */
+  close(): Promise<void>;
+}
+
+/** Bounds of one transaction. */
+const MAX_BATCH_APPENDS = 64;
+const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+/** While one transaction waits for the database the next one parses. */
+const MAX_TRANSACTIONS_IN_FLIGHT = 2;
+/** Bytes that may wait for a transaction; above that, appends are refused until it has gone down. */
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+const MAX_PROBLEMS_PER_ATTEMPT = 5;
+
+interface Waiting {
+  readonly append: Append;
+  readonly resolve: (answer: { size: number }) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Stores what agents send; one per server process. Any number of processes may share a database. */
+export function createIngest(options: IngestOptions): Ingest {
+  const { database, now = Date.now, onAppended, onProblem } = options;
+  const tails = new TailCache();
+  const compactor = createCompactor(database, options.onCompactionError ?? (() => {}));
+  const batcher = createBatcher<Waiting>({
+    keyOf: ({ append }) => `${append.attemptId} ${append.stream}`,
+    sizeOf: ({ append }) => append.bytes.length,
+    maxItems: MAX_BATCH_APPENDS,
+    maxSize: MAX_BATCH_BYTES,
+    maxInFlight: MAX_TRANSACTIONS_IN_FLIGHT,
+    run: store,
+  });
+
+  async function store(batch: readonly Waiting[]): Promise<void> {
+    let outcome: BatchOutcome;
+    try {
+      outcome = await storeAppends(
+        database.pool,
+        batch.map((waiting) => waiting.append),
+        tails,
+        now,
+      );
+    } catch (error) {
+      await storeAfterFailure(batch, error);
+      return;
+    }
+    for (const stream of outcome.streams) remember(stream);
+    settle(batch, outcome);
+    for (const stream of outcome.streams) announce(stream);
+    compactor.schedule(outcome.crowded.map((series) => series.seriesId));
+  }
+
+  /** One append that cannot be stored must not fail its neighbours; a lost database fails all. */
+  async function storeAfterFailure(batch: readonly Waiting[], error: unknown): Promise<void> {
+    const lost = isDatabaseLost(error);
+    if (batch.length > 1 && !lost) {
+      for (const waiting of batch) await store([waiting]);
+      return;
+    }
+    for (const waiting of batch) waiting.reject(lost ? unavailable(error) : error);
+  }
+
+  function settle(batch: readonly Waiting[], outcome: BatchOutcome): void {
+    const byAppend = new Map(outcome.streams.flatMap((stream) => [...stream.outcomes]));
+    for (const { append, resolve, reject } of batch) {
+      const result = byAppend.get(append);
+      if (result?.ok) resolve({ size: result.size });
+      else reject(result?.error);
+    }
+  }
+
+  function remember({ append, pieces, parser, size }: StreamOutcome): void {
+    if (append.stream !== 'metrics' || pieces.length === 0) return;
+    if (parser.tail.length > 0 || parser.inLongLine) tails.set(append.attemptId, { ...parser, size });
+    else tails.delete(append.attemptId);
+  }
+
+  function announce(stream: StreamOutcome): void {
+    const { append, pieces, size, points } = stream;
+    if (pieces.length === 0) return;
+    const bytes = pieces.map((piece) => piece.bytes);
+    onAppended?.({ ...append, offset: pieces[0]!.offset, bytes, size, points });
+    const room = Math.max(0, MAX_PROBLEMS_PER_ATTEMPT - stream.unreadableBefore);
+    const { attemptId, runId, rootId } = append;
+    for (const problem of stream.problems.slice(0, room))
+      onProblem?.({ attemptId, runId, rootId, ...problem });
+  }
+
+  return {
+    append(append) {
+      if (batcher.queuedSize > MAX_QUEUED_BYTES) return Promise.reject(overloaded());
+      return new Promise((resolve, reject) => batcher.add({ append, resolve, reject }));
+    },
+    compactRun: (runId) => compactor.compactRun(runId),
+    async close() {
+      await batcher.idle();
+      await compactor.idle();
+    },
+  };
+}
+
+/** SQLSTATE classes that tell of the connection or the server, not of the statement. */
+const LOST_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57']);
+
+function isDatabaseLost(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (/^[0-9A-Z]{5}$/.test(code)) return LOST_CLASSES.has(code.slice(0, 2));
+  return /^E(?!RR_)/.test(code) || /[Cc]onnection|timeout exceeded/.test(error.message);
+}
+
+function unavailable(cause: unknown): TrainyardError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new TrainyardError('UNAVAILABLE', `The database cannot be written now (${why}). Send again.`, {
+    cause,
+  });
+}
+
+function overloaded(): TrainyardError {
+  return new TrainyardError(
+    'UNAVAILABLE',
+    'More bytes are waiting to be stored than this server takes. Send again in a few seconds.',
+  );
+}

@@ -1,0 +1,30 @@
+/** What is known of a stored chunk without reading its data. */
+export interface ChunkHeader {
+  readonly id: number;
+  readonly attempt: number;
+  readonly count: number;
+}
+
+/** Chunks with fewer points are candidates; equals the predicate of the index `metric_chunks_small`. */
+export const SMALL_CHUNK_POINTS = 1024;
+/** Chunks below this are merged at every occasion. */
+const TINY_CHUNK_POINTS = 32;
+/** So many chunks between tiny and small are merged at once: a point is rewritten about three times. */
+const MERGE_AT_CHUNKS = 16;
+
+/**
+ * Which small chunks of one series to merge with each other; those of different attempts never mix.
+ * @param chunks the series' small chunks
+ * @param everything merge all that can be: the attempt has ended
+ */
+export function planMerges(chunks: readonly ChunkHeader[], everything: boolean): number[][] {
+  const groups: number[][] = [];
+  for (const attempt of new Set(chunks.map((chunk) => chunk.attempt))) {
+    const own = chunks.filter((chunk) => chunk.attempt === attempt);
+    const tiny = own.filter((chunk) => chunk.count < TINY_CHUNK_POINTS);
+    const all = everything || own.length - tiny.length >= MERGE_AT_CHUNKS;
+    const group = all ? own : tiny;
+    if (group.length > 1) groups.push(group.map((chunk) => chunk.id).sort((a, b) => a - b));
+  }
+  return groups;
+}

@@ -1,0 +1,159 @@
+import { MAX_METRIC_LINE_BYTES, parseMetricLine } from '@trainyard/protocol';
+import { PointsBuilder } from './points.ts';
+
+const NEWLINE = 10;
+
+/** A line that could not be read. `offset` is the byte offset of its begin in the stream. */
+export interface LineProblem {
+  readonly offset: number;
+  readonly problem: string;
+}
+
+/** Where the parser stands in a stream: what is not parsed yet is kept in `tail`. */
+export interface ParserState {
+  /** Offset of the first byte that is not parsed yet. */
+  readonly parsed: number;
+  /** The bytes from `parsed` on: the begin of a line without its end. */
+  readonly tail: readonly Buffer[];
+  /** True inside of a line that is too long to be read: everything up to its end is skipped. */
+  readonly inLongLine: boolean;
+}
+
+export interface ParsedLines {
+  readonly state: ParserState;
+  /** Lines that could not be read; only the first of them are in `problems`. */
+  readonly unreadable: number;
+  readonly problems: readonly LineProblem[];
+}
+
+/** Problems that are described; further ones are only counted. */
+const MAX_PROBLEMS = 5;
+const MAX_TIME_MS = 8.64e15;
+
+/** Points by key of the lines that were parsed. */
+export class PointsByKey {
+  readonly byKey = new Map<string, PointsBuilder>();
+  /** Keys as they came: the cleaning of a key is done once per spelling. */
+  readonly #bySpelling = new Map<string, PointsBuilder>();
+
+  add(spelling: string, step: number, time: number, value: number): void {
+    let points = this.#bySpelling.get(spelling);
+    if (points === undefined) {
+      points = this.#builderOf(storableKey(spelling));
+      this.#bySpelling.set(spelling, points);
+    }
+    points.add(step, time, value);
+  }
+
+  #builderOf(key: string): PointsBuilder {
+    let points = this.byKey.get(key);
+    if (points === undefined) {
+      points = new PointsBuilder();
+      this.byKey.set(key, points);
+    }
+    return points;
+  }
+}
+
+/**
+ * Reads the complete lines of `bytes`, which follow on the tail of `state`, into `points`. A line without
+ * a timestamp takes `receivedAtMs`. Never throws for what a line holds.
+ */
+export function parseMetricBytes(
+  state: ParserState,
+  bytes: Buffer,
+  receivedAtMs: number,
+  points: PointsByKey,
+): ParsedLines {
+  const run = new LineRun(state, receivedAtMs, points);
+  let from = 0;
+  for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+    run.endOfLine(bytes.subarray(from, end));
+    from = end + 1;
+  }
+  run.rest(bytes.subarray(from));
+  return run.result();
+}
+
+/** One pass over lines; holds what changes from line to line. */
+class LineRun {
+  readonly #points: PointsByKey;
+  readonly #receivedAtMs: number;
+  readonly #problems: LineProblem[] = [];
+  #unreadable = 0;
+  #parsed: number;
+  #tail: Buffer[];
+  #tailBytes: number;
+  #inLongLine: boolean;
+
+  constructor(state: ParserState, receivedAtMs: number, points: PointsByKey) {
+    this.#points = points;
+    this.#receivedAtMs = receivedAtMs;
+    this.#parsed = state.parsed;
+    this.#tail = [...state.tail];
+    this.#tailBytes = state.tail.reduce((sum, part) => sum + part.length, 0);
+    this.#inLongLine = state.inLongLine;
+  }
+
+  endOfLine(bytes: Buffer): void {
+    const line = this.#tail.length === 0 ? bytes : Buffer.concat([...this.#tail, bytes]);
+    if (!this.#inLongLine) this.#readLine(line);
+    this.#inLongLine = false;
+    this.#parsed += line.length + 1;
+    this.#tail = [];
+    this.#tailBytes = 0;
+  }
+
+  rest(bytes: Buffer): void {
+    // A copy: the tail must not keep the whole buffer of the request alive.
+    if (bytes.length > 0) this.#tail.push(Buffer.from(bytes));
+    this.#tailBytes += bytes.length;
+    if (!this.#inLongLine && this.#tailBytes <= MAX_METRIC_LINE_BYTES) return;
+    if (!this.#inLongLine) this.#report(`line is longer than ${MAX_METRIC_LINE_BYTES} bytes`);
+    this.#inLongLine = true;
+    this.#parsed += this.#tailBytes;
+    this.#tail = [];
+    this.#tailBytes = 0;
+  }
+
+  result(): ParsedLines {
+    return {
+      state: { parsed: this.#parsed, tail: this.#tail, inLongLine: this.#inLongLine },
+      unreadable: this.#unreadable,
+      problems: this.#problems,
+    };
+  }
+
+  #readLine(line: Buffer): void {
+    if (line.length > MAX_METRIC_LINE_BYTES) {
+      this.#report(`line is longer than ${MAX_METRIC_LINE_BYTES} bytes`);
+      return;
+    }
+    const text = line.toString('utf8');
+    if (text.length === 0 || text.trim().length === 0) return;
+    const result = parseMetricLine(text);
+    if (!result.ok) {
+      this.#report(result.problem);
+      return;
+    }
+    const { step, timeMs, values } = result.line;
+    const time = storableTime(timeMs) ?? this.#receivedAtMs;
+    for (const { key, value } of values) this.#points.add(key, step, time, value);
+  }
+
+  #report(problem: string): void {
+    this.#unreadable += 1;
+    if (this.#problems.length < MAX_PROBLEMS) this.#problems.push({ offset: this.#parsed, problem });
+  }
+}
+
+/** Whole microseconds: what the clocks of training programs give and what chunks store in few bytes. */
+function storableTime(timeMs: number | undefined): number | undefined {
+  if (timeMs === undefined || !(Math.abs(timeMs) <= MAX_TIME_MS)) return undefined;
+  return Math.round(timeMs * 1000) / 1000;
+}
+
+/** PostgreSQL's text holds neither NUL nor half of a surrogate pair. */
+function storableKey(key: string): string {
+  return key.toWellFormed().replaceAll('\0', '\uFFFD');
+}

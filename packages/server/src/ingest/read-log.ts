@@ -1,0 +1,171 @@
+import type { Database } from '../store/database.ts';
+
+/** A part of an attempt's log, as the process wrote it. */
+export interface LogPart {
+  /** Where `bytes` begin, counted from the begin of the log. */
+  readonly offset: number;
+  readonly bytes: Buffer;
+  /** Size of the whole log so far. */
+  readonly size: number;
+}
+
+export interface LogLine {
+  /** Place of the line's first byte. */
+  readonly offset: number;
+  /** When the server received the line's first byte. */
+  readonly time: Date;
+  /** Without the line's end; bytes that are not UTF-8 became U+FFFD. */
+  readonly text: string;
+}
+
+export interface LogLines {
+  readonly lines: readonly LogLine[];
+  /** Where to go on. */
+  readonly nextOffset: number;
+  readonly size: number;
+}
+
+/** Most bytes of one read. */
+export const MAX_LOG_READ_BYTES = 4 * 1024 * 1024;
+/** Most lines of one read. */
+export const MAX_LOG_LINES = 10_000;
+/** Longer lines are cut into lines of this length. */
+const MAX_LINE_BYTES = 1024 * 1024;
+/** Stored chunks that one read touches; with tiny chunks a read answers fewer bytes than were asked for. */
+const MAX_CHUNKS_PER_READ = 20_000;
+/** Bytes fetched first when lines are read, per line that is asked for. */
+const EXPECTED_LINE_BYTES = 256;
+const NEWLINE = 10;
+
+/** Bytes of the attempt's log that are stored. */
+export async function logSize(database: Database, attemptId: string): Promise<number> {
+  const row = await database.kysely
+    .selectFrom('streams')
+    .select('size')
+    .where('attempt_id', '=', attemptId)
+    .where('stream', '=', 'log')
+    .executeTakeFirst();
+  return row?.size ?? 0;
+}
+
+/**
+ * At most `limit` bytes (and MAX_LOG_READ_BYTES) from `offset` on; may be fewer although more is stored.
+ * @param offset negative: counted from the end; beyond the end: nothing
+ */
+export async function readLogBytes(
+  database: Database,
+  attemptId: string,
+  offset: number,
+  limit: number,
+): Promise<LogPart> {
+  const size = await logSize(database, attemptId);
+  const from = startOffset(offset, size);
+  const to = Math.min(size, from + Math.min(limit, MAX_LOG_READ_BYTES));
+  const pieces = await readPieces(database, attemptId, from, to);
+  return { offset: from, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)), size };
+}
+
+/**
+ * At most `limit` lines (and MAX_LOG_LINES) from byte `offset` on, a line's begin.
+ * @param offset negative: from the first line that begins within so many bytes of the end
+ * @param ended whether the log grows no more: only then its last line counts without a line's end
+ */
+export async function readLogLines(
+  database: Database,
+  attemptId: string,
+  offset: number,
+  limit: number,
+  ended: boolean,
+): Promise<LogLines> {
+  const size = await logSize(database, attemptId);
+  const most = Math.min(limit, MAX_LOG_LINES);
+  // One byte earlier: if that is a line's end, the line right behind it is whole.
+  const seeking = offset < 0 && size + offset > 0;
+  const from = seeking ? size + offset - 1 : startOffset(offset, size);
+  let wanted = Math.min(MAX_LOG_READ_BYTES, Math.max(MAX_LINE_BYTES / 16, most * EXPECTED_LINE_BYTES));
+  for (;;) {
+    const to = Math.min(size, from + wanted);
+    const pieces = await readPieces(database, attemptId, from, to);
+    const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
+    const atEnd = ended && from + bytes.length === size;
+    const cut = cutLines(bytes, from, { most, seeking, atEnd });
+    const found = cut.lines.length > 0 || bytes.length >= MAX_LINE_BYTES || to === size;
+    if (found || bytes.length < to - from) {
+      const lines = cut.lines.map((line) => ({ ...line, time: timeAt(pieces, line.offset) }));
+      return { lines, nextOffset: cut.nextOffset, size };
+    }
+    wanted = MAX_LINE_BYTES;
+  }
+}
+
+interface Piece {
+  readonly offset: number;
+  readonly bytes: Buffer;
+  readonly receivedAt: Date;
+}
+
+/** The stored chunks between two offsets, the first and the last one cut to size. */
+async function readPieces(database: Database, attemptId: string, from: number, to: number): Promise<Piece[]> {
+  if (from >= to) return [];
+  const { rows } = await database.pool.query<Piece>({
+    name: 'read-log-pieces',
+    text: `select greatest("offset", $2::int8) as "offset", received_at as "receivedAt",
+        substring(bytes from greatest($2::int8 - "offset", 0)::int + 1
+          for (least($3::int8, "offset" + length(bytes)) - greatest($2::int8, "offset"))::int) as bytes
+      from stream_chunks
+      where attempt_id = $1 and stream = 'log' and "offset" < $3 and "offset" >= (
+        select c."offset" from stream_chunks c
+        where c.attempt_id = $1 and c.stream = 'log' and c."offset" <= $2
+        order by c."offset" desc limit 1)
+      order by "offset" limit ${MAX_CHUNKS_PER_READ}`,
+    values: [attemptId, from, to],
+  });
+  return rows;
+}
+
+interface CutLines {
+  readonly lines: readonly Omit<LogLine, 'time'>[];
+  readonly nextOffset: number;
+}
+
+function cutLines(
+  bytes: Buffer,
+  base: number,
+  options: { readonly most: number; readonly seeking: boolean; readonly atEnd: boolean },
+): CutLines {
+  const lines: Omit<LogLine, 'time'>[] = [];
+  // What stands before the first line's end is the rest of a line that began earlier.
+  let at = options.seeking ? bytes.indexOf(NEWLINE) + 1 : 0;
+  if (options.seeking && at === 0) return { lines, nextOffset: base + bytes.length };
+  while (lines.length < options.most && at < bytes.length) {
+    const newline = bytes.indexOf(NEWLINE, at);
+    const whole = newline >= 0 && newline - at <= MAX_LINE_BYTES;
+    if (!whole && !options.atEnd && bytes.length - at < MAX_LINE_BYTES) break;
+    const end = whole ? newline : Math.min(bytes.length, characterBegin(bytes, at + MAX_LINE_BYTES));
+    lines.push({ offset: base + at, text: bytes.toString('utf8', at, end) });
+    at = whole ? end + 1 : end;
+  }
+  return { lines, nextOffset: base + at };
+}
+
+/** The place at or shortly before `at` where no UTF-8 character is cut in two. */
+function characterBegin(bytes: Buffer, at: number): number {
+  let begin = at;
+  while (begin > at - 4 && begin < bytes.length && (bytes[begin]! & 0xc0) === 0x80) begin -= 1;
+  return begin;
+}
+
+function timeAt(pieces: readonly Piece[], offset: number): Date {
+  let low = 0;
+  let high = pieces.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (pieces[middle]!.offset <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return pieces[low]!.receivedAt;
+}
+
+function startOffset(offset: number, size: number): number {
+  return offset < 0 ? Math.max(0, size + offset) : Math.min(offset, size);
+}

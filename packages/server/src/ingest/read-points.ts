@@ -1,0 +1,64 @@
+import { TrainyardError } from '@trainyard/protocol';
+import type { Database } from '../store/database.ts';
+import { decodePoints } from './chunk-codec.ts';
+import { filterSteps, type Points } from './points.ts';
+import { chunkSizesOfSeries, chunksOfSeries, seriesOfRuns } from './read-sql.ts';
+import { inTransaction } from './transaction.ts';
+import { type AttemptPoints, visiblePoints } from './visible-points.ts';
+
+export interface PointsQuery {
+  /** Left out: all keys. */
+  readonly keys?: readonly string[] | undefined;
+  /** Both ends belong to the range. */
+  readonly firstStep?: number | undefined;
+  readonly lastStep?: number | undefined;
+}
+
+/** Most stored points of one read. */
+export const MAX_POINTS_PER_READ = 2_000_000;
+
+/**
+ * All points of a run by key, sorted by step and time. Where attempts wrote the same step, the newest
+ * attempt's points are given.
+ * @throws TrainyardError TOO_LARGE
+ */
+export function readPoints(
+  database: Database,
+  runId: string,
+  query: PointsQuery = {},
+): Promise<Map<string, Points>> {
+  const firstStep = query.firstStep ?? 0;
+  const lastStep = query.lastStep ?? Number.MAX_SAFE_INTEGER;
+  return inTransaction(database.pool, 'repeatable read read only', async (client) => {
+    const series = await seriesOfRuns(client, [runId], query.keys);
+    const sizes = await chunkSizesOfSeries(
+      client,
+      series.map((each) => each.id),
+      firstStep,
+      lastStep,
+    );
+    const total = sizes.reduce((sum, each) => sum + each.points, 0);
+    if (total > MAX_POINTS_PER_READ) throw tooMany(runId, total);
+    const result = new Map<string, Points>();
+    for (const { id, key } of series) {
+      if (!sizes.some((each) => each.seriesId === id)) continue;
+      const groups: AttemptPoints[] = [];
+      for (const chunk of await chunksOfSeries(client, id, firstStep, lastStep)) {
+        const points = filterSteps(
+          decodePoints(chunk, chunk.count),
+          (step) => step >= firstStep && step <= lastStep,
+        );
+        if (points.steps.length > 0) groups.push({ attempt: chunk.attempt, points });
+      }
+      if (groups.length > 0) result.set(key, visiblePoints(groups));
+    }
+    return result;
+  });
+}
+
+function tooMany(runId: string, total: number): TrainyardError {
+  return new TrainyardError(
+    'TOO_LARGE',
+    `Run ${runId} has ${total} points in this range, more than the ${MAX_POINTS_PER_READ} of one answer. Ask for fewer keys or a smaller range of steps, or use /api/v1/charts.`,
+  );
+}

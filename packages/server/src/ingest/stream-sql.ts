@@ -1,0 +1,134 @@
+import type { AttemptStatus, StreamName } from '@trainyard/protocol';
+import type { ClientBase } from 'pg';
+import { numberArray, packBytes } from './sql-arrays.ts';
+
+/** A stream's row, locked until the end of the transaction, and its attempt's status. */
+export interface LockedStream {
+  readonly attemptId: string;
+  readonly stream: StreamName;
+  readonly size: number;
+  readonly parsed: number;
+  readonly inLongLine: boolean;
+  readonly unreadableLines: number;
+  readonly attemptStatus: AttemptStatus;
+}
+
+export interface StreamKey {
+  readonly attemptId: string;
+  readonly runId: string;
+  readonly stream: StreamName;
+}
+
+/**
+ * Locks the rows of these streams, making those that are missing. Rows are locked in the order of their
+ * key, as every transaction does, so two servers cannot deadlock. A stream whose attempt does not exist
+ * is left out.
+ */
+export async function lockStreams(client: ClientBase, keys: readonly StreamKey[]): Promise<LockedStream[]> {
+  const locked = await selectForUpdate(client, keys);
+  const found = new Set(locked.map((row) => `${row.attemptId} ${row.stream}`));
+  const missing = keys.filter((key) => !found.has(`${key.attemptId} ${key.stream}`));
+  if (missing.length === 0) return locked;
+  await client.query({
+    name: 'ingest-make-streams',
+    text: `insert into streams (attempt_id, stream, run_id, size)
+      select k.attempt_id, k.stream, k.run_id, 0
+      from unnest($1::text[], $2::text[], $3::text[]) as k (attempt_id, stream, run_id)
+      where exists (select from attempts a where a.id = k.attempt_id)
+      order by k.attempt_id, k.stream
+      on conflict do nothing`,
+    values: [missing.map((k) => k.attemptId), missing.map((k) => k.stream), missing.map((k) => k.runId)],
+  });
+  return selectForUpdate(client, keys);
+}
+
+async function selectForUpdate(client: ClientBase, keys: readonly StreamKey[]): Promise<LockedStream[]> {
+  const { rows } = await client.query<LockedStream>({
+    name: 'ingest-lock-streams',
+    text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
+        s.unreadable_lines as "unreadableLines", a.status as "attemptStatus"
+      from streams s join attempts a on a.id = s.attempt_id
+      where s.attempt_id = any($1::text[]) and s.stream = any($2::text[])
+      order by s.attempt_id, s.stream
+      for no key update of s`,
+    values: [[...new Set(keys.map((k) => k.attemptId))], [...new Set(keys.map((k) => k.stream))]],
+  });
+  return rows;
+}
+
+/** The stored bytes from `from` up to `to`, both offsets of the stream. */
+export async function readStreamBytes(
+  client: ClientBase,
+  key: Pick<StreamKey, 'attemptId' | 'stream'>,
+  from: number,
+  to: number,
+): Promise<Buffer> {
+  if (from >= to) return Buffer.alloc(0);
+  const { rows } = await client.query<{ bytes: Buffer }>({
+    name: 'ingest-read-bytes',
+    // The chunk that holds `from` begins before it: found by one step backwards in the index.
+    text: `select substring(bytes
+          from greatest($3::int8 - "offset", 0)::int + 1
+          for (least($4::int8, "offset" + length(bytes)) - greatest($3::int8, "offset"))::int) as bytes
+      from stream_chunks
+      where attempt_id = $1 and stream = $2 and "offset" < $4 and "offset" >= (
+        select c."offset" from stream_chunks c
+        where c.attempt_id = $1 and c.stream = $2 and c."offset" <= $3
+        order by c."offset" desc limit 1)
+      order by "offset"`,
+    values: [key.attemptId, key.stream, from, to],
+  });
+  return Buffer.concat(rows.map((row) => row.bytes));
+}
+
+/** A piece of a stream to be stored, at the place where the stream ends so far. */
+export interface NewChunk extends Pick<StreamKey, 'attemptId' | 'stream'> {
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+export interface StreamState extends Pick<StreamKey, 'attemptId' | 'stream'> {
+  readonly size: number;
+  readonly parsed: number;
+  readonly inLongLine: boolean;
+  readonly newUnreadableLines: number;
+}
+
+/** Writes chunks and the new sizes of their streams, in one statement. */
+export async function writeStreams(
+  client: ClientBase,
+  chunks: readonly NewChunk[],
+  streams: readonly StreamState[],
+  receivedAt: Date,
+): Promise<void> {
+  const packed = packBytes(chunks.map((chunk) => chunk.bytes));
+  await client.query({
+    name: 'ingest-write-streams',
+    text: `with stored as (
+        insert into stream_chunks (attempt_id, stream, "offset", bytes, received_at)
+        select c.attempt_id, c.stream, c."offset", substring($4::bytea from c.start for c.length), $7
+        from unnest($1::text[], $2::text[], $3::int8[], $5::int4[], $6::int4[])
+          as c (attempt_id, stream, "offset", start, length)
+      )
+      update streams s set size = n.size, parsed = n.parsed, in_long_line = n.in_long_line,
+        unreadable_lines = s.unreadable_lines + n.unreadable
+      from unnest($8::text[], $9::text[], $10::int8[], $11::int8[], $12::bool[], $13::int8[])
+        as n (attempt_id, stream, size, parsed, in_long_line, unreadable)
+      where s.attempt_id = n.attempt_id and s.stream = n.stream`,
+    values: [
+      chunks.map((chunk) => chunk.attemptId),
+      chunks.map((chunk) => chunk.stream),
+      numberArray(chunks.map((chunk) => chunk.offset)),
+      packed.data,
+      numberArray(packed.starts),
+      numberArray(packed.lengths),
+      receivedAt,
+      streams.map((stream) => stream.attemptId),
+      streams.map((stream) => stream.stream),
+      numberArray(streams.map((stream) => stream.size)),
+      numberArray(streams.map((stream) => stream.parsed)),
+      streams.map((stream) => stream.inLongLine),
+      numberArray(streams.map((stream) => stream.newUnreadableLines)),
+    ],
+  });
+}
