@@ -6,7 +6,7 @@ import type { FaultList } from './fault.ts';
 type Path = readonly (string | number)[];
 
 /** Looking for a similar name reads all names, so only the first unknown ones get a suggestion. */
-const MAX_SUGGESTIONS = 20;
+const MAX_SUGGESTIONS = 5;
 const MAX_NAMES_OF_CYCLE = 20;
 
 /** Names and dependencies of the direct children of one DAG; `path` leads to its list of nodes. */

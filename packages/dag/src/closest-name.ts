@@ -1,8 +1,12 @@
+/** Longer names are hardly typed by hand, and comparing them takes quadratic time. */
+const MAX_LENGTH = 64;
+
 /**
  * The candidate that the misspelt name most likely means: at most a third of its letters (and at most 3) need
  * to be changed, added, removed or swapped with a neighbour. Undefined when nothing is close.
  */
 export function closestName(wanted: string, candidates: Iterable<string>): string | undefined {
+  if (wanted.length > MAX_LENGTH) return undefined;
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
   for (const candidate of candidates) {

@@ -20,8 +20,8 @@ const roughNode = fc.record(
   {
     timeoutMs: fc.integer({ min: 0, max: 35 }),
     retry: fc.record({
-      attempts: fc.integer({ min: 1, max: 3 }),
-      backoffMs: fc.constantFrom(0, 5, 20),
+      attempts: fc.integer({ min: 2, max: 4 }),
+      backoffMs: fc.constantFrom(0, 5, 20, 50),
       factor: fc.constantFrom(1, 2),
       maxBackoffMs: fc.constantFrom(15, 100),
     }),
@@ -45,7 +45,7 @@ export const roughRun: fc.Arbitrary<RandomRun> = fc.record({
     fc.record({
       durationMs: fc.nat(40),
       outcome: fc.oneof(
-        { weight: 4, arbitrary: fc.constant('completed' as const) },
+        { weight: 2, arbitrary: fc.constant('completed' as const) },
         fc.constantFrom(...outcomes),
       ),
       obeysAfterMs: fc.nat(30),
