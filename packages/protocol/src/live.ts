@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { event, metricPoint, run } from './api.ts';
+import { event, metricPoint, run, runListItem } from './api.ts';
 
 /** Messages from a client to `/api/v1/live`. */
 export const liveRequest = z.discriminatedUnion('op', [
@@ -27,7 +27,7 @@ export type LiveRequest = z.input<typeof liveRequest>;
 /** Messages from the server. `topic` is `run:ID`, `metrics:ID`, `log:ID` or `list`. */
 export const liveMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('events'), topic: z.string(), events: z.array(event) }),
-  z.object({ type: z.literal('runs'), topic: z.string(), runs: z.array(run) }),
+  z.object({ type: z.literal('runs'), topic: z.string(), runs: z.array(z.union([runListItem, run])) }),
   z.object({
     type: z.literal('points'),
     topic: z.string(),

@@ -47,7 +47,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 }
 
 async function checkServer(kysely: Kysely<Schema>): Promise<void> {
-  const { rows } = await sql<{ version: string }>`select current_setting('server_version_num') as version`.execute(kysely);
+  const { rows } = await sql<{
+    version: string;
+  }>`select current_setting('server_version_num') as version`.execute(kysely);
   const major = Math.floor(Number(rows[0]?.version) / 10_000);
   if (major < OLDEST_MAJOR) {
     throw new TrainyardError(
@@ -58,7 +60,8 @@ async function checkServer(kysely: Kysely<Schema>): Promise<void> {
 }
 
 function toClientConfig(options: DatabaseOptions): pg.ClientConfig {
-  const base = typeof options.connection === 'string' ? { connectionString: options.connection } : options.connection;
+  const base =
+    typeof options.connection === 'string' ? { connectionString: options.connection } : options.connection;
   return {
     ...base,
     // Every name in our SQL is unqualified and resolved here, so each test can have a schema of its own.
@@ -81,5 +84,7 @@ function unreachable(options: DatabaseOptions, cause: unknown): TrainyardError {
       ? options.connection.replace(/:[^:@/]*@/, ':***@')
       : `${options.connection.host}:${options.connection.port}`;
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new TrainyardError('DATABASE_UNREACHABLE', `The database at ${where} cannot be used: ${why}`, { cause });
+  return new TrainyardError('DATABASE_UNREACHABLE', `The database at ${where} cannot be used: ${why}`, {
+    cause,
+  });
 }

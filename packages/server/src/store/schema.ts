@@ -23,8 +23,10 @@ export interface ServersTable {
 /** Definitions, stored once per content. */
 export interface DefinitionsTable {
   sha256: string;
+  /** With defaults filled in and durations in milliseconds, for display. */
   definition: Json;
-  source: string | null;
+  /** The text it was read from (YAML or JSON): what a server that takes a tree over reads again. */
+  source: string;
   created_at: Generated<Date>;
 }
 

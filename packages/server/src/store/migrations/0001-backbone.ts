@@ -18,7 +18,7 @@ const STATEMENTS = [
   `create table definitions (
     sha256 text primary key,
     definition jsonb not null,
-    source text,
+    source text not null,
     created_at timestamptz not null default now()
   )`,
 

@@ -1,0 +1,208 @@
+import {
+  AGENT_PROTOCOL,
+  type AgentId,
+  type AgentInfo,
+  type ClaimedWork,
+  type claimWork,
+  type HeartbeatAnswer,
+  type HeldAttempt,
+  isId,
+  newId,
+  type RegisteredAgent,
+  type ReportResult,
+  type registerAgent,
+  TrainyardError,
+} from '@trainyard/protocol';
+import { sql } from 'kysely';
+import type { z } from 'zod';
+import { hashToken } from '../auth/secret-token.ts';
+import type { LiveBus } from '../live/live-bus.ts';
+import type { Database } from '../store/database.ts';
+import { MicroBatcher } from '../store/micro-batcher.ts';
+import { claimAttempts, commandsFor } from './claim.ts';
+import { expireLeases, renewLeases } from './leases.ts';
+import { type ParsedReport, takeReports } from './reports.ts';
+import { waitForWork } from './wait-for-work.ts';
+
+/** An agent counts as online while it was seen within this time. */
+const ONLINE_MS = AGENT_PROTOCOL.heartbeatMs * 2 + 10_000;
+const REPORTS_PER_TRANSACTION = 1000;
+/** Safety net for a claim that missed its wake-up, for example from another server. */
+const CLAIM_POLL_MS = 1000;
+
+export interface AttemptIdentity {
+  readonly runId: string;
+  readonly rootId: string;
+  readonly number: number;
+  readonly epoch: number;
+}
+
+/** The agents' side of the server: registration, claims, leases and reports. */
+export interface Attempts {
+  register(request: z.output<typeof registerAgent>): Promise<RegisteredAgent>;
+  /** Waits until there is an assignment or a command, at most `waitMs`, or until `signal` aborts. */
+  claim(agentId: string, request: z.output<typeof claimWork>, signal: AbortSignal): Promise<ClaimedWork>;
+  heartbeat(agentId: string, held: readonly HeldAttempt[]): Promise<HeartbeatAnswer>;
+  report(reports: readonly ParsedReport[]): Promise<readonly ReportResult[]>;
+  /**
+   * Checks an attempt's own token.
+   * @throws TrainyardError UNAUTHENTICATED, ATTEMPT_FENCED, NOT_FOUND
+   */
+  authorise(attemptId: string, token: string): Promise<AttemptIdentity>;
+  agents(): Promise<AgentInfo[]>;
+  /** One look at leases that ran out. */
+  expireLeases(): Promise<void>;
+}
+
+export function createAttempts({ database, bus }: { database: Database; bus: LiveBus }): Attempts {
+  const { kysely } = database;
+  const batcher = new MicroBatcher<ParsedReport, ReportResult>({
+    maxItems: REPORTS_PER_TRANSACTION,
+    write: async (reports) => {
+      const results = await takeReports(kysely, reports);
+      bus.emit('inbox');
+      return results;
+    },
+  });
+
+  const requireAgent = async (agentId: string) => {
+    const row = isId('agt', agentId)
+      ? await kysely
+          .selectFrom('agents')
+          .select(['id', 'queues'])
+          .where('id', '=', agentId)
+          .executeTakeFirst()
+      : undefined;
+    if (row === undefined) {
+      throw new TrainyardError('NOT_FOUND', `There is no agent ${agentId}; it has to register first.`);
+    }
+    return { id: row.id as AgentId, queues: row.queues };
+  };
+
+  return {
+    async register(request) {
+      const agentId =
+        request.agentId !== undefined && isId('agt', request.agentId) ? request.agentId : newId('agt');
+      const values = {
+        name: request.name,
+        hostname: request.hostname,
+        version: request.version,
+        boot_id: request.bootId,
+        slots: request.slots,
+        gpus: request.gpus,
+        queues: request.queues,
+        labels: JSON.stringify(request.labels),
+        last_seen_at: new Date(),
+      };
+      await kysely
+        .insertInto('agents')
+        .values({ id: agentId, ...values })
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
+        .execute();
+      return { agentId, leaseMs: AGENT_PROTOCOL.leaseMs, heartbeatMs: AGENT_PROTOCOL.heartbeatMs };
+    },
+
+    async claim(agentId, request, signal) {
+      const agent = await requireAgent(agentId);
+      const deadlineMs = Date.now() + request.waitMs;
+      for (;;) {
+        // Listen before looking, so that nothing that comes in between is missed.
+        const wait = waitForWork(bus, signal);
+        try {
+          const commands = await commandsFor(kysely, agent.id, request.held);
+          const assignments =
+            request.free === 0
+              ? []
+              : await claimAttempts(kysely, {
+                  agentId: agent.id,
+                  queues: agent.queues,
+                  requestId: request.requestId,
+                  free: request.free,
+                  freeGpus: request.freeGpus,
+                });
+          if (assignments.length > 0) bus.emit('inbox');
+          const leftMs = deadlineMs - Date.now();
+          if (assignments.length > 0 || commands.length > 0 || leftMs <= 0 || signal.aborted) {
+            return { assignments, commands };
+          }
+          await wait.atMost(Math.min(leftMs, CLAIM_POLL_MS));
+        } finally {
+          wait.end();
+        }
+      }
+    },
+
+    async heartbeat(agentId, held) {
+      const agent = await requireAgent(agentId);
+      const renewed = await renewLeases(
+        kysely,
+        agent.id,
+        held.map((attempt) => attempt.attemptId),
+      );
+      return {
+        leaseMs: AGENT_PROTOCOL.leaseMs,
+        renewed,
+        commands: await commandsFor(kysely, agent.id, held),
+      };
+    },
+
+    report: (reports) => Promise.all(reports.map((report) => batcher.add(report))),
+
+    async authorise(attemptId, token) {
+      const row = await kysely
+        .selectFrom('attempts')
+        .select(['run_id', 'root_id', 'number', 'epoch', 'status', 'token_hash'])
+        .where('id', '=', attemptId)
+        .executeTakeFirst();
+      if (row === undefined) throw new TrainyardError('NOT_FOUND', `There is no attempt ${attemptId}.`);
+      if (row.token_hash === null || !hashToken(token).equals(row.token_hash)) {
+        throw new TrainyardError('UNAUTHENTICATED', `The token does not belong to attempt ${attemptId}.`);
+      }
+      if (row.status !== 'leased' && row.status !== 'running' && row.status !== 'paused') {
+        throw new TrainyardError('ATTEMPT_FENCED', `Attempt ${attemptId} is ${row.status}; end its process.`);
+      }
+      return { runId: row.run_id, rootId: row.root_id, number: row.number, epoch: row.epoch };
+    },
+
+    async agents() {
+      const { rows } = await sql<AgentRow>`
+        select a.*, count(t.id)::int as busy from agents a
+        left join attempts t on t.agent_id = a.id and t.status in ('leased', 'running', 'paused')
+        group by a.id order by a.last_seen_at desc limit 500`.execute(kysely);
+      return rows.map(toAgentInfo);
+    },
+
+    async expireLeases() {
+      if ((await expireLeases(kysely)) > 0) bus.emit('inbox');
+    },
+  };
+}
+
+interface AgentRow {
+  id: string;
+  name: string;
+  hostname: string;
+  version: string;
+  slots: number;
+  gpus: number;
+  queues: string[];
+  last_seen_at: Date;
+  created_at: Date;
+  busy: number;
+}
+
+function toAgentInfo(row: AgentRow): AgentInfo {
+  return {
+    id: row.id,
+    name: row.name,
+    hostname: row.hostname,
+    version: row.version,
+    slots: row.slots,
+    busySlots: row.busy,
+    queues: row.queues,
+    gpus: row.gpus,
+    online: Date.now() - row.last_seen_at.getTime() < ONLINE_MS,
+    lastSeenAt: row.last_seen_at.toISOString(),
+    createdAt: row.created_at.toISOString(),
+  };
+}

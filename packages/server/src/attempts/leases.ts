@@ -1,0 +1,76 @@
+import { AGENT_PROTOCOL } from '@trainyard/protocol';
+import { type Kysely, sql } from 'kysely';
+import type { Schema } from '../store/schema.ts';
+import { insertFacts } from './claim.ts';
+
+/** Renews the leases of what an agent holds; answers the attempts whose lease was renewed. */
+export async function renewLeases(
+  db: Kysely<Schema>,
+  agentId: string,
+  attemptIds: readonly string[],
+): Promise<string[]> {
+  await sql`update agents set last_seen_at = now() where id = ${agentId}`.execute(db);
+  if (attemptIds.length === 0) return [];
+  const { rows } = await sql<{ id: string }>`
+    update attempts
+    set lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond', unreachable_since = null
+    where id = any(${attemptIds}::text[]) and agent_id = ${agentId} and status in ('leased', 'running', 'paused')
+    returning id`.execute(db);
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Judges leases that ran out. First the attempt is only marked unreachable: a fault of the link kills
+ * nothing. When the grace is over too, by which time the agent has ended the job itself, it is lost.
+ * Returns how many facts were written.
+ */
+export async function expireLeases(db: Kysely<Schema>): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<{
+      root_id: string;
+      node_index: number;
+      number: number;
+      status: string;
+      was_unreachable: boolean;
+    }>`
+      with overdue as (
+        select id, unreachable_since is not null as was_unreachable,
+          lease_until + ${AGENT_PROTOCOL.lostGraceMs} * interval '1 millisecond' < now() as is_lost
+        from attempts
+        where status in ('leased', 'running', 'paused') and lease_until < now()
+        order by id limit 1000 for update skip locked
+      )
+      update attempts a
+      set unreachable_since = coalesce(a.unreachable_since, now()),
+          status = case when o.is_lost then 'lost' else a.status end,
+          ended_at = case when o.is_lost then now() else null end
+      from overdue o
+      where a.id = o.id and (o.is_lost or not o.was_unreachable)
+      returning a.root_id, a.node_index, a.number, a.status, o.was_unreachable`.execute(trx);
+    const at = Date.now();
+    const facts = rows.map((row) => {
+      const subject = { node: row.node_index, attempt: row.number, at };
+      const event =
+        row.status === 'lost'
+          ? {
+              kind: 'finished',
+              ...subject,
+              outcome: 'lost',
+              exitCode: null,
+              signal: null,
+              error: LOST,
+              outputs: null,
+              datasets: [],
+            }
+          : { kind: 'unreachable', ...subject };
+      return { root_id: row.root_id, event };
+    });
+    await insertFacts(trx, facts);
+    return facts.length;
+  });
+}
+
+const LOST = {
+  code: 'lost',
+  message: 'The agent stopped answering; its lease and the grace after it ran out.',
+};

@@ -1,0 +1,207 @@
+import { isIP } from 'node:net';
+import { newId, type TokenId, TrainyardError } from '@trainyard/protocol';
+import { sql } from 'kysely';
+import type { Database } from '../store/database.ts';
+import { hashToken, newSecretToken } from './secret-token.ts';
+
+/** What a token may do. `admin` may do everything. */
+export const TOKEN_SCOPES = {
+  admin: 'Everything, including tokens.',
+  user: 'Read, submit and cancel runs.',
+  viewer: 'Read.',
+  agent: 'Register as an agent and take work.',
+} as const;
+export type TokenScope = keyof typeof TOKEN_SCOPES;
+
+/** What a route asks for. */
+export type Access = 'public' | 'read' | 'write' | 'admin' | 'agent';
+
+const ALLOWED: Readonly<Record<Exclude<Access, 'public'>, readonly TokenScope[]>> = {
+  read: ['admin', 'user', 'viewer', 'agent'],
+  write: ['admin', 'user'],
+  admin: ['admin'],
+  agent: ['admin', 'agent'],
+};
+
+/** Tokens that the server makes for itself at each start; they do not count as configured users. */
+const BUILT_IN = 'built-in ';
+const CACHE_MS = 5000;
+
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+  readonly lastUsedAt: string | null;
+}
+
+export interface Auth {
+  /** True when no token for people exists: requests need none, if the server is reached over loopback. */
+  isOpen(): Promise<boolean>;
+  /** @throws TrainyardError UNAUTHENTICATED, FORBIDDEN, HOST_NOT_ALLOWED */
+  check(
+    request: { token: string | undefined; host: string | undefined; origin: string | undefined },
+    access: Access,
+  ): Promise<void>;
+  createToken(input: {
+    name: string;
+    scopes: readonly TokenScope[];
+    expiresInMs?: number | undefined;
+  }): Promise<{ id: TokenId; token: string }>;
+  /** A token for the server's own agent or command line; replaces the one of the last start. */
+  createBuiltInToken(name: string, scope: TokenScope): Promise<string>;
+  listTokens(): Promise<TokenInfo[]>;
+  revokeToken(id: string): Promise<void>;
+}
+
+export function createAuth({ database, isLoopback }: { database: Database; isLoopback: boolean }): Auth {
+  const { kysely } = database;
+  const cache = new Map<string, { scopes: readonly string[]; untilMs: number }>();
+  let openCache: { isOpen: boolean; untilMs: number } | undefined;
+
+  const insert = async (name: string, scopes: readonly string[], expiresInMs: number | undefined) => {
+    const { token, hash } = newSecretToken('tyu');
+    const id = newId('tok');
+    const expiresAt = expiresInMs === undefined ? null : new Date(Date.now() + expiresInMs);
+    await kysely
+      .insertInto('tokens')
+      .values({ id, name, hash, scopes: [...scopes], expires_at: expiresAt })
+      .execute();
+    openCache = undefined;
+    return { id, token };
+  };
+
+  const scopesOf = async (token: string): Promise<readonly string[] | undefined> => {
+    const hash = hashToken(token);
+    const key = hash.toString('base64');
+    const cached = cache.get(key);
+    if (cached !== undefined && cached.untilMs > Date.now()) return cached.scopes;
+    const { rows } = await sql<{ scopes: string[] }>`
+      update tokens set last_used_at = now()
+      where hash = ${hash} and revoked_at is null and (expires_at is null or expires_at > now())
+      returning scopes`.execute(kysely);
+    const scopes = rows[0]?.scopes;
+    if (scopes === undefined) return undefined;
+    if (cache.size > 10_000) cache.clear();
+    cache.set(key, { scopes, untilMs: Date.now() + CACHE_MS });
+    return scopes;
+  };
+
+  const isOpen = async (): Promise<boolean> => {
+    if (!isLoopback) return false;
+    if (openCache !== undefined && openCache.untilMs > Date.now()) return openCache.isOpen;
+    openCache = { isOpen: !(await hasUserTokens(database)), untilMs: Date.now() + CACHE_MS };
+    return openCache.isOpen;
+  };
+
+  return {
+    isOpen,
+    async check({ token, host, origin }, access) {
+      if (access === 'public') return;
+      if (token !== undefined) {
+        const scopes = await scopesOf(token);
+        if (scopes === undefined) {
+          throw new TrainyardError('UNAUTHENTICATED', 'The token is unknown, expired or revoked.');
+        }
+        if (scopes.some((scope) => (ALLOWED[access] as readonly string[]).includes(scope))) return;
+        throw new TrainyardError(
+          'FORBIDDEN',
+          `The token has the scopes ${scopes.join(', ')}; this needs one of ${ALLOWED[access].join(', ')}.`,
+        );
+      }
+      if (!(await isOpen())) {
+        throw new TrainyardError(
+          'UNAUTHENTICATED',
+          'This server needs a token: set TRAINYARD_TOKEN, or send "Authorization: Bearer …".',
+        );
+      }
+      checkLoopback(host, origin);
+    },
+    async createToken({ name, scopes, expiresInMs }) {
+      if (name.startsWith(BUILT_IN)) {
+        throw new TrainyardError('INVALID_REQUEST', `A token's name cannot start with "${BUILT_IN}".`);
+      }
+      return insert(name, scopes, expiresInMs);
+    },
+    async createBuiltInToken(name, scope) {
+      await kysely
+        .deleteFrom('tokens')
+        .where('name', '=', BUILT_IN + name)
+        .execute();
+      return (await insert(BUILT_IN + name, [scope], undefined)).token;
+    },
+    async listTokens() {
+      const rows = await kysely
+        .selectFrom('tokens')
+        .select(['id', 'name', 'scopes', 'created_at', 'expires_at', 'revoked_at', 'last_used_at'])
+        .orderBy('created_at', 'desc')
+        .limit(1000)
+        .execute();
+      return rows.map((row) => ({
+        id: row.id,
+        name: row.name,
+        scopes: row.scopes,
+        createdAt: row.created_at.toISOString(),
+        expiresAt: row.expires_at?.toISOString() ?? null,
+        revokedAt: row.revoked_at?.toISOString() ?? null,
+        lastUsedAt: row.last_used_at?.toISOString() ?? null,
+      }));
+    },
+    async revokeToken(id) {
+      const { numUpdatedRows } = await kysely
+        .updateTable('tokens')
+        .set({ revoked_at: new Date() })
+        .where('id', '=', id)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirstOrThrow();
+      if (numUpdatedRows === 0n) throw new TrainyardError('NOT_FOUND', `There is no valid token ${id}.`);
+      cache.clear();
+    },
+  };
+}
+
+/** True when somebody can log in with a token that is not the server's own. */
+export async function hasUserTokens({ kysely }: Database): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from tokens
+    where revoked_at is null and (expires_at is null or expires_at > now())
+      and name not like ${`${BUILT_IN}%`} and scopes && array['admin', 'user', 'viewer']
+    limit 1`.execute(kysely);
+  return rows.length > 0;
+}
+
+export function isLoopbackHost(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, '').toLowerCase();
+  if (name === 'localhost' || name.endsWith('.localhost') || name === '::1') return true;
+  return isIP(name) === 4 && name.startsWith('127.');
+}
+
+/**
+ * An open server trusts whoever reaches it, so a web page must not reach it through the user's browser:
+ * not by a name that resolves to loopback (the Host header gives that away), nor from another origin.
+ */
+function checkLoopback(host: string | undefined, origin: string | undefined): void {
+  const addressed = hostName(host === undefined ? undefined : `http://${host}`);
+  if (addressed === undefined || !isLoopbackHost(addressed)) {
+    throw new TrainyardError(
+      'HOST_NOT_ALLOWED',
+      `This open server answers on loopback only, not as "${host ?? ''}".`,
+    );
+  }
+  if (origin !== undefined && origin !== 'null' && new URL(`http://${host}`).host !== safeHost(origin)) {
+    throw new TrainyardError('HOST_NOT_ALLOWED', `Requests from pages of ${origin} are not allowed.`);
+  }
+  if (origin === 'null')
+    throw new TrainyardError('HOST_NOT_ALLOWED', 'Requests from opaque origins are not allowed.');
+}
+
+function hostName(url: string | undefined): string | undefined {
+  if (url === undefined || !URL.canParse(url)) return undefined;
+  return new URL(url).hostname;
+}
+
+function safeHost(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).host : undefined;
+}

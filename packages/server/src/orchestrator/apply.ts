@@ -1,0 +1,214 @@
+import { decide, type Effect, type NodeError, type PlannerEvent } from '@trainyard/dag';
+import type { RunError, RunStatus } from '@trainyard/protocol';
+import type { Fact } from './facts.ts';
+import type { OwnedTree } from './owned-tree.ts';
+import { groupOutputs, stageSpec } from './stage-spec.ts';
+import type { TreeChanges } from './tree-changes.ts';
+
+/** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
+export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void {
+  const { tree } = changes;
+  const run = tree.runs[fact.node];
+  if (run === undefined) return;
+  if (fact.kind === 'cancel') {
+    changes.addEvent(fact.node, 'run.cancel_requested', fact.at, { reason: fact.reason });
+    applyEvent(changes, { type: 'cancel', node: fact.node, reason: fact.reason }, nowMs);
+    return;
+  }
+  if (fact.kind === 'metrics_problem') {
+    changes.addEvent(fact.node, 'metrics.problem', fact.at, { offset: fact.offset, problem: fact.problem });
+    return;
+  }
+  if (fact.attempt !== run.attempt || run.endedAt !== null) return;
+  switch (fact.kind) {
+    case 'claimed':
+      if (run.status === 'queued') changes.setStatus(fact.node, 'starting');
+      changes.addEvent(fact.node, 'attempt.claimed', fact.at, { attempt: fact.attempt, agent: fact.agent });
+      return;
+    case 'started':
+      if (run.status === 'queued' || run.status === 'starting') changes.setStatus(fact.node, 'running');
+      run.startedAt ??= iso(fact.at);
+      changes.addEvent(fact.node, 'run.started', fact.at, { attempt: fact.attempt });
+      applyEvent(changes, { type: 'leaf_started', node: fact.node, attempt: fact.attempt }, nowMs);
+      changes.touch(fact.node);
+      return;
+    case 'unreachable':
+      changes.addEvent(fact.node, 'attempt.unreachable', fact.at, {
+        attempt: fact.attempt,
+        since: iso(fact.at),
+      });
+      return;
+    case 'finished':
+      applyFinished(changes, fact, nowMs);
+      return;
+    default:
+      fact satisfies never;
+  }
+}
+
+/** Lets the planner decide and takes its effects into rows, attempts, timers and events. */
+export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: number): void {
+  const { tree } = changes;
+  // A stage whose expressions fail ends in the same tick; its end is one more event, not a nested call.
+  const queue: PlannerEvent[] = [event];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const decision = decide(tree.plan, tree.state, next, nowMs);
+    tree.state = decision.state;
+    for (const effect of decision.effects) {
+      const followUp = applyEffect(changes, effect, nowMs);
+      if (followUp !== undefined) queue.push(followUp);
+    }
+  }
+}
+
+function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finished' }>, nowMs: number): void {
+  const run = changes.tree.runs[fact.node]!;
+  run.outputs = fact.outputs;
+  for (const dataset of fact.datasets)
+    changes.addEvent(fact.node, 'dataset.recorded', fact.at, { ...dataset });
+  changes.addEvent(fact.node, 'attempt.finished', fact.at, {
+    attempt: fact.attempt,
+    outcome: fact.outcome,
+    exitCode: fact.exitCode,
+    signal: fact.signal,
+    error: fact.error,
+  });
+  changes.touch(fact.node);
+  applyEvent(
+    changes,
+    {
+      type: 'leaf_finished',
+      node: fact.node,
+      attempt: fact.attempt,
+      outcome: fact.outcome,
+      ...(fact.error === null ? {} : { error: toNodeError(fact.error) }),
+    },
+    nowMs,
+  );
+}
+
+function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): PlannerEvent | undefined {
+  const { tree } = changes;
+  switch (effect.type) {
+    case 'node_ready': {
+      const node = tree.plan.nodes[effect.node]!;
+      const parent = node.parent < 0 ? null : tree.runs[node.parent]!.path;
+      changes.addEvent(effect.node, 'run.ready', nowMs, { indegree: node.dependencyCount, parent });
+      return undefined;
+    }
+    case 'start_leaf':
+      return startLeaf(changes, effect.node, effect.attempt, nowMs);
+    case 'cancel_leaf':
+      changes.cancels.push({ node: effect.node, attempt: effect.attempt });
+      return undefined;
+    case 'set_timer':
+      changes.timers.push({ atMs: effect.at, node: effect.node, kind: effect.kind, attempt: effect.attempt });
+      changes.touch(effect.node);
+      return undefined;
+    case 'node_status':
+      applyStatus(changes, effect, nowMs);
+      return undefined;
+    case 'finished':
+      return undefined;
+    default:
+      return effect satisfies never;
+  }
+}
+
+function startLeaf(
+  changes: TreeChanges,
+  node: number,
+  attempt: number,
+  nowMs: number,
+): PlannerEvent | undefined {
+  const { tree } = changes;
+  const run = tree.runs[node]!;
+  run.attempt = attempt;
+  changes.touch(node);
+  const resolved = stageSpec(tree, node, attempt);
+  if (!resolved.ok) {
+    const error = { code: 'expression', message: resolved.message };
+    return { type: 'leaf_finished', node, attempt, outcome: 'failed', error };
+  }
+  run.params = resolved.params;
+  run.queuedAt ??= iso(nowMs);
+  changes.setStatus(node, 'queued');
+  changes.attempts.push({ node, number: attempt, ...resolved.attempt });
+  changes.addEvent(node, 'run.queued', nowMs, { attempt, queue: resolved.attempt.queue });
+  return undefined;
+}
+
+function applyStatus(
+  changes: TreeChanges,
+  effect: Extract<Effect, { type: 'node_status' }>,
+  nowMs: number,
+): void {
+  const { tree } = changes;
+  const run = tree.runs[effect.node]!;
+  const { isGroup } = tree.plan.nodes[effect.node]!;
+  run.reason = effect.reason ?? run.reason;
+  if (effect.error !== undefined) run.error = toRunError(effect.error);
+  changes.touch(effect.node);
+  switch (effect.status) {
+    case 'pending':
+      return;
+    case 'active':
+      // A leaf is handed out by start_leaf, which says more.
+      if (!isGroup) return;
+      run.startedAt = iso(nowMs);
+      changes.setStatus(effect.node, 'running');
+      changes.addEvent(effect.node, 'run.started', nowMs, { attempt: 1 });
+      return;
+    case 'waiting_retry':
+      changes.setStatus(effect.node, 'waiting');
+      changes.addEvent(effect.node, 'run.retry_scheduled', nowMs, { attempt: run.attempt, error: run.error });
+      return;
+    case 'cancelling':
+      changes.setStatus(effect.node, 'cancelling');
+      changes.addEvent(effect.node, 'run.cancelling', nowMs, { reason: run.reason });
+      return;
+    case 'skipped':
+      finish(changes, effect.node, 'skipped', nowMs);
+      changes.addEvent(effect.node, 'run.skipped', nowMs, {
+        reason: run.reason,
+        upstream: effect.upstream === undefined ? null : tree.runs[effect.upstream]!.path,
+      });
+      return;
+    default:
+      // An error of an earlier try does not describe a run that ended well.
+      if (effect.status === 'completed' || effect.status === 'stopped') run.error = null;
+      if (isGroup) run.outputs = groupOutputs(tree, effect.node);
+      finish(changes, effect.node, effect.status, nowMs);
+      changes.addEvent(effect.node, 'run.finished', nowMs, finishedData(tree, effect.node, effect.status));
+  }
+}
+
+function finish(changes: TreeChanges, node: number, status: RunStatus, nowMs: number): void {
+  changes.setStatus(node, status);
+  changes.tree.runs[node]!.endedAt = iso(nowMs);
+}
+
+function finishedData(tree: OwnedTree, node: number, status: RunStatus): Record<string, unknown> {
+  const run = tree.runs[node]!;
+  const durationMs =
+    run.startedAt === null || run.endedAt === null
+      ? null
+      : Date.parse(run.endedAt) - Date.parse(run.startedAt);
+  return { status, durationMs, error: run.error, reason: run.reason, attempt: run.attempt };
+}
+
+function toNodeError(error: RunError): NodeError {
+  return error.path === undefined
+    ? { code: error.code, message: error.message }
+    : { code: error.code, message: error.message, path: error.path };
+}
+
+function toRunError(error: NodeError): RunError {
+  return error.path === undefined
+    ? { code: error.code, message: error.message }
+    : { code: error.code, message: error.message, path: error.path };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

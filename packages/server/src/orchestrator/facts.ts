@@ -1,0 +1,42 @@
+import type { AttemptOutcome, RunError } from '@trainyard/protocol';
+
+/**
+ * What the owner of a tree is told through the inbox. Any server writes facts, only the owner acts on
+ * them; each is idempotent, so a fact that comes twice changes nothing.
+ */
+export type Fact =
+  | {
+      readonly kind: 'claimed';
+      readonly node: number;
+      readonly attempt: number;
+      readonly at: number;
+      readonly agent: string;
+    }
+  | { readonly kind: 'started'; readonly node: number; readonly attempt: number; readonly at: number }
+  | {
+      readonly kind: 'finished';
+      readonly node: number;
+      readonly attempt: number;
+      readonly at: number;
+      readonly outcome: AttemptOutcome;
+      readonly exitCode: number | null;
+      readonly signal: string | null;
+      readonly error: RunError | null;
+      readonly outputs: Record<string, unknown> | null;
+      readonly datasets: readonly {
+        name: string;
+        sha256: string;
+        role: string;
+        rows: number | null;
+        sizeBytes: number;
+      }[];
+    }
+  | {
+      readonly kind: 'metrics_problem';
+      readonly node: number;
+      readonly at: number;
+      readonly offset: number;
+      readonly problem: string;
+    }
+  | { readonly kind: 'unreachable'; readonly node: number; readonly attempt: number; readonly at: number }
+  | { readonly kind: 'cancel'; readonly node: number; readonly at: number; readonly reason: string };

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { nodeSnapshot } from '@trainyard/dag';
+import { TrainyardError } from '@trainyard/protocol';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Schema } from '../store/schema.ts';
+import type { TreeChanges } from './tree-changes.ts';
+import { insertAttempts, insertEvents } from './write-tick.ts';
+
+/** Rows of one insert statement: keeps a statement's JSON parameter at a few megabytes. */
+const ROWS_PER_STATEMENT = 5000;
+
+export interface TreeInsert {
+  readonly ownerId: string;
+  readonly changes: TreeChanges;
+  readonly source: string;
+  readonly fileName: string | null;
+  readonly idempotencyKey: string | null;
+  /** Hash of the request: the same key with another request is refused. */
+  readonly requestSha256: string;
+  readonly nowMs: number;
+}
+
+/**
+ * Stores a new run tree with all its runs, first attempts and events, owned by this server, or nothing.
+ * Returns the id of the root: an earlier one's where the idempotency key was used with the same request.
+ * @throws TrainyardError IDEMPOTENCY_MISMATCH
+ */
+export async function insertTree(
+  db: Kysely<Schema>,
+  insert: TreeInsert,
+): Promise<{ rootId: string; isNew: boolean }> {
+  return db.transaction().execute(async (trx) => {
+    const { changes } = insert;
+    const earlier = await insertTreeRow(trx, insert);
+    if (earlier !== undefined) return { rootId: earlier, isNew: false };
+    await insertRuns(trx, changes);
+    await insertAttempts(trx, { changes: [changes], nowMs: insert.nowMs });
+    await insertEvents(trx, [changes]);
+    return { rootId: changes.tree.rootId, isNew: true };
+  });
+}
+
+async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Promise<string | undefined> {
+  const { tree } = insert.changes;
+  const sha256 = createHash('sha256').update(insert.source).digest('hex');
+  await trx
+    .insertInto('definitions')
+    .values({ sha256, definition: JSON.stringify(tree.definition), source: insert.source })
+    .onConflict((conflict) => conflict.column('sha256').doNothing())
+    .execute();
+  const inserted = await trx
+    .insertInto('trees')
+    .values({
+      root_id: tree.rootId,
+      name: tree.definition.name,
+      status: tree.runs[0]!.status,
+      definition_sha256: sha256,
+      file_name: insert.fileName,
+      base_dir: tree.baseDir,
+      counts: JSON.stringify(tree.counts),
+      event_seq: tree.eventSeq,
+      owner_id: insert.ownerId,
+      epoch: tree.epoch,
+      idempotency_key: insert.idempotencyKey,
+      request_sha256: insert.requestSha256,
+      created_at: new Date(insert.nowMs),
+      ended_at: tree.runs[0]!.endedAt,
+    })
+    .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
+    .returning('root_id')
+    .executeTakeFirst();
+  if (inserted !== undefined) return undefined;
+  const earlier = await trx
+    .selectFrom('trees')
+    .select(['root_id', 'request_sha256'])
+    .where('idempotency_key', '=', insert.idempotencyKey)
+    .executeTakeFirstOrThrow();
+  if (earlier.request_sha256 === insert.requestSha256) return earlier.root_id;
+  throw new TrainyardError(
+    'IDEMPOTENCY_MISMATCH',
+    `The idempotency key "${insert.idempotencyKey}" was used for another request (run ${earlier.root_id}). Use a new key.`,
+  );
+}
+
+async function insertRuns(trx: Transaction<Schema>, { tree }: TreeChanges): Promise<void> {
+  for (let from = 0; from < tree.runs.length; from += ROWS_PER_STATEMENT) {
+    const rows = tree.runs.slice(from, from + ROWS_PER_STATEMENT).map((run) => ({
+      ...run,
+      planner: nodeSnapshot(tree.state, run.index),
+    }));
+    await sql`
+      insert into runs (id, root_id, parent_id, node_index, depth, kind, name, path, depends_on, status, reason,
+        error, params, outputs, attempt, planner, created_at, queued_at, started_at, ended_at)
+      select id, "rootId", "parentId", index, depth, kind, name, path,
+        array(select json_array_elements_text("dependsOn")), status, reason, error, params, outputs, attempt,
+        planner, "createdAt", "queuedAt", "startedAt", "endedAt"
+      from json_to_recordset(${JSON.stringify(rows)}::json)
+        as x(id text, "rootId" text, "parentId" text, index int, depth int, kind text, name text, path text,
+             "dependsOn" json, status text, reason text, error jsonb, params jsonb, outputs jsonb, attempt int,
+             planner jsonb, "createdAt" timestamptz, "queuedAt" timestamptz, "startedAt" timestamptz,
+             "endedAt" timestamptz)`.execute(trx);
+  }
+}

@@ -1,0 +1,55 @@
+import { type Effect, type NodeSnapshot, nodeSnapshot, restoreState } from '@trainyard/dag';
+import type { Kysely } from 'kysely';
+import { parseDefinition } from '../definition/index.ts';
+import { toRun } from '../store/runs.ts';
+import type { Schema } from '../store/schema.ts';
+import { countLeaves, type OwnedTree, stagesByNode } from './owned-tree.ts';
+
+export interface LoadedTree {
+  readonly tree: OwnedTree;
+  /** Timers that have to be armed again, and whatever the planner finds due. */
+  readonly effects: readonly Effect[];
+}
+
+/** Rebuilds a tree from its rows after a restart or a take-over. The caller owns it with `epoch`. */
+export async function loadTree(
+  db: Kysely<Schema>,
+  input: { readonly rootId: string; readonly epoch: number; readonly nowMs: number },
+): Promise<LoadedTree> {
+  const row = await db
+    .selectFrom('trees')
+    .innerJoin('definitions', 'definitions.sha256', 'trees.definition_sha256')
+    .select(['definitions.source', 'trees.base_dir', 'trees.event_seq'])
+    .where('trees.root_id', '=', input.rootId)
+    .executeTakeFirstOrThrow();
+  const checked = parseDefinition(row.source);
+  if (!checked.ok) {
+    throw new Error(`The stored definition of ${input.rootId} is not valid: ${checked.faults[0]?.message}`);
+  }
+  const { definition, plan } = checked;
+  const rows = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('root_id', '=', input.rootId)
+    .orderBy('node_index')
+    .execute();
+  const runs = rows.map(toRun);
+  const snapshots = rows.flatMap((run) =>
+    run.planner === null ? [] : [run.planner as unknown as NodeSnapshot],
+  );
+  const restored = restoreState(plan, snapshots, input.nowMs);
+  const tree: OwnedTree = {
+    rootId: input.rootId,
+    epoch: input.epoch,
+    definition,
+    plan,
+    stages: stagesByNode(definition, plan),
+    baseDir: row.base_dir,
+    state: restored.state,
+    runs,
+    stored: plan.nodes.map((node) => nodeSnapshot(restored.state, node.index)),
+    counts: countLeaves(plan, runs),
+    eventSeq: row.event_seq,
+  };
+  return { tree, effects: restored.effects };
+}

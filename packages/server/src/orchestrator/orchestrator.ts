@@ -1,0 +1,287 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Effect, Plan, TimerKind } from '@trainyard/dag';
+import { newId, type PipelineDefinition } from '@trainyard/protocol';
+import { sql } from 'kysely';
+import type { Logger } from 'pino';
+import type { LiveBus } from '../live/live-bus.ts';
+import type { Database } from '../store/database.ts';
+import { applyEvent, applyFact } from './apply.ts';
+import type { Fact } from './facts.ts';
+import { insertTree } from './insert-tree.ts';
+import { loadTree } from './load-tree.ts';
+import { newTree, type OwnedTree } from './owned-tree.ts';
+import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
+import { TimerHeap } from './timer-heap.ts';
+import { TreeChanges } from './tree-changes.ts';
+import { OwnershipLost, writeTick } from './write-tick.ts';
+
+/** Facts that one tick takes in: bounds the transaction. */
+const FACTS_PER_TICK = 2000;
+/** Safety net for wake-ups that got lost. */
+const IDLE_MS = 1000;
+
+export interface OrchestratorOptions {
+  readonly database: Database;
+  readonly bus: LiveBus;
+  readonly log: Logger;
+  /** True when no other server can use the database. */
+  readonly exclusive: boolean;
+  readonly now?: () => number;
+}
+
+export interface Submission {
+  readonly definition: PipelineDefinition;
+  readonly plan: Plan;
+  readonly source: string;
+  readonly params: Record<string, unknown>;
+  readonly baseDir: string | null;
+  readonly fileName: string | null;
+  readonly idempotencyKey: string | null;
+}
+
+/** Owns run trees and drives them: facts in, decisions of the planner out, one transaction per tick. */
+export interface Orchestrator {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Stores a new run and starts it. Answers once that is committed. */
+  submit(submission: Submission): Promise<{ rootId: string; isNew: boolean }>;
+  /** One round: due timers, new facts, one transaction. True if there may be more to do. */
+  tick(): Promise<boolean>;
+  readonly ownedTrees: number;
+}
+
+interface DueTimer {
+  readonly rootId: string;
+  readonly node: number;
+  readonly kind: TimerKind;
+  readonly attempt: number | undefined;
+}
+
+export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
+  return new TreeOwner(options);
+}
+
+class TreeOwner implements Orchestrator {
+  readonly #options: OrchestratorOptions;
+  readonly #now: () => number;
+  readonly #serverId = newId('run').replace('run_', 'srv_');
+  readonly #trees = new Map<string, OwnedTree>();
+  readonly #timers = new TimerHeap<DueTimer>();
+  readonly #ownership;
+  #loops: Promise<void>[] = [];
+  #stopping = new AbortController();
+  #wake: () => void = () => {};
+
+  constructor(options: OrchestratorOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#ownership = createOwnership(options.database.kysely, {
+      serverId: this.#serverId,
+      exclusive: options.exclusive,
+    });
+  }
+
+  get ownedTrees(): number {
+    return this.#trees.size;
+  }
+
+  async start(): Promise<void> {
+    await this.#ownership.register();
+    await this.#takeOver();
+    this.#options.bus.on('inbox', () => this.#wake());
+    this.#loops = [this.#runTicks(), this.#keepOwnership()];
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake();
+    await Promise.all(this.#loops);
+    await this.#ownership.release();
+  }
+
+  async submit(submission: Submission): Promise<{ rootId: string; isNew: boolean }> {
+    const nowMs = this.#now();
+    const tree = newTree({ ...submission, nowMs });
+    const changes = new TreeChanges(tree);
+    changes.addEvent(0, 'run.created', nowMs, { kind: 'pipeline', stages: submission.plan.nodes.length - 1 });
+    applyEvent(changes, { type: 'start' }, nowMs);
+    const result = await insertTree(this.#options.database.kysely, {
+      ownerId: this.#serverId,
+      changes,
+      source: submission.source,
+      fileName: submission.fileName,
+      idempotencyKey: submission.idempotencyKey,
+      requestSha256: requestHash(submission),
+      nowMs,
+    });
+    if (result.isNew) {
+      this.#trees.set(tree.rootId, tree);
+      this.#afterCommit([changes]);
+    }
+    return result;
+  }
+
+  async tick(): Promise<boolean> {
+    const nowMs = this.#now();
+    const due = this.#timers.takeDue(nowMs);
+    const facts = await this.#readFacts();
+    if (due.length === 0 && facts.length === 0) return false;
+    const byTree = new Map<string, TreeChanges>();
+    const changesOf = (rootId: string): TreeChanges | undefined => {
+      const known = byTree.get(rootId);
+      if (known !== undefined) return known;
+      const tree = this.#trees.get(rootId);
+      if (tree === undefined) return undefined;
+      const changes = new TreeChanges(tree);
+      byTree.set(rootId, changes);
+      return changes;
+    };
+    try {
+      for (const timer of due) {
+        const changes = changesOf(timer.rootId);
+        if (changes === undefined) continue;
+        applyEvent(changes, timerEvent(timer), nowMs);
+      }
+      for (const row of facts) {
+        const changes = changesOf(row.root_id);
+        if (changes !== undefined) applyFact(changes, row.event, nowMs);
+      }
+      const changes = [...byTree.values()];
+      await writeTick(this.#options.database.kysely, {
+        ownerId: this.#serverId,
+        changes,
+        inboxIds: facts.map((row) => row.id),
+        nowMs,
+      });
+      this.#afterCommit(changes);
+    } catch (error) {
+      await this.#reload([...byTree.keys()], error);
+    }
+    return facts.length === FACTS_PER_TICK;
+  }
+
+  async #readFacts(): Promise<{ id: number; root_id: string; event: Fact }[]> {
+    if (this.#trees.size === 0) return [];
+    const { rows } = await sql<{ id: number; root_id: string; event: Fact }>`
+      select id, root_id, event from tree_inbox
+      where root_id = any(${[...this.#trees.keys()]}::text[])
+      order by id limit ${FACTS_PER_TICK}`.execute(this.#options.database.kysely);
+    return rows;
+  }
+
+  /** Memory and store agree now: announce, arm timers, forget what has ended. */
+  #afterCommit(changes: readonly TreeChanges[]): void {
+    const { bus } = this.#options;
+    let hasWork = false;
+    let hasFacts = false;
+    for (const change of changes) {
+      const { tree } = change;
+      for (const node of change.dirtyNodes) tree.stored[node] = tree.state.rows.get(node);
+      for (const timer of change.timers) this.#timers.add(timer.atMs, { rootId: tree.rootId, ...timer });
+      hasWork ||= change.attempts.length > 0 || change.cancels.length > 0;
+      hasFacts ||= change.cancels.length > 0;
+      if (tree.runs[0]!.endedAt !== null) this.#trees.delete(tree.rootId);
+      bus.emit('tree', {
+        rootId: tree.rootId,
+        events: change.events,
+        runs: change.dirtyNodes.map((node) => ({ ...tree.runs[node]! })),
+      });
+    }
+    if (hasWork) bus.emit('work');
+    if (hasFacts || changes.some((change) => change.timers.length > 0)) this.#wake();
+  }
+
+  /** After a failed transaction memory is ahead of the store: forget these trees and read them again. */
+  async #reload(rootIds: readonly string[], cause: unknown): Promise<void> {
+    const { log, database } = this.#options;
+    for (const rootId of rootIds) this.#trees.delete(rootId);
+    if (!(cause instanceof OwnershipLost))
+      log.error({ err: cause }, 'a tick could not be written; reading its trees again');
+    const { rows } = await sql<{ root_id: string; epoch: number }>`
+      update trees set epoch = epoch + 1
+      where root_id = any(${rootIds}::text[]) and owner_id = ${this.#serverId} and ended_at is null
+      returning root_id, epoch`.execute(database.kysely);
+    for (const row of rows) await this.#load(row.root_id, row.epoch);
+  }
+
+  async #takeOver(): Promise<void> {
+    for (;;) {
+      const claimed = await this.#ownership.takeOver();
+      for (const { rootId, epoch } of claimed) await this.#load(rootId, epoch);
+      if (claimed.length === 0) return;
+      this.#options.log.info({ trees: claimed.length }, 'took over run trees');
+    }
+  }
+
+  async #load(rootId: string, epoch: number): Promise<void> {
+    const { tree, effects } = await loadTree(this.#options.database.kysely, {
+      rootId,
+      epoch,
+      nowMs: this.#now(),
+    });
+    this.#trees.set(rootId, tree);
+    for (const effect of effects) this.#armTimer(rootId, effect);
+    this.#wake();
+  }
+
+  #armTimer(rootId: string, effect: Effect): void {
+    if (effect.type !== 'set_timer') return;
+    const { node, kind, attempt } = effect;
+    this.#timers.add(effect.at, { rootId, node, kind, attempt });
+  }
+
+  async #runTicks(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      let more = false;
+      const woken = this.#nextWake();
+      try {
+        more = await this.tick();
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'a tick failed');
+        await sleep(IDLE_MS);
+      }
+      if (!more) await woken;
+    }
+  }
+
+  /** Resolves at the next wake-up, when a timer is due, or after a second. */
+  #nextWake(): Promise<void> {
+    return new Promise((resolve) => {
+      const untilTimer = (this.#timers.nextAtMs ?? Number.POSITIVE_INFINITY) - this.#now();
+      const timeout = setTimeout(done, Math.max(0, Math.min(IDLE_MS, untilTimer)));
+      function done() {
+        clearTimeout(timeout);
+        resolve();
+      }
+      this.#wake = done;
+    });
+  }
+
+  async #keepOwnership(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await sleep(SERVER_RENEW_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await this.#ownership.renew();
+        await this.#takeOver();
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'the server could not renew its lease');
+      }
+    }
+  }
+}
+
+function timerEvent(timer: DueTimer) {
+  const { node, kind, attempt } = timer;
+  return attempt === undefined
+    ? ({ type: 'timer', node, kind } as const)
+    : ({ type: 'timer', node, kind, attempt } as const);
+}
+
+function requestHash({ source, params, baseDir }: Submission): string {
+  return createHash('sha256')
+    .update(JSON.stringify([source, params, baseDir]))
+    .digest('hex');
+}

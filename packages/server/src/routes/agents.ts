@@ -1,0 +1,80 @@
+import {
+  agentInfo,
+  claimedWork,
+  claimWork,
+  heartbeat,
+  heartbeatAnswer,
+  registerAgent,
+  registeredAgent,
+  reportResults,
+  reports,
+} from '@trainyard/protocol';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { ServerContext } from '../server-context.ts';
+
+const idParams = z.object({ id: z.string().max(100) });
+
+/** The agent protocol: register, claim by long poll, heartbeat, reports. */
+export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/agents',
+      {
+        config: { access: 'read' },
+        schema: { tags: ['agents'], response: { 200: z.object({ items: z.array(agentInfo) }) } },
+      },
+      async () => ({ items: await attempts.agents() }),
+    );
+
+    app.post(
+      '/agents/register',
+      {
+        config: { access: 'agent' },
+        schema: { tags: ['agents'], body: registerAgent, response: { 200: registeredAgent } },
+      },
+      (request) => attempts.register(request.body),
+    );
+
+    app.post(
+      '/agents/:id/claim',
+      {
+        config: { access: 'agent' },
+        schema: { tags: ['agents'], params: idParams, body: claimWork, response: { 200: claimedWork } },
+      },
+      async (request) => {
+        const gone = new AbortController();
+        const onClose = () => gone.abort();
+        request.raw.socket.once('close', onClose);
+        try {
+          return await attempts.claim(
+            request.params.id,
+            request.body,
+            AbortSignal.any([gone.signal, stopping]),
+          );
+        } finally {
+          request.raw.socket.off('close', onClose);
+        }
+      },
+    );
+
+    app.post(
+      '/agents/:id/heartbeat',
+      {
+        config: { access: 'agent' },
+        schema: { tags: ['agents'], params: idParams, body: heartbeat, response: { 200: heartbeatAnswer } },
+      },
+      (request) => attempts.heartbeat(request.params.id, request.body.held),
+    );
+
+    app.post(
+      '/reports',
+      {
+        // Each report carries the token of its attempt, which is checked with it.
+        config: { access: 'public' },
+        schema: { tags: ['agents'], body: reports, response: { 200: reportResults } },
+      },
+      async (request) => ({ results: [...(await attempts.report(request.body.reports))] }),
+    );
+  };
+}

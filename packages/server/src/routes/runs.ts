@@ -1,0 +1,199 @@
+import {
+  attempt as attemptSchema,
+  cancelRun,
+  datasetVersion,
+  event,
+  isTerminalRunStatus,
+  listRunsQuery,
+  page,
+  type Run,
+  run,
+  runListItem,
+  runTree,
+  submitRun,
+  TrainyardError,
+} from '@trainyard/protocol';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { insertFacts } from '../attempts/claim.ts';
+import { resolveParams } from '../definition/index.ts';
+import type { ServerContext } from '../server-context.ts';
+import { createRunReads } from '../store/run-reads.ts';
+import { createRunStore } from '../store/runs.ts';
+import { readSubmittedDefinition } from './submitted-definition.ts';
+import { toTree } from './tree.ts';
+
+const idParams = z.object({ id: z.string().max(100) });
+const MAX_TREE_RUNS = 100_000;
+const MAX_KEY_LENGTH = 200;
+
+/** Submitting, reading and cancelling runs. */
+export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  const runs = createRunStore(context.database);
+  const reads = createRunReads(context.database);
+
+  const find = async (id: string): Promise<Run> => {
+    const found = await runs.find(id);
+    if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
+    return found;
+  };
+
+  return async (app) => {
+    app.post(
+      '/runs',
+      {
+        config: { access: 'write' },
+        schema: {
+          tags: ['runs'],
+          body: submitRun,
+          response: { 200: z.object({ id: z.string() }), 201: z.object({ id: z.string() }) },
+        },
+      },
+      async (request, reply) => {
+        const { definition, plan, source } = readSubmittedDefinition(request.body);
+        const key = request.headers['idempotency-key'];
+        if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > MAX_KEY_LENGTH)) {
+          throw new TrainyardError(
+            'INVALID_REQUEST',
+            `Idempotency-Key must have 1 to ${MAX_KEY_LENGTH} characters.`,
+          );
+        }
+        const { rootId, isNew } = await context.orchestrator.submit({
+          definition,
+          plan,
+          source,
+          params: resolveParams(definition, request.body.params),
+          baseDir: request.body.baseDir ?? null,
+          fileName: request.body.fileName ?? null,
+          idempotencyKey: key ?? null,
+        });
+        return reply.status(isNew ? 201 : 200).send({ id: rootId });
+      },
+    );
+
+    app.get(
+      '/runs',
+      {
+        config: { access: 'read' },
+        schema: { tags: ['runs'], querystring: listRunsQuery, response: { 200: page(runListItem) } },
+      },
+      (request) => runs.list(request.query),
+    );
+
+    app.get(
+      '/runs/:id',
+      { config: { access: 'read' }, schema: { tags: ['runs'], params: idParams, response: { 200: run } } },
+      (request) => find(request.params.id),
+    );
+
+    app.get(
+      '/runs/:id/tree',
+      {
+        config: { access: 'read' },
+        schema: { tags: ['runs'], params: idParams, response: { 200: runTree } },
+      },
+      async (request) => {
+        const { id, rootId } = await find(request.params.id);
+        return toTree(await runs.tree(rootId, MAX_TREE_RUNS), id);
+      },
+    );
+
+    app.get(
+      '/runs/:id/definition',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['runs'],
+          params: idParams,
+          response: {
+            200: z.object({ source: z.string(), fileName: z.string().nullable(), definition: z.unknown() }),
+          },
+        },
+      },
+      async (request) => reads.definition((await find(request.params.id)).rootId),
+    );
+
+    app.get(
+      '/runs/:id/attempts',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['runs'],
+          params: idParams,
+          response: { 200: z.object({ items: z.array(attemptSchema) }) },
+        },
+      },
+      async (request) => ({ items: await reads.attempts((await find(request.params.id)).id) }),
+    );
+
+    app.post(
+      '/runs/:id/cancel',
+      {
+        config: { access: 'write' },
+        schema: { tags: ['runs'], params: idParams, body: cancelRun.default({}), response: { 202: run } },
+      },
+      async (request, reply) => {
+        const found = await find(request.params.id);
+        if (isTerminalRunStatus(found.status)) {
+          // Asking again for what has happened is no mistake; asking to cancel what ended otherwise is.
+          if (found.status === 'cancelled') return reply.status(202).send(found);
+          throw new TrainyardError(
+            'CONFLICT',
+            `Run ${found.id} is ${found.status} already; there is nothing to cancel.`,
+          );
+        }
+        const reason = request.body.reason ?? 'cancelled by a user';
+        const fact = { kind: 'cancel', node: found.index, at: Date.now(), reason };
+        await insertFacts(context.database.kysely, [{ root_id: found.rootId, event: fact }]);
+        context.bus.emit('inbox');
+        return reply.status(202).send(found);
+      },
+    );
+
+    app.get(
+      '/runs/:id/events',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['runs'],
+          params: idParams,
+          querystring: z.object({
+            afterSeq: z.coerce.number().int().min(0).default(0),
+            limit: z.coerce.number().int().min(1).max(5000).default(500),
+          }),
+          response: { 200: z.object({ items: z.array(event), nextSeq: z.int() }) },
+        },
+      },
+      async (request) => reads.events(await find(request.params.id), request.query),
+    );
+
+    app.get(
+      '/runs/:id/datasets',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['datasets'],
+          params: idParams,
+          response: { 200: z.object({ items: z.array(datasetVersion) }) },
+        },
+      },
+      async (request) => ({ items: await reads.datasetsOf(await find(request.params.id)) }),
+    );
+
+    app.get(
+      '/datasets',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['datasets'],
+          querystring: z.object({
+            name: z.string().max(200).optional(),
+            limit: z.coerce.number().int().min(1).max(500).default(100),
+          }),
+          response: { 200: z.object({ items: z.array(datasetVersion) }) },
+        },
+      },
+      async (request) => ({ items: await reads.datasets(request.query) }),
+    );
+  };
+}

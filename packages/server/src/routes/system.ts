@@ -1,0 +1,82 @@
+import { serverInfo, submitRun } from '@trainyard/protocol';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { ServerContext } from '../server-context.ts';
+import { databaseAnswers } from '../store/runs.ts';
+import { readSubmittedDefinition } from './submitted-definition.ts';
+
+/** Health, for load balancers and scripts; outside of the versioned API. */
+export function healthRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/healthz',
+      {
+        config: { access: 'public' },
+        schema: { tags: ['system'], response: { 200: z.object({ status: z.literal('ok') }) } },
+      },
+      async () => ({ status: 'ok' as const }),
+    );
+    app.get(
+      '/readyz',
+      {
+        config: { access: 'public' },
+        schema: {
+          tags: ['system'],
+          response: {
+            200: z.object({ status: z.literal('ready') }),
+            503: z.object({ status: z.literal('unready') }),
+          },
+        },
+      },
+      async (_request, reply) =>
+        context.isReady() && (await databaseAnswers(context.database))
+          ? reply.status(200).send({ status: 'ready' as const })
+          : reply.status(503).send({ status: 'unready' as const }),
+    );
+  };
+}
+
+/** What the server is, and a check of definitions that stores nothing. */
+export function systemRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/info',
+      // Public, because a client has to learn here whether it needs a token.
+      { config: { access: 'public' }, schema: { tags: ['system'], response: { 200: serverInfo } } },
+      async () => ({
+        ...context.info,
+        auth: (await context.auth.isOpen()) ? ('open' as const) : ('token' as const),
+      }),
+    );
+    app.post(
+      '/pipelines/validate',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['pipelines'],
+          body: submitRun,
+          response: {
+            200: z.object({
+              name: z.string(),
+              stages: z.int(),
+              depth: z.int(),
+              layers: z.array(z.array(z.string())),
+            }),
+          },
+        },
+      },
+      async (request) => {
+        const { definition, plan } = readSubmittedDefinition(request.body);
+        const root = plan.nodes[0]!;
+        return {
+          name: definition.name,
+          stages: plan.nodes.length - 1,
+          depth:
+            1 +
+            plan.nodes.reduce((deepest, node) => (node.isGroup ? Math.max(deepest, node.depth) : deepest), 0),
+          layers: root.group!.layers.map((layer) => layer.map((node) => plan.nodes[node]!.name)),
+        };
+      },
+    );
+  };
+}

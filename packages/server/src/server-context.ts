@@ -1,0 +1,22 @@
+import type { ServerInfo } from '@trainyard/protocol';
+import type { Logger } from 'pino';
+import type { Attempts } from './attempts/attempts.ts';
+import type { Auth } from './auth/auth.ts';
+import type { Ingest } from './ingest/index.ts';
+import type { LiveBus } from './live/live-bus.ts';
+import type { Orchestrator } from './orchestrator/orchestrator.ts';
+import type { Database } from './store/database.ts';
+
+/** What the routes work with; assembled once in `start-server.ts`. */
+export interface ServerContext {
+  readonly database: Database;
+  readonly ingest: Ingest;
+  readonly attempts: Attempts;
+  readonly orchestrator: Orchestrator;
+  readonly auth: Auth;
+  readonly bus: LiveBus;
+  readonly info: ServerInfo;
+  readonly log: Logger;
+  /** False until migrations ran and the orchestrator owns its trees, and again while stopping. */
+  readonly isReady: () => boolean;
+}

@@ -1,0 +1,217 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TrainyardError, VERSION } from '@trainyard/protocol';
+import { sql } from 'kysely';
+import { type Logger, pino } from 'pino';
+import { createApp } from './app.ts';
+import { createAttempts } from './attempts/attempts.ts';
+import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
+import { startPeriodic } from './background/periodic.ts';
+import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
+import { createLiveBus } from './live/live-bus.ts';
+import { createOrchestrator } from './orchestrator/orchestrator.ts';
+import type { ServerContext } from './server-context.ts';
+import { createServerMetrics } from './server-metrics.ts';
+import { type Database, openDatabase } from './store/database.ts';
+import { keepEmbeddedPostgres } from './store/embedded-keeper.ts';
+import { migrate } from './store/migrate.ts';
+
+export interface ServerOptions {
+  /** Holds the embedded database and `server.json`; made when missing. */
+  readonly dataDir: string;
+  /** A PostgreSQL >= 15 instead of the embedded one. */
+  readonly databaseUrl?: string | undefined;
+  /** Schema of all tables (default `trainyard`). */
+  readonly schema?: string | undefined;
+  /** Default 127.0.0.1. Beyond loopback at least one token must exist. */
+  readonly host?: string | undefined;
+  /** Default 0: any free port. */
+  readonly port?: number | undefined;
+  /** Directory of the built web page. */
+  readonly webDir?: string | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  /** For the agent that runs beside this server. */
+  readonly agentToken: string;
+  /** For the command line on this machine. */
+  readonly adminToken: string;
+  /** True when requests over loopback need no token. */
+  readonly isOpen: boolean;
+  /** For programs that measure or test the server. */
+  readonly database: Database;
+  stop(): Promise<void>;
+}
+
+const DEFAULT_HOST = '127.0.0.1';
+const POOL_SIZE = 20;
+const LEASE_CHECK_MS = 2000;
+const INBOX_SWEEP_MS = 60_000;
+
+/**
+ * Starts everything that a server is, in this order: database, migrations, orchestrator, HTTP. Resolves
+ * when /readyz answers 200.
+ * @throws TrainyardError EMBEDDED_DATABASE_…, DATABASE_…, AUTH_REQUIRED_FOR_HOST, ADDRESS_IN_USE
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const log = pino({ level: options.logLevel ?? 'warn', base: null }, pino.destination(2));
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
+      await close().catch((error: unknown) => log.error({ err: error }, 'stopping'));
+    }
+  };
+  try {
+    return await assemble(options, log, closers, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function assemble(
+  options: ServerOptions,
+  log: Logger,
+  closers: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<RunningServer> {
+  const host = options.host ?? DEFAULT_HOST;
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  const database = await openStore(options, log, closers);
+  await migrate(database);
+  const auth = createAuth({ database, isLoopback: isLoopbackHost(host) });
+  if (!isLoopbackHost(host) && !(await hasUserTokens(database))) throw authRequired(host);
+
+  const bus = createLiveBus();
+  const ingest = createAnnouncedIngest({ database, bus, log });
+  closers.push(() => ingest.close());
+  const attempts = createAttempts({ database, bus });
+  const isEmbedded = options.databaseUrl === undefined;
+  const orchestrator = createOrchestrator({ database, bus, log, exclusive: isEmbedded });
+  await orchestrator.start();
+  closers.push(() => orchestrator.stop());
+
+  let isReady = false;
+  const context: ServerContext = {
+    database,
+    ingest,
+    attempts,
+    orchestrator,
+    auth,
+    bus,
+    log,
+    info: { version: VERSION, auth: 'open', database: isEmbedded ? 'embedded' : 'external' },
+    isReady: () => isReady,
+  };
+  startBackground(context, closers);
+
+  const stopping = new AbortController();
+  const app = await createApp({
+    context,
+    metrics: createServerMetrics({ bus, orchestrator }),
+    webDir: options.webDir,
+    stopping: stopping.signal,
+  });
+  const port = await listen(app, host, options.port ?? 0);
+  closers.push(async () => {
+    isReady = false;
+    stopping.abort();
+    await app.close();
+  });
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const adminToken = await auth.createBuiltInToken('command line', 'admin');
+  const agentToken = await auth.createBuiltInToken('agent', 'agent');
+  await advertise(options.dataDir, { url, pid: process.pid, token: adminToken }, closers);
+  isReady = true;
+  return { url, agentToken, adminToken, isOpen: await auth.isOpen(), database, stop };
+}
+
+async function openStore(
+  options: ServerOptions,
+  log: Logger,
+  closers: (() => Promise<void>)[],
+): Promise<Database> {
+  let connection: Parameters<typeof openDatabase>[0]['connection'];
+  if (options.databaseUrl === undefined) {
+    const embedded = await keepEmbeddedPostgres(join(options.dataDir, 'postgres'), log);
+    closers.push(() => embedded.stop());
+    connection = embedded.connection;
+  } else {
+    connection = options.databaseUrl;
+  }
+  const database = await openDatabase({
+    connection,
+    schema: options.schema ?? 'trainyard',
+    maxConnections: POOL_SIZE,
+    onConnectionError: (error) => log.warn({ err: error }, 'a database connection broke'),
+  });
+  closers.push(() => database.close());
+  return database;
+}
+
+function startBackground({ attempts, database, log }: ServerContext, closers: (() => Promise<void>)[]): void {
+  const leases = startPeriodic({
+    name: 'lease check',
+    everyMs: LEASE_CHECK_MS,
+    log,
+    work: () => attempts.expireLeases(),
+  });
+  // A fact about a tree that has ended meanwhile (a cancel, most often) is for nobody.
+  const sweep = startPeriodic({
+    name: 'inbox sweep',
+    everyMs: INBOX_SWEEP_MS,
+    log,
+    work: async () => {
+      await sql`delete from tree_inbox i using trees t where t.root_id = i.root_id and t.ended_at is not null`.execute(
+        database.kysely,
+      );
+    },
+  });
+  closers.push(async () => {
+    await Promise.all([leases.stop(), sweep.stop()]);
+  });
+}
+
+async function listen(
+  app: { listen(o: { host: string; port: number }): Promise<string> },
+  host: string,
+  port: number,
+): Promise<number> {
+  try {
+    const address = await app.listen({ host, port });
+    return Number(new URL(address).port);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new TrainyardError(
+      'ADDRESS_IN_USE',
+      `Another program listens on ${host}:${port}. Give another --port, or --port 0 for any free one.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Leaves the address (and a token, readable by this user only) where the command line finds it. */
+async function advertise(
+  dataDir: string,
+  advert: { url: string; pid: number; token: string },
+  closers: (() => Promise<void>)[],
+): Promise<void> {
+  const path = join(dataDir, 'server.json');
+  await rm(path, { force: true });
+  await writeFile(path, `${JSON.stringify(advert)}\n`, { mode: 0o600 });
+  closers.push(async () => {
+    // Another server may have written its own meanwhile.
+    const written = await readFile(path, 'utf8').catch(() => '');
+    if (written.includes(advert.token)) await rm(path, { force: true });
+  });
+}
+
+function authRequired(host: string): TrainyardError {
+  return new TrainyardError(
+    'AUTH_REQUIRED_FOR_HOST',
+    `Refusing to listen on ${host}: without a token anybody who reaches it could run commands here. ` +
+      'Make one first: trainyard tokens create --name me --scope admin',
+  );
+}

@@ -1,0 +1,93 @@
+import type { Run, RunListItem, RunStatus } from '@trainyard/protocol';
+import { type Selectable, sql } from 'kysely';
+import type { Database } from './database.ts';
+import type { RunsTable } from './schema.ts';
+
+/** Reads of runs. All writes of runs are the orchestrator's (`orchestrator/write-tick.ts`). */
+export interface RunStore {
+  find(id: string): Promise<Run | undefined>;
+  /** All runs of a tree in the order of the definition; at most `limit`. */
+  tree(rootId: string, limit: number): Promise<Run[]>;
+  /** Root runs, newest first, from the one after `cursor` on. */
+  list(query: {
+    readonly status?: RunStatus | undefined;
+    readonly name?: string | undefined;
+    readonly cursor?: string | undefined;
+    readonly limit: number;
+  }): Promise<{ items: RunListItem[]; nextCursor: string | null }>;
+  listItem(rootId: string): Promise<RunListItem | undefined>;
+}
+
+export function createRunStore({ kysely }: Database): RunStore {
+  const listItems = () =>
+    kysely
+      .selectFrom('trees')
+      .innerJoin('runs', 'runs.id', 'trees.root_id')
+      .selectAll('runs')
+      .select('trees.counts as counts');
+  return {
+    async find(id) {
+      const row = await kysely.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+      return row === undefined ? undefined : toRun(row);
+    },
+    async tree(rootId, limit) {
+      const rows = await kysely
+        .selectFrom('runs')
+        .selectAll()
+        .where('root_id', '=', rootId)
+        .orderBy('node_index')
+        .limit(limit)
+        .execute();
+      return rows.map(toRun);
+    },
+    async list(query) {
+      let select = listItems()
+        .orderBy('trees.root_id', 'desc')
+        .limit(query.limit + 1);
+      if (query.status !== undefined) select = select.where('trees.status', '=', query.status);
+      if (query.name !== undefined) select = select.where('trees.name', '=', query.name);
+      if (query.cursor !== undefined) select = select.where('trees.root_id', '<', query.cursor);
+      const rows = await select.execute();
+      const items = rows.slice(0, query.limit).map((row) => ({ ...toRun(row), stages: row.counts }));
+      return { items, nextCursor: rows.length > query.limit ? items[items.length - 1]!.id : null };
+    },
+    async listItem(rootId) {
+      const row = await listItems().where('trees.root_id', '=', rootId).executeTakeFirst();
+      return row === undefined ? undefined : { ...toRun(row), stages: row.counts };
+    },
+  };
+}
+
+export function toRun(row: Selectable<RunsTable>): Run {
+  return {
+    id: row.id,
+    rootId: row.root_id,
+    parentId: row.parent_id,
+    kind: row.kind,
+    name: row.name,
+    path: row.path,
+    depth: row.depth,
+    index: row.node_index,
+    status: row.status,
+    reason: row.reason,
+    error: row.error,
+    params: row.params,
+    outputs: row.outputs ?? null,
+    dependsOn: row.depends_on,
+    attempt: row.attempt,
+    createdAt: row.created_at.toISOString(),
+    queuedAt: row.queued_at?.toISOString() ?? null,
+    startedAt: row.started_at?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+  };
+}
+
+/** True while the database answers; used by /readyz. */
+export async function databaseAnswers({ kysely }: Database): Promise<boolean> {
+  try {
+    await sql`select 1`.execute(kysely);
+    return true;
+  } catch {
+    return false;
+  }
+}
