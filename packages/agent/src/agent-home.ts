@@ -1,0 +1,156 @@
+import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { type AttemptFiles, type AttemptSpec, attemptFiles, TrainyardError } from '@trainyard/protocol';
+import { z } from 'zod';
+import { AttemptJournal, type AttemptState, readAttempt } from './attempt-state.ts';
+import { identityOf, isAlive, readBootId, readIdentityFile } from './process-identity.ts';
+import { writeAtomically } from './write-atomically.ts';
+
+const agentFile = z.object({
+  agentId: z.string(),
+  /** Kind of the server's database; tells whether another server can exist beside it. */
+  database: z.enum(['embedded', 'external']).default('external'),
+});
+export type AgentFile = z.infer<typeof agentFile>;
+
+/** What an earlier agent left of one attempt. */
+export interface LeftAttempt {
+  readonly spec: AttemptSpec;
+  readonly files: AttemptFiles;
+  readonly journal: AttemptJournal;
+}
+
+/** The agent's data directory: `agent.json`, `agent.lock` and `attempts/ID/`. */
+export class AgentHome {
+  readonly #dir: string;
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /**
+   * Creates the directory and takes it for this process.
+   * @throws TrainyardError DATA_DIR_IN_USE when a live agent has it
+   */
+  static async open(dir: string): Promise<AgentHome> {
+    await mkdir(`${dir}/attempts`, { recursive: true, mode: 0o700 });
+    await takeLock(`${dir}/agent.lock`, dir);
+    return new AgentHome(dir);
+  }
+
+  async close(): Promise<void> {
+    await rm(this.#lockPath, { force: true });
+  }
+
+  async readAgentFile(): Promise<AgentFile | undefined> {
+    try {
+      return agentFile.parse(JSON.parse(await readFile(this.#agentPath, 'utf8')));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async writeAgentFile(content: AgentFile): Promise<void> {
+    await writeAtomically(this.#agentPath, `${JSON.stringify(content)}\n`);
+  }
+
+  /** Notes that the server answered just now; kept as the time of agent.json, which costs no writing. */
+  async noteContact(): Promise<void> {
+    const now = new Date();
+    await utimes(this.#agentPath, now, now).catch(() => undefined);
+  }
+
+  /** Milliseconds since an agent in this directory last heard from the server; 0 when never. */
+  async sinceContactMs(): Promise<number> {
+    const found = await stat(this.#agentPath).catch(() => undefined);
+    return found === undefined ? 0 : Math.max(0, Date.now() - found.mtimeMs);
+  }
+
+  filesOf(spec: Pick<AttemptSpec, 'attemptId' | 'runId'>): AttemptFiles {
+    return attemptFiles(`${this.#dir}/attempts/${spec.attemptId}`, spec.runId);
+  }
+
+  /** Puts a claimed attempt on disk. The token goes into the state file only, which no program is shown. */
+  async createAttempt(spec: AttemptSpec, token: string): Promise<LeftAttempt> {
+    const files = this.filesOf(spec);
+    await mkdir(files.dir, { recursive: true, mode: 0o700 });
+    const journal = new AttemptJournal(files.agentState, newState(spec, token));
+    await writeAtomically(files.spec, `${JSON.stringify(spec, null, 2)}\n`);
+    await journal.update({});
+    return { spec, files, journal };
+  }
+
+  /** An attempt that lives in memory only. */
+  rememberAttempt(spec: AttemptSpec, token: string): LeftAttempt {
+    return { spec, files: this.filesOf(spec), journal: new AttemptJournal(undefined, newState(spec, token)) };
+  }
+
+  /** Attempts that an earlier agent held and had not reported. */
+  async unreportedAttempts(): Promise<readonly LeftAttempt[]> {
+    const left: LeftAttempt[] = [];
+    for (const name of await readdir(`${this.#dir}/attempts`)) {
+      const dir = `${this.#dir}/attempts/${name}`;
+      const found = await readAttempt(attemptFiles(dir, ''));
+      if (found === undefined || found.state.phase !== 'held') continue;
+      const files = attemptFiles(dir, found.spec.runId);
+      left.push({ spec: found.spec, files, journal: new AttemptJournal(files.agentState, found.state) });
+    }
+    return left;
+  }
+
+  get #agentPath(): string {
+    return `${this.#dir}/agent.json`;
+  }
+
+  get #lockPath(): string {
+    return `${this.#dir}/agent.lock`;
+  }
+}
+
+function newState(spec: AttemptSpec, token: string): AttemptState {
+  return {
+    version: 1,
+    token,
+    epoch: spec.epoch,
+    bootId: readBootId(),
+    phase: 'held',
+    gpuIds: [],
+    cancelRequested: false,
+    partitioned: false,
+    startedAtMs: null,
+    startError: null,
+    streams: {},
+  };
+}
+
+async function takeLock(path: string, dir: string): Promise<void> {
+  const self = identityOf(process.pid);
+  const line = `${self?.bootId} ${self?.pid} ${self?.startTime}\n`;
+  for (let tries = 0; tries < 3; tries += 1) {
+    if (await createWith(path, line)) return;
+    const owner = readIdentityFile(path);
+    if (owner !== undefined && isAlive(owner)) {
+      throw new TrainyardError(
+        'DATA_DIR_IN_USE',
+        `Another agent (pid ${owner.pid} on ${hostname()}) uses ${dir}; stop it or give this one another data directory.`,
+      );
+    }
+    await rm(path, { force: true });
+  }
+  throw new TrainyardError('DATA_DIR_IN_USE', `Another agent is taking ${dir} at this moment; try again.`);
+}
+
+/** Creates a file that has its content from the first moment on; false when it exists already. */
+async function createWith(path: string, text: string): Promise<boolean> {
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, text, { mode: 0o600 });
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}

@@ -1,0 +1,95 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { AGENT_PROTOCOL, TrainyardError } from '@trainyard/protocol';
+import { type AgentLog, defaultAgentLog } from './agent-log.ts';
+import type { Executor } from './executor.ts';
+import { localExecutor } from './local-executor.ts';
+
+export interface AgentOptions {
+  /** Address of the server. */
+  readonly url: string;
+  /** Token with the scope of an agent; not needed by a server that is open on loopback. */
+  readonly token?: string | undefined;
+  /** Where the agent keeps its id and the attempt directories. One agent at a time uses it. */
+  readonly dataDir: string;
+  /** Shown to people. Default: the host name. */
+  readonly name?: string | undefined;
+  /** Attempts that run at the same time. Default 2. */
+  readonly slots?: number | undefined;
+  /** GPUs that may be given to jobs, each to one at a time. Default 0. */
+  readonly gpus?: number | undefined;
+  /** Default ["default"]. */
+  readonly queues?: readonly string[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** By the name that a job gives. Default: `local`. */
+  readonly executors?: Readonly<Record<string, Executor>> | undefined;
+  readonly log?: AgentLog | undefined;
+  /** Environment that jobs inherit. Default: that of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly timing?: Partial<AgentTiming> | undefined;
+}
+
+/** Times of the agent that tests shorten. */
+export interface AgentTiming {
+  /** How long a claim waits at the server. */
+  readonly claimWaitMs: number;
+  /** Longest wait for an answer of the server. */
+  readonly requestTimeoutMs: number;
+  /** Time between the end of a lease and the moment when the server may give the work to another agent. */
+  readonly lostGraceMs: number;
+  /** Waits between tries while the server is away. */
+  readonly retryFirstMs: number;
+  readonly retryMaxMs: number;
+}
+
+export interface ResolvedAgentOptions {
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly dataDir: string;
+  readonly name: string;
+  readonly slots: number;
+  readonly gpus: number;
+  readonly queues: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly executors: ReadonlyMap<string, Executor>;
+  readonly log: AgentLog;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly timing: AgentTiming;
+}
+
+/** Fills in the defaults. @throws TrainyardError USAGE naming the option that cannot be used */
+export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions {
+  const queues = options.queues ?? ['default'];
+  if (queues.length === 0)
+    throw new TrainyardError('USAGE', 'An agent needs at least one queue; the list is empty.');
+  return {
+    url: options.url,
+    token: options.token,
+    dataDir: resolve(options.dataDir),
+    name: options.name ?? hostname(),
+    slots: wholeNumber('slots', options.slots ?? 2, 1),
+    gpus: wholeNumber('gpus', options.gpus ?? 0, 0),
+    queues,
+    labels: options.labels ?? {},
+    executors: new Map(Object.entries(options.executors ?? { local: localExecutor })),
+    log: options.log ?? defaultAgentLog(),
+    env: options.env ?? process.env,
+    timing: { ...DEFAULT_TIMING, ...options.timing },
+  };
+}
+
+const DEFAULT_TIMING: AgentTiming = {
+  claimWaitMs: AGENT_PROTOCOL.maxClaimWaitMs,
+  requestTimeoutMs: 15_000,
+  lostGraceMs: AGENT_PROTOCOL.lostGraceMs,
+  retryFirstMs: 250,
+  retryMaxMs: 10_000,
+};
+
+function wholeNumber(name: string, value: number, min: number): number {
+  if (Number.isSafeInteger(value) && value >= min) return value;
+  throw new TrainyardError(
+    'USAGE',
+    `The number of ${name} of an agent must be a whole number >= ${min}, found ${value}.`,
+  );
+}

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { type AttemptFiles, datasetRecord, type ReportedDataset, type RunError } from '@trainyard/protocol';
+import { lastLines, type Products } from './attempt-outcome.ts';
+
+/** Limits of what a program may hand over by files. */
+export const PRODUCT_LIMITS = {
+  outputsBytes: 1024 * 1024,
+  datasetsBytes: 4 * 1024 * 1024,
+  datasets: 1000,
+} as const;
+
+/** Reads outputs.json and datasets.jsonl and hashes the files that the latter names. */
+export async function readProducts(
+  files: AttemptFiles,
+  workingDir: string,
+  signal: AbortSignal,
+): Promise<Products> {
+  try {
+    const outputs = await readOutputs(files.outputs);
+    return { ok: true, outputs, datasets: await readDatasets(files.datasets, workingDir, signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof ProductError) return { ok: false, error: error.runError };
+    const message = `the files that the program left could not be read: ${String(error)}`;
+    return { ok: false, error: { code: 'invalid_outputs', message } };
+  }
+}
+
+/** The last lines of the program's output, for the message of a failure. */
+export async function readLogTail(path: string): Promise<string> {
+  const handle = await open(path, 'r').catch(() => undefined);
+  if (handle === undefined) return '';
+  try {
+    const { size } = await handle.stat();
+    const length = Math.min(size, TAIL_BYTES);
+    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, size - length);
+    return lastLines(buffer.toString('utf8'), TAIL_LINES, TAIL_CHARACTERS);
+  } catch {
+    return '';
+  } finally {
+    await handle.close();
+  }
+}
+
+const TAIL_BYTES = 16 * 1024;
+const TAIL_LINES = 5;
+const TAIL_CHARACTERS = 2000;
+
+class ProductError extends Error {
+  readonly runError: RunError;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.runError = { code, message };
+  }
+}
+
+async function readOutputs(path: string): Promise<Record<string, unknown> | null> {
+  const text = await readLimited(path, PRODUCT_LIMITS.outputsBytes, 'invalid_outputs', 'outputs.json');
+  if (text === undefined || text.trim() === '') return null;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new ProductError(
+      'invalid_outputs',
+      `outputs.json is not JSON: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new ProductError(
+      'invalid_outputs',
+      'outputs.json must hold one JSON object, for example {"accuracy": 0.97}',
+    );
+  }
+  return parsed as Record<string, unknown>;
+}
+
+async function readDatasets(
+  path: string,
+  workingDir: string,
+  signal: AbortSignal,
+): Promise<ReportedDataset[]> {
+  const text = await readLimited(path, PRODUCT_LIMITS.datasetsBytes, 'invalid_datasets', 'datasets.jsonl');
+  const datasets: ReportedDataset[] = [];
+  for (const [index, line] of (text ?? '').split('\n').entries()) {
+    if (line.trim() === '') continue;
+    if (datasets.length === PRODUCT_LIMITS.datasets) {
+      throw new ProductError(
+        'invalid_datasets',
+        `datasets.jsonl has more than ${PRODUCT_LIMITS.datasets} lines`,
+      );
+    }
+    datasets.push(await readDataset(line, index + 1, workingDir, signal));
+  }
+  return datasets;
+}
+
+async function readDataset(
+  line: string,
+  lineNumber: number,
+  workingDir: string,
+  signal: AbortSignal,
+): Promise<ReportedDataset> {
+  const where = `datasets.jsonl line ${lineNumber}`;
+  const parsed = datasetRecord.safeParse(parseJson(line));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const field = issue === undefined || issue.path.length === 0 ? '' : ` at "${issue.path.join('.')}"`;
+    throw new ProductError(
+      'invalid_datasets',
+      `${where}: ${issue?.message ?? 'not a dataset record'}${field}`,
+    );
+  }
+  const path = resolve(workingDir, parsed.data.path);
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined)
+    throw new ProductError('dataset_missing', `${where}: the file ${path} does not exist`);
+  if (!found.isFile()) {
+    throw new ProductError(
+      'invalid_datasets',
+      `${where}: ${path} is not a file; record its files one by one`,
+    );
+  }
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
+  return { ...parsed.data, path, sha256: hash.digest('hex'), sizeBytes: found.size };
+}
+
+async function readLimited(
+  path: string,
+  maxBytes: number,
+  code: string,
+  name: string,
+): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (found.size > maxBytes) {
+    throw new ProductError(
+      code,
+      `${name} has ${found.size} bytes; the limit is ${maxBytes}. Write large data to files`,
+    );
+  }
+  return readFile(path, 'utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

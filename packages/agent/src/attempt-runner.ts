@@ -1,0 +1,307 @@
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { AgentClient } from '@trainyard/client';
+import type { AttemptFiles, AttemptSpec, HeldAttempt, Report, RunError } from '@trainyard/protocol';
+import type { AgentLog } from './agent-log.ts';
+import { judgeOutcome, type Products } from './attempt-outcome.ts';
+import { readLogTail, readProducts } from './attempt-products.ts';
+import type { AttemptJournal } from './attempt-state.ts';
+import { AttemptStreams } from './attempt-streams.ts';
+import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
+import { payloadEnvironment } from './payload-environment.ts';
+import type { ReportQueue } from './report-queue.ts';
+import type { Reservation, Slots } from './slots.ts';
+import { writeAtomically } from './write-atomically.ts';
+
+export interface AttemptRunnerOptions {
+  readonly spec: AttemptSpec;
+  readonly files: AttemptFiles;
+  readonly journal: AttemptJournal;
+  /** `undefined` when the agent has none of the name that the spec asks for. */
+  readonly executor: Executor | undefined;
+  /** The program that an earlier agent started. */
+  readonly adopted: RunningAttempt | undefined;
+  readonly slots: Slots;
+  /** GPUs of the agent in all; 0 leaves CUDA_VISIBLE_DEVICES alone. */
+  readonly gpus: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly client: AgentClient;
+  readonly reports: ReportQueue;
+  readonly log: AgentLog;
+  /** Fires when the agent stops: everything ends, the program goes on. */
+  readonly stopped: AbortSignal;
+}
+
+/** One attempt that the agent holds, from the claim to the acknowledged report. */
+export class AttemptRunner {
+  readonly #options: AttemptRunnerOptions;
+  #streams: AttemptStreams | undefined;
+  #cleanupError: string | undefined;
+  /** Fires when the program must not be started any more, or was started and is to be ended. */
+  readonly #ending = new AbortController();
+  #running: RunningAttempt | undefined;
+  #reservation: Reservation | undefined;
+  #killing: Promise<unknown> | undefined;
+  #programEnded = false;
+  #discarded = false;
+  #startError: RunError | null;
+
+  constructor(options: AttemptRunnerOptions) {
+    this.#options = options;
+    this.#startError = options.journal.state.startError;
+    // Before any new work is asked for: the program is there, whatever the number of slots is now.
+    if (options.adopted !== undefined) this.#reservation = options.slots.occupy(options.journal.state.gpuIds);
+  }
+
+  get spec(): AttemptSpec {
+    return this.#options.spec;
+  }
+
+  /** Pid of the program while it runs. */
+  get pid(): number | undefined {
+    return this.#programEnded ? undefined : this.#running?.pid;
+  }
+
+  /** True once there is no program to end any more. */
+  get programEnded(): boolean {
+    return this.#programEnded;
+  }
+
+  held(): HeldAttempt {
+    const { attemptId, epoch } = this.#options.spec;
+    return { attemptId, epoch, cancelling: this.#options.journal.state.cancelRequested };
+  }
+
+  /** Resolves when the attempt is reported or discarded. @throws the reason when the agent is stopped first */
+  async run(): Promise<void> {
+    const { journal, stopped } = this.#options;
+    try {
+      const exit = await this.#runProgram();
+      stopped.throwIfAborted();
+      if (!this.#discarded) await this.#report(exit);
+      await journal.update({ phase: this.#discarded ? 'discarded' : 'reported' });
+    } finally {
+      if (!stopped.aborted) this.#release();
+    }
+  }
+
+  /** Ends the program with its grace time and reports it as cancelled. Repeats do nothing. */
+  cancel(): void {
+    const { journal, spec, log } = this.#options;
+    if (journal.state.cancelRequested || this.#programEnded) return;
+    log.info({ attemptId: spec.attemptId }, 'cancelling');
+    this.#end({ cancelRequested: true }, spec.graceMs);
+  }
+
+  /** The server could not be reached for so long that it may give the work to another agent. */
+  endForPartition(graceMs: number): void {
+    const { journal, spec, log } = this.#options;
+    if (journal.state.partitioned || this.#programEnded) return;
+    log.warn({ attemptId: spec.attemptId }, 'lease lost while the server is away: ending the program');
+    this.#end({ partitioned: true }, graceMs);
+  }
+
+  /** The attempt is over for the server: ends the program at once and reports nothing. */
+  discard(): void {
+    if (this.#discarded) return;
+    this.#discarded = true;
+    const { spec, log } = this.#options;
+    log.info({ attemptId: spec.attemptId }, 'discarded by the server');
+    this.#streams?.abandon();
+    if (!this.#programEnded) this.#end({}, 0);
+  }
+
+  #end(change: { cancelRequested?: true; partitioned?: true }, graceMs: number): void {
+    const { journal, log, spec } = this.#options;
+    const running = this.#running;
+    const before = this.#killing;
+    this.#killing = (async () => {
+      // On disk before the signal, so that a crash in between does not forget why the program ended.
+      await journal.update(change).catch((error: unknown) => {
+        log.error({ attemptId: spec.attemptId, error: String(error) }, 'cannot save the state of a job');
+      });
+      this.#ending.abort();
+      if (graceMs > 0) await before;
+      // Without a program yet, whoever starts it sees the change and ends it.
+      await running?.cancel({ graceMs });
+    })().catch((error: unknown) =>
+      log.error({ attemptId: spec.attemptId, error: String(error) }, 'cannot end a job'),
+    );
+  }
+
+  /** Starts or adopts the program, follows it to its end and frees the slot. */
+  async #runProgram(): Promise<ExitResult | undefined> {
+    const { executor, stopped, spec, log } = this.#options;
+    let exit: ExitResult | undefined;
+    try {
+      this.#running = await this.#obtain();
+    } catch (error) {
+      stopped.throwIfAborted();
+      if (!this.#ending.signal.aborted) await this.#noteStartError(error);
+    }
+    if (this.#running !== undefined) {
+      this.#resumeEnding(this.#running);
+      this.#reportStarted(this.#running);
+      this.#streams = executor?.usesAttemptDir === true ? this.#follow() : undefined;
+      exit = await this.#running.waitForExit(stopped);
+      // A cancel gives the whole session its grace time; sweeping before that would cut it short.
+      await this.#killing;
+      this.#cleanupError = await this.#running.cleanUp();
+      if (this.#cleanupError !== undefined) {
+        log.error({ attemptId: spec.attemptId, error: this.#cleanupError }, 'a job left processes');
+      }
+    }
+    this.#programEnded = true;
+    this.#release();
+    return exit;
+  }
+
+  /** The program, taken over or started. @throws StartError, or when it must not be started any more */
+  async #obtain(): Promise<RunningAttempt> {
+    const { executor, spec, journal, slots, stopped, adopted } = this.#options;
+    const { state } = journal;
+    if (state.startError !== null) throw new StartError(state.startError.code, state.startError.message);
+    if (executor === undefined) {
+      throw new StartError('unknown_executor', `this agent has no executor "${spec.executor}"`);
+    }
+    if (adopted !== undefined) return adopted;
+    if (spec.gpus > this.#options.gpus) {
+      throw new StartError(
+        'gpus_unavailable',
+        `the job needs ${spec.gpus} GPUs; this agent has ${this.#options.gpus}`,
+      );
+    }
+    this.#refuseWhenEnding();
+    this.#reservation = await slots.reserve(spec.gpus, AbortSignal.any([stopped, this.#ending.signal]));
+    return this.#start(executor, this.#reservation);
+  }
+
+  async #start(executor: Executor, reservation: Reservation): Promise<RunningAttempt> {
+    const { files, spec, journal } = this.#options;
+    const gpuIds = this.#options.gpus > 0 ? reservation.gpuIds : undefined;
+    if (executor.usesAttemptDir) {
+      await mkdir(files.metricsDir, { recursive: true });
+      await writeAtomically(files.params, JSON.stringify(spec.params));
+      await journal.update({ gpuIds: [...reservation.gpuIds], startedAtMs: Date.now() });
+    }
+    this.#refuseWhenEnding();
+    const env = payloadEnvironment({ agentEnv: this.#options.env, spec, files, gpuIds });
+    return executor.start({ files, spec, env, workingDir: resolve(spec.workingDir) });
+  }
+
+  #refuseWhenEnding(): void {
+    const { state } = this.#options.journal;
+    if (this.#discarded || state.cancelRequested || state.partitioned) this.#ending.abort();
+    this.#ending.signal.throwIfAborted();
+  }
+
+  /** What was asked for while the program was being started, or of the agent before this one. */
+  #resumeEnding(running: RunningAttempt): void {
+    const { state } = this.#options.journal;
+    if (this.#discarded) this.#end({}, 0);
+    else if (state.cancelRequested || state.partitioned)
+      this.#killing = running.cancel({ graceMs: this.spec.graceMs });
+  }
+
+  async #noteStartError(error: unknown): Promise<void> {
+    const { log, spec, journal } = this.#options;
+    this.#startError =
+      error instanceof StartError
+        ? error.runError
+        : { code: 'start_failed', message: `the program could not be started: ${messageOf(error)}` };
+    log.warn({ attemptId: spec.attemptId, error: this.#startError.message }, 'could not start');
+    await journal.update({ startError: this.#startError });
+  }
+
+  #follow(): AttemptStreams {
+    const { client, log, spec, files, journal, stopped } = this.#options;
+    const streams = new AttemptStreams({
+      client,
+      log,
+      spec,
+      files,
+      journal,
+      stopped,
+      onFenced: () => this.discard(),
+      onProgress: (progress) => this.#send({ kind: 'progress', ...this.#reportBase(), progress }),
+    });
+    if (this.#discarded) streams.abandon();
+    return streams;
+  }
+
+  #reportStarted(running: RunningAttempt): void {
+    const { pid } = running;
+    const at = this.#options.journal.state.startedAtMs ?? Date.now();
+    this.#send({ kind: 'started', ...this.#reportBase(), at, ...(pid === undefined ? {} : { pid }) });
+  }
+
+  #reportBase(): Pick<Report, 'attemptId' | 'epoch' | 'token'> {
+    const { spec, journal } = this.#options;
+    return { attemptId: spec.attemptId, epoch: spec.epoch, token: journal.state.token };
+  }
+
+  /** For reports that nothing waits for. */
+  #send(report: Report): void {
+    this.#options.reports
+      .send(report)
+      .then((answer) => {
+        if (!answer.ok && isOver(answer.code)) this.discard();
+      })
+      // Only a stop of the agent ends up here; the next agent reports again.
+      .catch(() => undefined);
+  }
+
+  async #report(exit: ExitResult | undefined): Promise<void> {
+    const { spec, files, journal, reports, log, executor, stopped } = this.#options;
+    await this.#streams?.finish();
+    if (this.#discarded) return;
+    const { state } = journal;
+    const hasFiles = executor?.usesAttemptDir === true;
+    const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
+    const products: Products =
+      hasFiles && endedWell
+        ? await readProducts(files, resolve(spec.workingDir), stopped)
+        : { ok: true, outputs: null, datasets: [] };
+    const answer = await reports.send({
+      kind: 'finished',
+      ...this.#reportBase(),
+      ...toReport(
+        judgeOutcome({
+          command: spec.command,
+          exit,
+          startError: this.#startError,
+          cancelRequested: state.cancelRequested,
+          partitioned: state.partitioned,
+          products,
+          logTail: hasFiles && !endedWell ? await readLogTail(files.output) : '',
+        }),
+      ),
+      at: exit?.kind === 'exited' ? Math.max(exit.endedAtMs, state.startedAtMs ?? 0) : Date.now(),
+      cleanupError: this.#cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
+      undeliveredBytes: this.#streams?.undeliveredBytes ?? {},
+    });
+    if (answer.ok) return;
+    if (isOver(answer.code)) this.#discarded = true;
+    else log.error({ attemptId: spec.attemptId, ...answer }, 'the server refused the end of an attempt');
+  }
+
+  #release(): void {
+    this.#reservation?.release();
+    this.#reservation = undefined;
+  }
+}
+
+const MAX_CLEANUP_ERROR = 10_000;
+
+/** Codes that say that the server wants nothing more of an attempt. */
+function isOver(code: string): boolean {
+  return code === 'ATTEMPT_FENCED' || code === 'NOT_FOUND' || code === 'UNAUTHENTICATED';
+}
+
+function toReport(outcome: ReturnType<typeof judgeOutcome>) {
+  return { ...outcome, datasets: [...outcome.datasets] };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

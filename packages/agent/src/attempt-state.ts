@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises';
+import { type AttemptFiles, type AttemptSpec, attemptSpec, runError, streamName } from '@trainyard/protocol';
+import { z } from 'zod';
+import { writeAtomically } from './write-atomically.ts';
+
+/**
+ * How far the agent has come with an attempt: `held` from the claim to the report, then for good `reported`
+ * or, when the server wanted no report, `discarded`.
+ */
+export const ATTEMPT_PHASES = ['held', 'reported', 'discarded'] as const;
+
+/** Where a stream stands. A program that truncates its file starts a new one at `base`. */
+const streamPosition = z.object({
+  /** Offset in the server's stream of the next byte to send. */
+  sent: z.int().min(0),
+  /** Offset in the server's stream of the first byte of the file as it is now. */
+  base: z.int().min(0),
+});
+export type StreamPosition = z.infer<typeof streamPosition>;
+
+/** The agent's own journal of an attempt (agent-state.json, readable by its user only). */
+export const attemptState = z.object({
+  version: z.literal(1),
+  token: z.string(),
+  epoch: z.int(),
+  bootId: z.string(),
+  phase: z.enum(ATTEMPT_PHASES),
+  gpuIds: z.array(z.string()),
+  /** Set before the first signal is sent, so that a restarted agent goes on with the cancel. */
+  cancelRequested: z.boolean(),
+  /** Set when the lease ran out while the server could not be reached. */
+  partitioned: z.boolean(),
+  startedAtMs: z.number().nullable(),
+  /** Why the program could not be started. */
+  startError: runError.nullable(),
+  streams: z.partialRecord(streamName, streamPosition),
+});
+export type AttemptState = z.infer<typeof attemptState>;
+
+/** Keeps the state of one attempt on disk; without a path (an attempt without files) in memory only. */
+export class AttemptJournal {
+  readonly #path: string | undefined;
+  #state: AttemptState;
+  #write: Promise<void> = Promise.resolve();
+
+  constructor(path: string | undefined, state: AttemptState) {
+    this.#path = path;
+    this.#state = state;
+  }
+
+  get state(): Readonly<AttemptState> {
+    return this.#state;
+  }
+
+  /** Resolves when the change is on disk. Writes happen one after the other. */
+  async update(change: Partial<AttemptState>): Promise<void> {
+    this.#state = { ...this.#state, ...change };
+    const path = this.#path;
+    if (path === undefined) return;
+    this.#write = this.#write
+      .catch(() => undefined)
+      .then(() => writeAtomically(path, `${JSON.stringify(this.#state)}\n`));
+    await this.#write;
+  }
+}
+
+/** Reads what an earlier agent left in an attempt directory; `undefined` when it is not complete. */
+export async function readAttempt(
+  files: Pick<AttemptFiles, 'spec' | 'agentState'>,
+): Promise<{ spec: AttemptSpec; state: AttemptState } | undefined> {
+  try {
+    const [spec, state] = await Promise.all([
+      readFile(files.spec, 'utf8'),
+      readFile(files.agentState, 'utf8'),
+    ]);
+    return { spec: attemptSpec.parse(JSON.parse(spec)), state: attemptState.parse(JSON.parse(state)) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,90 @@
+import type { AgentClient } from '@trainyard/client';
+import { type AttemptFiles, type AttemptSpec, type StreamName, streamName } from '@trainyard/protocol';
+import type { AgentLog } from './agent-log.ts';
+import type { AttemptJournal } from './attempt-state.ts';
+import { watchProgress } from './progress-watch.ts';
+import { StreamReporter } from './stream-reporter.ts';
+
+/** Sends what one attempt writes, output, metrics and progress, from where an earlier agent stopped. */
+export class AttemptStreams {
+  readonly #reporters: ReadonlyMap<StreamName, StreamReporter>;
+  readonly #abandoned = new AbortController();
+  readonly #ended = new AbortController();
+  readonly #stopped: AbortSignal;
+  readonly #done: Promise<unknown>;
+
+  constructor(options: {
+    readonly client: AgentClient;
+    readonly log: AgentLog;
+    readonly spec: AttemptSpec;
+    readonly files: AttemptFiles;
+    readonly journal: AttemptJournal;
+    readonly stopped: AbortSignal;
+    readonly onFenced: () => void;
+    readonly onProgress: (progress: Record<string, unknown>) => void;
+  }) {
+    const { files, journal, spec, stopped } = options;
+    this.#stopped = stopped;
+    const paths: Record<StreamName, string> = { log: files.output, metrics: files.metrics };
+    this.#reporters = new Map(
+      streamName.options.map((stream) => [
+        stream,
+        new StreamReporter({
+          client: options.client,
+          log: options.log,
+          attemptId: spec.attemptId,
+          epoch: spec.epoch,
+          token: journal.state.token,
+          stream,
+          path: paths[stream],
+          position: journal.state.streams[stream] ?? { sent: 0, base: 0 },
+          savePosition: (position) =>
+            journal.update({ streams: { ...journal.state.streams, [stream]: position } }),
+          onFenced: options.onFenced,
+        }),
+      ]),
+    );
+    const signal = AbortSignal.any([stopped, this.#abandoned.signal]);
+    const work = [...this.#reporters.values()].map((reporter) => reporter.run(signal));
+    work.push(
+      watchProgress({
+        path: files.status,
+        onProgress: options.onProgress,
+        ended: this.#ended.signal,
+        signal,
+      }),
+    );
+    this.#done = Promise.allSettled(work).then((results) => {
+      for (const result of results) {
+        if (result.status === 'rejected' && !signal.aborted) {
+          options.log.error(
+            { attemptId: spec.attemptId, error: String(result.reason) },
+            'a stream of a job broke off',
+          );
+        }
+      }
+    });
+  }
+
+  /** Bytes that the server refused, by stream. */
+  get undeliveredBytes(): Partial<Record<StreamName, number>> {
+    const bytes: Partial<Record<StreamName, number>> = {};
+    for (const [stream, reporter] of this.#reporters) {
+      if (reporter.undeliveredBytes > 0) bytes[stream] = reporter.undeliveredBytes;
+    }
+    return bytes;
+  }
+
+  /** The program has ended: resolves when everything is delivered. @throws when the agent is stopped first */
+  async finish(): Promise<void> {
+    for (const reporter of this.#reporters.values()) reporter.finish();
+    this.#ended.abort();
+    await this.#done;
+    this.#stopped.throwIfAborted();
+  }
+
+  /** Nothing more is wanted. */
+  abandon(): void {
+    this.#abandoned.abort();
+  }
+}

@@ -1,0 +1,41 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface BackoffOptions {
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+/** Waiting times that double up to a limit, each with jitter of ±25 % so that agents do not come in step. */
+export class Backoff {
+  readonly #options: BackoffOptions;
+  #nextMs: number;
+
+  constructor(options: BackoffOptions) {
+    this.#options = options;
+    this.#nextMs = options.firstMs;
+  }
+
+  reset(): void {
+    this.#nextMs = this.#options.firstMs;
+  }
+
+  /** Waits and doubles the next wait. @throws the signal's reason when it fires */
+  async wait(signal: AbortSignal): Promise<void> {
+    const ms = withJitter(this.#nextMs, 0.25);
+    this.#nextMs = Math.min(this.#nextMs * 2, this.#options.maxMs);
+    await pause(ms, signal);
+  }
+}
+
+/** Waits `ms`. @throws the signal's reason when it fires */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal });
+  } catch {
+    signal.throwIfAborted();
+  }
+}
+
+export function withJitter(ms: number, share: number): number {
+  return ms * (1 + share * (2 * Math.random() - 1));
+}

@@ -1,0 +1,57 @@
+import type { AttemptFiles, AttemptSpec, RunError } from '@trainyard/protocol';
+
+/** How an attempt's program ended. */
+export type ExitResult =
+  | { readonly kind: 'exited'; readonly exitCode: number; readonly endedAtMs: number }
+  /** It is gone and left no exit code, for example because its machine was restarted. */
+  | { readonly kind: 'vanished'; readonly error: RunError };
+
+/** What an executor needs beside the spec. */
+export interface StartContext {
+  readonly files: AttemptFiles;
+  readonly spec: AttemptSpec;
+  /** Absolute. */
+  readonly workingDir: string;
+  /** Environment of the program, complete. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** An attempt whose program was started, by this agent or by the one before it. */
+export interface RunningAttempt {
+  readonly pid: number | undefined;
+  alive(): boolean;
+  /** Resolves when the program has ended; never rejects. Rejects only when `signal` fires. */
+  waitForExit(signal: AbortSignal): Promise<ExitResult>;
+  /**
+   * Ends the program: politely first, by force after `graceMs`. Resolves when the signals are sent, to
+   * false when the program had ended by itself before.
+   */
+  cancel(options: { readonly graceMs: number }): Promise<boolean>;
+  /** Ends what is left of the process tree, verifies that nothing is, and returns what went wrong. */
+  cleanUp(): Promise<string | undefined>;
+}
+
+/** A way to run attempts: on this machine, over SSH, on Slurm. */
+export interface Executor {
+  readonly name: string;
+  /** False when attempts have no files: nothing is captured, and they are not adopted after a restart. */
+  readonly usesAttemptDir: boolean;
+  /**
+   * Starts the program once, however often it is called for one directory.
+   * @throws StartError when it could not be started
+   */
+  start(context: StartContext): Promise<RunningAttempt>;
+  /** Takes over what an earlier agent started; `undefined` when it never started the program. */
+  adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAttempt | undefined>;
+}
+
+/** Why a program could not be started, in words for the user. */
+export class StartError extends Error {
+  readonly runError: RunError;
+
+  constructor(code: string, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = 'StartError';
+    this.runError = { code, message };
+  }
+}

@@ -1,0 +1,55 @@
+import { dirname } from 'node:path';
+import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
+
+/**
+ * Environment of a job's program: that of the agent without secrets of Trainyard and the database, then the
+ * job's own, then what DESIGN section 8 promises. `node` is found as the Node that runs the agent, unless
+ * the job sets its own PATH.
+ *
+ * @param gpuIds ids for CUDA_VISIBLE_DEVICES; `undefined` leaves the variable alone (an agent without GPUs)
+ */
+export function payloadEnvironment(options: {
+  readonly agentEnv: Readonly<Record<string, string | undefined>>;
+  readonly spec: AttemptSpec;
+  readonly files: AttemptFiles;
+  readonly gpuIds: readonly string[] | undefined;
+}): Record<string, string> {
+  const { agentEnv, spec, files, gpuIds } = options;
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(agentEnv)) {
+    if (value !== undefined && !isWithheld(name)) env[name] = value;
+  }
+  env['PATH'] = [dirname(process.execPath), env['PATH'] ?? DEFAULT_PATH].join(':');
+  env['PYTHONUNBUFFERED'] = '1';
+  if (gpuIds !== undefined) env['CUDA_VISIBLE_DEVICES'] = gpuIds.join(',');
+  return {
+    ...env,
+    ...spec.env,
+    TRAINYARD_RUN_ID: spec.runId,
+    TRAINYARD_ROOT_RUN_ID: spec.rootId,
+    TRAINYARD_STAGE: spec.stage,
+    TRAINYARD_ATTEMPT: String(spec.number),
+    TRAINYARD_ATTEMPT_ID: spec.attemptId,
+    TRAINYARD_ATTEMPT_DIR: files.dir,
+    TRAINYARD_PARAMS: files.params,
+    TRAINYARD_OUTPUTS: files.outputs,
+    PLATFORM_METRICS_DIR: files.metricsDir,
+  };
+}
+
+const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin';
+
+/** Database passwords, and what Node sets for a process that was forked by another Node. */
+const WITHHELD = new Set([
+  'DATABASE_URL',
+  'PGPASSWORD',
+  'PGPASSFILE',
+  'NODE_CHANNEL_FD',
+  'NODE_CHANNEL_SERIALIZATION_MODE',
+  'NODE_UNIQUE_ID',
+]);
+
+/** Of our own variables only the address is handed on: the others are secrets or those of an outer job. */
+function isWithheld(name: string): boolean {
+  return WITHHELD.has(name) || (name.startsWith('TRAINYARD_') && name !== 'TRAINYARD_URL');
+}

@@ -1,0 +1,226 @@
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type AgentClient, gapSize } from '@trainyard/client';
+import { AGENT_PROTOCOL, type StreamName, TrainyardError } from '@trainyard/protocol';
+import type { AgentLog } from './agent-log.ts';
+import type { StreamPosition } from './attempt-state.ts';
+import { Backoff, pause } from './backoff.ts';
+
+export interface StreamReporterOptions {
+  readonly client: AgentClient;
+  readonly log: AgentLog;
+  readonly attemptId: string;
+  readonly token: string;
+  readonly epoch: number;
+  readonly stream: StreamName;
+  /** The file; it may appear later, grow, be truncated or be replaced. */
+  readonly path: string;
+  readonly position: StreamPosition;
+  /** Puts the position on disk. Awaited before bytes of a truncated file are sent. */
+  readonly savePosition: (position: StreamPosition) => Promise<void>;
+  /** The server wants nothing more of this attempt. */
+  readonly onFenced: () => void;
+}
+
+/**
+ * Sends a file that a program appends to, byte for byte, as (offset, bytes). The file is the journal: one
+ * chunk is in memory at a time, and what could not be delivered yet is read again.
+ */
+export class StreamReporter {
+  readonly #options: StreamReporterOptions;
+  readonly #backoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
+  #sent: number;
+  #base: number;
+  #handle: FileHandle | undefined;
+  #inode: number | undefined;
+  #maxChunkBytes: number = AGENT_PROTOCOL.maxAppendBytes;
+  readonly #finishing = new AbortController();
+  #savedAtMs = performance.now();
+  #undeliveredBytes = 0;
+
+  constructor(options: StreamReporterOptions) {
+    this.#options = options;
+    this.#sent = options.position.sent;
+    this.#base = options.position.base;
+  }
+
+  /** Bytes that the server refused for good. */
+  get undeliveredBytes(): number {
+    return this.#undeliveredBytes;
+  }
+
+  /** The program has ended: `run` resolves once the file is delivered to its end. */
+  finish(): void {
+    this.#finishing.abort();
+  }
+
+  /** Sends until the end of the file after `finish`, or until fenced. @throws when `signal` fires */
+  async run(signal: AbortSignal): Promise<void> {
+    const wake = AbortSignal.any([signal, this.#finishing.signal]);
+    try {
+      let idleMs = IDLE_FIRST_MS;
+      for (;;) {
+        // Asked before the file is read, so that no byte written before the end is missed.
+        const finishing = this.#finishing.signal.aborted;
+        const chunk = await this.#read();
+        if (chunk === undefined) {
+          if (finishing) return;
+          await this.#idle(idleMs, signal, wake);
+          idleMs = Math.min(idleMs * 1.5, IDLE_LAST_MS);
+          continue;
+        }
+        idleMs = IDLE_FIRST_MS;
+        if (!(await this.#deliver(chunk, signal))) return;
+        if (chunk.length < FULL_CHUNK_BYTES) await this.#idle(GATHER_MS, signal, wake);
+      }
+    } finally {
+      await this.#handle?.close();
+      await this.#save();
+    }
+  }
+
+  /** The bytes after what was sent, or `undefined` when there are none. */
+  async #read(): Promise<Uint8Array | undefined> {
+    const handle = await this.#open();
+    if (handle === undefined) return undefined;
+    const { size } = await handle.stat();
+    if (size < this.#sent - this.#base) await this.#startOver('was truncated');
+    const local = this.#sent - this.#base;
+    if (size === local) {
+      await this.#followReplacement();
+      return undefined;
+    }
+    const available = size - local;
+    const wanted = Math.min(available, this.#maxChunkBytes);
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, local);
+    return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
+  }
+
+  async #open(): Promise<FileHandle | undefined> {
+    if (this.#handle !== undefined) return this.#handle;
+    try {
+      this.#handle = await open(this.#options.path, 'r');
+      this.#inode = (await this.#handle.stat()).ino;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        this.#options.log.warn(
+          { path: this.#options.path, error: String(error) },
+          'cannot read a file of a job',
+        );
+      }
+    }
+    return this.#handle;
+  }
+
+  /** Once the open file is sent completely: does the path lead to another file by now? */
+  async #followReplacement(): Promise<void> {
+    const current = await stat(this.#options.path).catch(() => undefined);
+    if (current === undefined || current.ino === this.#inode) return;
+    await this.#handle?.close();
+    this.#handle = undefined;
+    await this.#startOver('was replaced');
+  }
+
+  async #startOver(what: string): Promise<void> {
+    const { attemptId, stream, log, path } = this.#options;
+    log.info({ attemptId, stream, path }, `the file ${what}; its new content follows the old`);
+    this.#base = this.#sent;
+    await this.#save();
+  }
+
+  /** @returns false when nothing more is to be sent */
+  async #deliver(bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    const { client, attemptId, token, epoch, stream } = this.#options;
+    try {
+      const answer = await client.append(
+        { attemptId, token, epoch, stream, offset: this.#sent, bytes },
+        signal,
+      );
+      this.#moveTo(answer.size);
+      this.#backoff.reset();
+      if (performance.now() - this.#savedAtMs > SAVE_EVERY_MS) await this.#save();
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#recover(error, bytes, signal);
+    }
+  }
+
+  async #recover(error: unknown, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    const { attemptId, stream, log } = this.#options;
+    const size = gapSize(error);
+    if (size !== undefined) {
+      log.info({ attemptId, stream, from: this.#sent, to: size }, 'the server asks for earlier bytes');
+      const repeated = size === this.#sent;
+      this.#moveTo(size);
+      if (repeated) await this.#backoff.wait(signal);
+      return true;
+    }
+    const code = error instanceof TrainyardError ? error.code : 'INTERNAL';
+    if (code === 'ATTEMPT_FENCED' || code === 'NOT_FOUND') {
+      this.#options.onFenced();
+      return false;
+    }
+    if (code === 'TOO_LARGE' && bytes.length > SMALLEST_CHUNK_BYTES) {
+      this.#maxChunkBytes = Math.max(SMALLEST_CHUNK_BYTES, bytes.length >> 1);
+      return true;
+    }
+    if (code === 'INVALID_REQUEST' || code === 'TOO_LARGE') {
+      await this.#giveUp(error);
+      return false;
+    }
+    log.debug({ attemptId, stream, error: String(error) }, 'bytes wait for the server');
+    await this.#backoff.wait(signal);
+    return true;
+  }
+
+  async #giveUp(error: unknown): Promise<void> {
+    const { attemptId, stream, log, path } = this.#options;
+    // The rest counts once the program has ended and the file's size is known.
+    await this.#untilFinish();
+    const { size } = await stat(path).catch(() => ({ size: this.#sent - this.#base }));
+    this.#undeliveredBytes = Math.max(0, size - (this.#sent - this.#base));
+    log.error(
+      { attemptId, stream, undeliveredBytes: this.#undeliveredBytes, error: String(error) },
+      'bytes were refused',
+    );
+  }
+
+  #untilFinish(): Promise<void> {
+    const { signal } = this.#finishing;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
+
+  #moveTo(size: number): void {
+    // Bytes of an earlier content of the file cannot be sent again; its present content follows.
+    if (size < this.#base) this.#base = size;
+    this.#sent = size;
+  }
+
+  async #save(): Promise<void> {
+    this.#savedAtMs = performance.now();
+    try {
+      await this.#options.savePosition({ sent: this.#sent, base: this.#base });
+    } catch (error) {
+      // A full disk costs at most repeated bytes after a restart, which the server trims.
+      this.#options.log.warn(
+        { path: this.#options.path, error: String(error) },
+        'cannot save a stream position',
+      );
+    }
+  }
+
+  async #idle(ms: number, signal: AbortSignal, wake: AbortSignal): Promise<void> {
+    if (!this.#finishing.signal.aborted) await pause(ms, wake).catch(() => undefined);
+    signal.throwIfAborted();
+  }
+}
+
+/** Pauses between looks at a file that does not grow. */
+const IDLE_FIRST_MS = 40;
+const IDLE_LAST_MS = 200;
+/** Pause after a small chunk, so that a program that prints line by line costs few requests. */
+const GATHER_MS = 40;
+const FULL_CHUNK_BYTES = 256 * 1024;
+const SMALLEST_CHUNK_BYTES = 4096;
+const SAVE_EVERY_MS = 5000;

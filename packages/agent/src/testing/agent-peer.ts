@@ -1,0 +1,272 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import {
+  type AgentCommand,
+  type AttemptSpec,
+  type ClaimedWork,
+  claimWork,
+  type ErrorCode,
+  heartbeat,
+  newId,
+  type RegisterAgent,
+  type Report,
+  registerAgent,
+  reports,
+  type StreamName,
+  TrainyardError,
+} from '@trainyard/protocol';
+
+/** What the peer has of one attempt. */
+export interface PeerAttempt {
+  readonly spec: AttemptSpec;
+  readonly token: string;
+  readonly streams: Record<StreamName, Buffer[]>;
+  readonly sizes: Record<StreamName, number>;
+  readonly reports: Report[];
+  fenced: boolean;
+  claimedBy: string | undefined;
+  commands: AgentCommand[];
+}
+
+/** A small server that speaks the agent protocol over real HTTP, for tests of the agent alone. */
+export class AgentPeer {
+  readonly attempts = new Map<string, PeerAttempt>();
+  readonly registrations: RegisterAgent[] = [];
+  leaseMs = 60_000;
+  heartbeatMs = 200;
+  database: 'embedded' | 'external' = 'external';
+  /** Answers every request with this error while set. */
+  outage: ErrorCode | undefined;
+  /** Destroys the connection instead of answering the next n claims that have an assignment. */
+  loseClaimAnswers = 0;
+  /** Assigns more than asked for. */
+  overassign = 0;
+  heartbeats = 0;
+  appends = 0;
+  readonly #queue: string[] = [];
+  readonly #byRequest = new Map<string, string[]>();
+  readonly #waiting = new Set<() => void>();
+  #server: Server | undefined;
+  #port = 0;
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Listens on the port it had before, at first on a free one. */
+  async listen(): Promise<void> {
+    const server = createServer((request, response) => void this.#handle(request, response));
+    server.keepAliveTimeout = 60_000;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.#port, '127.0.0.1', resolve);
+    });
+    this.#port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  submit(job: Partial<AttemptSpec> & Pick<AttemptSpec, 'command'>): PeerAttempt {
+    const attemptId = newId('att');
+    const runId = newId('run');
+    const spec: AttemptSpec = {
+      attemptId,
+      runId,
+      rootId: runId,
+      stage: 'train',
+      number: 1,
+      epoch: 1,
+      executor: 'local',
+      workingDir: '/tmp',
+      env: {},
+      params: {},
+      gpus: 0,
+      graceMs: 2000,
+      ...job,
+    };
+    const attempt: PeerAttempt = {
+      spec,
+      token: `secret-${attemptId}`,
+      streams: { log: [], metrics: [] },
+      sizes: { log: 0, metrics: 0 },
+      reports: [],
+      fenced: false,
+      claimedBy: undefined,
+      commands: [],
+    };
+    this.attempts.set(attemptId, attempt);
+    this.#queue.push(attemptId);
+    this.#wake();
+    return attempt;
+  }
+
+  command(attempt: PeerAttempt, action: AgentCommand['action']): void {
+    const { attemptId, epoch } = attempt.spec;
+    attempt.commands = [{ attemptId, epoch, action }];
+    this.#wake();
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const body = await readBody(request);
+      if (this.outage !== undefined) throw new TrainyardError(this.outage, 'outage of the test');
+      const answer = await this.#route(request, body);
+      if (answer === undefined) request.socket.destroy();
+      else send(response, 200, answer);
+    } catch (error) {
+      const fault =
+        error instanceof TrainyardError ? error : new TrainyardError('INVALID_REQUEST', String(error));
+      send(response, fault.httpStatus, fault.toBody());
+    }
+  }
+
+  async #route(request: IncomingMessage, body: Buffer): Promise<unknown> {
+    const url = new URL(request.url ?? '/', this.url);
+    const json = () => JSON.parse(body.toString('utf8')) as unknown;
+    if (url.pathname === '/api/v1/info') return { version: '0', auth: 'open', database: this.database };
+    if (url.pathname === '/api/v1/agents/register') {
+      const registration = registerAgent.parse(json());
+      this.registrations.push(registration);
+      const agentId = registration.agentId ?? newId('agt');
+      return { agentId, leaseMs: this.leaseMs, heartbeatMs: this.heartbeatMs };
+    }
+    if (url.pathname.endsWith('/claim')) return this.#claim(claimWork.parse(json()), request);
+    if (url.pathname.endsWith('/heartbeat')) return this.#heartbeat(heartbeat.parse(json()).held);
+    if (url.pathname === '/api/v1/reports') return this.#reports(reports.parse(json()).reports);
+    const stream = /^\/api\/v1\/attempts\/([^/]+)\/streams\/(log|metrics)$/.exec(url.pathname);
+    if (stream !== null) {
+      const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
+      const token = (request.headers.authorization ?? '').replace('Bearer ', '');
+      return this.#append(
+        stream[1]!,
+        stream[2] as StreamName,
+        Number(url.searchParams.get('offset')),
+        bytes,
+        token,
+      );
+    }
+    throw new TrainyardError('NOT_FOUND', url.pathname);
+  }
+
+  async #claim(
+    claim: ReturnType<typeof claimWork.parse>,
+    request: IncomingMessage,
+  ): Promise<ClaimedWork | undefined> {
+    const held = new Map(claim.held.map((one) => [one.attemptId, one]));
+    const deadline = Date.now() + claim.waitMs;
+    for (;;) {
+      const commands = [...held.values()].flatMap(({ attemptId, cancelling }) =>
+        (this.attempts.get(attemptId)?.commands ?? []).filter(
+          ({ action }) => action === 'discard' || !cancelling,
+        ),
+      );
+      const ids = this.#take(claim.requestId, claim.free);
+      if (ids.length > 0 && this.loseClaimAnswers > 0) {
+        this.loseClaimAnswers -= 1;
+        return undefined;
+      }
+      if (ids.length > 0 || commands.length > 0 || Date.now() >= deadline || request.socket.destroyed) {
+        return { assignments: ids.map((id) => this.#assignment(id)), commands };
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(done, Math.min(deadline - Date.now(), 500));
+        const waiting = this.#waiting;
+        function done() {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        }
+        waiting.add(done);
+      });
+    }
+  }
+
+  #take(requestId: string, free: number): string[] {
+    const before = this.#byRequest.get(requestId);
+    if (before !== undefined) return before;
+    const count = free > 0 ? free + this.overassign : 0;
+    const ids = this.#queue.splice(0, count);
+    if (ids.length > 0) this.#byRequest.set(requestId, ids);
+    return ids;
+  }
+
+  #assignment(id: string): ClaimedWork['assignments'][number] {
+    const { spec, token } = this.attempts.get(id)!;
+    return { spec, token, leaseMs: this.leaseMs };
+  }
+
+  #heartbeat(held: readonly { attemptId: string; cancelling: boolean }[]) {
+    this.heartbeats += 1;
+    const known = held.filter(({ attemptId }) => this.attempts.get(attemptId)?.fenced === false);
+    return {
+      leaseMs: this.leaseMs,
+      renewed: known.map(({ attemptId }) => attemptId),
+      commands: held.flatMap(({ attemptId, cancelling }) =>
+        (this.attempts.get(attemptId)?.commands ?? []).filter(
+          ({ action }) => action === 'discard' || !cancelling,
+        ),
+      ),
+    };
+  }
+
+  #reports(list: readonly Report[]) {
+    return {
+      results: list.map((report) => {
+        const attempt = this.attempts.get(report.attemptId);
+        if (attempt === undefined) return { attemptId: report.attemptId, ok: false, code: 'NOT_FOUND' };
+        if (attempt.token !== report.token)
+          return { attemptId: report.attemptId, ok: false, code: 'UNAUTHENTICATED' };
+        if (attempt.fenced) return { attemptId: report.attemptId, ok: false, code: 'ATTEMPT_FENCED' };
+        attempt.reports.push(report);
+        return { attemptId: report.attemptId, ok: true };
+      }),
+    };
+  }
+
+  #append(attemptId: string, stream: StreamName, offset: number, bytes: Buffer, token: string) {
+    const attempt = this.attempts.get(attemptId);
+    if (attempt === undefined) throw new TrainyardError('NOT_FOUND', attemptId);
+    if (attempt.token !== token) throw new TrainyardError('UNAUTHENTICATED', 'wrong token');
+    if (attempt.fenced) throw new TrainyardError('ATTEMPT_FENCED', 'fenced');
+    if (bytes.length > 1024 * 1024) throw new TrainyardError('TOO_LARGE', `${bytes.length}`);
+    this.appends += 1;
+    const size = attempt.sizes[stream];
+    if (offset > size) throw new TrainyardError('STREAM_GAP', 'gap', { details: { size } });
+    const fresh = bytes.subarray(size - offset);
+    if (fresh.length > 0) attempt.streams[stream].push(Buffer.from(fresh));
+    attempt.sizes[stream] += Math.max(0, fresh.length);
+    return { size: attempt.sizes[stream] };
+  }
+
+  #wake(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+}
+
+export function streamOf(attempt: PeerAttempt, stream: StreamName): Buffer {
+  return Buffer.concat(attempt.streams[stream]);
+}
+
+/** The finish report of an attempt; `undefined` before it came. */
+export function finishOf(attempt: PeerAttempt): Extract<Report, { kind: 'finished' }> | undefined {
+  return attempt.reports.find((report) => report.kind === 'finished');
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}

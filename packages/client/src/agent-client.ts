@@ -1,0 +1,241 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import {
+  type AppendAnswer,
+  appendAnswer,
+  type ClaimedWork,
+  type ClaimWork,
+  claimedWork,
+  type ErrorCode,
+  type HeartbeatAnswer,
+  type HeldAttempt,
+  heartbeatAnswer,
+  isErrorCode,
+  type RegisterAgent,
+  type RegisteredAgent,
+  type Report,
+  type ReportResult,
+  registeredAgent,
+  reportResults,
+  type ServerInfo,
+  type StreamName,
+  serverInfo,
+  TrainyardError,
+} from '@trainyard/protocol';
+
+/** Bytes of a stream of one attempt; `offset` is the place of the first byte in the stream. */
+export interface StreamAppend {
+  readonly attemptId: string;
+  readonly token: string;
+  readonly epoch: number;
+  readonly stream: StreamName;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The part of the API that agents use. Every call rejects with a `TrainyardError`: the server's own code,
+ * or SERVER_UNREACHABLE when no answer came in time. A call whose `signal` fires rejects with that
+ * signal's reason.
+ */
+export interface AgentClient {
+  readonly url: string;
+  info(signal?: AbortSignal): Promise<ServerInfo>;
+  register(body: RegisterAgent, signal?: AbortSignal): Promise<RegisteredAgent>;
+  /** Waits at the server up to `body.waitMs` for an assignment or a command. */
+  claim(agentId: string, body: ClaimWork, signal?: AbortSignal): Promise<ClaimedWork>;
+  heartbeat(agentId: string, held: readonly HeldAttempt[], signal?: AbortSignal): Promise<HeartbeatAnswer>;
+  /** Results come in the order of the reports. */
+  report(reports: readonly Report[], signal?: AbortSignal): Promise<readonly ReportResult[]>;
+  /** @throws TrainyardError STREAM_GAP (see `gapSize`), ATTEMPT_FENCED, TOO_LARGE and the common ones */
+  append(append: StreamAppend, signal?: AbortSignal): Promise<AppendAnswer>;
+}
+
+export interface AgentClientOptions {
+  /** Address of the server, for example http://127.0.0.1:8470. */
+  readonly url: string;
+  readonly token?: string | undefined;
+  /** Longest wait for an answer, on top of the time a claim asks the server to wait. Default 30 s. */
+  readonly timeoutMs?: number;
+}
+
+export function createAgentClient(options: AgentClientOptions): AgentClient {
+  const url = options.url.replace(/\/+$/, '');
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  const call = <T>(request: Omit<Request, 'timeoutMs'> & { timeoutMs?: number }, answer: Schema<T>) =>
+    send(url, { timeoutMs, token: options.token, ...request }, answer);
+
+  return {
+    url,
+    info: (signal) => call({ method: 'GET', path: '/api/v1/info', signal }, serverInfo),
+    register: (body, signal) =>
+      call({ path: '/api/v1/agents/register', json: body, signal }, registeredAgent),
+    claim: (agentId, body, signal) =>
+      call(
+        { path: agentPath(agentId, 'claim'), json: body, signal, timeoutMs: timeoutMs + body.waitMs },
+        claimedWork,
+      ),
+    heartbeat: (agentId, held, signal) =>
+      call({ path: agentPath(agentId, 'heartbeat'), json: { held }, signal }, heartbeatAnswer),
+    report: async (reports, signal) =>
+      (await call({ path: '/api/v1/reports', json: { reports }, signal }, reportResults)).results,
+    append: async ({ attemptId, token, epoch, stream, offset, bytes }, signal) =>
+      call(
+        {
+          path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/streams/${stream}?offset=${offset}&epoch=${epoch}`,
+          token,
+          bytes,
+          signal,
+        },
+        appendAnswer,
+      ),
+  };
+}
+
+/** The size that the server has stored, from a STREAM_GAP error; `undefined` for any other error. */
+export function gapSize(error: unknown): number | undefined {
+  if (!(error instanceof TrainyardError) || error.code !== 'STREAM_GAP') return undefined;
+  const size = (error.details as { size?: unknown } | undefined)?.size;
+  return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+}
+
+/** True when the host answered that no process listens there, or the server itself said that it is not up. */
+export function isServerDown(error: unknown): boolean {
+  if (!(error instanceof TrainyardError)) return false;
+  if (error.code === 'UNAVAILABLE') return true;
+  for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && cause.code === 'ECONNREFUSED') return true;
+  }
+  return false;
+}
+
+interface Request {
+  readonly method?: 'GET' | 'POST';
+  readonly path: string;
+  readonly token?: string | undefined;
+  readonly json?: unknown;
+  readonly bytes?: Uint8Array;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The part of a zod schema that reading an answer takes. */
+interface Schema<T> {
+  safeParse(
+    value: unknown,
+  ): { success: true; data: T } | { success: false; error: { issues: readonly { message: string }[] } };
+}
+
+/** Bodies below this size are sent as they are: compressing them costs more than it saves. */
+const GZIP_FROM_BYTES = 4096;
+const compress = promisify(gzip);
+
+function agentPath(agentId: string, action: string): string {
+  return `/api/v1/agents/${encodeURIComponent(agentId)}/${action}`;
+}
+
+async function send<T>(url: string, request: Request, answer: Schema<T>): Promise<T> {
+  const { body, headers } = await encodeBody(request);
+  if (request.token !== undefined) headers['authorization'] = `Bearer ${request.token}`;
+  const limit = new AbortController();
+  const onAbort = () => limit.abort(request.signal?.reason);
+  const timer = setTimeout(
+    () => limit.abort(new Error(`no answer within ${request.timeoutMs} ms`)),
+    request.timeoutMs,
+  );
+  request.signal?.addEventListener('abort', onAbort, { once: true });
+  if (request.signal?.aborted) onAbort();
+  try {
+    const response = await fetch(url + request.path, {
+      method: request.method ?? 'POST',
+      headers,
+      signal: limit.signal,
+      ...(body === undefined ? {} : { body }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw toError(url, request.path, response.status, text);
+    return readAnswer(url, request.path, text, answer);
+  } catch (error) {
+    if (error instanceof TrainyardError) throw error;
+    if (request.signal?.aborted) throw request.signal.reason;
+    throw new TrainyardError(
+      'SERVER_UNREACHABLE',
+      `No Trainyard server answered at ${url}: ${causeOf(error)}.`,
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    clearTimeout(timer);
+    request.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+async function encodeBody(
+  request: Request,
+): Promise<{ body: Uint8Array<ArrayBuffer> | string | undefined; headers: Record<string, string> }> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (request.bytes !== undefined) {
+    headers['content-type'] = 'application/octet-stream';
+    const bytes = request.bytes as Uint8Array<ArrayBuffer>;
+    if (bytes.length <= GZIP_FROM_BYTES) return { body: bytes, headers };
+    headers['content-encoding'] = 'gzip';
+    return { body: await compress(bytes, { level: 1 }), headers };
+  }
+  if (request.json === undefined) return { body: undefined, headers };
+  headers['content-type'] = 'application/json';
+  return { body: JSON.stringify(request.json), headers };
+}
+
+function readAnswer<T>(url: string, path: string, text: string, answer: Schema<T>): T {
+  const parsed = answer.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  throw new TrainyardError(
+    'SERVER_UNREACHABLE',
+    `What answered at ${url}${path} is not a Trainyard server of this version: ${parsed.error.issues[0]?.message ?? 'unexpected answer'}.`,
+  );
+}
+
+function toError(url: string, path: string, status: number, text: string): TrainyardError {
+  const body = parseJson(text) as
+    | { error?: { code?: unknown; message?: unknown; details?: unknown } }
+    | undefined;
+  const code = body?.error?.code;
+  if (isErrorCode(code)) {
+    const message = typeof body?.error?.message === 'string' ? body.error.message : `HTTP ${status}`;
+    return new TrainyardError(code, message, { details: body?.error?.details });
+  }
+  return new TrainyardError(codeOfStatus(status), `${url}${path.split('?')[0]} answered HTTP ${status}.`);
+}
+
+/**
+ * For answers without our error body, as proxies give them. A proxy's 404 or 410 says nothing about the
+ * attempt, so it counts as unreachable and is tried again.
+ */
+function codeOfStatus(status: number): ErrorCode {
+  if (status === 401) return 'UNAUTHENTICATED';
+  if (status === 403) return 'FORBIDDEN';
+  if (status === 413) return 'TOO_LARGE';
+  if (status === 429) return 'TOO_MANY_REQUESTS';
+  if (status === 400) return 'INVALID_REQUEST';
+  return 'SERVER_UNREACHABLE';
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function causeOf(error: unknown): string {
+  let innermost = error;
+  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
+  if (!(innermost instanceof Error)) return String(innermost);
+  return innermost.message !== ''
+    ? innermost.message
+    : 'code' in innermost
+      ? String(innermost.code)
+      : innermost.name;
+}
