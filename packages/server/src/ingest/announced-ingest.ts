@@ -1,9 +1,10 @@
-import type { MetricNumber, MetricPoint } from '@trainyard/protocol';
+import type { MetricPoint } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import { insertFacts } from '../attempts/claim.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import { createIngest, type Ingest, type IngestProblem, type Points } from './index.ts';
+import { toMetricNumber } from './metric-number.ts';
 
 /** The server's ingest: what it stores is announced on the bus, and what it cannot read becomes an event. */
 export function createAnnouncedIngest(parts: { database: Database; bus: LiveBus; log: Logger }): Ingest {
@@ -55,11 +56,4 @@ function toPointLists(points: ReadonlyMap<string, Points>): Record<string, Metri
     })),
   ]);
   return Object.fromEntries(lists);
-}
-
-/** JSON has no words for these values, so they travel as text. */
-export function toMetricNumber(value: number): MetricNumber {
-  if (Number.isFinite(value)) return value;
-  if (Number.isNaN(value)) return 'NaN';
-  return value > 0 ? 'Infinity' : '-Infinity';
 }

@@ -34,7 +34,7 @@ export interface IngestOptions {
   readonly onAppended?: (appended: Appended) => void;
   /** At most MAX_PROBLEMS_PER_ATTEMPT times per attempt; all are counted in `streams.unreadable_lines`. */
   readonly onProblem?: (problem: IngestProblem) => void;
-  /** A compaction in the background failed; it is tried again at the next occasion. */
+  /** A compaction in the background failed (it is tried again at the next occasion), or a listener above. */
   readonly onCompactionError?: (error: unknown) => void;
 }
 
@@ -70,7 +70,8 @@ interface Waiting {
 export function createIngest(options: IngestOptions): Ingest {
   const { database, now = Date.now, onAppended, onProblem } = options;
   const tails = new TailCache();
-  const compactor = createCompactor(database, options.onCompactionError ?? (() => {}));
+  const onBackgroundError = options.onCompactionError ?? (() => {});
+  const compactor = createCompactor(database, onBackgroundError);
   const batcher = createBatcher<Waiting>({
     keyOf: ({ append }) => `${append.attemptId} ${append.stream}`,
     sizeOf: ({ append }) => append.bytes.length,
@@ -95,7 +96,11 @@ export function createIngest(options: IngestOptions): Ingest {
     }
     for (const stream of outcome.streams) remember(stream);
     settle(batch, outcome);
-    for (const stream of outcome.streams) announce(stream);
+    try {
+      for (const stream of outcome.streams) announce(stream);
+    } catch (error) {
+      onBackgroundError(error);
+    }
     compactor.schedule(outcome.crowded.map((series) => series.seriesId));
   }
 

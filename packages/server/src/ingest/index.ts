@@ -6,9 +6,10 @@ export {
   type IngestOptions,
   type IngestProblem,
 } from './append.ts';
+export { toMetricNumber } from './metric-number.ts';
 export type { Points } from './points.ts';
 export { type ChartRequest, MAX_CHART_BUCKETS, MAX_CHART_SERIES, readChart } from './read-chart.ts';
-export { type LatestValue, readLatest } from './read-latest.ts';
+export { type LatestValue, readLatest, readLatestOfTree } from './read-latest.ts';
 export {
   type LogLine,
   type LogLines,

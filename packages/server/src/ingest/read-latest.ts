@@ -1,3 +1,4 @@
+import type { Run } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
 
 /** The newest point of a series and what is known of all its points. */
@@ -28,6 +29,30 @@ export async function readLatest(database: Database, runIds: readonly string[]):
         min, max
       from metric_series where run_id = any($1::text[]) order by run_id, key limit ${MAX_LATEST_VALUES}`,
     values: [runIds],
+  });
+  return rows;
+}
+
+/** Runs of a tree whose values are looked for. */
+const MAX_TREE_RUNS = 100_000;
+
+/** The newest values of a run and of all runs below it, in the order of the definition and by key. */
+export async function readLatestOfTree(
+  database: Database,
+  run: Pick<Run, 'id' | 'rootId' | 'parentId' | 'path'>,
+): Promise<(LatestValue & { path: string })[]> {
+  // Only runs that had an attempt have metrics. The root's path is empty: everything is below it.
+  const below = run.parentId === null ? '' : `${run.path}/`;
+  const { rows } = await database.pool.query<LatestValue & { path: string }>({
+    name: 'read-latest-of-tree',
+    text: `select r.path, s.run_id as "runId", s.key, s.last_step as step, s.last_value as value,
+        s.last_time as time, s.count, s.min, s.max
+      from (select id, path, node_index from runs
+        where root_id = $1 and attempt > 0 and (id = $2 or starts_with(path, $3))
+        order by node_index limit ${MAX_TREE_RUNS}) r
+      join metric_series s on s.run_id = r.id
+      order by r.node_index, s.key limit ${MAX_LATEST_VALUES}`,
+    values: [run.rootId, run.id, below],
   });
   return rows;
 }
