@@ -96,7 +96,7 @@ describe('a database whose parent is killed', () => {
   it.each(['parent', 'parent and server'] as const)(
     'can be started again at once after kill -9 of %s',
     async (who) => {
-      for (let round = 1; round <= 5; round++) {
+      for (let round = 1; round <= 3; round++) {
         const { child, answer } = await holdDatabase(dataDir);
         await query(answer.connection!, 'create table if not exists rounds (n int)');
         await query(answer.connection!, `insert into rounds values (${round})`);
@@ -107,7 +107,7 @@ describe('a database whose parent is killed', () => {
       }
       const database = await start();
       const rows = await query(database.connection, 'select array_agg(n order by n) as n from rounds');
-      expect(rows).toEqual([{ n: [1, 2, 3, 4, 5] }]);
+      expect(rows).toEqual([{ n: [1, 2, 3] }]);
     },
   );
 

@@ -54,7 +54,7 @@ press() {
 guard=$!
 wait "$server"
 code=$?
-kill -KILL "$guard" 2>/dev/null
+{ kill -KILL "$guard"; wait "$guard"; } 2>/dev/null
 exit "$code"
 `;
 
