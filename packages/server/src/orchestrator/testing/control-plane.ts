@@ -1,0 +1,152 @@
+import { newId, type Report, type Run, report as reportSchema } from '@trainyard/protocol';
+import { pino } from 'pino';
+import { type Attempts, createAttempts } from '../../attempts/attempts.ts';
+import { parseDefinition } from '../../definition/index.ts';
+import { createLiveBus, type LiveBus } from '../../live/live-bus.ts';
+import { type Database, openDatabase } from '../../store/database.ts';
+import { migrate } from '../../store/migrate.ts';
+import { createRunStore } from '../../store/runs.ts';
+import { type TestDatabase, type TestEngine, testDatabase } from '../../testing/index.ts';
+import { createOrchestrator, type Orchestrator } from '../orchestrator.ts';
+
+type Assigned = Awaited<ReturnType<Attempts['claim']>>['assignments'][number];
+
+/** The durable path without HTTP and without processes: the test plays the agents. */
+export interface ControlPlane {
+  readonly database: Database;
+  readonly orchestrator: Orchestrator;
+  readonly attempts: Attempts;
+  readonly bus: LiveBus;
+  submit(
+    yaml: string,
+    options?: { params?: Record<string, never>; idempotencyKey?: string },
+  ): Promise<string>;
+  agent(options?: { queues?: string[]; gpus?: number }): Promise<string>;
+  claim(agentId: string, free?: number): Promise<Assigned[]>;
+  report(
+    assigned: Assigned,
+    kind: 'started' | 'completed' | 'failed' | 'cancelled',
+    extra?: object,
+  ): Promise<void>;
+  runs(rootId: string): Promise<Map<string, Run>>;
+  /** Waits until every event up to now is taken in, then returns the runs by path. */
+  settled(rootId: string): Promise<Map<string, Run>>;
+  /** A second server on the same database; the first one goes on living. */
+  otherServer(): Promise<Orchestrator>;
+  end(): Promise<void>;
+}
+
+const log = pino({ level: 'silent' });
+
+export async function startControlPlane(
+  engine: TestEngine,
+  options: { exclusive?: boolean } = {},
+): Promise<ControlPlane> {
+  const test: TestDatabase = await testDatabase({ engine });
+  const database = await openDatabase({
+    connection: test.url,
+    schema: test.schema,
+    maxConnections: 8,
+    onConnectionError: () => {},
+  });
+  await migrate(database);
+  const bus = createLiveBus();
+  const orchestrator = createOrchestrator({ database, bus, log, exclusive: options.exclusive ?? true });
+  await orchestrator.start();
+  const attempts = createAttempts({ database, bus });
+  const store = createRunStore(database);
+  const others: Orchestrator[] = [];
+
+  const runs = async (rootId: string) =>
+    new Map((await store.tree(rootId, 100_000)).map((run) => [run.path, run]));
+
+  return {
+    database,
+    orchestrator,
+    attempts,
+    bus,
+    runs,
+    async submit(yaml, { params = {}, idempotencyKey } = {}) {
+      const parsed = parseDefinition(yaml);
+      if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults));
+      const { rootId } = await orchestrator.submit({
+        definition: parsed.definition,
+        plan: parsed.plan,
+        source: yaml,
+        params,
+        baseDir: '/somewhere',
+        fileName: 'test.yaml',
+        idempotencyKey: idempotencyKey ?? null,
+      });
+      return rootId;
+    },
+    async agent({ queues = ['default'], gpus = 0 } = {}) {
+      const { agentId } = await attempts.register({
+        name: 'test',
+        hostname: 'test',
+        version: '0',
+        bootId: 'b',
+        slots: 1000,
+        gpus,
+        queues,
+        labels: {},
+      });
+      return agentId;
+    },
+    async claim(agentId, free = 1000) {
+      const request = { requestId: newId('att'), free, freeGpus: 0, held: [], waitMs: 0 };
+      return (await attempts.claim(agentId, request, new AbortController().signal)).assignments;
+    },
+    async report(assigned, kind, extra = {}) {
+      const results = await attempts.report([toReport(assigned, kind, extra)]);
+      if (!results[0]!.ok) throw new Error(`${results[0]!.code}: ${results[0]!.message}`);
+    },
+    async settled(rootId) {
+      for (;;) {
+        const open = await database.kysely
+          .selectFrom('tree_inbox')
+          .select('id')
+          .where('root_id', '=', rootId)
+          .execute();
+        if (open.length === 0) return runs(rootId);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    },
+    async otherServer() {
+      const other = createOrchestrator({ database, bus: createLiveBus(), log, exclusive: false });
+      others.push(other);
+      await other.start();
+      return other;
+    },
+    async end() {
+      for (const other of others) await other.stop();
+      await orchestrator.stop();
+      await database.close();
+      await test.drop();
+    },
+  };
+}
+
+function toReport(assigned: Assigned, kind: 'started' | 'completed' | 'failed' | 'cancelled', extra: object) {
+  const base = {
+    attemptId: assigned.spec.attemptId,
+    epoch: assigned.spec.epoch,
+    token: assigned.token,
+    at: Date.now(),
+  };
+  const input: Report =
+    kind === 'started'
+      ? { kind: 'started', ...base }
+      : {
+          kind: 'finished',
+          ...base,
+          outcome: kind,
+          exitCode: kind === 'completed' ? 0 : 1,
+          signal: null,
+          error: kind === 'failed' ? { code: 'exit_code', message: 'exit code 1' } : null,
+          outputs: null,
+          cleanupError: null,
+          ...extra,
+        };
+  return reportSchema.parse(input);
+}
