@@ -1,0 +1,184 @@
+import type { JsonValue, PipelineBody, PipelineDefinition, StageDefinition } from '@trainyard/protocol';
+import { compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
+import { clip, type DefinitionPath, type Fault } from './faults.ts';
+
+const DASH_HINT = 'for a name with "-"';
+const RUN_FIELDS = ['id', 'name'] as const;
+
+/** One level of the definition and the stage of it that is being looked at. */
+interface Level {
+  readonly stages: readonly StageDefinition[];
+  readonly indexByName: ReadonlyMap<string, number>;
+  readonly current: number;
+}
+
+/** What is known at a place: the levels around it, outermost first, and the params that exist there. */
+interface Place {
+  readonly levels: readonly Level[];
+  readonly params: ReadonlySet<string>;
+}
+
+/**
+ * Checks every `${{ … }}` of a definition before it runs: syntax, names of params, and that a stage refers
+ * only to stages that it depends on, directly or through others, on its own level or on an outer one.
+ */
+export function expressionFaults(definition: PipelineDefinition): Fault[] {
+  const faults: Fault[] = [];
+  checkLevel(definition, { levels: [], params: new Set(Object.keys(definition.params)) }, [], faults);
+  return faults;
+}
+
+/**
+ * The stages that expressions of the stage at `path` (names from the root down) may refer to: name to the
+ * path of the stage. A stage of an inner level hides one of the same name further out.
+ */
+export function visibleStages(
+  definition: PipelineBody,
+  path: readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  const visible = new Map<string, readonly string[]>();
+  let body: PipelineBody | undefined = definition;
+  for (const [depth, name] of path.entries()) {
+    if (body === undefined) break;
+    const level = levelOf(body.stages);
+    const current = level.indexByName.get(name);
+    if (current === undefined) break;
+    for (const index of ancestors({ ...level, current })) {
+      const ancestor = body.stages[index]!.name;
+      visible.set(ancestor, [...path.slice(0, depth), ancestor]);
+    }
+    body = body.stages[current]!.pipeline;
+  }
+  return visible;
+}
+
+function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faults: Fault[]): void {
+  const level = levelOf(body.stages);
+  for (const [index, stage] of body.stages.entries()) {
+    const levels = [...outer.levels, { ...level, current: index }];
+    const stagePath = [...path, 'stages', index];
+    // The params that a stage sets are computed from those around it and seen by what is inside it.
+    checkValue(stage.params, { levels, params: outer.params }, [...stagePath, 'params'], faults);
+    const own = Object.keys(stage.params);
+    const params = own.length === 0 ? outer.params : new Set([...outer.params, ...own]);
+    const inside = { levels, params };
+    if (stage.job !== undefined) {
+      const { command, env, workingDir } = stage.job;
+      checkValue({ command, env, workingDir }, inside, [...stagePath, 'job'], faults);
+    }
+    if (stage.pipeline !== undefined) {
+      checkLevel(stage.pipeline, inside, [...stagePath, 'pipeline'], faults);
+    }
+  }
+}
+
+function levelOf(stages: readonly StageDefinition[]): Omit<Level, 'current'> {
+  const indexByName = new Map<string, number>();
+  for (const [index, stage] of stages.entries()) {
+    if (!indexByName.has(stage.name)) indexByName.set(stage.name, index);
+  }
+  return { stages, indexByName };
+}
+
+function checkValue(value: JsonValue, place: Place, path: DefinitionPath, faults: Fault[]): void {
+  if (typeof value === 'string') {
+    if (mayHoldExpressions(value)) checkText(value, place, path, faults);
+    return;
+  }
+  if (typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) checkValue(item, place, [...path, index], faults);
+    return;
+  }
+  for (const [key, inner] of Object.entries(value)) checkValue(inner, place, [...path, key], faults);
+}
+
+function checkText(text: string, place: Place, path: DefinitionPath, faults: Fault[]): void {
+  const split = splitExpressions(text);
+  if (!split.ok) {
+    faults.push({ code: 'BAD_EXPRESSION', message: split.problem, path });
+    return;
+  }
+  for (const part of split.parts) {
+    if (part.kind === 'literal') continue;
+    for (const problem of problemsOf(part.source, place)) {
+      faults.push({
+        code: 'BAD_EXPRESSION',
+        message: `in \${{ ${clipped(part.source)} }}: ${problem}`,
+        path,
+      });
+    }
+  }
+}
+
+function clipped(source: string): string {
+  return clip(source, 100).slice(1, -1);
+}
+
+function problemsOf(source: string, place: Place): string[] {
+  let references: readonly Reference[];
+  try {
+    references = compileExpression(source).references;
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+  const problems = references.flatMap((reference) => problemOfReference(reference, place) ?? []);
+  // `stages.pre-pare` reads as `stages.pre - pare`: what comes after the first complaint only confuses.
+  const dashed = problems.find((problem) => problem.endsWith(DASH_HINT));
+  return dashed === undefined ? problems : [dashed];
+}
+
+function problemOfReference({ root, name }: Reference, place: Place): string | undefined {
+  switch (root) {
+    case 'params':
+      if (name === undefined || place.params.has(name)) return undefined;
+      return `there is no param "${name}"${didYouMean(name, place.params)}`;
+    case 'run':
+      if (name === undefined || RUN_FIELDS.includes(name as (typeof RUN_FIELDS)[number])) return undefined;
+      return `the run has no "${name}"${didYouMean(name, RUN_FIELDS)}`;
+    case 'stages':
+      return name === undefined ? undefined : problemOfStage(name, place.levels);
+    default:
+      return `there is no "${root}"${didYouMean(root, EXPRESSION_ROOTS)}`;
+  }
+}
+
+function problemOfStage(name: string, levels: readonly Level[]): string | undefined {
+  for (const level of [...levels].reverse()) {
+    if (dependsOn(level, name)) return undefined;
+  }
+  const inner = [...levels].reverse().find((level) => level.indexByName.has(name));
+  if (inner !== undefined) {
+    const stage = inner.stages[inner.current]!.name;
+    if (stage === name) return `stage "${name}" refers to itself`;
+    return `stage "${stage}" does not depend on "${name}"; add "${name}" to its dependsOn`;
+  }
+  const names = levels.flatMap((level) => [...ancestors(level)].map((index) => level.stages[index]!.name));
+  const dashed = names.find((each) => each.startsWith(`${name}-`));
+  if (dashed !== undefined) return `there is no stage "${name}"; write stages["${dashed}"] ${DASH_HINT}`;
+  return `there is no stage "${name}" that this one depends on${didYouMean(name, names)}`;
+}
+
+function dependsOn(level: Level, name: string): boolean {
+  const wanted = level.indexByName.get(name);
+  if (wanted === undefined) return false;
+  for (const index of ancestors(level)) if (index === wanted) return true;
+  return false;
+}
+
+/** The stages that the current one depends on, nearest first. Cycles and unknown names do no harm. */
+function* ancestors(level: Level): Generator<number> {
+  const seen = new Set<number>([level.current]);
+  const queue = [level.current];
+  for (const index of queue) {
+    for (const name of level.stages[index]!.dependsOn) {
+      const next = level.indexByName.get(name);
+      if (next === undefined || seen.has(next)) continue;
+      seen.add(next);
+      queue.push(next);
+      yield next;
+    }
+  }
+}

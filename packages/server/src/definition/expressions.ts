@@ -1,0 +1,121 @@
+import type { JobDefinition, JsonValue, ParamSpec } from '@trainyard/protocol';
+import { TrainyardError } from '@trainyard/protocol';
+import {
+  type CompiledExpression,
+  compileExpression,
+  EXPRESSION_ROOTS,
+  ExpressionProblem,
+  fromCel,
+  problemOf,
+  toCel,
+} from './cel.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
+
+/** What expressions of one stage may refer to. */
+export interface ExpressionScope {
+  readonly params: Readonly<Record<string, JsonValue>>;
+  /** The definition's params: those of type `number` stay fractions, so that `params.lr / 2` is 0.5 for 1. */
+  readonly paramSpecs?: Readonly<Record<string, ParamSpec>>;
+  /** The stages that are visible here (see `visibleStages`), by name. */
+  readonly stages: Readonly<Record<string, { readonly status: string; readonly outputs: JsonValue }>>;
+  readonly run: { readonly id: string; readonly name: string };
+}
+
+/**
+ * Replaces every `${{ … }}` in the texts of a JSON value (not in its keys). A text that is exactly one
+ * expression becomes the expression's JSON value; otherwise results are put into the text: texts as they
+ * are, null as nothing, everything else as JSON.
+ *
+ * @throws TrainyardError INVALID_PARAMS naming the expression, the reason and the names that exist
+ */
+export function resolveExpressions<T extends JsonValue>(value: T, scope: ExpressionScope): JsonValue {
+  let cel: Readonly<Record<string, unknown>> | undefined;
+  const evaluate = (source: string): JsonValue => {
+    cel ??= celScope(scope);
+    return evaluateExpression(source, scope, cel);
+  };
+  return resolveValue(value, evaluate);
+}
+
+/** The job with all expressions resolved to text, ready for an agent. Throws as `resolveExpressions`. */
+export function resolveJob(job: JobDefinition, scope: ExpressionScope): JobDefinition {
+  const resolved = resolveExpressions(
+    { command: job.command, env: job.env, workingDir: job.workingDir },
+    scope,
+  ) as { command: JsonValue; env: Record<string, JsonValue>; workingDir: JsonValue };
+  return {
+    ...job,
+    command: Array.isArray(resolved.command) ? resolved.command.map(asText) : asText(resolved.command),
+    env: Object.fromEntries(Object.entries(resolved.env).map(([name, value]) => [name, asText(value)])),
+    workingDir: asText(resolved.workingDir),
+  };
+}
+
+function resolveValue(value: JsonValue, evaluate: (source: string) => JsonValue): JsonValue {
+  if (typeof value === 'string') return mayHoldExpressions(value) ? resolveText(value, evaluate) : value;
+  if (Array.isArray(value)) return value.map((item) => resolveValue(item, evaluate));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, resolveValue(inner, evaluate)]),
+  );
+}
+
+function resolveText(text: string, evaluate: (source: string) => JsonValue): JsonValue {
+  const split = splitExpressions(text);
+  if (!split.ok) throw new TrainyardError('INVALID_PARAMS', split.problem);
+  const only = split.parts.length === 1 ? split.parts[0] : undefined;
+  if (only?.kind === 'expression') return evaluate(only.source);
+  return split.parts
+    .map((part) => (part.kind === 'literal' ? part.text : asText(evaluate(part.source))))
+    .join('');
+}
+
+function asText(value: JsonValue): string {
+  if (typeof value === 'string') return value;
+  return value === null ? '' : JSON.stringify(value);
+}
+
+function celScope(scope: ExpressionScope): Readonly<Record<string, unknown>> {
+  const params = Object.entries(scope.params).map(([name, value]) => {
+    const type = scope.paramSpecs?.[name]?.type;
+    return [name, toCel(value, type === 'number' ? 'double' : 'int')];
+  });
+  return {
+    params: Object.fromEntries(params),
+    stages: toCel(scope.stages as unknown as JsonValue),
+    run: { id: scope.run.id, name: scope.run.name },
+  };
+}
+
+function evaluateExpression(
+  source: string,
+  scope: ExpressionScope,
+  cel: Readonly<Record<string, unknown>>,
+): JsonValue {
+  let expression: CompiledExpression | undefined;
+  try {
+    expression = compileExpression(source);
+    return fromCel(expression.evaluate(cel));
+  } catch (error) {
+    const reason = error instanceof ExpressionProblem ? error.message : problemOf(error);
+    const hint = expression === undefined ? '' : missingName(expression, scope);
+    throw new TrainyardError('INVALID_PARAMS', `expression "\${{ ${source} }}": ${hint || reason}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Names what an expression refers to in vain; empty when everything it names is there. */
+function missingName(expression: CompiledExpression, scope: ExpressionScope): string {
+  for (const { root, name } of expression.references) {
+    if (!EXPRESSION_ROOTS.includes(root as (typeof EXPRESSION_ROOTS)[number])) {
+      return `there is no "${root}"${didYouMean(root, EXPRESSION_ROOTS)}`;
+    }
+    const names = Object.keys(scope[root as keyof ExpressionScope] ?? {});
+    if (name === undefined || names.includes(name)) continue;
+    const what = root === 'params' ? 'param' : root === 'stages' ? 'visible stage' : 'field of the run';
+    return `there is no ${what} "${name}"${didYouMean(name, names)}`;
+  }
+  return '';
+}

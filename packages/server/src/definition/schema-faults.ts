@@ -1,0 +1,144 @@
+import type { JsonValue } from '@trainyard/protocol';
+import type { z } from 'zod';
+import { valueAt } from './dag-of-definition.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { clip, type DefinitionPath, describeValue, type Fault, MAX_FAULTS } from './faults.ts';
+import { knownKeys } from './schema-keys.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** What the schema found, in words that name the value found and what is expected. */
+export function schemaFaults(issues: readonly Issue[], json: JsonValue): Fault[] {
+  return issues.flatMap((issue) => faultsOf(issue, [], json));
+}
+
+function faultsOf(issue: Issue, base: DefinitionPath, json: JsonValue): Fault[] {
+  const path = [...base, ...issue.path] as (string | number)[];
+  const found = valueAt(json, path);
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key, index) => unknownKey(key, path, index < MAX_FAULTS));
+    case 'invalid_type':
+      if (found === undefined) return [missing(path)];
+      return [wrong('WRONG_TYPE', path, `must be ${typeName(issue.expected)}`, found)];
+    case 'invalid_value':
+      return [wrong('BAD_VALUE', path, `must be ${oneOf(issue.values)}`, found, issue.values)];
+    case 'too_big':
+      return [wrong('BAD_VALUE', path, `must ${bound('at most', issue.origin, issue.maximum)}`, found)];
+    case 'too_small':
+      return [wrong('BAD_VALUE', path, smallMessage(issue), found)];
+    case 'invalid_union':
+      return unionFaults(issue, path, found, json);
+    case 'invalid_key':
+      return issue.issues.map((inner) => ({
+        code: 'BAD_KEY',
+        message: `${clip(String(path.at(-1)))}: ${inner.message}`,
+        path,
+        at: 'key' as const,
+      }));
+    default:
+      return [{ code: 'BAD_VALUE', message: ownMessage(issue.message, found, path), path }];
+  }
+}
+
+function unknownKey(key: string, path: DefinitionPath, withHint: boolean): Fault {
+  const place = path.length === 0 ? 'in a pipeline file' : `in ${placeName(path)}`;
+  const hint = withHint ? didYouMean(key, knownKeys(path)) : '';
+  return {
+    code: 'UNKNOWN_KEY',
+    message: `unknown key ${clip(key)} ${place}${hint}`,
+    path: [...path, key],
+    at: 'key',
+  };
+}
+
+function missing(path: DefinitionPath): Fault {
+  const key = path.at(-1);
+  const parent = path.slice(0, -1);
+  const place = parent.length === 0 ? 'the pipeline' : placeName(parent);
+  return { code: 'MISSING_KEY', message: `${place} needs ${clip(String(key))}`, path };
+}
+
+function wrong(
+  code: string,
+  path: DefinitionPath,
+  must: string,
+  found: JsonValue | undefined,
+  words: readonly unknown[] = [],
+): Fault {
+  const hint = typeof found === 'string' && words.length > 1 ? similar(found, words.map(String)) : '';
+  return { code, message: `${placeName(path)} ${must}, found ${describeValue(found)}${hint}`, path };
+}
+
+function similar(found: string, words: readonly string[]): string {
+  const hint = didYouMean(found, words);
+  return hint.startsWith('; did') ? hint : '';
+}
+
+function smallMessage(issue: Extract<Issue, { code: 'too_small' }>): string {
+  // The schema's own words, where it has some, say what an empty list lacks.
+  if (issue.origin === 'array' && !issue.message.startsWith('Too small')) return `is empty: ${issue.message}`;
+  return `must ${bound('at least', issue.origin, issue.minimum)}`;
+}
+
+function bound(which: string, origin: string, limit: number | bigint): string {
+  if (origin === 'string') return `have ${which} ${limit} characters`;
+  if (origin === 'array') return `have ${which} ${limit} ${limit === 1 ? 'entry' : 'entries'}`;
+  return `be ${which} ${limit}`;
+}
+
+/**
+ * A union is readable in one of two ways: the value has the type of one branch and a fault inside (report
+ * that), or it has none of the types (list them).
+ */
+function unionFaults(
+  issue: Extract<Issue, { code: 'invalid_union' }>,
+  path: DefinitionPath,
+  found: JsonValue | undefined,
+  json: JsonValue,
+): Fault[] {
+  if (found === undefined) return [missing(path)];
+  const expected: string[] = [];
+  for (const branch of issue.errors) {
+    const type = branch.find((each) => each.path.length === 0 && each.code === 'invalid_type');
+    if (type === undefined) return branch.flatMap((each) => faultsOf(each, path, json));
+    if (type.code === 'invalid_type') expected.push(typeName(type.expected));
+  }
+  return [wrong('WRONG_TYPE', path, `must be ${[...new Set(expected)].join(' or ')}`, found)];
+}
+
+/** Messages that the schema words itself; the library's own ones are completed by what was found. */
+function ownMessage(message: string, found: JsonValue | undefined, path: DefinitionPath): string {
+  const words = message.replace(/^Invalid (input|string): ?/, '');
+  if (words.includes(JSON.stringify(found)) || typeof found === 'object') return words;
+  return `${placeName(path)} is ${describeValue(found)}: ${words}`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping',
+  record: 'a mapping',
+};
+
+function typeName(expected: string): string {
+  return TYPE_NAMES[expected] ?? expected;
+}
+
+function oneOf(values: readonly unknown[]): string {
+  const words = values.map((value) => JSON.stringify(value));
+  return words.length > 2 ? `one of ${words.join(', ')}` : words.join(' or ');
+}
+
+/** `"timeout" of stage 3` rather than a chain of keys; the line says the rest. */
+function placeName(path: DefinitionPath): string {
+  const last = path.at(-1);
+  if (last === undefined) return 'the pipeline';
+  if (typeof last === 'string') return `"${last}"`;
+  const list = path.at(-2);
+  if (list === 'stages') return `stage ${last + 1}`;
+  return `entry ${last + 1} of "${String(list)}"`;
+}
