@@ -3,6 +3,7 @@ import { decide } from './decide.ts';
 import type { Dag } from './definition.ts';
 import type { Effect, NodeError, Outcome, PlannerEvent } from './events.ts';
 import type { Plan } from './plan.ts';
+import { restoreState } from './restore.ts';
 import { initialState, nodeSnapshot } from './state.ts';
 import { planOf } from './testing/random-dag.testsuite.ts';
 
@@ -82,6 +83,44 @@ describe('failure', () => {
     const run = new Story({ failPolicy: 'fail_fast', nodes: [{ ...n('a'), retry }, n('b')] });
     run.end('a', 'failed', { code: 'exit', message: 'exit code 9' }).end('b', 'failed');
     expect(run.row('a')).toMatchObject({ status: 'failed', error: { message: 'exit code 9' } });
+    expect(run.finished?.status).toBe('failed');
+  });
+});
+
+describe('fail_fast around nested DAGs', () => {
+  const inner: Dag = { maxParallel: 1, nodes: [{ ...n('x'), retry }, n('y')] };
+  const dag: Dag = {
+    failPolicy: 'fail_fast',
+    nodes: [n('a'), { ...n('outer'), dag: { nodes: [{ ...n('inner'), dag: inner }] } }],
+  };
+
+  it('cuts every level short as cancelled when nothing failed inside', () => {
+    const run = new Story(dag);
+    run.end('a', 'failed').end('outer/inner/x');
+    expect(run.row('outer/inner')).toMatchObject({ status: 'cancelled', reason: 'fail_fast', error: null });
+    expect(run.row('outer')).toMatchObject({ status: 'cancelled', reason: 'fail_fast', error: null });
+    expect(run.finished?.error?.path).toBe('a');
+  });
+
+  it('calls the levels failed around a leaf that was waiting to try again', () => {
+    const run = new Story(dag);
+    run.end('outer/inner/x', 'failed', { code: 'exit', message: 'exit code 9' });
+    run.end('a', 'failed').end('outer/inner/y');
+    const error = {
+      code: 'exit',
+      message: 'Stage "outer/inner/x" failed: exit code 9',
+      path: 'outer/inner/x',
+    };
+    expect(run.row('outer/inner')).toMatchObject({ status: 'failed', error });
+    expect(run.row('outer')).toMatchObject({ status: 'failed', error });
+    expect(run.finished?.error?.path).toBe('a');
+  });
+
+  it('is remembered by a restored state', () => {
+    const run = new Story(dag);
+    run.end('a', 'failed').restore();
+    run.end('outer/inner/x', 'failed');
+    expect(run.row('outer/inner/x')).toMatchObject({ status: 'failed', attempt: 1 });
     expect(run.finished?.status).toBe('failed');
   });
 });
@@ -264,6 +303,22 @@ describe('time limits', () => {
     expect(run.finished?.error?.message).toBe('Stage "g" timed out: deadline of 100 ms passed');
   });
 
+  it('start nothing once a deadline has passed, even before its timer rings', () => {
+    const run = new Story({ deadlineMs: 100, maxParallel: 1, nodes: [n('a'), n('b')] });
+    run.now = 100;
+    expect(run.end('a').started).toEqual(['a']);
+    run.timer('', 'deadline');
+    expect(run.statuses()).toEqual(['timed_out', 'completed', 'skipped']);
+  });
+
+  it('are the first failure from the moment they pass, not when everything has ended', () => {
+    const run = new Story({ nodes: [{ ...n('g'), dag: { deadlineMs: 100, nodes: [n('x')] } }, n('b')] });
+    run.now = 100;
+    run.timer('g', 'deadline');
+    run.end('b', 'failed').end('g/x', 'cancelled');
+    expect(run.finished?.error).toMatchObject({ code: 'deadline', path: 'g' });
+  });
+
   it('bound a nested deadline by the one around it', () => {
     const inner: Dag = { deadlineMs: 500, nodes: [n('x')] };
     const run = new Story({ deadlineMs: 100, nodes: [{ ...n('g'), dag: inner }] });
@@ -320,6 +375,11 @@ class Story {
   timer(path: string, kind: 'retry' | 'timeout' | 'deadline'): readonly Effect[] {
     const { node, attempt } = this.row(path);
     return this.send({ type: 'timer', node, kind, ...(kind !== 'deadline' && { attempt }) });
+  }
+
+  restore(): void {
+    const rows = this.plan.nodes.map(({ index }) => nodeSnapshot(this.#state, index));
+    this.#state = restoreState(this.plan, rows, this.now).state;
   }
 
   row(path: string) {

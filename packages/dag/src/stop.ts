@@ -49,10 +49,10 @@ export function requestStop(draft: Draft, index: number, stop: Exclude<Stop, { k
     status: 'cancelling',
     stopReason: stop.kind,
     reason: isCancel ? stop.reason : null,
-    error: isGroup ? (row.error ?? (isCancel ? null : stop.error)) : isCancel ? null : stop.error,
+    error: (isGroup ? row.error : null) ?? (isCancel ? null : stop.error),
   });
-  if (isGroup) draft.unsettled.push(index);
-  else draft.effects.push({ type: 'cancel_leaf', node: index, attempt: row.attempt, reason: stop.kind });
+  if (isGroup) return;
+  draft.effects.push({ type: 'cancel_leaf', node: index, attempt: row.attempt, reason: stop.kind });
 }
 
 /** How a node that is not running ends when it is stopped. */

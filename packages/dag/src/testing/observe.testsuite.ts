@@ -49,7 +49,9 @@ export function expectLawfulRun(
     statuses.filter((status) => !isTerminal(status)),
     'nodes that never ended',
   ).toEqual([]);
-  for (const { index } of plan.nodes) expect(nodeSnapshot(result.state, index).status).toBe(statuses[index]);
+  for (const { index } of plan.nodes) {
+    expect(nodeSnapshot(result.state, index)).toMatchObject({ status: statuses[index], retryAt: null });
+  }
   if (result.status === 'completed') expect(statuses.every(isSuccess)).toBe(true);
   if (result.status === 'failed') expect(plan.indexByPath.has(result.error?.path ?? '?')).toBe(true);
 }
