@@ -1,0 +1,81 @@
+import { decide } from '../decide.ts';
+import type { Dag, DagNode } from '../definition.ts';
+import type { Effect, NodeError, Outcome, PlannerEvent } from '../events.ts';
+import type { NodeStatus } from '../node-status.ts';
+import type { Plan } from '../plan.ts';
+import { restoreState } from '../restore.ts';
+import type { NodeSnapshot } from '../state.ts';
+import { initialState, nodeSnapshot } from '../state.ts';
+import { planOf } from './random-dag.testsuite.ts';
+
+/** A run told event by event, with paths instead of numbers. */
+export class Story {
+  now = 0;
+  readonly plan: Plan;
+  readonly log: Effect[] = [];
+  #state;
+
+  constructor(dag: Dag, isStarted = true) {
+    this.plan = planOf(dag);
+    this.#state = initialState(this.plan);
+    if (isStarted) this.send({ type: 'start' });
+  }
+
+  send(event: PlannerEvent): readonly Effect[] {
+    const { state, effects } = decide(this.plan, this.#state, event, this.now);
+    this.#state = state;
+    this.log.push(...effects);
+    return effects;
+  }
+
+  end(path: string, outcome: Outcome = 'completed', error?: NodeError): this {
+    const { node, attempt } = this.row(path);
+    this.send({ type: 'leaf_finished', node, attempt, outcome, ...(error && { error }) });
+    return this;
+  }
+
+  cancel(path: string): readonly Effect[] {
+    return this.send({ type: 'cancel', node: this.row(path).node, reason: 'enough' });
+  }
+
+  timer(path: string, kind: 'retry' | 'timeout' | 'deadline'): readonly Effect[] {
+    const { node, attempt } = this.row(path);
+    return this.send({ type: 'timer', node, kind, ...(kind !== 'deadline' && { attempt }) });
+  }
+
+  restore(): void {
+    const rows = this.plan.nodes.map(({ index }) => nodeSnapshot(this.#state, index));
+    this.#state = restoreState(this.plan, rows, this.now).state;
+  }
+
+  row(path: string): NodeSnapshot {
+    return nodeSnapshot(this.#state, this.plan.indexByPath.get(path)!);
+  }
+
+  status(path: string): NodeStatus {
+    return this.row(path).status;
+  }
+
+  statuses(): NodeStatus[] {
+    return this.plan.nodes.map(({ path }) => this.status(path));
+  }
+
+  effectsOn(path: string): Effect[] {
+    const index = this.plan.indexByPath.get(path);
+    return this.log.filter((effect) => 'node' in effect && effect.node === index);
+  }
+
+  /** Paths of the leaves handed out so far, in order. */
+  get started(): string[] {
+    return this.log.flatMap((it) => (it.type === 'start_leaf' ? [this.plan.nodes[it.node]!.path] : []));
+  }
+
+  get finished(): Extract<Effect, { type: 'finished' }> | undefined {
+    return this.log.find((it) => it.type === 'finished');
+  }
+}
+
+/** A node with the names that it depends on. */
+export function n(name: string, ...dependsOn: string[]): DagNode {
+  return { name, dependsOn };
+}
