@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import {
   type AppendAnswer,
   appendAnswer,
@@ -57,6 +55,8 @@ export interface AgentClientOptions {
   readonly token?: string | undefined;
   /** Longest wait for an answer, on top of the time a claim asks the server to wait. Default 30 s. */
   readonly timeoutMs?: number;
+  /** Compresses the bytes of a large append; without it they are sent as they are. */
+  readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 export function createAgentClient(options: AgentClientOptions): AgentClient {
@@ -84,8 +84,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
         {
           path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/streams/${stream}?offset=${offset}&epoch=${epoch}`,
           token,
-          bytes,
           signal,
+          ...(await encodeBytes(bytes, options.gzip)),
         },
         appendAnswer,
       ),
@@ -115,6 +115,7 @@ interface Request {
   readonly token?: string | undefined;
   readonly json?: unknown;
   readonly bytes?: Uint8Array;
+  readonly encoding?: 'gzip';
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -128,14 +129,13 @@ interface Schema<T> {
 
 /** Bodies below this size are sent as they are: compressing them costs more than it saves. */
 const GZIP_FROM_BYTES = 4096;
-const compress = promisify(gzip);
 
 function agentPath(agentId: string, action: string): string {
   return `/api/v1/agents/${encodeURIComponent(agentId)}/${action}`;
 }
 
 async function send<T>(url: string, request: Request, answer: Schema<T>): Promise<T> {
-  const { body, headers } = await encodeBody(request);
+  const { body, headers } = encodeBody(request);
   if (request.token !== undefined) headers['authorization'] = `Bearer ${request.token}`;
   const limit = new AbortController();
   const onAbort = () => limit.abort(request.signal?.reason);
@@ -171,16 +171,23 @@ async function send<T>(url: string, request: Request, answer: Schema<T>): Promis
   }
 }
 
-async function encodeBody(
-  request: Request,
-): Promise<{ body: Uint8Array<ArrayBuffer> | string | undefined; headers: Record<string, string> }> {
+async function encodeBytes(
+  bytes: Uint8Array,
+  gzip: AgentClientOptions['gzip'],
+): Promise<Pick<Request, 'bytes' | 'encoding'>> {
+  if (gzip === undefined || bytes.length <= GZIP_FROM_BYTES) return { bytes };
+  return { bytes: await gzip(bytes), encoding: 'gzip' };
+}
+
+function encodeBody(request: Request): {
+  body: Uint8Array<ArrayBuffer> | string | undefined;
+  headers: Record<string, string>;
+} {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (request.bytes !== undefined) {
     headers['content-type'] = 'application/octet-stream';
-    const bytes = request.bytes as Uint8Array<ArrayBuffer>;
-    if (bytes.length <= GZIP_FROM_BYTES) return { body: bytes, headers };
-    headers['content-encoding'] = 'gzip';
-    return { body: await compress(bytes, { level: 1 }), headers };
+    if (request.encoding !== undefined) headers['content-encoding'] = request.encoding;
+    return { body: request.bytes as Uint8Array<ArrayBuffer>, headers };
   }
   if (request.json === undefined) return { body: undefined, headers };
   headers['content-type'] = 'application/json';

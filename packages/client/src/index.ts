@@ -1,1 +1,2 @@
 export * from './agent-client.ts';
+export * from './browser.ts';

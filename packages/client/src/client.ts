@@ -1,0 +1,277 @@
+import type {
+  AgentInfo,
+  Attempt,
+  ChartSeries,
+  DatasetVersion,
+  MetricLatest,
+  MetricPoint,
+  PipelineDefinition,
+  Run,
+  RunEvent,
+  RunListItem,
+  RunStatus,
+  RunTree,
+  ServerInfo,
+  SubmitRun,
+} from '@trainyard/protocol';
+import { followEvents, followLog } from './follow.ts';
+import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
+
+/** Every method ends with options that may carry a signal; its abort rejects with the signal's reason. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Page<T> {
+  readonly items: T[];
+  readonly nextCursor: string | null;
+}
+
+export interface ValidatedPipeline {
+  readonly name: string;
+  /** Stages of all levels. */
+  readonly stages: number;
+  readonly depth: number;
+  /** Names of the outermost level; the stages of one layer may run side by side. */
+  readonly layers: string[][];
+}
+
+/** A piece of a log, as the process wrote it. Offsets are in bytes. */
+export interface LogPart {
+  readonly bytes: Uint8Array;
+  readonly attempt: number;
+  /** Empty while the run has no attempt. */
+  readonly attemptId: string;
+  readonly offset: number;
+  readonly nextOffset: number;
+  readonly size: number;
+  /** The attempt is over and this piece ends with its last byte. */
+  readonly complete: boolean;
+}
+
+export interface LogLine {
+  readonly offset: number;
+  /** When the server received it, ISO 8601. */
+  readonly time: string;
+  readonly text: string;
+}
+
+export interface LogLines {
+  readonly items: LogLine[];
+  readonly nextOffset: number;
+  readonly size: number;
+  readonly complete: boolean;
+}
+
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: string[];
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+  readonly lastUsedAt: string | null;
+}
+
+export interface LogQuery extends CallOptions {
+  /** Number of the attempt; the newest one by default. */
+  readonly attempt?: number | undefined;
+  /** Negative: counted from the end. */
+  readonly offset?: number | undefined;
+  /** Bytes for `readLog`, lines for `readLogLines`. */
+  readonly limit?: number | undefined;
+}
+
+export interface StepRange extends CallOptions {
+  readonly firstStep?: number | undefined;
+  readonly lastStep?: number | undefined;
+}
+
+/**
+ * The API for people and programs. Every method rejects with a `TrainyardError`: the code and message of the
+ * server, or SERVER_UNREACHABLE when none answered.
+ */
+export type Client = ReturnType<typeof createClient>;
+
+/** Makes a client. Nothing is sent until a method is called. Runs in browsers and in Node. */
+export function createClient(connection: ConnectionOptions) {
+  const json = <T>(request: HttpRequest) => sendForJson<T>(connection, request);
+  const items = async <T>(request: HttpRequest) => (await json<{ items: T[] }>(request)).items;
+
+  const client = {
+    url: baseUrl(connection.url),
+
+    info: (options: CallOptions = {}) => json<ServerInfo>({ path: '/api/v1/info', ...options }),
+
+    /** False while the server starts or stops; rejects when none answers. */
+    async isReady(options: CallOptions = {}): Promise<boolean> {
+      try {
+        await send(connection, { path: '/readyz', ...options });
+        return true;
+      } catch (error) {
+        if ((error as { code?: unknown }).code === 'UNAVAILABLE') return false;
+        throw error;
+      }
+    },
+
+    /** @throws TrainyardError INVALID_DEFINITION, its details `{faults: DefinitionFault[]}` */
+    validatePipeline: (body: SubmitRun, options: CallOptions = {}) =>
+      json<ValidatedPipeline>({
+        method: 'POST',
+        path: '/api/v1/pipelines/validate',
+        json: body,
+        ...options,
+      }),
+
+    /** The same idempotency key gives the same run again. */
+    submitRun: (
+      body: SubmitRun,
+      { idempotencyKey, signal }: CallOptions & { idempotencyKey?: string } = {},
+    ) =>
+      json<{ id: string }>({
+        method: 'POST',
+        path: '/api/v1/runs',
+        json: body,
+        headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
+        signal,
+      }),
+
+    /** Root runs, newest first. */
+    listRuns: ({
+      signal,
+      ...query
+    }: CallOptions & { status?: RunStatus; name?: string; limit?: number; cursor?: string } = {}) =>
+      json<Page<RunListItem>>({ path: '/api/v1/runs', query, signal }),
+
+    getRun: (id: string, options: CallOptions = {}) => json<Run>({ path: runPath(id), ...options }),
+
+    getTree: (id: string, options: CallOptions = {}) =>
+      json<RunTree>({ path: runPath(id, 'tree'), ...options }),
+
+    getDefinition: (id: string, options: CallOptions = {}) =>
+      json<{ source: string | null; fileName: string | null; definition: PipelineDefinition }>({
+        path: runPath(id, 'definition'),
+        ...options,
+      }),
+
+    /** Oldest first. */
+    listAttempts: (id: string, options: CallOptions = {}) =>
+      items<Attempt>({ path: runPath(id, 'attempts'), ...options }),
+
+    cancelRun: (id: string, { reason, signal }: CallOptions & { reason?: string } = {}) =>
+      json<Run>({
+        method: 'POST',
+        path: runPath(id, 'cancel'),
+        json: reason === undefined ? {} : { reason },
+        signal,
+      }),
+
+    listEvents: (
+      id: string,
+      { signal, ...query }: CallOptions & { afterSeq?: number; limit?: number } = {},
+    ) => json<{ items: RunEvent[]; nextSeq: number }>({ path: runPath(id, 'events'), query, signal }),
+
+    /** Events until the run has ended and all of them were given. */
+    followEvents(
+      id: string,
+      options: CallOptions & { afterSeq?: number; pollMs?: number } = {},
+    ): AsyncGenerator<RunEvent, void> {
+      return followEvents(client, id, options);
+    },
+
+    async readLog(id: string, { signal, ...query }: LogQuery = {}): Promise<LogPart> {
+      const path = runPath(id, 'log');
+      const response = await send(connection, { path, query, headers: { accept: 'text/plain' }, signal });
+      const header = (name: string) => response.headers.get(name) ?? '';
+      return {
+        bytes: new Uint8Array(await response.arrayBuffer()),
+        attempt: Number(header('x-attempt')),
+        attemptId: header('x-attempt-id'),
+        offset: Number(header('x-offset')),
+        nextOffset: Number(header('x-next-offset')),
+        size: Number(header('x-size')),
+        complete: header('x-complete') === 'true',
+      };
+    },
+
+    readLogLines: (id: string, { signal, ...query }: LogQuery = {}) =>
+      json<LogLines>({ path: runPath(id, 'log/lines'), query, signal }),
+
+    /**
+     * The log as it grows, from `offset` on, until the run has ended. Without `attempt` the log of the next
+     * attempt follows that of the last when the run is retried.
+     */
+    followLog(
+      id: string,
+      options: Omit<LogQuery, 'limit'> & { pollMs?: number } = {},
+    ): AsyncGenerator<LogPart, void> {
+      return followLog(client, id, options);
+    },
+
+    getMetrics: (id: string, { keys, signal, ...steps }: StepRange & { keys?: readonly string[] } = {}) =>
+      json<Record<string, MetricPoint[]>>({
+        path: runPath(id, 'metrics'),
+        query: { ...steps, key: keys },
+        signal,
+      }),
+
+    /** The newest value of every key; with `tree` also of all runs below. */
+    getLatestMetrics: (id: string, { tree, signal }: CallOptions & { tree?: boolean } = {}) =>
+      items<MetricLatest & { runId: string; path: string }>({
+        path: runPath(id, 'metrics/latest'),
+        query: { tree },
+        signal,
+      }),
+
+    getCharts: async ({
+      runIds,
+      keys,
+      signal,
+      ...query
+    }: StepRange & { runIds: readonly string[]; keys: readonly string[]; buckets?: number }) =>
+      (
+        await json<{ series: ChartSeries[] }>({
+          path: '/api/v1/charts',
+          query: { ...query, run: runIds, key: keys },
+          signal,
+        })
+      ).series,
+
+    /** Dataset versions of the run and of all runs below it. */
+    listRunDatasets: (id: string, options: CallOptions = {}) =>
+      items<DatasetVersion>({ path: runPath(id, 'datasets'), ...options }),
+
+    listDatasets: ({ signal, ...query }: CallOptions & { name?: string; limit?: number } = {}) =>
+      items<DatasetVersion>({ path: '/api/v1/datasets', query, signal }),
+
+    listAgents: (options: CallOptions = {}) => items<AgentInfo>({ path: '/api/v1/agents', ...options }),
+
+    /** The token's text is answered once and never again. */
+    createToken: (
+      body: { name: string; scopes: readonly string[]; expiresInMs?: number },
+      options: CallOptions = {},
+    ) =>
+      json<{ id: string; token: string }>({
+        method: 'POST',
+        path: '/api/v1/tokens',
+        json: body,
+        ...options,
+      }),
+
+    listTokens: (options: CallOptions = {}) => items<TokenInfo>({ path: '/api/v1/tokens', ...options }),
+
+    async revokeToken(id: string, options: CallOptions = {}): Promise<void> {
+      await send(connection, {
+        method: 'DELETE',
+        path: `/api/v1/tokens/${encodeURIComponent(id)}`,
+        ...options,
+      });
+    },
+  };
+  return client;
+}
+
+function runPath(id: string, part?: string): string {
+  const path = `/api/v1/runs/${encodeURIComponent(id)}`;
+  return part === undefined ? path : `${path}/${part}`;
+}
