@@ -6,10 +6,10 @@ import {
 } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
 import { placeAppend } from './append-placement.ts';
-import { encodePoints } from './chunk-codec.ts';
 import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
-import { type NewSeriesPoints, type UpsertedSeries, writePoints } from './metric-sql.ts';
-import { cutPoints, type Points, summarise } from './points.ts';
+import { type UpsertedSeries, writePoints } from './metric-sql.ts';
+import type { Points } from './points.ts';
+import { toSeriesPoints } from './series-points.ts';
 import {
   type LockedStream,
   lockStreams,
@@ -87,7 +87,7 @@ export function storeAppends(
     }
     const changed = streams.filter((stream) => stream.pieces.length > 0);
     if (changed.length > 0) await writeBytes(client, changed, receivedAtMs);
-    const series = changed.flatMap(toSeries);
+    const series = changed.flatMap((stream) => toSeriesPoints(stream.append, stream.points));
     const crowded = series.length > 0 ? await writePoints(client, series, MERGE_ABOVE_CHUNKS) : [];
     return { streams, crowded };
   });
@@ -156,8 +156,7 @@ async function parsePieces(
     problems.push(...parsed.problems);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const points = new Map([...collected.byKey].map(([key, builder]) => [key, builder.build()]));
-  return { points, parser, unreadable, problems };
+  return { points: collected.build(), parser, unreadable, problems };
 }
 
 async function parserState(client: ClientBase, row: LockedStream, tails: TailCache): Promise<ParserState> {
@@ -184,16 +183,6 @@ function writeBytes(
     })),
     new Date(receivedAtMs),
   );
-}
-
-function toSeries({ append, points }: StreamOutcome): NewSeriesPoints[] {
-  return [...points].map(([key, group]) => ({
-    runId: append.runId,
-    key,
-    attempt: append.attemptNumber,
-    summary: summarise(group),
-    chunks: cutPoints(group).map((part) => ({ summary: summarise(part), encoded: encodePoints(part) })),
-  }));
 }
 
 function streamKey(append: Append): Pick<Append, 'attemptId' | 'stream'> {

@@ -3,6 +3,7 @@ import type { Database } from '../store/database.ts';
 import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
 import { createBatcher } from './batcher.ts';
 import { createCompactor } from './compaction.ts';
+import { finishStreams } from './finish-streams.ts';
 import type { Points } from './points.ts';
 import { TailCache } from './tail-cache.ts';
 
@@ -45,7 +46,10 @@ export interface Ingest {
    * @throws TrainyardError STREAM_GAP (details `{size}`), ATTEMPT_FENCED, NOT_FOUND, UNAVAILABLE
    */
   append(append: Append): Promise<{ size: number }>;
-  /** Merges the small chunks of a run's series; called when an attempt of it has ended. */
+  /**
+   * To be called when an attempt of the run has ended: reads a last line without a line's end, merges
+   * small chunks and drops points that a newer attempt replaced. Safe to repeat.
+   */
   compactRun(runId: string): Promise<void>;
   /** Resolves when all that was appended so far is stored and no compaction runs. */
   close(): Promise<void>;
@@ -145,7 +149,10 @@ export function createIngest(options: IngestOptions): Ingest {
       if (batcher.queuedSize > MAX_QUEUED_BYTES) return Promise.reject(overloaded());
       return new Promise((resolve, reject) => batcher.add({ append, resolve, reject }));
     },
-    compactRun: (runId) => compactor.compactRun(runId),
+    async compactRun(runId) {
+      await finishStreams(database.pool, runId, now);
+      await compactor.compactRun(runId);
+    },
     async close() {
       await batcher.idle();
       await compactor.idle();

@@ -1,4 +1,4 @@
-import type { Points, PointsSummary } from './points.ts';
+import { type Points, type PointsSummary, slicePoints, summarise } from './points.ts';
 
 /** A bucket that holds points; steps are those of its first and last point. */
 export interface Bucket {
@@ -41,23 +41,15 @@ export class Buckets {
     else join(bucket, summary);
   }
 
-  addPoints({ steps, times, values }: Points): void {
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i]!;
-      const time = times[i]!;
-      const value = values[i]!;
-      const extreme = Number.isFinite(value) ? value : null;
-      this.addSummary({
-        count: 1,
-        firstStep: step,
-        firstTime: time,
-        firstValue: value,
-        lastStep: step,
-        lastTime: time,
-        lastValue: value,
-        min: extreme,
-        max: extreme,
-      });
+  /** @param points sorted */
+  addPoints(points: Points): void {
+    const { steps } = points;
+    for (let from = 0; from < steps.length; ) {
+      const end = (Math.floor(steps[from]! / this.#width) + 1) * this.#width;
+      let to = from + 1;
+      while (to < steps.length && steps[to]! < end) to += 1;
+      this.addSummary(summarise(slicePoints(points, from, to)));
+      from = to;
     }
   }
 

@@ -1,5 +1,5 @@
 import { MAX_METRIC_LINE_BYTES, parseMetricLine } from '@trainyard/protocol';
-import { PointsBuilder } from './points.ts';
+import { type Points, PointsBuilder } from './points.ts';
 
 const NEWLINE = 10;
 
@@ -32,7 +32,7 @@ const MAX_TIME_MS = 8.64e15;
 
 /** Points by key of the lines that were parsed. */
 export class PointsByKey {
-  readonly byKey = new Map<string, PointsBuilder>();
+  readonly #byKey = new Map<string, PointsBuilder>();
   /** Keys as they came: the cleaning of a key is done once per spelling. */
   readonly #bySpelling = new Map<string, PointsBuilder>();
 
@@ -45,11 +45,16 @@ export class PointsByKey {
     points.add(step, time, value);
   }
 
+  /** The points of each key, sorted by step and time. */
+  build(): Map<string, Points> {
+    return new Map([...this.#byKey].map(([key, builder]) => [key, builder.build()]));
+  }
+
   #builderOf(key: string): PointsBuilder {
-    let points = this.byKey.get(key);
+    let points = this.#byKey.get(key);
     if (points === undefined) {
       points = new PointsBuilder();
-      this.byKey.set(key, points);
+      this.#byKey.set(key, points);
     }
     return points;
   }

@@ -81,6 +81,30 @@ export async function readStreamBytes(
   return Buffer.concat(rows.map((row) => row.bytes));
 }
 
+/** A metrics stream whose last bytes are not parsed. */
+export interface UnparsedEnd
+  extends Pick<LockedStream, 'attemptId' | 'stream' | 'size' | 'parsed' | 'inLongLine'> {
+  readonly attemptNumber: number;
+}
+
+/** Metrics streams of a run with unparsed bytes whose attempts are in one of these statuses, locked. */
+export async function unparsedEnds(
+  client: ClientBase,
+  runId: string,
+  statuses: readonly AttemptStatus[],
+): Promise<UnparsedEnd[]> {
+  const { rows } = await client.query<UnparsedEnd>({
+    name: 'ingest-unparsed-ends',
+    text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
+        a.number as "attemptNumber"
+      from attempts a join streams s on s.attempt_id = a.id and s.stream = 'metrics'
+      where a.run_id = $1 and a.status = any($2::text[]) and s.parsed < s.size
+      order by s.attempt_id for no key update of s`,
+    values: [runId, statuses],
+  });
+  return rows;
+}
+
 /** A piece of a stream to be stored, at the place where the stream ends so far. */
 export interface NewChunk extends Pick<StreamKey, 'attemptId' | 'stream'> {
   readonly offset: number;

@@ -1,0 +1,17 @@
+import { encodePoints } from './chunk-codec.ts';
+import type { NewSeriesPoints } from './metric-sql.ts';
+import { cutPoints, type Points, summarise } from './points.ts';
+
+/** Points by key as they are written: summarised, cut into chunks and encoded. */
+export function toSeriesPoints(
+  origin: { readonly runId: string; readonly attemptNumber: number },
+  points: ReadonlyMap<string, Points>,
+): NewSeriesPoints[] {
+  return [...points].map(([key, group]) => ({
+    runId: origin.runId,
+    key,
+    attempt: origin.attemptNumber,
+    summary: summarise(group),
+    chunks: cutPoints(group).map((part) => ({ summary: summarise(part), encoded: encodePoints(part) })),
+  }));
+}
