@@ -145,7 +145,7 @@ async function openStore(
     connection,
     schema: options.schema ?? 'trainyard',
     maxConnections: POOL_SIZE,
-    onConnectionError: (error) => log.warn({ err: error }, 'a database connection broke'),
+    onConnectionError: (error) => log.warn(`a database connection broke: ${error.message}`),
   });
   closers.push(() => database.close());
   return database;

@@ -1,5 +1,13 @@
-import type { AgentCommand, AgentId, Assignment, AttemptSpec, HeldAttempt } from '@trainyard/protocol';
-import { AGENT_PROTOCOL } from '@trainyard/protocol';
+import {
+  AGENT_PROTOCOL,
+  type AgentCommand,
+  type AgentId,
+  type Assignment,
+  type AttemptSpec,
+  type AttemptStatus,
+  type HeldAttempt,
+  isTerminalAttemptStatus,
+} from '@trainyard/protocol';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { newSecretToken } from '../auth/secret-token.ts';
 import type { Schema } from '../store/schema.ts';
@@ -37,25 +45,28 @@ export async function claimAttempts(db: Kysely<Schema>, request: ClaimRequest): 
   });
 }
 
-/** What an agent has to do about attempts that it holds: nothing for those that are as they should be. */
+/**
+ * What an agent has to do about attempts that it holds: nothing for those that are as they should be, nor
+ * for those that ended by its own report while the call was on its way.
+ */
 export async function commandsFor(
   db: Kysely<Schema>,
   agentId: AgentId,
   held: readonly HeldAttempt[],
 ): Promise<AgentCommand[]> {
   if (held.length === 0) return [];
-  const { rows } = await sql<{ id: string; cancel_requested: boolean }>`
-    select id, cancel_requested_at is not null as cancel_requested from attempts
-    where id = any(${held.map((attempt) => attempt.attemptId)}::text[])
-      and agent_id = ${agentId} and status in ('leased', 'running', 'paused')`.execute(db);
-  const known = new Map(rows.map((row) => [row.id, row.cancel_requested]));
-  const commands: AgentCommand[] = [];
-  for (const { attemptId, epoch, cancelling } of held) {
-    const cancelRequested = known.get(attemptId);
-    if (cancelRequested === undefined) commands.push({ attemptId, epoch, action: 'discard' });
-    else if (cancelRequested && !cancelling) commands.push({ attemptId, epoch, action: 'cancel' });
-  }
-  return commands;
+  const { rows } = await sql<{ id: string; status: AttemptStatus; is_cancel_requested: boolean }>`
+    select id, status, cancel_requested_at is not null as is_cancel_requested from attempts
+    where id = any(${held.map((attempt) => attempt.attemptId)}::text[]) and agent_id = ${agentId}`.execute(
+    db,
+  );
+  const known = new Map(rows.map((row) => [row.id, row]));
+  return held.flatMap(({ attemptId, epoch, cancelling }): AgentCommand[] => {
+    const row = known.get(attemptId);
+    if (row === undefined || row.status === 'lost') return [{ attemptId, epoch, action: 'discard' }];
+    const isActive = !isTerminalAttemptStatus(row.status);
+    return isActive && row.is_cancel_requested && !cancelling ? [{ attemptId, epoch, action: 'cancel' }] : [];
+  });
 }
 
 async function attemptsOfRequest(trx: Transaction<Schema>, request: ClaimRequest): Promise<ClaimableRow[]> {

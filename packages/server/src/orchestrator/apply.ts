@@ -54,6 +54,7 @@ export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: num
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const decision = decide(tree.plan, tree.state, next, nowMs);
     tree.state = decision.state;
+    for (const node of decision.changed) changes.touch(node);
     for (const effect of decision.effects) {
       const followUp = applyEffect(changes, effect, nowMs);
       if (followUp !== undefined) queue.push(followUp);
@@ -103,7 +104,6 @@ function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): Plann
       return undefined;
     case 'set_timer':
       changes.timers.push({ atMs: effect.at, node: effect.node, kind: effect.kind, attempt: effect.attempt });
-      changes.touch(effect.node);
       return undefined;
     case 'node_status':
       applyStatus(changes, effect, nowMs);

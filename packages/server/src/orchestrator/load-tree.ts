@@ -1,4 +1,4 @@
-import { type Effect, type NodeSnapshot, nodeSnapshot, restoreState } from '@trainyard/dag';
+import { type Effect, type NodeSnapshot, restoreState } from '@trainyard/dag';
 import type { Kysely } from 'kysely';
 import { parseDefinition } from '../definition/index.ts';
 import { toRun } from '../store/runs.ts';
@@ -47,7 +47,6 @@ export async function loadTree(
     baseDir: row.base_dir,
     state: restored.state,
     runs,
-    stored: plan.nodes.map((node) => nodeSnapshot(restored.state, node.index)),
     counts: countLeaves(plan, runs),
     eventSeq: row.event_seq,
   };

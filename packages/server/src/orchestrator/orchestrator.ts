@@ -177,7 +177,6 @@ class TreeOwner implements Orchestrator {
     let hasFacts = false;
     for (const change of changes) {
       const { tree } = change;
-      for (const node of change.dirtyNodes) tree.stored[node] = tree.state.rows.get(node);
       for (const timer of change.timers) this.#timers.add(timer.atMs, { rootId: tree.rootId, ...timer });
       hasWork ||= change.attempts.length > 0 || change.cancels.length > 0;
       hasFacts ||= change.cancels.length > 0;

@@ -1,4 +1,4 @@
-import { type DagState, initialState, type NodeSnapshot, nodeSnapshot, type Plan } from '@trainyard/dag';
+import { type DagState, initialState, type Plan } from '@trainyard/dag';
 import {
   newId,
   type PipelineDefinition,
@@ -20,8 +20,6 @@ export interface OwnedTree {
   state: DagState;
   /** The row of each node, as last written or about to be written. */
   readonly runs: readonly Run[];
-  /** Planner fields of each node as last written; compared by reference. */
-  readonly stored: (NodeSnapshot | null)[];
   /** Leaves by status. */
   readonly counts: Partial<Record<RunStatus, number>>;
   eventSeq: number;
@@ -74,7 +72,6 @@ export function newTree(input: {
     baseDir: input.baseDir,
     state,
     runs,
-    stored: plan.nodes.map((node) => nodeSnapshot(state, node.index)),
     counts: countLeaves(plan, runs),
     eventSeq: 0,
   };

@@ -1,4 +1,4 @@
-import { nodeSnapshot, type TimerKind } from '@trainyard/dag';
+import type { TimerKind } from '@trainyard/dag';
 import type { AttemptSpec, EventType, RunEvent, RunStatus } from '@trainyard/protocol';
 import type { OwnedTree } from './owned-tree.ts';
 
@@ -36,13 +36,9 @@ export class TreeChanges {
     return [...this.#dirty];
   }
 
-  /** Marks a node, and those around it whose planner fields changed with it. */
+  /** Marks a node whose row has to be written. */
   touch(node: number): void {
     this.#dirty.add(node);
-    const { tree } = this;
-    for (let at = tree.plan.nodes[node]!.parent; at >= 0; at = tree.plan.nodes[at]!.parent) {
-      if (nodeSnapshot(tree.state, at) !== tree.stored[at]) this.#dirty.add(at);
-    }
   }
 
   setStatus(node: number, status: RunStatus): void {

@@ -33,17 +33,25 @@ export interface Database {
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const clientConfig = toClientConfig(options);
   const pool = new pg.Pool({ ...clientConfig, max: options.maxConnections, idleTimeoutMillis: 60_000 });
-  // An idle connection that breaks emits on the pool; without a listener the process would end.
-  pool.on('error', options.onConnectionError);
+  let isClosing = false;
+  // An idle connection that breaks emits on the pool; without a listener the process would end. Those that
+  // the database ends while we close are no news.
+  pool.on('error', (error) => {
+    if (!isClosing) options.onConnectionError(error);
+  });
   const kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const close = (): Promise<void> => {
+    isClosing = true;
+    return kysely.destroy();
+  };
   try {
     await checkServer(kysely);
     await sql`create schema if not exists ${sql.id(options.schema)}`.execute(kysely);
   } catch (error) {
-    await kysely.destroy();
+    await close();
     throw error instanceof TrainyardError ? error : unreachable(options, error);
   }
-  return { kysely, pool, clientConfig, schema: options.schema, close: () => kysely.destroy() };
+  return { kysely, pool, clientConfig, schema: options.schema, close };
 }
 
 async function checkServer(kysely: Kysely<Schema>): Promise<void> {

@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAgent, localExecutor, noopExecutor } from '@trainyard/agent';
+import { startServer } from '@trainyard/server';
+import { machineLine, median, printTable } from './report.ts';
+
+/**
+ * Finished stages per second through the whole durable path (submit, claim, report, complete) on the
+ * embedded database, over HTTP, with one server and one agent in this process. `no-op` stages start no
+ * process; `process` stages run `true` with supervisor, attempt directory and log.
+ *
+ *   node bench/stages.ts [--rounds N] [--quick]
+ */
+const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1]) || 3;
+const quick = process.argv.includes('--quick');
+
+interface Row {
+  readonly shape: string;
+  readonly executor: string;
+  readonly stages: number;
+  readonly stagesPerSecond: number;
+  readonly msPerStage: number;
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'trainyard-bench-'));
+const server = await startServer({ dataDir: dir, logLevel: 'error' });
+const rows: Row[] = [];
+try {
+  const sizes = quick ? [100, 1000] : [100, 1000, 10_000];
+  const noop = createAgent({
+    url: server.url,
+    token: server.agentToken,
+    dataDir: join(dir, 'noop'),
+    slots: 500,
+    executors: { local: noopExecutor },
+  });
+  await noop.start();
+  for (const stages of sizes) rows.push(await measure('wide', 'no-op', stages));
+  for (const stages of sizes.filter((size) => size <= 1000))
+    rows.push(await measure('deep', 'no-op', stages));
+  await noop.drain();
+  await noop.stop();
+  const real = createAgent({
+    url: server.url,
+    token: server.agentToken,
+    dataDir: join(dir, 'real'),
+    slots: 8,
+    executors: { local: localExecutor },
+  });
+  await real.start();
+  rows.push(await measure('wide', 'process', quick ? 50 : 200));
+  rows.push(await measure('deep', 'process', quick ? 20 : 100));
+  await real.drain();
+  await real.stop();
+} finally {
+  await server.stop();
+  rmSync(dir, { recursive: true, force: true });
+}
+
+process.stdout.write(`${machineLine()}; median of ${rounds} rounds\n`);
+printTable(
+  ['shape', 'executor', 'stages', 'stages/s', 'ms/stage'],
+  rows.map((row) => [
+    row.shape,
+    row.executor,
+    row.stages,
+    row.stagesPerSecond.toFixed(0),
+    row.msPerStage.toFixed(3),
+  ]),
+);
+const wide = rows.filter((row) => row.shape === 'wide' && row.executor === 'no-op');
+const [small, large] = [wide[0]!, wide.at(-1)!];
+process.stdout.write(
+  `cost per stage, ${large.stages} against ${small.stages} stages: ${(large.msPerStage / small.msPerStage).toFixed(2)}\n`,
+);
+
+async function measure(shape: 'wide' | 'deep', executor: string, stages: number): Promise<Row> {
+  const seconds: number[] = [];
+  for (let round = 0; round < rounds; round += 1) seconds.push(await runOnce(shape, stages));
+  const typical = median(seconds);
+  return {
+    shape,
+    executor,
+    stages,
+    stagesPerSecond: stages / typical,
+    msPerStage: (typical * 1000) / stages,
+  };
+}
+
+async function runOnce(shape: 'wide' | 'deep', count: number): Promise<number> {
+  const stages = Array.from({ length: count }, (_, index) => ({
+    name: `s${index}`,
+    job: { command: 'true' },
+    ...(shape === 'deep' && index > 0 ? { dependsOn: [`s${index - 1}`] } : {}),
+  }));
+  const definition = { name: `${shape}-${count}`, maxParallel: 10_000, stages };
+  const started = performance.now();
+  const { id } = await call<{ id: string }>('POST', '/api/v1/runs', { definition });
+  for (;;) {
+    const run = await call<{ status: string; endedAt: string | null }>('GET', `/api/v1/runs/${id}`);
+    if (run.endedAt !== null) {
+      if (run.status !== 'completed') throw new Error(`run ${id} is ${run.status}`);
+      return (performance.now() - started) / 1000;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(server.url + path, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
