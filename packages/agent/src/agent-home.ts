@@ -2,6 +2,7 @@ import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'nod
 import { hostname } from 'node:os';
 import { type AttemptFiles, type AttemptSpec, attemptFiles, TrainyardError } from '@trainyard/protocol';
 import { z } from 'zod';
+import type { AgentLog } from './agent-log.ts';
 import { AttemptJournal, type AttemptState, readAttempt } from './attempt-state.ts';
 import { identityOf, isAlive, readBootId, readIdentityFile } from './process-identity.ts';
 import { writeAtomically } from './write-atomically.ts';
@@ -23,19 +24,22 @@ export interface LeftAttempt {
 /** The agent's data directory: `agent.json`, `agent.lock` and `attempts/ID/`. */
 export class AgentHome {
   readonly #dir: string;
+  readonly #log: AgentLog;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, log: AgentLog) {
     this.#dir = dir;
+    this.#log = log;
   }
 
   /**
    * Creates the directory and takes it for this process.
    * @throws TrainyardError DATA_DIR_IN_USE when a live agent has it
    */
-  static async open(dir: string): Promise<AgentHome> {
-    await mkdir(`${dir}/attempts`, { recursive: true, mode: 0o700 });
-    await takeLock(`${dir}/agent.lock`, dir);
-    return new AgentHome(dir);
+  static async open(options: { readonly dataDir: string; readonly log: AgentLog }): Promise<AgentHome> {
+    const { dataDir, log } = options;
+    await mkdir(`${dataDir}/attempts`, { recursive: true, mode: 0o700 });
+    await takeLock(`${dataDir}/agent.lock`, dataDir);
+    return new AgentHome(dataDir, log);
   }
 
   async close(): Promise<void> {
@@ -74,7 +78,7 @@ export class AgentHome {
   async createAttempt(spec: AttemptSpec, token: string): Promise<LeftAttempt> {
     const files = this.filesOf(spec);
     await mkdir(files.dir, { recursive: true, mode: 0o700 });
-    const journal = new AttemptJournal(files.agentState, newState(spec, token));
+    const journal = this.#journal(files.agentState, newState(spec, token));
     await writeAtomically(files.spec, `${JSON.stringify(spec, null, 2)}\n`);
     await journal.update({});
     return { spec, files, journal };
@@ -82,7 +86,7 @@ export class AgentHome {
 
   /** An attempt that lives in memory only. */
   rememberAttempt(spec: AttemptSpec, token: string): LeftAttempt {
-    return { spec, files: this.filesOf(spec), journal: new AttemptJournal(undefined, newState(spec, token)) };
+    return { spec, files: this.filesOf(spec), journal: this.#journal(undefined, newState(spec, token)) };
   }
 
   /** Attempts that an earlier agent held and had not reported. */
@@ -93,9 +97,15 @@ export class AgentHome {
       const found = await readAttempt(attemptFiles(dir, ''));
       if (found === undefined || found.state.phase !== 'held') continue;
       const files = attemptFiles(dir, found.spec.runId);
-      left.push({ spec: found.spec, files, journal: new AttemptJournal(files.agentState, found.state) });
+      left.push({ spec: found.spec, files, journal: this.#journal(files.agentState, found.state) });
     }
     return left;
+  }
+
+  #journal(path: string | undefined, state: AttemptState): AttemptJournal {
+    return new AttemptJournal(path, state, (error) => {
+      this.#log.error({ path, error: String(error) }, 'cannot save the state of a job');
+    });
   }
 
   get #agentPath(): string {

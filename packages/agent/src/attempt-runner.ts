@@ -3,11 +3,10 @@ import { resolve } from 'node:path';
 import type { AgentClient } from '@trainyard/client';
 import type { AttemptFiles, AttemptSpec, HeldAttempt, Report, RunError } from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
-import { judgeOutcome, type Products } from './attempt-outcome.ts';
-import { readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
 import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
+import { composeFinish, withoutProducts } from './finish-report.ts';
 import { payloadEnvironment } from './payload-environment.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { Reservation, Slots } from './slots.ts';
@@ -43,6 +42,8 @@ export class AttemptRunner {
   #reservation: Reservation | undefined;
   #killing: Promise<unknown> | undefined;
   #programEnded = false;
+  /** The server has asked for it, also when there was nothing left to cancel. */
+  #cancelSeen = false;
   #discarded = false;
   #startError: RunError | null;
 
@@ -62,14 +63,10 @@ export class AttemptRunner {
     return this.#programEnded ? undefined : this.#running?.pid;
   }
 
-  /** True once there is no program to end any more. */
-  get programEnded(): boolean {
-    return this.#programEnded;
-  }
-
   held(): HeldAttempt {
     const { attemptId, epoch } = this.#options.spec;
-    return { attemptId, epoch, cancelling: this.#options.journal.state.cancelRequested };
+    const cancelling = this.#cancelSeen || this.#options.journal.state.cancelRequested;
+    return { attemptId, epoch, cancelling };
   }
 
   /** Resolves when the attempt is reported or discarded. @throws the reason when the agent is stopped first */
@@ -88,6 +85,7 @@ export class AttemptRunner {
   /** Ends the program with its grace time and reports it as cancelled. Repeats do nothing. */
   cancel(): void {
     const { journal, spec, log } = this.#options;
+    this.#cancelSeen = true;
     if (journal.state.cancelRequested || this.#programEnded) return;
     log.info({ attemptId: spec.attemptId }, 'cancelling');
     this.#end({ cancelRequested: true }, spec.graceMs);
@@ -117,13 +115,13 @@ export class AttemptRunner {
     const before = this.#killing;
     this.#killing = (async () => {
       // On disk before the signal, so that a crash in between does not forget why the program ended.
-      await journal.update(change).catch((error: unknown) => {
-        log.error({ attemptId: spec.attemptId, error: String(error) }, 'cannot save the state of a job');
-      });
+      await journal.update(change);
       this.#ending.abort();
       if (graceMs > 0) await before;
       // Without a program yet, whoever starts it sees the change and ends it.
-      await running?.cancel({ graceMs });
+      const endedItself = (await running?.cancel({ graceMs })) === false;
+      if (endedItself && before === undefined)
+        await journal.update({ cancelRequested: false, partitioned: false });
     })().catch((error: unknown) =>
       log.error({ attemptId: spec.attemptId, error: String(error) }, 'cannot end a job'),
     );
@@ -146,7 +144,7 @@ export class AttemptRunner {
       exit = await this.#running.waitForExit(stopped);
       // A cancel gives the whole session its grace time; sweeping before that would cut it short.
       await this.#killing;
-      this.#cleanupError = await this.#running.cleanUp();
+      this.#cleanupError = await this.#running.cleanUp().catch(messageOf);
       if (this.#cleanupError !== undefined) {
         log.error({ attemptId: spec.attemptId, error: this.#cleanupError }, 'a job left processes');
       }
@@ -255,34 +253,22 @@ export class AttemptRunner {
     const { spec, files, journal, reports, log, executor, stopped } = this.#options;
     await this.#streams?.finish();
     if (this.#discarded) return;
-    const { state } = journal;
-    const hasFiles = executor?.usesAttemptDir === true;
-    const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
-    const products: Products =
-      hasFiles && endedWell
-        ? await readProducts(files, resolve(spec.workingDir), stopped)
-        : { ok: true, outputs: null, datasets: [] };
-    const answer = await reports.send({
-      kind: 'finished',
-      ...this.#reportBase(),
-      ...toReport(
-        judgeOutcome({
-          command: spec.command,
-          exit,
-          startError: this.#startError,
-          cancelRequested: state.cancelRequested,
-          partitioned: state.partitioned,
-          products,
-          logTail: hasFiles && !endedWell ? await readLogTail(files.output) : '',
-        }),
-      ),
-      at: exit?.kind === 'exited' ? Math.max(exit.endedAtMs, state.startedAtMs ?? 0) : Date.now(),
-      cleanupError: this.#cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
+    const report = await composeFinish({
+      spec,
+      files: executor?.usesAttemptDir === true ? files : undefined,
+      state: journal.state,
+      exit,
+      startError: this.#startError,
+      cleanupError: this.#cleanupError,
       undeliveredBytes: this.#streams?.undeliveredBytes ?? {},
+      signal: stopped,
     });
-    if (answer.ok) return;
-    if (isOver(answer.code)) this.#discarded = true;
-    else log.error({ attemptId: spec.attemptId, ...answer }, 'the server refused the end of an attempt');
+    let answer = await reports.send(report);
+    if (!answer.ok && !isOver(answer.code)) {
+      log.error({ attemptId: spec.attemptId, ...answer }, 'the server refused the end of an attempt');
+      answer = await reports.send(withoutProducts(report, answer.message));
+    }
+    if (!answer.ok) this.#discarded = true;
   }
 
   #release(): void {
@@ -291,15 +277,9 @@ export class AttemptRunner {
   }
 }
 
-const MAX_CLEANUP_ERROR = 10_000;
-
 /** Codes that say that the server wants nothing more of an attempt. */
 function isOver(code: string): boolean {
   return code === 'ATTEMPT_FENCED' || code === 'NOT_FOUND' || code === 'UNAUTHENTICATED';
-}
-
-function toReport(outcome: ReturnType<typeof judgeOutcome>) {
-  return { ...outcome, datasets: [...outcome.datasets] };
 }
 
 function messageOf(error: unknown): string {

@@ -40,27 +40,32 @@ export type AttemptState = z.infer<typeof attemptState>;
 /** Keeps the state of one attempt on disk; without a path (an attempt without files) in memory only. */
 export class AttemptJournal {
   readonly #path: string | undefined;
+  readonly #onWriteError: (error: unknown) => void;
   #state: AttemptState;
   #write: Promise<void> = Promise.resolve();
 
-  constructor(path: string | undefined, state: AttemptState) {
+  constructor(path: string | undefined, state: AttemptState, onWriteError: (error: unknown) => void) {
     this.#path = path;
     this.#state = state;
+    this.#onWriteError = onWriteError;
   }
 
   get state(): Readonly<AttemptState> {
     return this.#state;
   }
 
-  /** Resolves when the change is on disk. Writes happen one after the other. */
-  async update(change: Partial<AttemptState>): Promise<void> {
+  /**
+   * Resolves when the change is on disk; changes are written one after the other. Never rejects: a full
+   * disk must not keep the agent from ending or reporting a program, it only forgets more in a crash.
+   */
+  update(change: Partial<AttemptState>): Promise<void> {
     this.#state = { ...this.#state, ...change };
     const path = this.#path;
-    if (path === undefined) return;
+    if (path === undefined) return Promise.resolve();
     this.#write = this.#write
-      .catch(() => undefined)
-      .then(() => writeAtomically(path, `${JSON.stringify(this.#state)}\n`));
-    await this.#write;
+      .then(() => writeAtomically(path, `${JSON.stringify(this.#state)}\n`))
+      .catch(this.#onWriteError);
+    return this.#write;
   }
 }
 

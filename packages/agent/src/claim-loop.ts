@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ClaimedWork, ClaimWork, HeldAttempt } from '@trainyard/protocol';
-import type { Backoff } from './backoff.ts';
+import { type Backoff, pause } from './backoff.ts';
 
 export interface Capacity {
   readonly free: number;
@@ -26,6 +26,7 @@ export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
   #requestId = randomUUID();
   #asked: { readonly capacity: Capacity; readonly call: AbortController } | undefined;
+  #settled: (() => void)[] = [];
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
@@ -42,9 +43,21 @@ export class ClaimLoop {
     if (gained) call.abort();
   }
 
+  /**
+   * Gives the present call up and asks once more without waiting. Resolves when that call has ended: what
+   * the server assigned before is held then, and nothing beyond the present capacity follows.
+   */
+  settle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settled.push(resolve);
+      this.#asked?.call.abort();
+    });
+  }
+
   /** Runs until `signal` fires. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) await this.tick(signal);
+    this.#resolveSettled(this.#settled.splice(0));
   }
 
   /** One call, with the wait after a failure. */
@@ -53,6 +66,7 @@ export class ClaimLoop {
     const capacity = this.#options.capacity();
     const call = new AbortController();
     this.#asked = { capacity, call };
+    const settling = this.#settled.splice(0);
     const onStop = () => call.abort();
     signal.addEventListener('abort', onStop, { once: true });
     try {
@@ -64,11 +78,17 @@ export class ClaimLoop {
         held: held(),
         waitMs,
       };
+      const askedAtMs = performance.now();
       const work = await claim(body, call.signal);
       this.#asked = undefined;
       await onWork(work);
       this.#requestId = randomUUID();
       backoff.reset();
+      // A command may be repeated until the program is gone; that must not become a busy loop.
+      const tookMs = performance.now() - askedAtMs;
+      if (work.assignments.length === 0 && tookMs < MIN_IDLE_MS) {
+        await pause(MIN_IDLE_MS - tookMs, signal).catch(() => undefined);
+      }
     } catch (error) {
       this.#asked = undefined;
       if (call.signal.aborted) return;
@@ -76,9 +96,16 @@ export class ClaimLoop {
       await backoff.wait(signal).catch(() => undefined);
     } finally {
       signal.removeEventListener('abort', onStop);
+      this.#resolveSettled(settling);
     }
+  }
+
+  #resolveSettled(settling: readonly (() => void)[]): void {
+    for (const resolve of settling) resolve();
   }
 }
 
 /** The most that one call may ask for (protocol). */
 const MAX_FREE = 1000;
+/** Shortest time from one call without new work to the next. */
+const MIN_IDLE_MS = 200;

@@ -199,15 +199,7 @@ export class StreamReporter {
 
   async #save(): Promise<void> {
     this.#savedAtMs = performance.now();
-    try {
-      await this.#options.savePosition({ sent: this.#sent, base: this.#base });
-    } catch (error) {
-      // A full disk costs at most repeated bytes after a restart, which the server trims.
-      this.#options.log.warn(
-        { path: this.#options.path, error: String(error) },
-        'cannot save a stream position',
-      );
-    }
+    await this.#options.savePosition({ sent: this.#sent, base: this.#base });
   }
 
   async #idle(ms: number, signal: AbortSignal, wake: AbortSignal): Promise<void> {

@@ -37,19 +37,19 @@ read_start_time() {
     started=$(TZ=UTC LC_ALL=C ps -o lstart= -p "$1" | tr -s " " "_" | sed "s/^_//; s/_$//")
   fi
 }
-record_identity() {
+print_identity() {
   read_boot_id
   read_start_time $$
-  printf "%s %s %s\n" "$boot" "$$" "$started" > "$1.tmp.$$" && mv -f "$1.tmp.$$" "$1"
+  printf "%s %s %s\n" "$boot" "$$" "$started"
 }
 '
 eval "$functions"
 
 mkdir "$pid_file.lock" 2>/dev/null || exit 75
-record_identity "$pid_file.lock/supervisor"
+print_identity > "$pid_file.lock/supervisor"
 
 program="$functions"'
-record_identity "$1" || exit 126
+print_identity > "$1.tmp" && mv -f "$1.tmp" "$1" || exit 126
 PATH=$3 TRAINYARD_ATTEMPT_ID=$2
 export PATH TRAINYARD_ATTEMPT_ID
 shift 3
@@ -70,7 +70,7 @@ code=$?
 
 # A full disk must not lose the exit code: try again for ten minutes.
 tries=0
-until printf '{"exitCode":%d,"endedAt":%d}\n' "$code" "$(date +%s)" > "$exit_file.tmp.$$" && mv -f "$exit_file.tmp.$$" "$exit_file"; do
+until printf '{"exitCode":%d,"endedAt":%d}\n' "$code" "$(date +%s)" > "$exit_file.tmp" && mv -f "$exit_file.tmp" "$exit_file"; do
   tries=$((tries + 1))
   [ "$tries" -lt 600 ] || exit 74
   sleep 1

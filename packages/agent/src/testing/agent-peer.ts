@@ -43,6 +43,8 @@ export class AgentPeer {
   /** Assigns more than asked for. */
   overassign = 0;
   heartbeats = 0;
+  /** Free slots in the newest claim. */
+  lastFree: number | undefined;
   appends = 0;
   readonly #queue: string[] = [];
   readonly #byRequest = new Map<string, string[]>();
@@ -161,6 +163,7 @@ export class AgentPeer {
     request: IncomingMessage,
   ): Promise<ClaimedWork | undefined> {
     const held = new Map(claim.held.map((one) => [one.attemptId, one]));
+    this.lastFree = claim.free;
     const deadline = Date.now() + claim.waitMs;
     for (;;) {
       const commands = [...held.values()].flatMap(({ attemptId, cancelling }) =>
@@ -168,12 +171,14 @@ export class AgentPeer {
           ({ action }) => action === 'discard' || !cancelling,
         ),
       );
+      // Nobody reads the answer any more: what it assigned would have to wait for a repeat.
+      if (request.socket.destroyed) return undefined;
       const ids = this.#take(claim.requestId, claim.free);
       if (ids.length > 0 && this.loseClaimAnswers > 0) {
         this.loseClaimAnswers -= 1;
         return undefined;
       }
-      if (ids.length > 0 || commands.length > 0 || Date.now() >= deadline || request.socket.destroyed) {
+      if (ids.length > 0 || commands.length > 0 || Date.now() >= deadline) {
         return { assignments: ids.map((id) => this.#assignment(id)), commands };
       }
       await new Promise<void>((resolve) => {

@@ -1,0 +1,59 @@
+import { resolve } from 'node:path';
+import type { AttemptFiles, AttemptSpec, Report, RunError, StreamName } from '@trainyard/protocol';
+import { judgeOutcome, type Products } from './attempt-outcome.ts';
+import { readLogTail, readProducts } from './attempt-products.ts';
+import type { AttemptState } from './attempt-state.ts';
+import type { ExitResult } from './executor.ts';
+
+export type FinishReport = Extract<Report, { kind: 'finished' }>;
+
+/** Puts the end of an attempt together from what the agent knows and what the program left in its files. */
+export async function composeFinish(options: {
+  readonly spec: AttemptSpec;
+  readonly state: AttemptState;
+  /** `undefined` for an executor without files. */
+  readonly files: AttemptFiles | undefined;
+  readonly exit: ExitResult | undefined;
+  readonly startError: RunError | null;
+  readonly cleanupError: string | undefined;
+  readonly undeliveredBytes: Partial<Record<StreamName, number>>;
+  readonly signal: AbortSignal;
+}): Promise<FinishReport> {
+  const { spec, state, files, exit } = options;
+  const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
+  const products: Products =
+    files !== undefined && endedWell
+      ? await readProducts(files, resolve(spec.workingDir), options.signal)
+      : { ok: true, outputs: null, datasets: [] };
+  const outcome = judgeOutcome({
+    command: spec.command,
+    exit,
+    startError: options.startError,
+    cancelRequested: state.cancelRequested,
+    partitioned: state.partitioned,
+    products,
+    logTail: files !== undefined && !endedWell ? await readLogTail(files.output) : '',
+  });
+  return {
+    kind: 'finished',
+    attemptId: spec.attemptId,
+    epoch: spec.epoch,
+    token: state.token,
+    ...outcome,
+    datasets: [...outcome.datasets],
+    at: exit?.kind === 'exited' ? Math.max(exit.endedAtMs, state.startedAtMs ?? 0) : Date.now(),
+    cleanupError: options.cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
+    undeliveredBytes: options.undeliveredBytes,
+  };
+}
+
+/** The same end without what the program wrote, for a server that refuses the report as it is. */
+export function withoutProducts(report: FinishReport, why: string): FinishReport {
+  const message = `the server refused the report of the end: ${why}`.slice(0, MAX_REFUSAL);
+  const error = report.error ?? { code: 'report_refused', message };
+  const outcome = report.outcome === 'completed' ? 'failed' : report.outcome;
+  return { ...report, outcome, error, outputs: null, datasets: [] };
+}
+
+const MAX_CLEANUP_ERROR = 10_000;
+const MAX_REFUSAL = 2000;

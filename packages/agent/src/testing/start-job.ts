@@ -1,0 +1,31 @@
+import { mkdirSync } from 'node:fs';
+import { type AttemptFiles, type AttemptSpec, attemptFiles, newId } from '@trainyard/protocol';
+import type { StartContext } from '../executor.ts';
+import { payloadEnvironment } from '../payload-environment.ts';
+
+/** What an executor needs to start a command in a directory of its own below `root`. */
+export function startContext(
+  root: string,
+  command: AttemptSpec['command'],
+  options: { env?: Record<string, string>; workingDir?: string } = {},
+): StartContext {
+  const spec: AttemptSpec = {
+    attemptId: newId('att'),
+    runId: newId('run'),
+    rootId: 'run_root',
+    stage: 'train',
+    number: 1,
+    epoch: 1,
+    executor: 'local',
+    command,
+    workingDir: options.workingDir ?? root,
+    env: options.env ?? {},
+    params: {},
+    gpus: 0,
+    graceMs: 1000,
+  };
+  const files: AttemptFiles = attemptFiles(`${root}/${spec.attemptId}`, spec.runId);
+  mkdirSync(files.metricsDir, { recursive: true });
+  const env = payloadEnvironment({ agentEnv: process.env, spec, files, gpuIds: undefined });
+  return { files, spec, env, workingDir: spec.workingDir };
+}
