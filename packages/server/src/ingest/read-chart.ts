@@ -50,6 +50,7 @@ export function readChart(database: Database, request: ChartRequest): Promise<Ch
     if (series.length > MAX_CHART_SERIES) throw tooManySeries(series.length);
     if (series.length === 0) return [];
     const range = stepRange(series, request);
+    if (range.firstStep > range.lastStep) return [];
     const width = bucketWidth(range.firstStep, range.lastStep, Math.min(request.buckets, MAX_CHART_BUCKETS));
     const summaries = await chunkSummaries(
       client,
@@ -115,10 +116,10 @@ function stepRange(series: readonly SeriesRow[], request: ChartRequest): StepRan
     firstStep = Math.min(firstStep, each.firstStep);
     lastStep = Math.max(lastStep, each.lastStep);
   }
-  const first = Math.max(firstStep, request.firstStep ?? 0);
-  const last = Math.min(lastStep, request.lastStep ?? Number.MAX_SAFE_INTEGER);
-  // An empty range finds no chunk, but it must be a range.
-  return { firstStep: first, lastStep: Math.max(first, last) };
+  return {
+    firstStep: Math.max(firstStep, request.firstStep ?? 0),
+    lastStep: Math.min(lastStep, request.lastStep ?? Number.MAX_SAFE_INTEGER),
+  };
 }
 
 function tooManySeries(count: number): TrainyardError {
