@@ -1,0 +1,192 @@
+import type { Run, StatusCounts } from '@trainyard/protocol';
+import { type ReactNode, useState } from 'react';
+import ChartsPanel from '../charts/charts-panel.tsx';
+import { Icon } from '../design/icons.tsx';
+import { Split } from '../design/split.tsx';
+import { useWide } from '../design/wide.ts';
+import DagView from '../graph/dag-view.tsx';
+import { StageTable } from '../graph/stage-table.tsx';
+import LogPanel from '../log/log-panel.tsx';
+import type { SearchChange } from '../routes/run-page.tsx';
+import type { RunSearch, RunTab } from '../routes/search.ts';
+import { texts } from '../texts.ts';
+import { EventsPanel } from './events-panel.tsx';
+import { Inspector } from './inspector.tsx';
+import type { RunModel } from './run-model.ts';
+import { SourcePanel } from './source-panel.tsx';
+
+interface PanesProps {
+  readonly model: RunModel;
+  readonly counts: ReadonlyMap<string, StatusCounts>;
+  readonly selected: Run;
+  readonly search: RunSearch;
+  readonly onSelect: (id: string | undefined) => void;
+  readonly onChange: (change: SearchChange) => void;
+}
+
+/**
+ * Graph, details, charts and log: all four side by side on a wide window, below each other on a narrow one,
+ * or a single one in full when its tab is chosen.
+ */
+export function RunPanes(props: PanesProps) {
+  const wide = useWide();
+  const tab = props.search.tab ?? 'overview';
+  const pane = (name: keyof typeof PANES) => <Pane key={name} name={name} single={false} {...props} />;
+  if (tab !== 'overview') {
+    return (
+      <div className="flex h-[calc(100dvh-var(--head,132px))] min-h-72 flex-1 p-2">
+        <Pane name={tab} single {...props} />
+      </div>
+    );
+  }
+  if (!wide) {
+    return (
+      <div className="flex flex-col gap-2 p-2">
+        {(['graph', 'details', 'charts', 'log'] as const).map((name) => (
+          <div key={name} className={`flex ${name === 'details' ? 'max-h-[70dvh]' : 'h-[60dvh] min-h-72'}`}>
+            {pane(name)}
+          </div>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <div className="flex h-[calc(100dvh-132px)] min-h-[480px] flex-1 p-2">
+      <Split
+        direction="column"
+        storageKey="split.rows"
+        initial={0.5}
+        label={texts.run.splitRows}
+        first={
+          <Split
+            direction="row"
+            storageKey="split.top"
+            initial={0.62}
+            label={texts.run.splitColumns}
+            first={pane('graph')}
+            second={pane('details')}
+          />
+        }
+        second={
+          <Split
+            direction="row"
+            storageKey="split.bottom"
+            initial={0.5}
+            label={texts.run.splitColumns}
+            first={pane('charts')}
+            second={pane('log')}
+          />
+        }
+      />
+    </div>
+  );
+}
+
+const PANES = {
+  graph: GraphPane,
+  details: DetailsPane,
+  charts: ({ model, selected }: PanesProps) => <ChartsPanel model={model} run={selected} />,
+  log: ({ model, selected, search, onChange }: PanesProps) => (
+    <LogPanel
+      model={model}
+      run={selected}
+      attempt={search.attempt}
+      onAttempt={(attempt) => onChange({ attempt })}
+    />
+  ),
+  events: ({ model, selected }: PanesProps) => <EventsPanel rootId={model.rootId} run={selected} />,
+  source: ({ model }: PanesProps) => <SourcePanel rootId={model.rootId} />,
+};
+
+function Pane({ name, single, ...props }: PanesProps & { name: keyof typeof PANES; single: boolean }) {
+  const Content = PANES[name];
+  return (
+    <div className="card relative flex h-full w-full min-w-0 overflow-hidden" data-pane={name}>
+      <Content {...props} />
+      {!single && name !== 'details' && (
+        <MaximiseButton name={name} onClick={() => props.onChange({ tab: name })} />
+      )}
+    </div>
+  );
+}
+
+function MaximiseButton({ name, onClick }: { name: RunTab; onClick: () => void }) {
+  const label = texts.run.maximise(texts.run.tabs[name]);
+  // In the lower right corner it covers neither titles nor the newest log line's beginning.
+  return (
+    <button
+      type="button"
+      className="btn btn-icon absolute top-1.5 right-2 z-20 opacity-0 focus-visible:opacity-100 [[data-pane]:hover>&]:opacity-100"
+      aria-label={label}
+      title={label}
+      onClick={onClick}
+    >
+      <Icon name="maximise" size={14} />
+    </button>
+  );
+}
+
+function GraphPane(props: PanesProps) {
+  const { model, counts, selected, search, onSelect, onChange } = props;
+  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const asTable = search.view === 'table';
+  const selectedId = selected.id === model.rootId ? undefined : selected.id;
+  const toggle = (id: string) => {
+    const next = new Set(closed);
+    if (!next.delete(id)) next.add(id);
+    setClosed(next);
+  };
+  return (
+    <div className="relative h-full w-full">
+      {asTable ? (
+        <StageTable
+          model={model}
+          counts={counts}
+          selectedId={selectedId}
+          closed={closed}
+          onToggle={toggle}
+          onSelect={onSelect}
+        />
+      ) : (
+        <DagView model={model} counts={counts} selectedId={selectedId} onSelect={onSelect} />
+      )}
+      <ViewSwitch asTable={asTable} onChange={(table) => onChange({ view: table ? 'table' : undefined })} />
+    </div>
+  );
+}
+
+function ViewSwitch({ asTable, onChange }: { asTable: boolean; onChange: (table: boolean) => void }) {
+  const option = (table: boolean, word: string): ReactNode => (
+    <button
+      type="button"
+      aria-pressed={asTable === table}
+      className={`rounded px-2 py-0.5 ${asTable === table ? 'bg-selected font-semibold' : 'text-muted hover:text-ink'}`}
+      onClick={() => onChange(table)}
+    >
+      {word}
+    </button>
+  );
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset draws a frame of its own.
+    <div
+      role="group"
+      aria-label={texts.graph.viewLabel}
+      className={`card absolute z-10 flex gap-0.5 p-0.5 text-[12px] ${asTable ? 'top-1.5 right-12' : 'top-2 left-2'}`}
+    >
+      {option(false, texts.graph.asGraph)}
+      {option(true, texts.graph.asTable)}
+    </div>
+  );
+}
+
+function DetailsPane({ model, counts, selected, onSelect, onChange }: PanesProps) {
+  return (
+    <Inspector
+      model={model}
+      run={selected}
+      counts={counts.get(selected.id)}
+      onSelect={onSelect}
+      onShowLog={(attempt) => onChange({ attempt, tab: 'log' })}
+    />
+  );
+}

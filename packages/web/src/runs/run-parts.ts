@@ -1,0 +1,37 @@
+import { useQuery } from '@tanstack/react-query';
+import { isTerminalRunStatus, type Run } from '@trainyard/protocol';
+import { api } from '../live/services.ts';
+
+/** Attempts of a job, oldest first. Read again whenever the job's status changes. */
+export function useAttempts(run: Run) {
+  return useQuery({
+    queryKey: ['run-parts', run.id, 'attempts'],
+    queryFn: ({ signal }) => api.listAttempts(run.id, { signal }),
+    enabled: run.kind !== 'pipeline',
+  });
+}
+
+/** Dataset versions that a run and those below it read or wrote. */
+export function useDatasets(run: Run) {
+  return useQuery({
+    queryKey: ['run-parts', run.id, 'datasets'],
+    queryFn: ({ signal }) => api.listRunDatasets(run.id, { signal }),
+    refetchInterval: isTerminalRunStatus(run.status) ? false : 10_000,
+  });
+}
+
+export function useAgents() {
+  return useQuery({
+    queryKey: ['agents'],
+    queryFn: ({ signal }) => api.listAgents({ signal }),
+    refetchInterval: 5000,
+  });
+}
+
+export function useDefinition(id: string) {
+  return useQuery({
+    queryKey: ['definition', id],
+    queryFn: ({ signal }) => api.getDefinition(id, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}

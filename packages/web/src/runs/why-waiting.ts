@@ -1,0 +1,45 @@
+import { type AgentInfo, isSuccessfulRunStatus, isTerminalRunStatus, type Run } from '@trainyard/protocol';
+import { texts } from '../texts.ts';
+import { dependenciesOf, type RunModel } from './run-model.ts';
+
+/** Why a run does not run yet, in one sentence; `undefined` for one that runs or has ended. */
+export function whyWaiting(model: RunModel, run: Run, agents: readonly AgentInfo[]): string | undefined {
+  switch (run.status) {
+    case 'pending':
+      return whyPending(model, run);
+    case 'queued':
+      return whyQueued(agents);
+    case 'starting':
+      return texts.details.whyStarting;
+    case 'waiting':
+      return run.reason ?? texts.details.whyWaiting;
+    default:
+      return undefined;
+  }
+}
+
+function whyPending(model: RunModel, run: Run): string {
+  const open = dependenciesOf(model, run).filter(
+    (other) => !(isTerminalRunStatus(other.status) && isSuccessfulRunStatus(other.status)),
+  );
+  if (open.length > 0) {
+    const named = open
+      .slice(0, 5)
+      .map((other) => `${other.name} (${texts.status[other.status].toLowerCase()})`);
+    const more = open.length > 5 ? ` +${open.length - 5}` : '';
+    return texts.details.whyDependencies(named.join(', ') + more);
+  }
+  const parent = run.parentId === null ? undefined : model.runs.get(run.parentId);
+  if (parent !== undefined && parent.startedAt === null) {
+    return texts.details.whyParent(parent.path || parent.name);
+  }
+  return texts.details.whyRoom;
+}
+
+function whyQueued(agents: readonly AgentInfo[]): string {
+  const online = agents.filter((agent) => agent.online);
+  if (online.length === 0) return texts.details.whyAgentNone;
+  const busy = online.reduce((sum, agent) => sum + agent.busySlots, 0);
+  const slots = online.reduce((sum, agent) => sum + agent.slots, 0);
+  return busy >= slots ? texts.details.whyAgentFull(busy, slots) : texts.details.whyAgent;
+}
