@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -13,6 +12,7 @@ import {
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { TrainyardError } from '@trainyard/protocol';
+import { draftPath } from './cache-directory.ts';
 
 /** One set of PostgreSQL programs of the same version. */
 export interface PostgresBinaries {
@@ -91,7 +91,7 @@ export function copyBinaries(binaries: PostgresBinaries, directory: string): Pos
   if (binaries.nativeDirectory === undefined) return binaries;
   const target = join(directory, `pg-native-${binaries.version}-${process.platform}-${process.arch}`);
   if (!existsSync(join(target, 'bin', 'postgres'))) {
-    const draft = `${target}.${randomBytes(6).toString('hex')}`;
+    const draft = draftPath(target);
     mkdirSync(draft, { recursive: true, mode: 0o755 });
     try {
       cpSync(binaries.nativeDirectory, draft, { recursive: true, verbatimSymlinks: true });

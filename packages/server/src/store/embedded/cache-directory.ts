@@ -1,6 +1,10 @@
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+
+/** Making a draft takes seconds. */
+const STALE_DRAFT_MS = 3_600_000;
 
 /**
  * Directory for things that can be made again at any time: `trainyard` below the cache directory of the
@@ -18,6 +22,21 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
   } catch {
     return undefined;
   }
+}
+
+/**
+ * A new name beside `target`, under which something is made that then gets its own name in one step. Drafts
+ * of processes that were killed meanwhile are removed.
+ */
+export function draftPath(target: string): string {
+  const directory = dirname(target);
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(`${basename(target)}.`)) continue;
+    const path = join(directory, name);
+    const changedAt = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (Date.now() - changedAt > STALE_DRAFT_MS) rmSync(path, { recursive: true, force: true });
+  }
+  return `${target}.${randomBytes(6).toString('hex')}`;
 }
 
 function cacheHome(environment: NodeJS.ProcessEnv): string {

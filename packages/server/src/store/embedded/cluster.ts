@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TrainyardError } from '@trainyard/protocol';
 import { checkProgramsRun } from './binaries.ts';
-import { cacheDirectory } from './cache-directory.ts';
+import { cacheDirectory, draftPath } from './cache-directory.ts';
 import { checkClusterVersion, type DataDirectory, existingCluster } from './data-directory.ts';
 import { diskSpaceHint } from './disk-space.ts';
 import { chownTree, type Placement } from './placement.ts';
@@ -136,7 +136,7 @@ async function draftTemplate(
 ): Promise<(() => Promise<void>) | undefined> {
   // Another user, who would have to flush it, cannot enter the cache of root.
   if (placement.runAs.kind === 'user') return undefined;
-  const draft = `${template}.${randomBytes(6).toString('hex')}`;
+  const draft = draftPath(template);
   const abandon = (): void => rmSync(draft, { recursive: true, force: true });
   try {
     await execute('cp', ['-R', clusterDirectory, draft]);

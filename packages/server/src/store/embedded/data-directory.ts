@@ -89,13 +89,13 @@ export function checkClusterVersion(clusterDirectory: string, expectedMajor: num
 }
 
 /**
- * A directory for sockets whose path is short enough: `preferred`, or else a new one (0700) for temporary
- * files, which the caller has to remove.
+ * Where the sockets go: undefined when the paths below the data directory are short enough, else a new
+ * directory (0700) for temporary files, which the caller has to remove.
  */
-export function socketDirectoryFor(preferred: string): { path: string; temporary: boolean } {
-  if (fits(preferred)) return { path: preferred, temporary: false };
-  const base = fits(join(tmpdir(), 'trainyard-XXXXXX')) ? tmpdir() : '/tmp';
-  return { path: mkdtempSync(join(base, 'trainyard-')), temporary: true };
+export function temporarySocketDirectory(dataDirectory: string): string | undefined {
+  if (fits(join(dataDirectory, 'run'))) return undefined;
+  const base = fits(join(tmpdir(), 'trainyard-XXXXXX', 'run')) ? tmpdir() : '/tmp';
+  return mkdtempSync(join(base, 'trainyard-'));
 }
 
 function fits(directory: string): boolean {

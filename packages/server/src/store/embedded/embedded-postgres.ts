@@ -5,7 +5,7 @@ import { TrainyardError } from '@trainyard/protocol';
 import { askPostmaster } from './ask-postmaster.ts';
 import { locateEmbeddedBinaries, type PostgresBinaries } from './binaries.ts';
 import { type Cluster, openCluster } from './cluster.ts';
-import { type DataDirectory, openDataDirectory, socketDirectoryFor } from './data-directory.ts';
+import { type DataDirectory, openDataDirectory, temporarySocketDirectory } from './data-directory.ts';
 import { diskSpaceHint } from './disk-space.ts';
 import { clearFormerPostmaster } from './former-postmaster.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
@@ -79,22 +79,22 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = options.binaries ?? locateEmbeddedBinaries();
   const directory = openDataDirectory(options.dataDir);
-  const sockets = socketDirectoryFor(directory.path);
+  const temporary = temporarySocketDirectory(directory.path);
   const cleanUps: (() => void | Promise<void>)[] = [];
   const cleanUp = async (): Promise<void> => {
     for (const step of cleanUps.splice(0).reverse()) await step();
   };
   try {
-    if (sockets.temporary) cleanUps.push(() => rmSync(sockets.path, { recursive: true, force: true }));
+    if (temporary !== undefined) cleanUps.push(() => rmSync(temporary, { recursive: true, force: true }));
     const ownership = await acquireOwnership({
       directory: directory.path,
-      socketDirectory: sockets.path,
-      temporaryDirectory: sockets.temporary ? sockets.path : undefined,
+      socketDirectory: temporary ?? directory.path,
+      temporaryDirectory: temporary,
     });
     cleanUps.push(() => ownership.release());
     const log = openLogFile(directory.logPath);
     cleanUps.push(() => log.close());
-    return await startOwned({ options, binaries, directory, ownership, log, cleanUps, cleanUp });
+    return await startOwned({ options, binaries, directory, temporary, ownership, log, cleanUp });
   } catch (error) {
     await cleanUp();
     throw error;
@@ -107,8 +107,8 @@ interface OwnedStart {
   readonly directory: DataDirectory;
   readonly ownership: Ownership;
   readonly log: LogFile;
-  /** What to undo, in reverse order, when the database is stopped or does not start. */
-  readonly cleanUps: (() => void | Promise<void>)[];
+  /** Directory for sockets if the data directory's path is too long for them. */
+  readonly temporary: string | undefined;
   readonly cleanUp: () => Promise<void>;
 }
 
@@ -119,11 +119,10 @@ async function startOwned(owned: OwnedStart): Promise<EmbeddedPostgres> {
   const durable = options.settings?.['fsync'] !== 'off';
   const cluster = await openCluster({ directory, placement, durable });
   if (cluster.created) say(`created the embedded database in ${cluster.directory}`);
-  const sockets = prepareSocketDirectory(placement);
-  if (sockets.temporary) owned.cleanUps.push(() => rmSync(sockets.path, { recursive: true, force: true }));
+  const sockets = prepareSocketDirectory(placement, owned.temporary);
   const settings = serverSettings({
     major: placement.binaries.major,
-    socketDirectory: sockets.path,
+    socketDirectory: sockets,
     ownerId: ownership.id,
     overrides: options.settings ?? {},
   });
@@ -134,13 +133,13 @@ async function startOwned(owned: OwnedStart): Promise<EmbeddedPostgres> {
     log,
     say,
     directory,
-    sockets: sockets.path,
+    sockets,
     id: ownership.id,
   });
   postmaster.unref();
   let stopped: Promise<void> | undefined;
   return {
-    connection: { host: sockets.path, port: SOCKET_PORT, user: DATABASE_USER, database: DATABASE_NAME },
+    connection: { host: sockets, port: SOCKET_PORT, user: DATABASE_USER, database: DATABASE_NAME },
     exited: postmaster.exited,
     stop: () => {
       stopped ??= postmaster.stop().then(owned.cleanUp);
@@ -238,11 +237,15 @@ function notOnDiskError(params: Launch, fault: Error): TrainyardError {
 }
 
 /** The socket's directory, which keeps everybody else out, given to the user PostgreSQL runs as. */
-function prepareSocketDirectory(placement: Placement): { path: string; temporary: boolean } {
-  const sockets = socketDirectoryFor(join(placement.stateDirectory, 'run'));
-  mkdirSync(sockets.path, { recursive: true, mode: 0o700 });
-  chmodSync(sockets.path, 0o700);
+function prepareSocketDirectory(placement: Placement, temporary: string | undefined): string {
+  const path = join(temporary ?? placement.stateDirectory, 'run');
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  chmodSync(path, 0o700);
   const { uid, gid } = placement.runAs.ids;
-  if (uid !== undefined && gid !== undefined) chownSync(sockets.path, uid, gid);
-  return sockets;
+  if (uid !== undefined && gid !== undefined) {
+    chownSync(path, uid, gid);
+    // That user must be able to pass through.
+    if (temporary !== undefined) chmodSync(temporary, 0o711);
+  }
+  return path;
 }

@@ -29,7 +29,7 @@ const MAX_ROUNDS = 100;
  * and never removed while it is the highest, so of two processes that find the same dead owner exactly one
  * can create the next number, and one that comes late with an old number sees the higher one and gives up.
  *
- * @param params.socketDirectory where the socket is made; short, see `socketDirectoryFor`.
+ * @param params.socketDirectory where the socket is made; short, see `temporarySocketDirectory`.
  * @param params.temporaryDirectory removed by a later owner if this one dies without releasing.
  * @throws TrainyardError EMBEDDED_DATABASE_IN_USE when the owner is alive.
  */
