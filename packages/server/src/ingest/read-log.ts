@@ -89,12 +89,13 @@ export async function readLogLines(
     const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
     const atEnd = ended && from + bytes.length === size;
     const cut = cutLines(bytes, from, { most, seeking, atEnd });
-    const found = cut.lines.length > 0 || bytes.length >= MAX_LINE_BYTES || to === size;
+    const found = cut.lines.length > 0 || bytes.length > MAX_LINE_BYTES || to === size;
     if (found || bytes.length < to - from) {
       const lines = cut.lines.map((line) => ({ ...line, time: timeAt(pieces, line.offset) }));
       return { lines, nextOffset: cut.nextOffset, size };
     }
-    wanted = MAX_LINE_BYTES;
+    // With one byte more, so that a cut can see whether it would part a character.
+    wanted = MAX_LINE_BYTES + 1;
   }
 }
 
@@ -140,7 +141,7 @@ function cutLines(
   while (lines.length < options.most && at < bytes.length) {
     const newline = bytes.indexOf(NEWLINE, at);
     const whole = newline >= 0 && newline - at <= MAX_LINE_BYTES;
-    if (!whole && !options.atEnd && bytes.length - at < MAX_LINE_BYTES) break;
+    if (!whole && !options.atEnd && bytes.length - at <= MAX_LINE_BYTES) break;
     const end = whole ? newline : Math.min(bytes.length, characterBegin(bytes, at + MAX_LINE_BYTES));
     lines.push({ offset: base + at, text: bytes.toString('utf8', at, end) });
     at = whole ? end + 1 : end;
