@@ -76,7 +76,7 @@ export class ClaimLoop {
         free: Math.min(free, MAX_FREE),
         freeGpus,
         held: held(),
-        waitMs,
+        waitMs: settling.length > 0 ? 0 : waitMs,
       };
       const askedAtMs = performance.now();
       const work = await claim(body, call.signal);

@@ -46,6 +46,7 @@ export class AgentPeer {
   /** Free slots in the newest claim. */
   lastFree: number | undefined;
   appends = 0;
+  maxAppendBytes = 1024 * 1024;
   readonly #queue: string[] = [];
   readonly #byRequest = new Map<string, string[]>();
   readonly #waiting = new Set<() => void>();
@@ -241,7 +242,7 @@ export class AgentPeer {
     if (attempt === undefined) throw new TrainyardError('NOT_FOUND', attemptId);
     if (attempt.token !== token) throw new TrainyardError('UNAUTHENTICATED', 'wrong token');
     if (attempt.fenced) throw new TrainyardError('ATTEMPT_FENCED', 'fenced');
-    if (bytes.length > 1024 * 1024) throw new TrainyardError('TOO_LARGE', `${bytes.length}`);
+    if (bytes.length > this.maxAppendBytes) throw new TrainyardError('TOO_LARGE', `${bytes.length}`);
     this.appends += 1;
     const size = attempt.sizes[stream];
     if (offset > size) throw new TrainyardError('STREAM_GAP', 'gap', { details: { size } });

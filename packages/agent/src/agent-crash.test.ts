@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readIdentityFile } from './process-identity.ts';
+import { listProcesses } from './process-table.ts';
+import { AgentPeer, finishOf, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
+import { eventually } from './testing/eventually.ts';
+
+let peer: AgentPeer;
+let dataDir: string;
+const children = new Set<ChildProcess>();
+
+beforeEach(async () => {
+  peer = new AgentPeer();
+  await peer.listen();
+  dataDir = await mkdtemp(join(tmpdir(), 'trainyard-crash-'));
+});
+
+afterEach(async () => {
+  for (const child of children) await kill(child);
+  await peer.close();
+  for (const { attemptId, pid } of await listProcesses()) {
+    if (attemptId !== undefined && peer.attempts.has(attemptId)) process.kill(pid, 'SIGKILL');
+  }
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+async function startAgent(): Promise<ChildProcess> {
+  const program = join(import.meta.dirname, 'testing/agent-process.ts');
+  const child = spawn(process.execPath, [program, peer.url, dataDir], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  children.add(child);
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += String(chunk);
+  });
+  await eventually('agent is ready', () => output.includes('ready'));
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  children.delete(child);
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+}
+
+const fileOf = (attempt: PeerAttempt, name: string) =>
+  join(dataDir, 'attempts', attempt.spec.attemptId, name);
+const logOf = (attempt: PeerAttempt) => streamOf(attempt, 'log').toString();
+
+test('kill -9 of the agent does not disturb the program; the next agent delivers the rest', async () => {
+  const count = 'i=0; while [ $i -lt 40 ]; do echo line $i; i=$((i+1)); sleep 0.05; done; exit 5';
+  let agent = await startAgent();
+  const job = peer.submit({ command: count });
+  await eventually('some lines', () => logOf(job).includes('line 2\n'));
+  const program = readIdentityFile(fileOf(job, 'pid'));
+  for (const line of ['line 12\n', 'line 24\n']) {
+    await kill(agent);
+    await eventually('the program goes on', () =>
+      readFileSync(fileOf(job, 'output.log'), 'utf8').includes(line),
+    );
+    agent = await startAgent();
+  }
+  const finish = await eventually('finish', () => finishOf(job));
+  expect(finish).toMatchObject({ outcome: 'failed', exitCode: 5 });
+  expect(readIdentityFile(fileOf(job, 'pid'))).toEqual(program);
+  expect(logOf(job)).toBe(Array.from({ length: 40 }, (_, i) => `line ${i}\n`).join(''));
+});
+
+test('a program that ends while no agent runs is reported by the next one', async () => {
+  const agent = await startAgent();
+  const job = peer.submit({ command: 'echo ready; sleep 0.5; echo \'{"a":1}\' > "$TRAINYARD_OUTPUTS"' });
+  await eventually('ready', () => logOf(job).includes('ready'));
+  await kill(agent);
+  await eventually('exit file', () => existsSync(fileOf(job, 'exit.json')));
+  await startAgent();
+  expect(await eventually('finish', () => finishOf(job))).toMatchObject({
+    outcome: 'completed',
+    outputs: { a: 1 },
+  });
+});
+
+test('a program that was killed with agent and supervisor has vanished', async () => {
+  const agent = await startAgent();
+  const job = peer.submit({ command: 'echo ready; exec sleep 60' });
+  await eventually('ready', () => logOf(job).includes('ready'));
+  await kill(agent);
+  process.kill(readIdentityFile(join(fileOf(job, 'pid.lock'), 'supervisor'))!.pid, 'SIGKILL');
+  process.kill(readIdentityFile(fileOf(job, 'pid'))!.pid, 'SIGKILL');
+  await startAgent();
+  const finish = await eventually('finish', () => finishOf(job));
+  expect(finish).toMatchObject({ outcome: 'failed', exitCode: null, error: { code: 'process_vanished' } });
+});
+
+test('the next agent cancels what was to be cancelled while none ran', async () => {
+  const agent = await startAgent();
+  const job = peer.submit({
+    graceMs: 300,
+    command: 'trap "" TERM; echo ready; while :; do sleep 0.05; done',
+  });
+  await eventually('ready', () => logOf(job).includes('ready'));
+  await kill(agent);
+  peer.command(job, 'cancel');
+  await startAgent();
+  expect(await eventually('finish', () => finishOf(job))).toMatchObject({
+    outcome: 'cancelled',
+    signal: 'SIGKILL',
+  });
+  const left = (await listProcesses()).filter(({ attemptId }) => attemptId === job.spec.attemptId);
+  expect(left).toEqual([]);
+});
