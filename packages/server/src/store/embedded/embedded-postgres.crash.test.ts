@@ -9,6 +9,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgre
 import { openLogFile } from './log-file.ts';
 import { choosePlacement } from './placement.ts';
 import { spawnPostmaster } from './postmaster.ts';
+import { readPostmasterFile } from './postmaster-file.ts';
 import { serverSettings } from './settings.ts';
 import {
   holdDatabase,
@@ -141,6 +142,7 @@ describe('a database whose parent is killed', () => {
       settings,
       log,
     });
+    await waitUntil(() => readPostmasterFile(join(dataDir, 'cluster'))?.ready === true, 10_000);
     await expect(start()).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_IN_USE' });
     expect(byHand.exit()).toBeUndefined();
     await byHand.stop();

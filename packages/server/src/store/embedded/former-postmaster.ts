@@ -11,10 +11,12 @@ const POLL_MS = 20;
 
 /** A former server is stopped by its own watchdog; only if that is gone too do we press, step by step. */
 const PRESSURE: readonly { readonly afterMs: number; readonly signal: NodeJS.Signals }[] = [
-  { afterMs: 1_000, signal: 'SIGINT' },
+  { afterMs: 5_000, signal: 'SIGINT' },
   { afterMs: 7_000, signal: 'SIGQUIT' },
   { afterMs: 12_000, signal: 'SIGKILL' },
 ];
+/** One that still serves after this time got no request to stop, so its watchdog is gone. */
+const SERVING_PATIENCE_MS = 1_000;
 const GIVE_UP_AFTER_MS = 30_000;
 
 /**
@@ -37,32 +39,41 @@ export async function clearFormerPostmaster(params: {
     const file = readPostmasterFile(clusterDirectory);
     if (file === undefined) return;
     const present = await findProcesses(file, clusterDirectory);
-    if (present === 'by hand') throw inUseError(params.directory, file.pid);
-    if (present.length === 0) {
+    if (present.byHand) throw inUseError(params.directory, file.pid);
+    if (present.pids.length === 0) {
       removeLockFiles(file, clusterDirectory);
       return;
     }
     const waitedMs = performance.now() - begin;
-    if (waitedMs > GIVE_UP_AFTER_MS) throw stuckError(params.directory, present);
+    if (waitedMs > GIVE_UP_AFTER_MS) throw stuckError(params.directory, present.pids);
     const pressure = PRESSURE[step];
-    if (pressure !== undefined && waitedMs > pressure.afterMs) {
+    const patienceMs = step === 0 && present.serving ? SERVING_PATIENCE_MS : pressure?.afterMs;
+    if (pressure !== undefined && patienceMs !== undefined && waitedMs > patienceMs) {
       step += 1;
       params.log(`a former database server (process ${file.pid}) does not stop; sending ${pressure.signal}`);
-      press(present, file.pid, pressure.signal);
+      press(present.pids, file.pid, pressure.signal);
     }
     await delay(POLL_MS);
   }
 }
 
-/** Pids that work on the cluster, the postmaster's among them if it is alive. */
-async function findProcesses(file: PostmasterFile, clusterDirectory: string): Promise<number[] | 'by hand'> {
+interface Present {
+  /** Pids that work on the cluster, the postmaster's among them if it is alive. */
+  readonly pids: readonly number[];
+  readonly serving: boolean;
+  /** It was not started by a Trainyard server. */
+  readonly byHand: boolean;
+}
+
+async function findProcesses(file: PostmasterFile, clusterDirectory: string): Promise<Present> {
   const answer =
     file.socketDirectory === '' ? undefined : await askPostmaster(file.socketDirectory, file.port);
   if (answer?.kind === 'serving' && answer.dataDirectory === clusterDirectory) {
-    return answer.ownerId === undefined ? 'by hand' : [file.pid];
+    return { pids: [file.pid], serving: true, byHand: answer.ownerId === undefined };
   }
-  if (process.platform === 'linux') return processesIn(clusterDirectory);
-  return isPostgres(file.pid) ? [file.pid] : [];
+  const onLinux = process.platform === 'linux';
+  const pids = onLinux ? processesIn(clusterDirectory) : isPostgres(file.pid) ? [file.pid] : [];
+  return { pids, serving: false, byHand: false };
 }
 
 /** On Linux each process of a server can be told by its working directory, which is the cluster. */
