@@ -59,7 +59,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
   const batcher = new MicroBatcher<ParsedReport, ReportResult>({
     maxItems: REPORTS_PER_TRANSACTION,
     write: async (reports) => {
-      const results = await takeReports(kysely, reports);
+      const results = await takeReports(database.pool, reports);
       bus.emit('inbox');
       return results;
     },
@@ -113,7 +113,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
           const assignments =
             request.free === 0
               ? []
-              : await claimAttempts(kysely, {
+              : await claimAttempts(database.pool, {
                   agentId: agent.id,
                   queues: agent.queues,
                   requestId: request.requestId,

@@ -8,7 +8,8 @@ import {
   type HeldAttempt,
   isTerminalAttemptStatus,
 } from '@trainyard/protocol';
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Kysely, sql } from 'kysely';
+import type pg from 'pg';
 import { newSecretToken } from '../auth/secret-token.ts';
 import type { Schema } from '../store/schema.ts';
 
@@ -20,29 +21,73 @@ export interface ClaimRequest {
   readonly freeGpus: number;
 }
 
-interface ClaimableRow {
-  id: string;
-  root_id: string;
-  node_index: number;
-  number: number;
-  gpus: number;
-  spec: AttemptSpec;
+interface ClaimedRow {
+  readonly spec: AttemptSpec;
+  /** Which of the tokens that came with the call the attempt got, from 1. */
+  readonly token_number: number;
 }
 
-/**
- * Gives an agent up to `free` attempts, by priority and then by age, in one transaction. A repeat with the
- * same request id gets the same attempts with new tokens: its first answer was lost.
- */
-export async function claimAttempts(db: Kysely<Schema>, request: ClaimRequest): Promise<Assignment[]> {
-  return db.transaction().execute(async (trx) => {
-    const repeated = await attemptsOfRequest(trx, request);
-    const rows = repeated.length > 0 ? repeated : fitGpus(await pick(trx, request), request.freeGpus);
-    if (rows.length === 0) return [];
-    const tokens = rows.map((row) => ({ row, ...newSecretToken('tya') }));
-    await lease(trx, request, tokens);
-    if (repeated.length === 0) await tellTrees(trx, request, rows);
-    return tokens.map(({ row, token }) => ({ spec: row.spec, token, leaseMs: AGENT_PROTOCOL.leaseMs }));
+/** Tokens are made before it is known how many attempts there are: at most so many in one call. */
+const MAX_PER_CLAIM = 256;
+
+// Picked attempts each fit the free GPUs alone; the running sum keeps those that fit together. A repeat
+// with the same request id gets the same attempts with new tokens: its first answer was lost.
+const CLAIM_SQL = `
+  with repeated as (
+    select id, gpus, priority, created_at from attempts
+    where claim_request = $2 and agent_id = $1 and status in ('leased', 'running', 'paused')
+  ), picked as (
+    select candidate.* from unnest($3::text[]) as wanted(queue)
+    cross join lateral (
+      select id, gpus, priority, created_at from attempts
+      where queue = wanted.queue and status = 'queued' and gpus <= $5
+      order by priority desc, created_at, id
+      limit $4 for update skip locked
+    ) as candidate
+    where not exists (select from repeated)
+  ), ordered as (
+    select id, row_number() over first_come as token_number, sum(gpus) over first_come as gpus_so_far
+    from (select * from repeated union all select * from picked) as both_kinds
+    window first_come as (order by priority desc, created_at, id)
+  ), claimed as (
+    update attempts a
+    set status = case when a.status = 'queued' then 'leased' else a.status end,
+        agent_id = $1, claim_request = $2, token_hash = t.hash,
+        claimed_at = coalesce(a.claimed_at, now()), lease_until = now() + $7 * interval '1 millisecond'
+    from ordered o join unnest($6::bytea[]) with ordinality as t(hash, number) on t.number = o.token_number
+    where a.id = o.id and (o.gpus_so_far <= $5 or exists (select from repeated)) and o.token_number <= $4
+    returning a.root_id, a.node_index, a.number, a.spec, o.token_number
+  ), told as (
+    insert into tree_inbox (root_id, event)
+    select root_id, jsonb_build_object(
+      'kind', 'claimed', 'node', node_index, 'attempt', number, 'at', $8::bigint, 'agent', $1)
+    from claimed where not exists (select from repeated) order by token_number
+  )
+  select spec, token_number::int from claimed order by token_number`;
+
+/** Gives an agent up to `free` attempts, by priority and then by age, in one statement. */
+export async function claimAttempts(pool: pg.Pool, request: ClaimRequest): Promise<Assignment[]> {
+  const free = Math.min(request.free, MAX_PER_CLAIM);
+  const tokens = Array.from({ length: free }, () => newSecretToken('tya'));
+  const { rows } = await pool.query<ClaimedRow>({
+    name: 'attempts-claim',
+    text: CLAIM_SQL,
+    values: [
+      request.agentId,
+      request.requestId,
+      request.queues,
+      free,
+      request.freeGpus,
+      tokens.map(({ hash }) => hash),
+      AGENT_PROTOCOL.leaseMs,
+      Date.now(),
+    ],
   });
+  return rows.map((row) => ({
+    spec: row.spec,
+    token: tokens[row.token_number - 1]!.token,
+    leaseMs: AGENT_PROTOCOL.leaseMs,
+  }));
 }
 
 /**
@@ -67,72 +112,6 @@ export async function commandsFor(
     const isActive = !isTerminalAttemptStatus(row.status);
     return isActive && row.is_cancel_requested && !cancelling ? [{ attemptId, epoch, action: 'cancel' }] : [];
   });
-}
-
-async function attemptsOfRequest(trx: Transaction<Schema>, request: ClaimRequest): Promise<ClaimableRow[]> {
-  const { rows } = await sql<ClaimableRow>`
-    select id, root_id, node_index, number, gpus, spec from attempts
-    where claim_request = ${request.requestId} and agent_id = ${request.agentId}
-      and status in ('leased', 'running', 'paused')
-    for update`.execute(trx);
-  return rows;
-}
-
-async function pick(trx: Transaction<Schema>, request: ClaimRequest): Promise<ClaimableRow[]> {
-  const { rows } = await sql<ClaimableRow & { priority: number; created_at: Date }>`
-    select candidate.* from unnest(${request.queues}::text[]) as wanted(queue)
-    cross join lateral (
-      select id, root_id, node_index, number, gpus, spec, priority, created_at from attempts
-      where queue = wanted.queue and status = 'queued' and gpus <= ${request.freeGpus}
-      order by priority desc, created_at, id
-      limit ${request.free} for update skip locked
-    ) as candidate
-    order by candidate.priority desc, candidate.created_at, candidate.id
-    limit ${request.free}`.execute(trx);
-  return rows;
-}
-
-/** Each picked attempt fits alone; together they must fit too. */
-function fitGpus(rows: readonly ClaimableRow[], freeGpus: number): ClaimableRow[] {
-  let left = freeGpus;
-  return rows.filter((row) => {
-    if (row.gpus > left) return false;
-    left -= row.gpus;
-    return true;
-  });
-}
-
-async function lease(
-  trx: Transaction<Schema>,
-  request: ClaimRequest,
-  tokens: readonly { row: ClaimableRow; hash: Buffer }[],
-): Promise<void> {
-  await sql`
-    update attempts a
-    set status = case when a.status = 'queued' then 'leased' else a.status end,
-        agent_id = ${request.agentId}, claim_request = ${request.requestId}, token_hash = x.hash,
-        claimed_at = coalesce(a.claimed_at, now()),
-        lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond'
-    from unnest(${tokens.map(({ row }) => row.id)}::text[], ${tokens.map(({ hash }) => hash)}::bytea[]) as x(id, hash)
-    where a.id = x.id`.execute(trx);
-}
-
-async function tellTrees(
-  trx: Transaction<Schema>,
-  request: ClaimRequest,
-  rows: readonly ClaimableRow[],
-): Promise<void> {
-  const facts = rows.map((row) => ({
-    root_id: row.root_id,
-    event: {
-      kind: 'claimed',
-      node: row.node_index,
-      attempt: row.number,
-      at: Date.now(),
-      agent: request.agentId,
-    },
-  }));
-  await insertFacts(trx, facts);
 }
 
 /** Puts facts into the inboxes of their trees, in this order. */

@@ -1,10 +1,9 @@
 import type { ReportResult, report as reportSchema } from '@trainyard/protocol';
-import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Pool, PoolClient } from 'pg';
 import type { z } from 'zod';
 import { hashToken } from '../auth/secret-token.ts';
+import { inTransaction } from '../ingest/transaction.ts';
 import type { Fact } from '../orchestrator/facts.ts';
-import type { Schema } from '../store/schema.ts';
-import { insertFacts } from './claim.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
 type Finished = Extract<ParsedReport, { kind: 'finished' }>;
@@ -25,28 +24,28 @@ interface AttemptRow {
  * authorised by the token of its own attempt. Repeats are answered ok and change nothing; reports of an
  * attempt that is over otherwise are fenced.
  */
-export async function takeReports(
-  db: Kysely<Schema>,
-  reports: readonly ParsedReport[],
-): Promise<ReportResult[]> {
-  return db.transaction().execute(async (trx) => {
-    const rows = await lockAttempts(trx, reports);
+export async function takeReports(pool: Pool, reports: readonly ParsedReport[]): Promise<ReportResult[]> {
+  return inTransaction(pool, 'read committed', async (client) => {
+    const rows = await lockAttempts(client, reports);
     const writes = new ReportWrites();
     const results = reports.map((report) => judge(report, rows.get(report.attemptId), writes));
-    await writes.flush(trx);
+    await writes.flush(client);
     return results;
   });
 }
 
 async function lockAttempts(
-  trx: Transaction<Schema>,
+  client: PoolClient,
   reports: readonly ParsedReport[],
 ): Promise<Map<string, AttemptRow>> {
   const ids = [...new Set(reports.map((report) => report.attemptId))];
   // One fixed order, so that two batches with the same attempts cannot wait for each other.
-  const { rows } = await sql<AttemptRow>`
-    select id, run_id, root_id, node_index, number, epoch, status, token_hash from attempts
-    where id = any(${ids}::text[]) order by id for update`.execute(trx);
+  const { rows } = await client.query<AttemptRow>({
+    name: 'attempts-lock',
+    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash from attempts
+      where id = any($1::text[]) order by id for update`,
+    values: [ids],
+  });
   return new Map(rows.map((row) => [row.id, row]));
 }
 
@@ -61,7 +60,7 @@ function judge(report: ParsedReport, row: AttemptRow | undefined, writes: Report
   if (!isActive)
     return report.kind !== 'finished' || report.outcome === row.status ? settled(row) : fenced(row);
   if (report.kind === 'progress') {
-    writes.progress.push({ id: row.id, progress: report.progress });
+    writes.progress(row, report.progress);
   } else if (report.kind === 'started') {
     if (row.status === 'leased') writes.start(row, report);
   } else {
@@ -87,16 +86,58 @@ function refused(attemptId: string, code: string, message: string): ReportResult
   return { attemptId, ok: false, code, message };
 }
 
-/** Gathers what a batch of reports changes; each kind of row is then written by one statement. */
+/** The columns of an attempt that reports fill; null leaves a column as it is. */
+interface AttemptUpdate {
+  readonly id: string;
+  status?: string;
+  pid?: number | null;
+  started_at?: string;
+  progress?: Record<string, unknown>;
+  exit_code?: number | null;
+  signal?: string | null;
+  error?: Finished['error'];
+  cleanup_error?: string | null;
+  undelivered?: Record<string, number> | null;
+  ended_at?: string;
+}
+
+// One row per attempt, whatever its reports of this batch are: two updates of one row in one statement
+// would leave it open which of them counts.
+const WRITE_SQL = `
+  with updated as (
+    update attempts a
+    set status = coalesce(x.status, a.status), pid = coalesce(x.pid, a.pid),
+        started_at = coalesce(x.started_at, a.started_at), progress = coalesce(x.progress, a.progress),
+        exit_code = coalesce(x.exit_code, a.exit_code), signal = coalesce(x.signal, a.signal),
+        error = coalesce(x.error, a.error), cleanup_error = coalesce(x.cleanup_error, a.cleanup_error),
+        undelivered = coalesce(x.undelivered, a.undelivered), ended_at = coalesce(x.ended_at, a.ended_at),
+        unreachable_since = case when x.ended_at is null then a.unreachable_since end
+    from json_to_recordset($1::json)
+      as x(id text, status text, pid int, started_at timestamptz, progress jsonb, exit_code int, signal text,
+           error jsonb, cleanup_error text, undelivered jsonb, ended_at timestamptz)
+    where a.id = x.id
+  )
+  insert into tree_inbox (root_id, event)
+  select x.fact ->> 'root_id', x.fact -> 'event'
+  from jsonb_array_elements($2::jsonb) with ordinality as x(fact, position)
+  order by x.position`;
+
+/** Gathers what a batch of reports changes, so that it is written at once. */
 class ReportWrites {
-  readonly progress: { id: string; progress: Record<string, unknown> }[] = [];
-  readonly #started: { id: string; pid: number | null; at: string }[] = [];
+  readonly #updates = new Map<string, AttemptUpdate>();
   readonly #finished: { row: AttemptRow; report: Finished }[] = [];
   readonly #facts: { root_id: string; event: Fact }[] = [];
 
+  progress(row: AttemptRow, progress: Record<string, unknown>): void {
+    this.#updateOf(row).progress = progress;
+  }
+
   start(row: AttemptRow, report: Extract<ParsedReport, { kind: 'started' }>): void {
     row.status = 'running';
-    this.#started.push({ id: row.id, pid: report.pid ?? null, at: instant(report.at) });
+    const update = this.#updateOf(row);
+    update.status = 'running';
+    update.pid = report.pid ?? null;
+    update.started_at = instant(report.at);
     this.#facts.push({
       root_id: row.root_id,
       event: { kind: 'started', node: row.node_index, attempt: row.number, at: report.at },
@@ -105,99 +146,80 @@ class ReportWrites {
 
   finish(row: AttemptRow, report: Finished): void {
     row.status = report.outcome;
+    const update = this.#updateOf(row);
+    update.status = report.outcome;
+    update.exit_code = report.exitCode;
+    update.signal = report.signal;
+    update.error = report.error;
+    update.cleanup_error = report.cleanupError;
+    update.undelivered = Object.keys(report.undeliveredBytes).length === 0 ? null : report.undeliveredBytes;
+    update.ended_at = instant(report.at);
     this.#finished.push({ row, report });
-    this.#facts.push({
-      root_id: row.root_id,
-      event: {
-        kind: 'finished',
-        node: row.node_index,
-        attempt: row.number,
-        at: report.at,
-        outcome: report.outcome,
-        exitCode: report.exitCode,
-        signal: report.signal,
-        error: report.error === null ? null : withoutUndefined(report.error),
-        outputs: report.outputs,
-        datasets: report.datasets.map(({ name, sha256, role, rows, sizeBytes }) => ({
-          name,
-          sha256,
-          role,
-          rows: rows ?? null,
-          sizeBytes,
-        })),
-      },
+    this.#facts.push({ root_id: row.root_id, event: finishedFact(row, report) });
+  }
+
+  async flush(client: PoolClient): Promise<void> {
+    if (this.#updates.size === 0) return;
+    await client.query({
+      name: 'attempts-report',
+      text: WRITE_SQL,
+      values: [JSON.stringify([...this.#updates.values()]), JSON.stringify(this.#facts)],
     });
+    await this.#writeDatasets(client);
   }
 
-  async flush(trx: Transaction<Schema>): Promise<void> {
-    await this.#writeProgress(trx);
-    await this.#writeStarted(trx);
-    await this.#writeFinished(trx);
-    await this.#writeDatasets(trx);
-    await insertFacts(trx, this.#facts);
+  #updateOf(row: AttemptRow): AttemptUpdate {
+    const known = this.#updates.get(row.id);
+    if (known !== undefined) return known;
+    const update: AttemptUpdate = { id: row.id };
+    this.#updates.set(row.id, update);
+    return update;
   }
 
-  async #writeProgress(trx: Transaction<Schema>): Promise<void> {
-    // Of several in a batch the last one counts.
-    const rows = [...new Map(this.progress.map((entry) => [entry.id, entry])).values()];
-    if (rows.length === 0) return;
-    await sql`
-      update attempts a set progress = x.progress
-      from json_to_recordset(${JSON.stringify(rows)}::json) as x(id text, progress jsonb)
-      where a.id = x.id`.execute(trx);
-  }
-
-  async #writeStarted(trx: Transaction<Schema>): Promise<void> {
-    if (this.#started.length === 0) return;
-    await sql`
-      update attempts a set status = 'running', started_at = x.at, pid = x.pid
-      from json_to_recordset(${JSON.stringify(this.#started)}::json) as x(id text, pid int, at timestamptz)
-      where a.id = x.id`.execute(trx);
-  }
-
-  async #writeFinished(trx: Transaction<Schema>): Promise<void> {
-    if (this.#finished.length === 0) return;
-    const rows = this.#finished.map(({ row, report }) => ({
-      id: row.id,
-      status: report.outcome,
-      exit_code: report.exitCode,
-      signal: report.signal,
-      error: report.error,
-      cleanup_error: report.cleanupError,
-      undelivered: Object.keys(report.undeliveredBytes).length === 0 ? null : report.undeliveredBytes,
-      at: instant(report.at),
-    }));
-    await sql`
-      update attempts a
-      set status = x.status, exit_code = x.exit_code, signal = x.signal, error = x.error,
-          cleanup_error = x.cleanup_error, undelivered = x.undelivered, ended_at = x.at, unreachable_since = null
-      from json_to_recordset(${JSON.stringify(rows)}::json)
-        as x(id text, status text, exit_code int, signal text, error jsonb, cleanup_error text,
-             undelivered jsonb, at timestamptz)
-      where a.id = x.id`.execute(trx);
-  }
-
-  async #writeDatasets(trx: Transaction<Schema>): Promise<void> {
+  async #writeDatasets(client: PoolClient): Promise<void> {
     const rows = this.#finished.flatMap(({ row, report }) =>
       report.datasets.map((dataset) => ({ ...dataset, run_id: row.run_id, root_id: row.root_id })),
     );
     if (rows.length === 0) return;
-    const json = JSON.stringify(rows);
-    await sql`
-      insert into dataset_versions (name, sha256, size_bytes, rows, path)
-      select distinct on (name, sha256) name, sha256, "sizeBytes", rows, path
-      from json_to_recordset(${json}::json)
-        as x(name text, sha256 text, "sizeBytes" bigint, rows bigint, path text)
-      order by name, sha256
-      on conflict (name, sha256) do update set rows = coalesce(dataset_versions.rows, excluded.rows)`.execute(
-      trx,
+    const json = [JSON.stringify(rows)];
+    await client.query(
+      `insert into dataset_versions (name, sha256, size_bytes, rows, path)
+       select distinct on (name, sha256) name, sha256, "sizeBytes", rows, path
+       from json_to_recordset($1::json)
+         as x(name text, sha256 text, "sizeBytes" bigint, rows bigint, path text)
+       order by name, sha256
+       on conflict (name, sha256) do update set rows = coalesce(dataset_versions.rows, excluded.rows)`,
+      json,
     );
-    await sql`
-      insert into run_datasets (run_id, root_id, name, sha256, role)
-      select distinct run_id, root_id, name, sha256, role
-      from json_to_recordset(${json}::json) as x(run_id text, root_id text, name text, sha256 text, role text)
-      on conflict do nothing`.execute(trx);
+    await client.query(
+      `insert into run_datasets (run_id, root_id, name, sha256, role)
+       select distinct run_id, root_id, name, sha256, role
+       from json_to_recordset($1::json) as x(run_id text, root_id text, name text, sha256 text, role text)
+       on conflict do nothing`,
+      json,
+    );
   }
+}
+
+function finishedFact(row: AttemptRow, report: Finished): Fact {
+  return {
+    kind: 'finished',
+    node: row.node_index,
+    attempt: row.number,
+    at: report.at,
+    outcome: report.outcome,
+    exitCode: report.exitCode,
+    signal: report.signal,
+    error: report.error === null ? null : withoutUndefined(report.error),
+    outputs: report.outputs,
+    datasets: report.datasets.map(({ name, sha256, role, rows, sizeBytes }) => ({
+      name,
+      sha256,
+      role,
+      rows: rows ?? null,
+      sizeBytes,
+    })),
+  };
 }
 
 function instant(ms: number): string {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { nodeSnapshot } from '@trainyard/dag';
 import { TrainyardError } from '@trainyard/protocol';
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import type { Schema } from '../store/schema.ts';
 import type { TreeChanges } from './tree-changes.ts';
-import { insertAttempts, insertEvents } from './write-tick.ts';
+import { attemptRows, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
 
 /** Rows of one insert statement: keeps a statement's JSON parameter at a few megabytes. */
 const ROWS_PER_STATEMENT = 5000;
@@ -34,8 +34,10 @@ export async function insertTree(
     const earlier = await insertTreeRow(trx, insert);
     if (earlier !== undefined) return { rootId: earlier, isNew: false };
     await insertRuns(trx, changes);
-    await insertAttempts(trx, { changes: [changes], nowMs: insert.nowMs });
-    await insertEvents(trx, [changes]);
+    const attempts = JSON.stringify(attemptRows([changes], insert.nowMs));
+    await trx.executeQuery(CompiledQuery.raw(INSERT_ATTEMPTS.replace('$ATTEMPTS', '$1'), [attempts]));
+    const events = JSON.stringify(changes.events);
+    await trx.executeQuery(CompiledQuery.raw(INSERT_EVENTS.replace('$EVENTS', '$1'), [events]));
     return { rootId: changes.tree.rootId, isNew: true };
   });
 }

@@ -148,7 +148,7 @@ class TreeOwner implements Orchestrator {
         if (changes !== undefined) applyFact(changes, row.event, nowMs);
       }
       const changes = [...byTree.values()];
-      await writeTick(this.#options.database.kysely, {
+      await writeTick(this.#options.database.pool, {
         ownerId: this.#serverId,
         changes,
         inboxIds: facts.map((row) => row.id),
