@@ -32,7 +32,7 @@ export interface Append {
 }
 
 /** What one append came to. */
-export type AppendOutcome =
+type AppendOutcome =
   | { readonly ok: true; readonly size: number }
   | { readonly ok: false; readonly error: TrainyardError };
 
@@ -58,7 +58,7 @@ export interface BatchOutcome {
 }
 
 /** A series with more chunks than this since its last compaction is compacted. */
-export const MERGE_ABOVE_CHUNKS = 32;
+const MERGE_ABOVE_CHUNKS = 32;
 
 /**
  * Stores a batch of appends in one transaction: bytes, sizes of streams, chunks and series. Answers after

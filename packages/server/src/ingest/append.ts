@@ -10,7 +10,7 @@ import { TailCache } from './tail-cache.ts';
 export type { Append } from './append-transaction.ts';
 
 /** Bytes that became part of a stream, told after the commit. */
-export interface Appended extends Omit<Append, 'bytes'> {
+interface Appended extends Omit<Append, 'bytes'> {
   /** The new bytes: from `offset` up to `size`. */
   readonly bytes: readonly Uint8Array[];
   readonly size: number;
@@ -28,7 +28,7 @@ export interface IngestProblem {
   readonly problem: string;
 }
 
-export interface IngestOptions {
+interface IngestOptions {
   readonly database: Database;
   /** Epoch milliseconds. */
   readonly now?: () => number;

@@ -1,7 +1,7 @@
 import type { ChunkSummaryRow } from './read-sql.ts';
 
 /** A chunk that must be decoded. */
-export interface DecodedChunk {
+interface DecodedChunk {
   readonly id: number;
   /** Its points are drawn; otherwise its header is, and only its steps are of use. */
   readonly counts: boolean;

@@ -14,7 +14,7 @@ import {
 } from './read-sql.ts';
 import { inTransaction } from './transaction.ts';
 
-export interface ChartRequest {
+interface ChartRequest {
   readonly runIds: readonly string[];
   readonly keys: readonly string[];
   /** Most buckets of a series, 1 to MAX_CHART_BUCKETS. */

@@ -1,7 +1,7 @@
 import type { Database } from '../store/database.ts';
 
 /** A part of an attempt's log, as the process wrote it. */
-export interface LogPart {
+interface LogPart {
   /** Where `bytes` begin, counted from the begin of the log. */
   readonly offset: number;
   readonly bytes: Buffer;
@@ -9,7 +9,7 @@ export interface LogPart {
   readonly size: number;
 }
 
-export interface LogLine {
+interface LogLine {
   /** Place of the line's first byte. */
   readonly offset: number;
   /** When the server received the line's first byte. */
@@ -18,7 +18,7 @@ export interface LogLine {
   readonly text: string;
 }
 
-export interface LogLines {
+interface LogLines {
   readonly lines: readonly LogLine[];
   /** Where to go on. */
   readonly nextOffset: number;

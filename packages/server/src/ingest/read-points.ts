@@ -6,7 +6,7 @@ import { chunkSizesOfSeries, chunksOfSeries, seriesOfRuns } from './read-sql.ts'
 import { inTransaction } from './transaction.ts';
 import { type AttemptPoints, visiblePoints } from './visible-points.ts';
 
-export interface PointsQuery {
+interface PointsQuery {
   /** Left out: all keys. */
   readonly keys?: readonly string[] | undefined;
   /** Both ends belong to the range. */
@@ -15,7 +15,7 @@ export interface PointsQuery {
 }
 
 /** Most stored points of one read. */
-export const MAX_POINTS_PER_READ = 2_000_000;
+const MAX_POINTS_PER_READ = 2_000_000;
 
 /**
  * All points of a run by key, sorted by step and time. Where attempts wrote the same step, the newest

@@ -46,7 +46,8 @@ export async function openTestStore(engine?: TestEngine): Promise<TestStore> {
   };
 }
 
-async function makeAttempt(
+/** A job run with one attempt; with `runId`, the next attempt of that run. */
+export async function makeAttempt(
   database: Database,
   options: { runId?: string; number?: number; status?: string },
 ): Promise<TestAttempt> {
