@@ -31,6 +31,7 @@ async function main(): Promise<void> {
       await measure(`${shape}, 1 stream`, points, 1, value);
       await measure(`${shape}, ${STREAMS} streams`, points, STREAMS, value);
     }
+    await measureSmallAppends();
   } finally {
     await server.stop();
     await rm(directory, { recursive: true, force: true });
@@ -62,6 +63,38 @@ async function measure(
       `${Math.round((used.user + used.system) / (total / 1000))} ns of CPU a point in Node), ` +
       `${(await perPoint(store, 'metric_chunks', total)).toFixed(1)} bytes a point in chunks, ` +
       `${(await perPoint(store, 'stream_chunks', total)).toFixed(1)} as sent; chart of one run ${chart} ms`,
+  );
+  await store.close();
+}
+
+/** Many jobs that log a line a second: every append is one line. */
+async function measureSmallAppends(): Promise<void> {
+  const jobs = 1000;
+  const linesPerJob = 40;
+  const keys = 20;
+  const store = await openTestStore();
+  const ingest = createIngest({ database: store.database });
+  const attempts = [];
+  for (let i = 0; i < jobs; i++) attempts.push(await store.attempt());
+  const entries = Array.from({ length: keys }, (_, i) => `"key${i}":${Math.random()}`);
+  const startedAt = performance.now();
+  await Promise.all(
+    attempts.map(async (attempt) => {
+      let offset = 0;
+      for (let step = 0; step < linesPerJob; step++) {
+        const line = `{"step":${step},"timestamp":${Date.now() / 1000},${entries}}\n`;
+        offset = (await ingest.append(attempt.append('metrics', offset, line))).size;
+      }
+    }),
+  );
+  const seconds = (performance.now() - startedAt) / 1000;
+  await ingest.close();
+  const compactedSeconds = (performance.now() - startedAt) / 1000;
+  const appends = jobs * linesPerJob;
+  console.log(
+    `${jobs} jobs, one line of ${keys} keys an append: ${Math.round(appends / seconds).toLocaleString('en')} appends/s, ` +
+      `${Math.round((appends * keys) / seconds).toLocaleString('en')} points/s; with compaction ` +
+      `${Math.round((appends * keys) / compactedSeconds).toLocaleString('en')} points/s`,
   );
   await store.close();
 }

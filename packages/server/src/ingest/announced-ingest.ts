@@ -14,7 +14,9 @@ export function createAnnouncedIngest(parts: { database: Database; bus: LiveBus;
     database,
     onAppended({ runId, attemptId, stream, size, points }) {
       bus.emit('stream', { runId, attemptId, stream, size });
-      if (points.size > 0) bus.emit('points', { runId, points: toPointLists(points) });
+      // Most runs are watched by nobody: then the points need not become objects.
+      if (points.size > 0 && bus.listenerCount('points') > 0)
+        bus.emit('points', { runId, points: toPointLists(points) });
     },
     onProblem: (problem) => {
       void tellTree(database, problem).then(() => bus.emit('inbox'), warn);
