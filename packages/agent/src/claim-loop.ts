@@ -19,8 +19,9 @@ export interface ClaimLoopOptions {
 }
 
 /**
- * Asks for work, one call at a time. A call whose answer was lost, or that was given up because more became
- * free, is repeated under the same request id: whatever the server had assigned to it comes again.
+ * Asks for work, one call at a time. All calls up to one that brings work have the same request id. So what
+ * the server assigned to a call whose answer was lost, or that was given up because more became free, comes
+ * with the next answer, also when the two calls crossed.
  */
 export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
@@ -82,7 +83,7 @@ export class ClaimLoop {
       const work = await claim(body, call.signal);
       this.#asked = undefined;
       await onWork(work);
-      this.#requestId = randomUUID();
+      if (work.assignments.length > 0) this.#requestId = randomUUID();
       backoff.reset();
       // A command may be repeated until the program is gone; that must not become a busy loop.
       const tookMs = performance.now() - askedAtMs;

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import {
   isLinux,
@@ -21,44 +23,51 @@ export interface ListedProcess extends ProcessRow {
 /**
  * All live processes of the machine; zombies are left out. Calls that wait share one scan, so that many
  * jobs that end at once cost few scans; a scan always begins after the call.
+ *
+ * @param startedFrom start time (as in `ProcessRow`) from which on markers are of interest: environments of
+ *   older processes are not read, which is most of the work
  */
-export function listProcesses(): Promise<readonly ListedProcess[]> {
-  if (running === undefined) {
-    running = scan().finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
-  next ??= running
+export function listProcesses(startedFrom = '0'): Promise<readonly ListedProcess[]> {
+  const from = Number(startedFrom);
+  nextFrom = next === undefined ? from : Math.min(nextFrom, from);
+  next ??= (running ?? Promise.resolve())
     .catch(() => undefined)
     .then(() => {
+      running = next;
       next = undefined;
-      return listProcesses();
+      return isLinux ? scanProc(nextFrom) : scanByPs();
     });
   return next;
 }
 
-let running: Promise<readonly ListedProcess[]> | undefined;
+let running: Promise<unknown> | undefined;
 let next: Promise<readonly ListedProcess[]> | undefined;
+let nextFrom = 0;
 const execFileAsync = promisify(execFile);
+/** Files of /proc are read at once, without a thread: that is faster, but must not hold up everything. */
+const READ_AT_ONCE = 64;
 
-function scan(): Promise<readonly ListedProcess[]> {
-  return isLinux ? scanProc() : scanByPs();
-}
-
-async function scanProc(): Promise<readonly ListedProcess[]> {
+async function scanProc(startedFrom: number): Promise<readonly ListedProcess[]> {
   const found: ListedProcess[] = [];
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  await Promise.all(
-    pids.map(async (pid) => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-      const row = parseProcStat(stat);
-      if (row === undefined || row.state === 'Z' || row.state === 'X') return;
-      const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-      found.push({ ...row, attemptId: readMarker(environment, '\0') });
-    }),
-  );
+  for (const [index, pid] of pids.entries()) {
+    if (index % READ_AT_ONCE === READ_AT_ONCE - 1) await setImmediate();
+    const row = parseProcStat(readProcFile(`/proc/${pid}/stat`));
+    if (row === undefined || row.state === 'Z' || row.state === 'X') continue;
+    const isOlder = Number(row.startTime) < startedFrom;
+    const attemptId = isOlder ? undefined : readMarker(readProcFile(`/proc/${pid}/environ`), '\0');
+    found.push({ ...row, attemptId });
+  }
   return found;
+}
+
+/** Content of a file of /proc; "" when the process is gone or not ours. */
+function readProcFile(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 async function scanByPs(): Promise<readonly ListedProcess[]> {

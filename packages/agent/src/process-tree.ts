@@ -25,16 +25,19 @@ export async function endSession(tree: ProcessTree, graceMs: number): Promise<vo
 }
 
 /**
- * Kills every process that is left of the attempt and returns once none is. Two passes at least: a process
- * may fork between the listing and its end.
+ * Kills every process that is left of the attempt and returns once two listings in a row show none: one
+ * listing can miss a child whose parent ended while the list was read.
  * @returns what could not be ended, for the attempt's `cleanupError`, or `undefined`
  */
 export async function sweep(tree: ProcessTree): Promise<string | undefined> {
   if (tree.program !== undefined && tree.program.bootId !== readBootId()) return undefined;
   const deadline = performance.now() + SWEEP_DEADLINE_MS;
+  let emptyInARow = 0;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 100)) {
     const left = await remaining(tree);
-    if (left.length === 0) return undefined;
+    emptyInARow = left.length === 0 ? emptyInARow + 1 : 0;
+    if (emptyInARow === 2) return undefined;
+    if (left.length === 0) continue;
     if (performance.now() > deadline) {
       const list = left.map(({ pid, state }) => `${pid} (state ${state})`).join(', ');
       return `still alive ${SWEEP_DEADLINE_MS / 1000} s after KILL: ${list}`;
@@ -51,7 +54,7 @@ async function remaining(tree: ProcessTree): Promise<readonly ListedProcess[]> {
   const { program } = tree;
   // When another process has the leader's pid now, the session id does not tell anything any more.
   const sessionId = program !== undefined && !isPidReused(program) ? program.pid : undefined;
-  return (await listProcesses()).filter(
+  return (await listProcesses(program?.startTime)).filter(
     (row) =>
       row.pid !== process.pid &&
       (row.attemptId === tree.attemptId || row.sessionId === sessionId || row.groupId === sessionId),
@@ -71,7 +74,9 @@ async function waitForSessionEnd(tree: ProcessTree, deadlineMs: number): Promise
 
 async function hasSessionMembers(program: ProcessIdentity): Promise<boolean> {
   if (isPidReused(program)) return false;
-  return (await listProcesses()).some((row) => row.sessionId === program.pid || row.groupId === program.pid);
+  return (await listProcesses(program.startTime)).some(
+    (row) => row.sessionId === program.pid || row.groupId === program.pid,
+  );
 }
 
 function signalGroup(program: ProcessIdentity, signal: NodeJS.Signals): boolean {

@@ -41,7 +41,7 @@ export class Slots {
   }
 
   /** Waits for one slot and `gpus` GPUs. @throws the signal's reason when it fires first */
-  reserve(gpus: number, signal: AbortSignal): Promise<Reservation> {
+  async reserve(gpus: number, signal: AbortSignal): Promise<Reservation> {
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const onAbort = () => {

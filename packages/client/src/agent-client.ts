@@ -176,7 +176,8 @@ async function encodeBytes(
   gzip: AgentClientOptions['gzip'],
 ): Promise<Pick<Request, 'bytes' | 'encoding'>> {
   if (gzip === undefined || bytes.length <= GZIP_FROM_BYTES) return { bytes };
-  return { bytes: await gzip(bytes), encoding: 'gzip' };
+  const packed = await gzip(bytes);
+  return packed.length < bytes.length ? { bytes: packed, encoding: 'gzip' } : { bytes };
 }
 
 function encodeBody(request: Request): {
