@@ -1,0 +1,75 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { createStyle, type Style } from './style.ts';
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  readonly url?: string;
+  readonly token?: string;
+  readonly dataDir?: string;
+  readonly json?: boolean;
+  /** False for `--no-color`. */
+  readonly color?: boolean;
+  readonly debug?: boolean;
+}
+
+/** The surroundings of a command, resolved once: flag over environment over default. */
+export interface CliContext {
+  /** Set when the user names a server; nothing is started then. */
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  readonly dataDir: string;
+  readonly databaseUrl: string | undefined;
+  readonly json: boolean;
+  readonly debug: boolean;
+  /** Colours for stdout and for stderr, which may be different things. */
+  readonly outStyle: Style;
+  readonly errStyle: Style;
+  /** A person watches: moving output is allowed on stderr. */
+  readonly isInteractive: boolean;
+  out(text: string): void;
+  err(text: string): void;
+}
+
+export function contextOf(command: Command): CliContext {
+  return createContext(command.optsWithGlobals<GlobalOptions>(), process.env);
+}
+
+export function createContext(
+  options: GlobalOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): CliContext {
+  const url = options.url ?? nonEmpty(env['TRAINYARD_URL']);
+  const home = options.dataDir ?? nonEmpty(env['TRAINYARD_HOME']) ?? join(homedir(), '.trainyard');
+  const isErrTerminal = process.stderr.isTTY === true;
+  return {
+    url,
+    token: options.token ?? nonEmpty(env['TRAINYARD_TOKEN']),
+    dataDir: resolve(home),
+    databaseUrl: nonEmpty(env['TRAINYARD_DATABASE_URL']),
+    json: options.json === true,
+    debug: options.debug === true,
+    outStyle: createStyle(wantsColor(options, env, process.stdout.isTTY === true)),
+    errStyle: createStyle(wantsColor(options, env, isErrTerminal)),
+    isInteractive: isErrTerminal && nonEmpty(env['CI']) === undefined && env['TERM'] !== 'dumb',
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+  };
+}
+
+/** `--no-color` over NO_COLOR over FORCE_COLOR over what the stream is (no-color.org, force-color.org). */
+export function wantsColor(
+  options: Pick<GlobalOptions, 'color'>,
+  env: Readonly<Record<string, string | undefined>>,
+  isTerminal: boolean,
+): boolean {
+  if (options.color === false || nonEmpty(env['NO_COLOR']) !== undefined) return false;
+  const force = nonEmpty(env['FORCE_COLOR']);
+  if (force !== undefined) return force !== '0' && force !== 'false';
+  return isTerminal && env['TERM'] !== 'dumb';
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

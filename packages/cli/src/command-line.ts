@@ -1,0 +1,41 @@
+import { setTimeout } from 'node:timers';
+import { CommanderError } from 'commander';
+import packageFile from '../package.json' with { type: 'json' };
+import { buildProgram } from './program.ts';
+
+/** How long the event loop may stay alive after the command is done. */
+const LINGER_MS = 3000;
+
+/** Runs one command line (without node and script) and gives its exit code. Never rejects. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  process.stdout.on('error', endWhenReaderIsGone);
+  let exitCode = 0;
+  const program = buildProgram(packageFile.version, (code) => {
+    exitCode = code;
+  });
+  try {
+    if (args[0] === 'complete' || args[0] === 'completion') {
+      const { addCompletion } = await import('./completion.ts');
+      addCompletion(program);
+    }
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    exitCode = await reportFailure(error, args);
+  }
+  // A connection that a library keeps open must not keep a finished command alive.
+  setTimeout(() => process.exit(exitCode), LINGER_MS).unref();
+  return exitCode;
+}
+
+async function reportFailure(error: unknown, args: readonly string[]): Promise<number> {
+  // Commander has written help and version itself.
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const { reportError } = await import('./report-error.ts');
+  return reportError(error, { json: args.includes('--json'), debug: args.includes('--debug') });
+}
+
+/** `trainyard runs logs ID | head` closes our stdout: that ends the command and is no fault. */
+function endWhenReaderIsGone(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+}

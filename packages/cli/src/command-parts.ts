@@ -1,0 +1,12 @@
+import type { Command } from 'commander';
+import type { CliContext } from './cli-context.ts';
+
+/** Starts a command's work; its exit code goes to `settle`. Modules are loaded here, one per command. */
+export type Act = <O>(
+  work: (context: CliContext, options: O, args: readonly string[]) => Promise<number>,
+) => (this: Command) => Promise<void>;
+
+/** The end of a command's help. */
+export function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { createAgent } from '@trainyard/agent';
+import { EXIT } from '@trainyard/protocol';
+import { pino } from 'pino';
+import type { CliContext } from '../cli-context.ts';
+import { connect } from '../connection.ts';
+import { guardInterrupts, untilAborted } from '../interrupt.ts';
+import { defaultSlots } from '../platform.ts';
+
+export interface AgentCommandOptions {
+  readonly name?: string;
+  readonly slots?: number;
+  readonly gpus?: number;
+  readonly queue?: readonly string[];
+  readonly label?: Readonly<Record<string, string>>;
+  readonly logLevel?: string;
+}
+
+/** Runs an agent in the foreground until SIGINT or SIGTERM. */
+export async function agentCommand(context: CliContext, options: AgentCommandOptions): Promise<number> {
+  const guard = guardInterrupts(() =>
+    context.err('Stopping. Running jobs go on; the next agent on this data directory takes them up again.\n'),
+  );
+  const { client, token } = await connect(context, { otherwise: 'fail' });
+  const level = options.logLevel ?? (context.debug ? 'debug' : 'warn');
+  const agent = createAgent({
+    url: client.url,
+    token,
+    // Apart from the agent that `up` runs on the same data directory.
+    dataDir: join(
+      context.dataDir,
+      options.name === undefined ? 'agent-alone' : `agent-${safe(options.name)}`,
+    ),
+    name: options.name,
+    slots: options.slots ?? defaultSlots(),
+    gpus: options.gpus,
+    queues: options.queue,
+    labels: options.label,
+    log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
+  });
+  context.err(`Connecting to ${client.url}. Ctrl-C stops.\n`);
+  try {
+    const started = agent.start();
+    await Promise.race([started, untilAborted(guard.signal)]);
+    if (!guard.signal.aborted) {
+      context.out(context.json ? `${JSON.stringify({ id: agent.id })}\n` : `ready ${agent.id}\n`);
+      await untilAborted(guard.signal);
+    }
+    started.catch(() => undefined);
+  } finally {
+    await agent.stop();
+    guard.release();
+  }
+  return EXIT.ok;
+}
+
+function safe(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_.-]/g, '_');
+}

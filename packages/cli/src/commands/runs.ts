@@ -1,0 +1,149 @@
+import type { Client } from '@trainyard/client';
+import { EXIT, exitCodeOfRun, isTerminalRunStatus, readRunStatus, TrainyardError } from '@trainyard/protocol';
+import type { CliContext } from '../cli-context.ts';
+import { type Connection, type ConnectOptions, connect } from '../connection.ts';
+import { idOrNewest } from '../find-run.ts';
+import { runDocument, showText } from '../show-run.ts';
+import { statusIcon, statusPaint } from '../style.ts';
+import { table } from '../table.ts';
+import { runDuration } from '../tree-view.ts';
+import { watchRun } from '../watch-run.ts';
+
+export interface ListOptions {
+  readonly status?: string;
+  readonly name?: string;
+  readonly limit: number;
+}
+
+/** Runs a command against the server and lets go of it afterwards. */
+export async function withServer<T>(
+  context: CliContext,
+  work: (connection: Connection) => Promise<T>,
+  options: ConnectOptions = { otherwise: 'start server' },
+): Promise<T> {
+  const connection = await connect(context, options);
+  try {
+    return await work(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+export function listCommand(context: CliContext, options: ListOptions): Promise<number> {
+  return withServer(context, async ({ client }) => {
+    const items = await listRuns(client, options);
+    if (context.json) {
+      context.out(`${JSON.stringify(items, null, 2)}\n`);
+      return EXIT.ok;
+    }
+    if (items.length === 0) context.err('No runs.\n');
+    const rows = items.map((run) => [
+      run.id,
+      run.name,
+      statusPaint(run.status, context.outStyle)(`${statusIcon(run.status)} ${run.status}`),
+      Object.entries(run.stages)
+        .map(([status, count]) => `${count} ${status}`)
+        .join(', '),
+      run.createdAt,
+      runDuration(run, Date.now()),
+    ]);
+    context.out(table(['id', 'name', 'status', 'stages', 'created', 'took'], rows));
+    return EXIT.ok;
+  });
+}
+
+const PAGE = 500;
+
+async function listRuns(client: Client, { status: word, name, limit }: ListOptions) {
+  const status = word === undefined ? undefined : readRunStatus(word);
+  if (word !== undefined && status === undefined) {
+    throw new TrainyardError('USAGE', `"${word}" is not a status of a run.`);
+  }
+  const filter = { ...(status === undefined ? {} : { status }), ...(name === undefined ? {} : { name }) };
+  const first = await client.listRuns({ ...filter, limit: Math.min(PAGE, limit) });
+  const items = [...first.items];
+  for (let cursor = first.nextCursor; cursor !== null && items.length < limit; ) {
+    const next = await client.listRuns({ ...filter, limit: Math.min(PAGE, limit - items.length), cursor });
+    items.push(...next.items);
+    cursor = next.nextCursor;
+  }
+  return items;
+}
+
+export function showCommand(context: CliContext, id: string | undefined): Promise<number> {
+  return withServer(context, async ({ client }) => {
+    const runId = await idOrNewest(client, id);
+    const tree = await client.getTree(runId);
+    if (context.json) {
+      context.out(`${JSON.stringify(runDocument(tree), null, 2)}\n`);
+      return EXIT.ok;
+    }
+    const [metrics, datasets] = await Promise.all([
+      client.getLatestMetrics(runId, { tree: true }),
+      client.listRunDatasets(runId),
+    ]);
+    context.out(showText({ tree, metrics, datasets }, context));
+    return EXIT.ok;
+  });
+}
+
+export function watchCommand(context: CliContext, id: string | undefined): Promise<number> {
+  return withServer(
+    context,
+    async (connection) => {
+      const run = await connection.client.getRun(await idOrNewest(connection.client, id));
+      await watchRun(context, connection, run.rootId);
+      const ended = await connection.client.getTree(run.id);
+      if (context.json) context.out(`${JSON.stringify(runDocument(ended), null, 2)}\n`);
+      return exitCodeOfRun(ended.status) ?? EXIT.internal;
+    },
+    { otherwise: 'start server and agent' },
+  );
+}
+
+const WAIT_POLL_MS = 300;
+
+export function waitCommand(
+  context: CliContext,
+  id: string | undefined,
+  timeoutMs: number | undefined,
+): Promise<number> {
+  return withServer(
+    context,
+    async (connection) => {
+      const runId = await idOrNewest(connection.client, id);
+      const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+      for (;;) {
+        const run = await connection.client.getRun(runId);
+        const isOver = isTerminalRunStatus(run.status);
+        if (isOver || performance.now() >= deadline) {
+          context.out(
+            context.json ? `${JSON.stringify({ id: run.id, status: run.status })}\n` : `${run.status}\n`,
+          );
+          if (!isOver) context.err(`Run ${runId} was still ${run.status} when the time was up.\n`);
+          return exitCodeOfRun(run.status) ?? EXIT.waitTimedOut;
+        }
+        const restMs = Math.min(WAIT_POLL_MS, Math.max(0, deadline - performance.now()));
+        await new Promise((resolve) => setTimeout(resolve, restMs));
+      }
+    },
+    { otherwise: 'start server and agent' },
+  );
+}
+
+export function cancelCommand(context: CliContext, id: string, reason: string | undefined): Promise<number> {
+  return withServer(
+    context,
+    async ({ client }) => {
+      const run = await client.cancelRun(id, reason === undefined ? {} : { reason });
+      context.out(
+        context.json
+          ? `${JSON.stringify({ id: run.id, status: run.status })}\n`
+          : `${run.id} ${run.status}\n`,
+      );
+      return EXIT.ok;
+    },
+    // Processes of running jobs are ended by an agent, so one has to be there.
+    { otherwise: 'start server and agent' },
+  );
+}

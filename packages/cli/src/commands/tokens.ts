@@ -1,0 +1,54 @@
+import { EXIT } from '@trainyard/protocol';
+import type { CliContext } from '../cli-context.ts';
+import { readDuration } from '../duration-option.ts';
+import { table } from '../table.ts';
+import { withServer } from './runs.ts';
+
+export interface CreateTokenOptions {
+  readonly name: string;
+  readonly scope: readonly string[];
+  readonly expires?: string;
+}
+
+export function createTokenCommand(context: CliContext, options: CreateTokenOptions): Promise<number> {
+  const expiresInMs = options.expires === undefined ? undefined : readDuration('expires', options.expires);
+  return withServer(context, async ({ client }) => {
+    const created = await client.createToken({
+      name: options.name,
+      scopes: options.scope.length === 0 ? ['user'] : options.scope,
+      ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    });
+    context.err('This token is shown once. Keep it in TRAINYARD_TOKEN.\n');
+    context.out(context.json ? `${JSON.stringify(created)}\n` : `${created.token}\n`);
+    return EXIT.ok;
+  });
+}
+
+export function listTokensCommand(context: CliContext): Promise<number> {
+  return withServer(context, async ({ client }) => {
+    const tokens = await client.listTokens();
+    if (context.json) {
+      context.out(`${JSON.stringify(tokens, null, 2)}\n`);
+      return EXIT.ok;
+    }
+    if (tokens.length === 0) context.err('No tokens.\n');
+    const rows = tokens.map((token) => [
+      token.id,
+      token.name,
+      token.scopes.join(', '),
+      token.createdAt,
+      token.revokedAt === null ? (token.expiresAt ?? 'never') : 'revoked',
+      token.lastUsedAt ?? '-',
+    ]);
+    context.out(table(['id', 'name', 'scopes', 'created', 'expires', 'last used'], rows));
+    return EXIT.ok;
+  });
+}
+
+export function revokeTokenCommand(context: CliContext, id: string): Promise<number> {
+  return withServer(context, async ({ client }) => {
+    await client.revokeToken(id);
+    context.out(context.json ? `${JSON.stringify({ id, revoked: true })}\n` : `${id} revoked\n`);
+    return EXIT.ok;
+  });
+}

@@ -1,0 +1,44 @@
+import { EXIT } from '@trainyard/protocol';
+import type { CliContext } from '../cli-context.ts';
+import { guardInterrupts, untilAborted } from '../interrupt.ts';
+import { startPlatform } from '../platform.ts';
+
+export interface UpOptions {
+  readonly host?: string;
+  readonly port: number;
+  readonly slots?: number;
+  /** False for `--no-agent`. */
+  readonly agent: boolean;
+  readonly databaseUrl?: string;
+  readonly logLevel?: string;
+}
+
+/** Runs the platform in the foreground until SIGINT or SIGTERM. */
+export async function upCommand(context: CliContext, options: UpOptions): Promise<number> {
+  const guard = guardInterrupts(() =>
+    context.err('Stopping. Running jobs go on and are taken up again by the next start.\n'),
+  );
+  const platform = await startPlatform({
+    dataDir: context.dataDir,
+    databaseUrl: options.databaseUrl ?? context.databaseUrl,
+    host: options.host,
+    port: options.port,
+    logLevel: options.logLevel ?? (context.debug ? 'debug' : undefined),
+    agent: options.agent ? { slots: options.slots } : undefined,
+  });
+  try {
+    if (!guard.signal.aborted) {
+      context.out(`ready ${platform.url}\n`);
+      context.err(`Data in ${context.dataDir}. Open ${platform.url} in a browser. Ctrl-C stops.\n`);
+      if (platform.isOpen) {
+        context.err('No tokens exist: whoever can reach this port on this machine may use it.\n');
+      }
+    }
+    const agentFailed = platform.agentStarted.then(() => new Promise<never>(() => undefined));
+    await Promise.race([untilAborted(guard.signal), agentFailed]);
+  } finally {
+    await platform.stop();
+    guard.release();
+  }
+  return EXIT.ok;
+}

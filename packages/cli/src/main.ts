@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import packageFile from '../package.json' with { type: 'json' };
+
+/**
+ * Entry of the `trainyard` command. Only what the given command needs is loaded: the version is answered
+ * before anything else is.
+ */
+const args = process.argv.slice(2);
+if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+  process.stdout.write(`${packageFile.version}\n`);
+} else {
+  const { runCommandLine } = await import('./command-line.ts');
+  const exitCode = await runCommandLine(args);
+  // Set rather than called: what is still in the pipe of stdout is written first.
+  process.exitCode = exitCode;
+}

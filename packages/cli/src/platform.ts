@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Agent, type AgentLog, createAgent } from '@trainyard/agent';
+import { startServer } from '@trainyard/server';
+import { pino } from 'pino';
+
+export interface PlatformOptions {
+  readonly dataDir: string;
+  readonly databaseUrl?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly logLevel?: string | undefined;
+  /** Without it no agent runs beside the server. */
+  readonly agent?: { readonly slots?: number | undefined } | undefined;
+}
+
+export interface Platform {
+  readonly url: string;
+  readonly adminToken: string;
+  readonly isOpen: boolean;
+  /** Resolves when the agent has registered; rejects when it cannot start. */
+  readonly agentStarted: Promise<void>;
+  /** Stops agent and server. Programs of running jobs go on and are adopted by the next start. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Server, database and agent in this process: the only place where the parts are put together.
+ * @throws TrainyardError as `startServer`
+ */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { dataDir, databaseUrl, host, port, logLevel } = options;
+  const server = await startServer({ dataDir, databaseUrl, host, port, logLevel, webDir: findWebDir() });
+  const agent = options.agent === undefined ? undefined : newAgent(server, options);
+  const agentStarted = agent?.start() ?? Promise.resolve();
+  // Reported where it is awaited; until then it must not end the process.
+  agentStarted.catch(() => undefined);
+  return {
+    url: server.url,
+    adminToken: server.adminToken,
+    isOpen: server.isOpen,
+    agentStarted,
+    async stop() {
+      await agent?.stop();
+      await server.stop();
+    },
+  };
+}
+
+/** Slots of the built-in agent: one per core, and never less than two. */
+export function defaultSlots(): number {
+  return Math.max(2, availableParallelism());
+}
+
+function newAgent(server: { url: string; agentToken: string }, options: PlatformOptions): Agent {
+  return createAgent({
+    url: server.url,
+    token: server.agentToken,
+    dataDir: join(options.dataDir, 'agent'),
+    slots: options.agent?.slots ?? defaultSlots(),
+    log: agentLog(options.logLevel),
+  });
+}
+
+function agentLog(logLevel: string | undefined): AgentLog {
+  return pino({ level: logLevel ?? 'warn', base: null, name: 'agent' }, pino.destination(2));
+}
+
+/** The built web page: beside the sources, or inside the published package. */
+function findWebDir(): string | undefined {
+  const places = ['../../web/dist', '../web'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  return places.find((path) => existsSync(join(path, 'index.html')));
+}

@@ -1,0 +1,189 @@
+import { Command, Option } from 'commander';
+import { contextOf } from './cli-context.ts';
+import { type Act, examples } from './command-parts.ts';
+import type { AgentCommandOptions } from './commands/agent.ts';
+import type { DemoOptions } from './commands/demo.ts';
+import type { RunOptions } from './commands/run.ts';
+import type { UpOptions } from './commands/up.ts';
+import { keyValue, wholeNumber } from './option-values.ts';
+import { addRunsCommands } from './program-runs.ts';
+import { addTokensCommands } from './program-tokens.ts';
+
+const DEFAULT_PORT = 7070;
+
+/** All commands with their options and help. Nothing heavy is loaded before a command acts. */
+export function buildProgram(version: string, settle: (exitCode: number) => void): Command {
+  const act: Act = (work) =>
+    async function (this: Command) {
+      const args = this.processedArgs.filter((arg): arg is string => typeof arg === 'string');
+      settle(await work(contextOf(this), this.opts() as never, args));
+    };
+  const program = new Command('trainyard')
+    .description('Training pipelines on your own machines.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command')
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ showGlobalOptions: true });
+  addGlobalOptions(program);
+  addUp(program, act);
+  addRun(program, act);
+  addValidate(program, act);
+  addRunsCommands(program, act);
+  addAgent(program, act);
+  addTokensCommands(program, act);
+  addDemo(program, act);
+  program
+    .command('completion')
+    .description('print the script that makes a shell complete commands and options')
+    .argument('<shell>', 'bash, zsh, fish or powershell')
+    .addHelpText(
+      'after',
+      examples('source <(trainyard completion bash)', 'trainyard completion fish | source'),
+    );
+  program
+    .command('version')
+    .description('print the version')
+    .action(
+      act(async (context) => {
+        context.out(context.json ? `${JSON.stringify({ version })}\n` : `${version}\n`);
+        return 0;
+      }),
+    )
+    .addHelpText('after', examples('trainyard version --json'));
+  program.addHelpText(
+    'after',
+    examples('trainyard demo', 'trainyard up', 'trainyard run pipeline.yaml --param epochs=5'),
+  );
+  return program;
+}
+
+function addGlobalOptions(program: Command): void {
+  program
+    .option('--url <url>', 'address of the server (TRAINYARD_URL); default: the one on the data directory')
+    .addOption(
+      new Option('--token <token>', 'API token; others on this machine can see it, prefer TRAINYARD_TOKEN'),
+    )
+    .option('--data-dir <dir>', 'where everything is kept (TRAINYARD_HOME); default ~/.trainyard')
+    .option('--json', 'print JSON on stdout, and errors as JSON on stderr')
+    .option('--no-color', 'no colours (as NO_COLOR)')
+    .option('--debug', 'show where an error came from, and more of the log');
+}
+
+function addUp(program: Command, act: Act): void {
+  program
+    .command('up')
+    .description('start server, database, web page and an agent, in the foreground')
+    .option('--host <host>', 'address to listen on; beyond loopback a token must exist', '127.0.0.1')
+    .option(
+      '--port <port>',
+      'port to listen on; 0 for any free one',
+      wholeNumber('port', 0, 65_535),
+      DEFAULT_PORT,
+    )
+    .option(
+      '--slots <n>',
+      'jobs that run at the same time; default: one per core, at least 2',
+      wholeNumber('slots', 1),
+    )
+    .option('--no-agent', 'run no agent here')
+    .option(
+      '--database-url <url>',
+      'use this PostgreSQL (TRAINYARD_DATABASE_URL) instead of the built-in one',
+    )
+    .option('--log-level <level>', 'debug, info, warn or error; default warn')
+    .addHelpText(
+      'after',
+      examples('trainyard up', 'trainyard up --port 8080 --slots 4', 'trainyard up --no-agent'),
+    )
+    .action(
+      act<UpOptions>(async (context, options) =>
+        (await import('./commands/up.ts')).upCommand(context, options),
+      ),
+    );
+}
+
+function addRun(program: Command, act: Act): void {
+  program
+    .command('run')
+    .description('run a pipeline file and wait for its end')
+    .argument('<file>', 'pipeline file, YAML or JSON')
+    .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
+    .option('--watch', 'show progress until the end (the default)')
+    .option('--detach', 'submit, print the id and return')
+    .addHelpText(
+      'after',
+      `${examples(
+        'trainyard run pipeline.yaml',
+        'trainyard run pipeline.yaml --param epochs=5 --param lr=0.01',
+        'trainyard run pipeline.yaml --detach --json',
+      )}\n\nExit code: 0 completed, 2 invalid, 6 no server, 10 failed or timed out, 11 cancelled.`,
+    )
+    .action(
+      act<RunOptions>(async (context, options, [file]) =>
+        (await import('./commands/run.ts')).runCommand(context, file!, options),
+      ),
+    );
+}
+
+function addValidate(program: Command, act: Act): void {
+  program
+    .command('validate')
+    .description('check a pipeline file and print its plan; needs no server')
+    .argument('<file>', 'pipeline file, YAML or JSON')
+    .addHelpText(
+      'after',
+      examples('trainyard validate pipeline.yaml', 'trainyard validate pipeline.yaml --json'),
+    )
+    .action(
+      act(async (context, _, [file]) =>
+        (await import('./commands/validate.ts')).validateCommand(context, file!),
+      ),
+    );
+}
+
+function addAgent(program: Command, act: Act): void {
+  program
+    .command('agent')
+    .description('run jobs on this machine for a server, in the foreground')
+    .option('--name <name>', 'shown to people; default: the host name')
+    .option(
+      '--slots <n>',
+      'jobs that run at the same time; default: one per core, at least 2',
+      wholeNumber('slots', 1),
+    )
+    .option('--gpus <n>', 'GPUs that jobs may ask for; default 0', wholeNumber('gpus', 0))
+    .option('--queue <queue...>', 'queues to take jobs from; default: default')
+    .option('--label <key=value>', 'label; may be repeated', keyValue('label'))
+    .option('--log-level <level>', 'debug, info, warn or error; default warn')
+    .addHelpText(
+      'after',
+      examples(
+        'trainyard agent --url http://train.example:7070 --slots 2 --gpus 2',
+        'trainyard agent --queue gpu --queue default',
+      ),
+    )
+    .action(
+      act<AgentCommandOptions>(async (context, options) =>
+        (await import('./commands/agent.ts')).agentCommand(context, options),
+      ),
+    );
+}
+
+function addDemo(program: Command, act: Act): void {
+  program
+    .command('demo')
+    .description('train on handwritten digits through the whole system and show the result')
+    .option('--exit', 'end with the exit code of the pipeline instead of serving on')
+    .option('--python', 'train with Python instead of TypeScript')
+    .addHelpText(
+      'after',
+      examples('trainyard demo', 'trainyard demo --exit --json', 'trainyard demo --python'),
+    )
+    .action(
+      act<DemoOptions>(async (context, options) =>
+        (await import('./commands/demo.ts')).demoCommand(context, options),
+      ),
+    );
+}

@@ -1,0 +1,66 @@
+import { type DefinitionFault, EXIT, TrainyardError } from '@trainyard/protocol';
+import { CommanderError } from 'commander';
+import { Interrupted } from './interrupt.ts';
+
+export interface ReportOptions {
+  readonly json: boolean;
+  readonly debug: boolean;
+}
+
+/** Writes what went wrong to stderr, as text or as the error body of the API, and gives the exit code. */
+export function reportError(error: unknown, options: ReportOptions): number {
+  if (error instanceof Interrupted) {
+    if (error.message !== '') process.stderr.write(`${error.message}\n`);
+    return EXIT.interrupted;
+  }
+  // Help was written because no command was given: there is nothing to add to it.
+  if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
+  const known = toTrainyardError(error);
+  if (known === undefined) {
+    process.stderr.write(unexpectedText(error, options));
+    return EXIT.internal;
+  }
+  process.stderr.write(
+    options.json ? `${JSON.stringify(known.toBody())}\n` : `${errorText(known, options.debug)}\n`,
+  );
+  return known.exitCode;
+}
+
+/** A fault of a definition as compilers write it. */
+export function faultLine(file: string, fault: DefinitionFault): string {
+  if (fault.line === undefined) return `${file}: ${fault.message}`;
+  return `${file}:${fault.line}:${fault.column ?? 1}: ${fault.message}`;
+}
+
+function errorText(error: TrainyardError, debug: boolean): string {
+  const details = error.details as { faults?: DefinitionFault[]; fileName?: string } | undefined;
+  const lines =
+    error.code === 'INVALID_DEFINITION' && details?.faults !== undefined
+      ? details.faults.map((fault) => faultLine(details.fileName ?? 'pipeline', fault))
+      : [`error: ${error.message}`];
+  if (debug && error.stack !== undefined) lines.push(error.stack, causeText(error));
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+function causeText(error: Error): string {
+  return error.cause instanceof Error ? `caused by ${error.cause.stack ?? error.cause.message}` : '';
+}
+
+function toTrainyardError(error: unknown): TrainyardError | undefined {
+  if (error instanceof TrainyardError) return error;
+  if (error instanceof CommanderError) {
+    return new TrainyardError('USAGE', error.message.replace(/^error: /, ''));
+  }
+  return undefined;
+}
+
+function unexpectedText(error: unknown, { json, debug }: ReportOptions): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const body = new TrainyardError('INTERNAL', message).toBody();
+  if (json) return `${JSON.stringify(body)}\n`;
+  const stack = debug && error instanceof Error ? `${error.stack}\n${causeText(error)}\n` : '';
+  const hint = debug
+    ? ''
+    : 'This is a fault of Trainyard itself. Run the command again with --debug to see where.\n';
+  return `internal error: ${message}\n${stack}${hint}`;
+}

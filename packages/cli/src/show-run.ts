@@ -1,0 +1,68 @@
+import type { DatasetVersion, MetricLatest, RunTree } from '@trainyard/protocol';
+import type { CliContext } from './cli-context.ts';
+import { latestNotes } from './metric-notes.ts';
+import { oneLine, renderTree, runDuration } from './tree-view.ts';
+
+/** The document that `runs show --json` prints; its keys are fixed (DESIGN section 8). */
+export interface RunDocument {
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly status: string;
+  readonly error: RunTree['error'];
+  readonly params: RunTree['params'];
+  readonly outputs: unknown;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly children: RunDocument[];
+}
+
+export function runDocument(run: RunTree): RunDocument {
+  const { id, kind, name, status, error, params, outputs, startedAt, endedAt } = run;
+  const children = run.children.map(runDocument);
+  return { id, kind, name, status, error, params, outputs: outputs ?? null, startedAt, endedAt, children };
+}
+
+export interface RunFacts {
+  readonly tree: RunTree;
+  readonly metrics: readonly (MetricLatest & { readonly runId: string })[];
+  readonly datasets: readonly DatasetVersion[];
+}
+
+/** The whole tree for people, with the last value of each metric and the dataset versions. */
+export function showText(
+  { tree, metrics, datasets }: RunFacts,
+  context: Pick<CliContext, 'outStyle'>,
+): string {
+  const style = context.outStyle;
+  const lines = renderTree({
+    tree,
+    notes: latestNotes(metrics),
+    nowMs: Date.now(),
+    width: 1000,
+    height: Number.POSITIVE_INFINITY,
+    style,
+  });
+  const facts = [
+    `${style.bold(tree.name)}  ${tree.id}`,
+    `status    ${tree.status}${tree.reason === null ? '' : ` (${oneLine(tree.reason)})`}`,
+    `started   ${tree.startedAt ?? 'not yet'}`,
+    `took      ${runDuration(tree, Date.now()) || '-'}`,
+  ];
+  if (tree.error !== null) {
+    const place = tree.error.path === undefined ? '' : ` (stage ${tree.error.path})`;
+    facts.push(`error     ${style.red(oneLine(tree.error.message))}${place}`);
+  }
+  if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
+  const parts = [facts.join('\n'), lines.join('\n')];
+  if (datasets.length > 0) parts.push(datasetText(datasets));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function datasetText(datasets: readonly DatasetVersion[]): string {
+  const lines = datasets.map((dataset) => {
+    const rows = dataset.rows === null ? '' : `  ${dataset.rows} rows`;
+    return `  ${dataset.name}  sha256:${dataset.sha256.slice(0, 12)}  ${dataset.sizeBytes} bytes${rows}  ${dataset.path}`;
+  });
+  return ['datasets', ...lines].join('\n');
+}

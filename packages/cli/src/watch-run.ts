@@ -1,0 +1,139 @@
+import { isTerminalRunStatus, type Run, type RunTree } from '@trainyard/protocol';
+import type { CliContext } from './cli-context.ts';
+import type { Connection } from './connection.ts';
+import { followRun } from './follow-run.ts';
+import { guardInterrupts, Interrupted } from './interrupt.ts';
+import { LiveScreen } from './live-screen.ts';
+import { latestNotes } from './metric-notes.ts';
+import type { RunState } from './run-state.ts';
+import { statusIcon, statusPaint } from './style.ts';
+import { oneLine, renderTree, runDuration } from './tree-view.ts';
+
+const REDRAW_MS = 160;
+const METRICS_MS = 1000;
+/** Above this many runs the latest metrics of all are no longer asked for each second. */
+const MAX_RUNS_WITH_METRICS = 300;
+
+/**
+ * Shows a root run on stderr until it has ended (a live tree for a person, else a line per change) and gives
+ * its final tree. Ctrl-C ends the watching, not the run: rejects with `Interrupted`, which says so.
+ */
+export async function watchRun(
+  context: CliContext,
+  connection: Connection,
+  rootId: string,
+): Promise<RunTree> {
+  const guard = guardInterrupts();
+  const view = context.isInteractive ? liveView(context, connection, rootId) : lineView(context);
+  try {
+    return await followRun(connection, rootId, {
+      signal: guard.signal,
+      onChange: view.change,
+      onLost: (error) => view.note(`connection lost (${error.message}); looking for the server again`),
+    });
+  } catch (error) {
+    if (guard.signal.aborted) throw new Interrupted(detachedText(rootId, connection));
+    throw error;
+  } finally {
+    view.end();
+    guard.release();
+  }
+}
+
+/** What Ctrl-C leaves behind and how to get back to it. */
+function detachedText(rootId: string, connection: Connection): string {
+  const goesOn = connection.isOwn
+    ? 'Stopped watching. The platform of this command ends with it: running jobs go on by themselves, the rest\n' +
+      'continues when a server runs on the data directory again (trainyard up).'
+    : 'Stopped watching; the run goes on.';
+  return `${goesOn}\n  watch again:  trainyard runs watch ${rootId}\n  cancel it:    trainyard runs cancel ${rootId}`;
+}
+
+interface View {
+  readonly change: (changed: readonly Run[], state: RunState) => void;
+  note(text: string): void;
+  end(): void;
+}
+
+/** One line per change of status, for logs and pipes. */
+function lineView(context: CliContext): View {
+  const { errStyle } = context;
+  return {
+    change(changed) {
+      for (const run of changed) {
+        if (run.status === 'pending') continue;
+        const paint = statusPaint(run.status, errStyle);
+        const name = run.path === '' ? run.name : run.path;
+        const parts = [`${clock()} ${statusIcon(run.status)} ${name}: ${paint(run.status)}`];
+        if (isTerminalRunStatus(run.status)) parts.push(runDuration(run, Date.now()));
+        if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
+        const reason = run.error?.message ?? run.reason;
+        if (reason !== null && reason !== undefined) parts.push(oneLine(reason));
+        context.err(`${parts.filter((part) => part !== '').join('  ')}\n`);
+      }
+    },
+    note: (text) => context.err(`${clock()} ${text}\n`),
+    end: () => undefined,
+  };
+}
+
+function clock(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
+
+/** The tree, drawn in place. */
+function liveView(context: CliContext, connection: Connection, rootId: string): View {
+  const screen = new LiveScreen(process.stderr);
+  let state: RunState | undefined;
+  let notes: ReadonlyMap<string, string> = new Map();
+  let frame = 0;
+  let message = '';
+  let isAsking = false;
+
+  const draw = (isLast: boolean): void => {
+    const tree = state?.tree();
+    if (tree === undefined) return;
+    const lines = renderTree({
+      tree,
+      notes,
+      nowMs: Date.now(),
+      width: screen.width,
+      height: screen.height - (message === '' ? 0 : 1),
+      frame: isLast ? undefined : frame,
+      style: context.errStyle,
+    });
+    screen.draw(message === '' ? lines : [...lines, message.slice(0, screen.width)]);
+  };
+  const askMetrics = async (): Promise<void> => {
+    if (isAsking || state === undefined || state.size > MAX_RUNS_WITH_METRICS) return;
+    isAsking = true;
+    try {
+      notes = latestNotes(await connection.client.getLatestMetrics(rootId, { tree: true }));
+    } catch {
+      // Decoration only; followRun notices when the server is away.
+    } finally {
+      isAsking = false;
+    }
+  };
+  const redraw = setInterval(() => {
+    frame += 1;
+    draw(false);
+  }, REDRAW_MS);
+  const metrics = setInterval(askMetrics, METRICS_MS);
+  return {
+    change(_, current) {
+      state = current;
+      message = '';
+      if (current.hasEnded) void askMetrics();
+    },
+    note(text) {
+      message = text;
+    },
+    end() {
+      clearInterval(redraw);
+      clearInterval(metrics);
+      draw(true);
+      screen.end();
+    },
+  };
+}
