@@ -10,7 +10,7 @@ import {
 } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
-import { newSecretToken } from '../auth/secret-token.ts';
+import { attemptTokenHashSql, newAttemptTokens } from '../auth/secret-token.ts';
 import type { Schema } from '../store/schema.ts';
 
 export interface ClaimRequest {
@@ -23,11 +23,11 @@ export interface ClaimRequest {
 
 interface ClaimedRow {
   readonly spec: AttemptSpec;
-  /** Which of the tokens that came with the call the attempt got, from 1. */
+  /** Which token of the call the attempt got, from 1. */
   readonly token_number: number;
 }
 
-/** Tokens are made before it is known how many attempts there are: at most so many in one call. */
+/** Bounds one answer; an agent with more room asks again at once. */
 const MAX_PER_CLAIM = 256;
 
 // Picked attempts each fit the free GPUs alone; the running sum keeps those that fit together. A repeat
@@ -52,9 +52,10 @@ const CLAIM_SQL = `
   ), claimed as (
     update attempts a
     set status = case when a.status = 'queued' then 'leased' else a.status end,
-        agent_id = $1, claim_request = $2, token_hash = t.hash,
+        agent_id = $1, claim_request = $2,
+        token_hash = ${attemptTokenHashSql('$6::bytea', 'o.token_number')},
         claimed_at = coalesce(a.claimed_at, now()), lease_until = now() + $7 * interval '1 millisecond'
-    from ordered o join unnest($6::bytea[]) with ordinality as t(hash, number) on t.number = o.token_number
+    from ordered o
     where a.id = o.id and (o.gpus_so_far <= $5 or exists (select from repeated)) and o.token_number <= $4
     returning a.root_id, a.node_index, a.number, a.spec, o.token_number
   ), told as (
@@ -68,7 +69,7 @@ const CLAIM_SQL = `
 /** Gives an agent up to `free` attempts, by priority and then by age, in one statement. */
 export async function claimAttempts(pool: pg.Pool, request: ClaimRequest): Promise<Assignment[]> {
   const free = Math.min(request.free, MAX_PER_CLAIM);
-  const tokens = Array.from({ length: free }, () => newSecretToken('tya'));
+  const tokens = newAttemptTokens();
   const { rows } = await pool.query<ClaimedRow>({
     name: 'attempts-claim',
     text: CLAIM_SQL,
@@ -78,14 +79,14 @@ export async function claimAttempts(pool: pg.Pool, request: ClaimRequest): Promi
       request.queues,
       free,
       request.freeGpus,
-      tokens.map(({ hash }) => hash),
+      tokens.seed,
       AGENT_PROTOCOL.leaseMs,
       Date.now(),
     ],
   });
   return rows.map((row) => ({
     spec: row.spec,
-    token: tokens[row.token_number - 1]!.token,
+    token: tokens.token(row.token_number),
     leaseMs: AGENT_PROTOCOL.leaseMs,
   }));
 }

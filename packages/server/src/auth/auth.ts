@@ -78,14 +78,15 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
     const key = hash.toString('base64');
     const cached = cache.get(key);
     if (cached !== undefined && cached.untilMs > Date.now()) return cached.scopes;
-    const { rows } = await sql<{ scopes: string[] }>`
+    const { rows } = await sql<{ scopes: string[]; expires_at: Date | null }>`
       update tokens set last_used_at = now()
       where hash = ${hash} and revoked_at is null and (expires_at is null or expires_at > now())
-      returning scopes`.execute(kysely);
-    const scopes = rows[0]?.scopes;
-    if (scopes === undefined) return undefined;
+      returning scopes, expires_at`.execute(kysely);
+    if (rows[0] === undefined) return undefined;
+    const { scopes, expires_at: expiresAt } = rows[0];
     if (cache.size > 10_000) cache.clear();
-    cache.set(key, { scopes, untilMs: Date.now() + CACHE_MS });
+    const expiresAtMs = expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+    cache.set(key, { scopes, untilMs: Math.min(Date.now() + CACHE_MS, expiresAtMs) });
     return scopes;
   };
 
@@ -158,6 +159,7 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
         .executeTakeFirstOrThrow();
       if (numUpdatedRows === 0n) throw new TrainyardError('NOT_FOUND', `There is no valid token ${id}.`);
       cache.clear();
+      openCache = undefined;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** What a token is for shows in its prefix, so that a leaked one is recognised. */
+/** What a token is for shows in its prefix (`tyu` users and agents, `tya` attempts), so that a leaked one is recognised. */
 export type TokenPrefix = 'tyu' | 'tya';
 
 /**
@@ -14,4 +14,22 @@ export function newSecretToken(prefix: TokenPrefix): { token: string; hash: Buff
 
 export function hashToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
+}
+
+/**
+ * Tokens of attempts that are claimed together, made without knowing how many there will be: token n is
+ * `tya_` and the hex SHA-256 of the seed followed by n. The claim statement computes the hashes from the
+ * same seed, which exists only in that call. One token tells nothing about another one.
+ */
+export function newAttemptTokens(): { readonly seed: Buffer; token(number: number): string } {
+  const seed = randomBytes(32);
+  return {
+    seed,
+    token: (number) => `tya_${createHash('sha256').update(seed).update(String(number)).digest('hex')}`,
+  };
+}
+
+/** The hash of attempt token n in SQL, given the seed and n as SQL expressions. */
+export function attemptTokenHashSql(seed: string, number: string): string {
+  return `sha256(convert_to('tya_' || encode(sha256(${seed} || convert_to((${number})::text, 'UTF8')), 'hex'), 'UTF8'))`;
 }
