@@ -7,7 +7,7 @@ import {
 import type { ClientBase, Pool } from 'pg';
 import { placeAppend } from './append-placement.ts';
 import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
-import { type UpsertedSeries, writePoints } from './metric-sql.ts';
+import { writePoints } from './metric-sql.ts';
 import type { Points } from './points.ts';
 import { toSeriesPoints } from './series-points.ts';
 import {
@@ -53,8 +53,8 @@ export interface StreamOutcome {
 
 export interface BatchOutcome {
   readonly streams: readonly StreamOutcome[];
-  /** Series that should be compacted. */
-  readonly crowded: readonly UpsertedSeries[];
+  /** Ids of series that should be compacted. */
+  readonly crowded: readonly number[];
 }
 
 /** A series with more chunks than this since its last compaction is compacted. */

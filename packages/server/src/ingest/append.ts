@@ -105,7 +105,7 @@ export function createIngest(options: IngestOptions): Ingest {
     } catch (error) {
       onBackgroundError(error);
     }
-    compactor.schedule(outcome.crowded.map((series) => series.seriesId));
+    compactor.schedule(outcome.crowded);
   }
 
   /** One append that cannot be stored must not fail its neighbours; a lost database fails all. */

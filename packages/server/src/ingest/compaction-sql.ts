@@ -1,14 +1,7 @@
 import type { ClientBase, Pool } from 'pg';
 import type { EncodedPoints } from './chunk-codec.ts';
 import type { ChunkHeader } from './merge-plan.ts';
-import { CHUNK_COLUMNS, chunkParameters, type NewChunk } from './metric-sql.ts';
 import { numberArray } from './sql-arrays.ts';
-
-/** A chunk to be written into a known series. */
-export interface SeriesChunk extends NewChunk {
-  readonly seriesId: number;
-  readonly attempt: number;
-}
 
 export interface StoredChunk extends EncodedPoints, ChunkHeader {
   readonly seriesId: number;
@@ -80,24 +73,6 @@ export async function replaceChunks(
     text: `with removed as (delete from metric_chunks where id = any($2::int8[]))
       update metric_series set unmerged_chunks = 0 where id = any($1::int8[]) and unmerged_chunks > 0`,
     values: [numberArray(compactedSeries), numberArray(removedChunks)],
-  });
-}
-
-export async function insertChunks(client: ClientBase, chunks: readonly SeriesChunk[]): Promise<void> {
-  await client.query({
-    name: 'compact-insert',
-    text: `insert into metric_chunks (${CHUNK_COLUMNS})
-      select c.series_id, c.attempt, c.first_step, c.last_step, c.n, c.min, c.max, c.first_value, c.first_time,
-        c.last_value, c.last_time, c.codec, substring($13::bytea from c.start for c.length)
-      from unnest($1::int8[], $2::int4[], $3::int8[], $4::int8[], $5::int4[], $6::float8[], $7::float8[],
-        $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::int2[], $14::int4[], $15::int4[])
-        as c (series_id, attempt, first_step, last_step, n, min, max, first_value, first_time, last_value,
-          last_time, codec, start, length)`,
-    values: [
-      numberArray(chunks.map((chunk) => chunk.seriesId)),
-      numberArray(chunks.map((chunk) => chunk.attempt)),
-      ...chunkParameters(chunks),
-    ],
   });
 }
 

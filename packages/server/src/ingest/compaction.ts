@@ -2,16 +2,15 @@ import type { ClientBase, Pool } from 'pg';
 import type { Database } from '../store/database.ts';
 import { decodePoints, encodePoints } from './chunk-codec.ts';
 import {
-  insertChunks,
   listSeriesIds,
   lockSeries,
   readChunks,
   replaceChunks,
-  type SeriesChunk,
   type StoredChunk,
   smallChunkHeaders,
 } from './compaction-sql.ts';
 import { planMerges } from './merge-plan.ts';
+import { insertChunks, type SeriesChunk } from './metric-sql.ts';
 import { cutPoints, mergePoints, summarise } from './points.ts';
 import { dropReplacedPoints } from './replaced-points.ts';
 import { inTransaction } from './transaction.ts';
@@ -26,7 +25,7 @@ export interface Compactor {
 }
 
 /** Series whose rows are locked by one transaction; appends to them wait that long. */
-const SERIES_PER_TRANSACTION = 16;
+const SERIES_PER_TRANSACTION = 64;
 
 export function createCompactor(database: Database, onError: (error: unknown) => void): Compactor {
   const { pool } = database;
@@ -69,35 +68,56 @@ function compactSeries(pool: Pool, seriesIds: readonly number[], everything: boo
   return inTransaction(pool, 'read committed', async (client) => {
     const locked = await lockSeries(client, seriesIds);
     const headers = await smallChunkHeaders(client, locked);
+    const groups = [...Map.groupBy(headers, (header) => header.seriesId).values()].flatMap((own) =>
+      planMerges(own, everything),
+    );
     const removed: number[] = [];
-    const added: SeriesChunk[] = [];
-    for (const seriesId of locked) {
-      const own = headers.filter((header) => header.seriesId === seriesId);
-      for (const group of planMerges(own, everything)) {
-        const merged = await mergeGroup(client, group);
-        if (merged.length >= group.length) continue;
-        removed.push(...group);
-        added.push(...merged);
-      }
-    }
+    for (const batch of batchGroups(groups)) removed.push(...(await mergeGroups(client, batch)));
     await replaceChunks(client, locked, removed);
-    if (added.length > 0) await insertChunks(client, added);
   });
 }
 
-async function mergeGroup(client: ClientBase, ids: readonly number[]): Promise<SeriesChunk[]> {
-  const chunks = await readChunks(client, ids);
-  const first = chunks[0];
-  if (first === undefined) return [];
-  const points = mergePoints(chunks.map((chunk) => decodePoints(chunk, chunk.count)));
-  return cutPoints(points).map((part) => toChunk(first, part));
+/** Chunks whose data is in memory at once. */
+const CHUNKS_PER_BATCH = 4096;
+
+function batchGroups(groups: readonly (readonly number[])[]): (readonly number[])[][] {
+  const batches: (readonly number[])[][] = [];
+  let room = 0;
+  for (const group of groups) {
+    if (group.length > room) {
+      batches.push([]);
+      room = CHUNKS_PER_BATCH;
+    }
+    batches.at(-1)!.push(group);
+    room -= group.length;
+  }
+  return batches;
 }
 
-function toChunk(like: StoredChunk, points: Parameters<typeof summarise>[0]): SeriesChunk {
-  return {
-    seriesId: like.seriesId,
-    attempt: like.attempt,
-    summary: summarise(points),
-    encoded: encodePoints(points),
-  };
+/** Writes what each group merges to; answers the chunks that are to be removed for it. */
+async function mergeGroups(client: ClientBase, groups: readonly (readonly number[])[]): Promise<number[]> {
+  const chunks = await readChunks(client, groups.flat());
+  const byId = new Map(chunks.map((chunk) => [chunk.id, chunk]));
+  const removed: number[] = [];
+  const added: SeriesChunk[] = [];
+  for (const group of groups) {
+    const merged = merge(group.map((id) => byId.get(id)!));
+    if (merged.length >= group.length) continue;
+    removed.push(...group);
+    added.push(...merged);
+  }
+  if (added.length > 0) await insertChunks(client, added);
+  return removed;
+}
+
+/** @param chunks of one series and attempt, in the order they were written */
+function merge(chunks: readonly StoredChunk[]): SeriesChunk[] {
+  const { seriesId, attempt } = chunks[0]!;
+  const points = mergePoints(chunks.map((chunk) => decodePoints(chunk, chunk.count)));
+  return cutPoints(points).map((part) => ({
+    seriesId,
+    attempt,
+    summary: summarise(part),
+    encoded: encodePoints(part),
+  }));
 }

@@ -2,13 +2,13 @@ import type { ClientBase, Pool } from 'pg';
 import { decodePoints, encodePoints } from './chunk-codec.ts';
 import {
   chunkRanges,
-  insertChunks,
   lockSeries,
   readChunks,
   recountSeries,
   replaceChunks,
   seriesOfSeveralAttempts,
 } from './compaction-sql.ts';
+import { insertChunks } from './metric-sql.ts';
 import { filterSteps, summarise } from './points.ts';
 import { inTransaction } from './transaction.ts';
 
