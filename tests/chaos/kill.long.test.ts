@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Attempt, MetricPoint } from '@trainyard/protocol';
@@ -57,7 +57,7 @@ describe('kill -9 in the middle of training', () => {
       return agent;
     };
     const { server, url } = await startServer();
-    return { server, url, agent: startAgent(url), startServer, startAgent };
+    return { dir, server, url, agent: startAgent(url), startServer, startAgent };
   }
 
   async function submit(url: string) {
@@ -109,6 +109,20 @@ describe('kill -9 in the middle of training', () => {
       await server.kill('SIGKILL');
       expect(before.every(isAlive)).toBe(true);
       ({ server, url } = await startServer());
+      await expectNothingLost(url, id);
+    }
+  });
+
+  it(`of the embedded database disturbs no training and loses nothing, ${ROUNDS} times`, async () => {
+    const { url, dir } = await startBoth();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { id, jobs } = await submit(url);
+      const payloads = payloadsOf(jobs.map((job) => job.id));
+      await randomMoment();
+      const before = payloads.filter(isAlive);
+      const pidFile = join(dir, 'server', 'postgres', 'cluster', 'postmaster.pid');
+      process.kill(Number(readFileSync(pidFile, 'utf8').split('\n')[0]), 'SIGKILL');
+      expect(before.every(isAlive)).toBe(true);
       await expectNothingLost(url, id);
     }
   });

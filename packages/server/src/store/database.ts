@@ -40,6 +40,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     if (!isClosing) options.onConnectionError(error);
   });
   const kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  // A connection that breaks while it is lent out emits too; the query that fails tells the borrower.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const close = (): Promise<void> => {
     isClosing = true;
     return kysely.destroy();
