@@ -105,18 +105,25 @@ export const reportedDataset = datasetRecord.extend({
 });
 export type ReportedDataset = z.infer<typeof reportedDataset>;
 
+/** Epoch milliseconds on a machine whose clock may be wrong; the end of the year 9999 is the last. */
+const reportedAt = z.number().min(0).max(253_402_300_799_999);
+/** What fits into a column of four bytes. */
+const smallInteger = z
+  .int()
+  .min(-(2 ** 31))
+  .max(2 ** 31 - 1);
 const reportBase = { attemptId: z.string(), epoch: z.int(), token: z.string().max(200) };
 
 /** Reports of attempts; each is authorised by its own attempt token and is idempotent. */
 export const report = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('started'), ...reportBase, pid: z.int().optional(), at: z.number() }),
+  z.strictObject({ kind: z.literal('started'), ...reportBase, pid: smallInteger.optional(), at: reportedAt }),
   z.strictObject({ kind: z.literal('progress'), ...reportBase, progress: z.record(z.string(), z.unknown()) }),
   z.strictObject({
     kind: z.literal('finished'),
     ...reportBase,
-    at: z.number(),
+    at: reportedAt,
     outcome: reportedOutcome,
-    exitCode: z.int().nullable(),
+    exitCode: smallInteger.nullable(),
     signal: z.string().max(20).nullable(),
     error: runError.nullable(),
     outputs: z.record(z.string(), z.unknown()).nullable(),

@@ -1,23 +1,19 @@
 import { existsSync } from 'node:fs';
 import rateLimit from '@fastify/rate-limit';
 import fastifyStatic from '@fastify/static';
-import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
-import { DEFINITION_LIMITS, TrainyardError, VERSION } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
 } from 'fastify';
-import {
-  hasZodFastifySchemaValidationErrors,
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
+import { sendError, toTrainyardError } from './error-answer.ts';
+import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
@@ -28,6 +24,8 @@ import { streamRoutes } from './routes/streams.ts';
 import { healthRoutes, systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import type { ServerContext } from './server-context.ts';
+import { drainBeforeClose, endSockets } from './shut-down.ts';
+import { guardText } from './storable-text.ts';
 
 export interface AppOptions {
   readonly context: ServerContext;
@@ -45,43 +43,46 @@ const REQUESTS_PER_MINUTE = 300_000;
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { context } = options;
   const logger: FastifyBaseLogger = context.log.child({ part: 'http' }, { level: 'warn' });
+  const answerError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    const told = toTrainyardError(error, () => request.log.error({ err: error }, 'request failed'));
+    void sendError(reply, told);
+  };
   const app = Fastify({
     loggerInstance: logger,
+    // Faults that are found before there is a route, such as an address that cannot be decoded.
+    frameworkErrors: answerError,
     bodyLimit: DEFINITION_LIMITS.maxBytes * 2,
     // Node's own request timeout would end long polls of slow agents; Fastify's body limit still holds.
     requestTimeout: 120_000,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: true,
+    // Answered by a hook, in the form of all errors.
+    return503OnClosing: false,
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    sendError(
-      reply,
-      toTrainyardError(error, () => request.log.error({ err: error }, 'request failed')),
-    );
+  app.setErrorHandler(answerError);
+  // First of all: a refused upgrade is closed only if this plugin has seen the request before the guard.
+  await app.register(websocket, {
+    options: { maxPayload: 64 * 1024 },
+    preClose(this: FastifyInstance, done: () => void) {
+      void endSockets(this.websocketServer.clients).then(() => this.websocketServer.close(() => done()));
+    },
   });
+  drainBeforeClose(app, options.stopping);
   // Before any route is added, so that no route escapes it.
   guardRoutes(app, context.auth);
+  guardText(app);
   await app.register(rateLimit, { max: REQUESTS_PER_MINUTE, timeWindow: '1 minute' });
-  await app.register(websocket, { options: { maxPayload: 64 * 1024 } });
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Trainyard',
-        version: VERSION,
-        description: 'Training pipelines, runs, metrics and logs.',
-      },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-    transform: jsonSchemaTransform,
-  });
+  await registerOpenApi(app);
   await app.register(healthRoutes(context));
-  app.get('/metrics', { config: { access: 'read' } }, async (_request, reply) => {
-    return reply.type(options.metrics.contentType).send(await options.metrics.metrics());
-  });
+  app.get(
+    '/metrics',
+    { config: { access: 'read' }, schema: { tags: ['system'] } },
+    async (_request, reply) => {
+      return reply.type(options.metrics.contentType).send(await options.metrics.metrics());
+    },
+  );
   await app.register(apiRoutes(options), { prefix: '/api/v1' });
   await registerWeb(app, options.webDir);
   return app;
@@ -136,29 +137,3 @@ async function registerWeb(app: FastifyInstance, webDir: string | undefined): Pr
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; " +
   "object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
-
-function toTrainyardError(error: FastifyError, logFault: () => void): TrainyardError {
-  if (error instanceof TrainyardError) {
-    if (error.httpStatus >= 500) logFault();
-    return error;
-  }
-  if (hasZodFastifySchemaValidationErrors(error)) {
-    const problems = error.validation.map(
-      (issue) => `${error.validationContext}${issue.instancePath}: ${issue.message}`,
-    );
-    return new TrainyardError('INVALID_REQUEST', problems.slice(0, 10).join('; '), { details: { problems } });
-  }
-  if (error.statusCode === 413)
-    return new TrainyardError('TOO_LARGE', 'The body of the request is too large.');
-  if (error.statusCode === 429)
-    return new TrainyardError('TOO_MANY_REQUESTS', 'Too many requests; try again in a minute.');
-  if (error.statusCode !== undefined && error.statusCode < 500) {
-    return new TrainyardError('INVALID_REQUEST', error.message);
-  }
-  logFault();
-  return new TrainyardError('INTERNAL', 'The server failed on this request; its log has the details.');
-}
-
-function sendError(reply: FastifyReply, error: TrainyardError) {
-  return reply.status(error.httpStatus).type('application/json').send(JSON.stringify(error.toBody()));
-}

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
 import { TrainyardError, VERSION } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import { type Logger, pino } from 'pino';
@@ -121,8 +122,10 @@ async function assemble(
     await app.close();
   });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const adminToken = await auth.createBuiltInToken('command line', 'admin');
-  const agentToken = await auth.createBuiltInToken('agent', 'agent');
+  // Servers that share a database must not replace each other's tokens.
+  const place = `of ${hostname()}:${resolve(options.dataDir)}`;
+  const adminToken = await auth.createBuiltInToken(`command line ${place}`, 'admin');
+  const agentToken = await auth.createBuiltInToken(`agent ${place}`, 'agent');
   await advertise(options.dataDir, { url, pid: process.pid, token: adminToken }, closers);
   isReady = true;
   return { url, agentToken, adminToken, isOpen: await auth.isOpen(), database, stop };
@@ -183,7 +186,15 @@ async function listen(
     const address = await app.listen({ host, port });
     return Number(new URL(address).port);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND') {
+      throw new TrainyardError(
+        'USAGE',
+        `Cannot listen on ${host}:${port} (${code}): give a --host that this machine has and a --port that this user may use.`,
+        { cause: error },
+      );
+    }
+    if (code !== 'EADDRINUSE') throw error;
     throw new TrainyardError(
       'ADDRESS_IN_USE',
       `Another program listens on ${host}:${port}. Give another --port, or --port 0 for any free one.`,

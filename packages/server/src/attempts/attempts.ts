@@ -106,6 +106,8 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
       const agent = await requireAgent(agentId);
       const deadlineMs = Date.now() + request.waitMs;
       for (;;) {
+        // Who is gone would not learn what was assigned.
+        if (signal.aborted) return { assignments: [], commands: [] };
         // Listen before looking, so that nothing that comes in between is missed.
         const wait = waitForWork(bus, signal);
         try {
@@ -122,7 +124,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
                 });
           if (assignments.length > 0) bus.emit('inbox');
           const leftMs = deadlineMs - Date.now();
-          if (assignments.length > 0 || commands.length > 0 || leftMs <= 0 || signal.aborted) {
+          if (assignments.length > 0 || commands.length > 0 || leftMs <= 0) {
             return { assignments, commands };
           }
           await wait.atMost(Math.min(leftMs, CLAIM_POLL_MS));

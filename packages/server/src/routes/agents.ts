@@ -71,7 +71,7 @@ export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal):
       '/reports',
       {
         // Each report carries the token of its attempt, which is checked with it.
-        config: { access: 'public' },
+        config: { access: 'public', unstorableText: 'repair' },
         schema: { tags: ['agents'], body: reports, response: { 200: reportResults } },
       },
       async (request) => ({ results: [...(await attempts.report(request.body.reports))] }),

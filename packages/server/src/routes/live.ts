@@ -1,4 +1,6 @@
+import { TrainyardError } from '@trainyard/protocol';
 import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
 import { createLiveSession } from '../live/live-session.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createRunReads } from '../store/run-reads.ts';
@@ -14,15 +16,28 @@ export function liveRoute(context: ServerContext, stopping: AbortSignal): Fastif
     log: context.log,
   };
   return async (app) => {
-    app.get('/live', { config: { access: 'read' }, websocket: true, schema: { hide: true } }, (socket) => {
-      const session = createLiveSession(socket, sources);
-      // Code 1012: the server restarts; clients come back by themselves.
-      const onStop = () => socket.close(1012, 'the server stops');
-      stopping.addEventListener('abort', onStop);
-      socket.on('close', () => {
-        stopping.removeEventListener('abort', onStop);
-        session.end();
-      });
+    app.route({
+      method: 'GET',
+      url: '/live',
+      config: { access: 'read' },
+      schema: {
+        tags: ['live'],
+        description: 'A WebSocket: see protocol/live.ts for its messages. Other requests are answered 404.',
+        response: { 101: z.null().describe('The connection is a WebSocket from here on.') },
+      },
+      handler: () => {
+        throw new TrainyardError('NOT_FOUND', 'Only a WebSocket is served at this address.');
+      },
+      wsHandler: (socket) => {
+        const session = createLiveSession(socket, sources);
+        // Code 1012: the server restarts; clients come back by themselves.
+        const onStop = () => socket.close(1012, 'the server stops');
+        stopping.addEventListener('abort', onStop);
+        socket.on('close', () => {
+          stopping.removeEventListener('abort', onStop);
+          session.end();
+        });
+      },
     });
   };
 }

@@ -4,10 +4,12 @@ import { TOKEN_SCOPES, type TokenScope } from '../auth/auth.ts';
 import type { ServerContext } from '../server-context.ts';
 
 const scopes = Object.keys(TOKEN_SCOPES) as [TokenScope, ...TokenScope[]];
+/** Ten years: who wants more wants a token that does not expire. */
+const MAX_TOKEN_LIFE_MS = 10 * 366 * 86_400_000;
 const createBody = z.strictObject({
   name: z.string().min(1).max(200),
   scopes: z.array(z.enum(scopes)).min(1).max(scopes.length),
-  expiresInMs: z.int().min(1000).optional(),
+  expiresInMs: z.int().min(1000).max(MAX_TOKEN_LIFE_MS).optional(),
 });
 const tokenInfo = z.object({
   id: z.string(),

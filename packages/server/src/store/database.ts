@@ -6,6 +6,7 @@ import type { Schema } from './schema.ts';
 /** Oldest PostgreSQL whose SQL we use. */
 const OLDEST_MAJOR = 15;
 const INT8_OID = 20;
+const UNIQUE_VIOLATION = '23505';
 
 export interface DatabaseOptions {
   /** Where PostgreSQL listens: a URL, or the parts for a socket directory. */
@@ -48,7 +49,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
   try {
     await checkServer(kysely);
-    await sql`create schema if not exists ${sql.id(options.schema)}`.execute(kysely);
+    await createSchema(kysely, options.schema);
   } catch (error) {
     await close();
     throw error instanceof TrainyardError ? error : unreachable(options, error);
@@ -66,6 +67,15 @@ async function checkServer(kysely: Kysely<Schema>): Promise<void> {
       'DATABASE_VERSION',
       `The database server is PostgreSQL ${major}; Trainyard needs ${OLDEST_MAJOR} or newer. Upgrade it or give another --database-url.`,
     );
+  }
+}
+
+async function createSchema(kysely: Kysely<Schema>, schema: string): Promise<void> {
+  try {
+    await sql`create schema if not exists ${sql.id(schema)}`.execute(kysely);
+  } catch (error) {
+    // PostgreSQL looks first and creates then: of two servers that start at once the later one fails so.
+    if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error;
   }
 }
 

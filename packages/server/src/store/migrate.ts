@@ -5,6 +5,9 @@ import * as backbone from './migrations/0001-backbone.ts';
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-backbone': backbone };
 
+const INVALID_SCHEMA_NAME = '3F000';
+const MAX_ATTEMPTS = 10;
+
 /**
  * Brings the schema up to date. Safe to run from several servers at once: Kysely's migrator takes an
  * advisory lock and applies all or nothing.
@@ -15,6 +18,11 @@ export async function migrate(database: Database): Promise<void> {
     provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
     migrationTableSchema: database.schema,
   });
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error;
+  for (let attempt = 1; ; attempt += 1) {
+    const { error } = await migrator.migrateToLatest();
+    if (error === undefined) return;
+    // Kysely looks at the tables of all schemas; one that somebody drops meanwhile fails the look.
+    const isForeign = (error as { code?: unknown }).code === INVALID_SCHEMA_NAME;
+    if (!isForeign || attempt === MAX_ATTEMPTS) throw error;
+  }
 }

@@ -1,0 +1,72 @@
+import { TrainyardError } from '@trainyard/protocol';
+import type { FastifyInstance } from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /**
+     * What happens to text that PostgreSQL cannot hold (NUL, halves of surrogate pairs). `refuse`, the default,
+     * suits people; `repair` suits what agents pass on from programs, who could only repeat it for ever.
+     */
+    unstorableText?: 'refuse' | 'repair';
+  }
+}
+
+/** Deeper values than this are refused: nothing of ours nests so far. */
+const MAX_DEPTH = 200;
+
+/** Sees to it that no route gets text that the database would refuse. */
+export function guardText(app: FastifyInstance): void {
+  app.addHook('preValidation', async (request) => {
+    if (request.routeOptions.config.unstorableText === 'repair') {
+      request.body = repairText(request.body, 0);
+      return;
+    }
+    for (const part of ['params', 'query', 'body'] as const) {
+      const path = findUnstorableText(request[part], part);
+      if (path !== undefined) {
+        throw new TrainyardError(
+          'INVALID_REQUEST',
+          `${path}: holds a NUL character or half of a surrogate pair, which cannot be stored.`,
+        );
+      }
+    }
+  });
+}
+
+/** Where `value` holds text that cannot be stored, as key or as value; undefined when nowhere. */
+export function findUnstorableText(value: unknown, path: string, depth = 0): string | undefined {
+  if (typeof value === 'string') return isStorable(value) ? undefined : path;
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return undefined;
+  if (depth > MAX_DEPTH) throw tooDeep(path);
+  for (const [key, inner] of Object.entries(value)) {
+    if (!isStorable(key)) return path;
+    const found = findUnstorableText(inner, `${path}/${key}`, depth + 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function repairText(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return isStorable(value) ? value : repaired(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_DEPTH) throw tooDeep('body');
+  if (Array.isArray(value)) return value.map((inner) => repairText(inner, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [repaired(key), repairText(inner, depth + 1)]),
+  );
+}
+
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+function repaired(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
+}
+
+function tooDeep(path: string): TrainyardError {
+  return new TrainyardError(
+    'INVALID_REQUEST',
+    `${path.slice(0, 100)}: is nested deeper than ${MAX_DEPTH} levels.`,
+  );
+}
