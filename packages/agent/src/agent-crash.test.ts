@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readIdentityFile } from './process-identity.ts';
 import { listProcesses } from './process-table.ts';
@@ -29,7 +30,7 @@ afterEach(async () => {
 });
 
 async function startAgent(): Promise<ChildProcess> {
-  const program = join(import.meta.dirname, 'testing/agent-process.ts');
+  const program = fileURLToPath(new URL('./testing/agent-process.ts', import.meta.url));
   const child = spawn(process.execPath, [program, peer.url, dataDir], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });

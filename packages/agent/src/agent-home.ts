@@ -21,7 +21,10 @@ export interface LeftAttempt {
   readonly journal: AttemptJournal;
 }
 
-/** The agent's data directory: `agent.json`, `agent.lock` and `attempts/ID/`. */
+/**
+ * The agent's data directory: `agent.json`, `agent.lock`, `attempts/ID/`, and `held/ID`, an empty file per
+ * attempt that is not reported yet, so that a start does not read through all attempts there ever were.
+ */
 export class AgentHome {
   readonly #dir: string;
   readonly #log: AgentLog;
@@ -37,7 +40,9 @@ export class AgentHome {
    */
   static async open(options: { readonly dataDir: string; readonly log: AgentLog }): Promise<AgentHome> {
     const { dataDir, log } = options;
-    await mkdir(`${dataDir}/attempts`, { recursive: true, mode: 0o700 });
+    for (const name of ['attempts', 'held']) {
+      await mkdir(`${dataDir}/${name}`, { recursive: true, mode: 0o700 });
+    }
     await takeLock(`${dataDir}/agent.lock`, dataDir);
     return new AgentHome(dataDir, log);
   }
@@ -81,7 +86,13 @@ export class AgentHome {
     const journal = this.#journal(files.agentState, newState(spec, token));
     await writeAtomically(files.spec, `${JSON.stringify(spec, null, 2)}\n`);
     await journal.update({});
+    await writeFile(this.#heldPath(spec.attemptId), '');
     return { spec, files, journal };
+  }
+
+  /** The attempt is reported or discarded: no later agent has to look at it. */
+  async releaseAttempt(attemptId: string): Promise<void> {
+    await rm(this.#heldPath(attemptId), { force: true });
   }
 
   /** An attempt that lives in memory only. */
@@ -92,10 +103,13 @@ export class AgentHome {
   /** Attempts that an earlier agent held and had not reported. */
   async unreportedAttempts(): Promise<readonly LeftAttempt[]> {
     const left: LeftAttempt[] = [];
-    for (const name of await readdir(`${this.#dir}/attempts`)) {
-      const dir = `${this.#dir}/attempts/${name}`;
+    for (const attemptId of await readdir(`${this.#dir}/held`)) {
+      const dir = `${this.#dir}/attempts/${attemptId}`;
       const found = await readAttempt(attemptFiles(dir, ''));
-      if (found === undefined || found.state.phase !== 'held') continue;
+      if (found === undefined || found.state.phase !== 'held') {
+        await this.releaseAttempt(attemptId);
+        continue;
+      }
       const files = attemptFiles(dir, found.spec.runId);
       left.push({ spec: found.spec, files, journal: this.#journal(files.agentState, found.state) });
     }
@@ -106,6 +120,10 @@ export class AgentHome {
     return new AttemptJournal(path, state, (error) => {
       this.#log.error({ path, error: String(error) }, 'cannot save the state of a job');
     });
+  }
+
+  #heldPath(attemptId: string): string {
+    return `${this.#dir}/held/${attemptId}`;
   }
 
   get #agentPath(): string {

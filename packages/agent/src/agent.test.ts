@@ -72,6 +72,7 @@ describe('a job', () => {
     expect(streamOf(job, 'metrics').toString()).toBe('{"step":0,"loss":1}\n');
     expect(job.reports.map(({ kind }) => kind)).toEqual(['started', 'finished']);
     await eventually('phase', async () => (await stateOf(job)).phase === 'reported');
+    await eventually('not held', async () => (await readdir(join(dataDir, 'held'))).length === 0);
   });
 
   test('reports exit code and last lines of a failure', async () => {
@@ -164,6 +165,7 @@ describe('a job', () => {
     expect(logOf(job)).toContain(`TRAINYARD_ATTEMPT_ID=${job.spec.attemptId}`);
     expect(logOf(job)).not.toContain(job.token);
     expect(logOf(job)).not.toContain('agent-secret');
+    await eventually('the last state is written', async () => (await stateOf(job)).phase === 'reported');
     for (const name of await readdir(dirOf(job), { recursive: true })) {
       const path = join(dirOf(job), name);
       if ((await stat(path)).isDirectory()) continue;
@@ -274,7 +276,7 @@ describe('slots', () => {
   test('give each GPU to one job at a time and hide the others', async () => {
     await startAgent({ slots: 4, gpus: 3, env: { ...process.env, CUDA_VISIBLE_DEVICES: '4,5,7' } });
     const command = 'echo "[$CUDA_VISIBLE_DEVICES]"; sleep 0.5';
-    const two = peer.submit({ command, gpus: 2 });
+    const two = peer.submit({ command, gpus: 2, env: { CUDA_VISIBLE_DEVICES: '0,1,2' } });
     const one = peer.submit({ command, gpus: 1 });
     const none = peer.submit({ command });
     const many = peer.submit({ command, gpus: 4 });
@@ -290,6 +292,7 @@ describe('slots', () => {
     const jobs = Array.from({ length: 100 }, () => peer.submit({ command: 'none', executor: 'noop' }));
     for (const job of jobs) expect((await finished(job)).outcome).toBe('completed');
     expect(await readdir(join(dataDir, 'attempts'))).toEqual([]);
+    expect(await readdir(join(dataDir, 'held'))).toEqual([]);
   });
 });
 

@@ -50,6 +50,10 @@ export class AttemptJournal {
     this.#onWriteError = onWriteError;
   }
 
+  get isOnDisk(): boolean {
+    return this.#path !== undefined;
+  }
+
   get state(): Readonly<AttemptState> {
     return this.#state;
   }

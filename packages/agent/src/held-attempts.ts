@@ -157,6 +157,7 @@ export class HeldAttempts {
     this.#runners.set(attemptId, runner);
     const work = runner
       .run()
+      .then(() => (journal.isOnDisk ? this.#home?.releaseAttempt(attemptId) : undefined))
       .catch((error: unknown) => {
         if (!stopped.aborted) agent.log.error({ attemptId, error: String(error) }, 'an attempt broke off');
       })

@@ -21,7 +21,6 @@ export function payloadEnvironment(options: {
   }
   env['PATH'] = [dirname(process.execPath), env['PATH'] ?? DEFAULT_PATH].join(':');
   env['PYTHONUNBUFFERED'] = '1';
-  if (gpuIds !== undefined) env['CUDA_VISIBLE_DEVICES'] = gpuIds.join(',');
   return {
     ...env,
     ...spec.env,
@@ -34,6 +33,8 @@ export function payloadEnvironment(options: {
     TRAINYARD_PARAMS: files.params,
     TRAINYARD_OUTPUTS: files.outputs,
     PLATFORM_METRICS_DIR: files.metricsDir,
+    // After the job's own: a GPU belongs to the one to whom the agent gave it.
+    ...(gpuIds === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpuIds.join(',') }),
   };
 }
 

@@ -14,6 +14,7 @@ export async function watchProgress(options: {
   const { path, onProgress, ended, signal } = options;
   const either = AbortSignal.any([ended, signal]);
   let lastSeen = '';
+  let lastSent = '';
   for (;;) {
     const last = ended.aborted;
     const version = await versionOf(path);
@@ -22,7 +23,9 @@ export async function watchProgress(options: {
       if (progress !== undefined) {
         // Unreadable content is looked at again: the program may be in the middle of writing it.
         lastSeen = version;
-        onProgress(progress);
+        const text = JSON.stringify(progress);
+        if (text !== lastSent) onProgress(progress);
+        lastSent = text;
       }
     }
     if (last) return;
