@@ -54,6 +54,13 @@ export async function connect(context: CliContext, options: ConnectOptions): Pro
   };
 }
 
+/** True when the server could not be reached or is not up: trying again may help. */
+export function isConnectionFault(error: unknown): boolean {
+  return (
+    error instanceof TrainyardError && (error.code === 'SERVER_UNREACHABLE' || error.code === 'UNAVAILABLE')
+  );
+}
+
 interface Target {
   readonly client: Client;
   readonly token: string | undefined;

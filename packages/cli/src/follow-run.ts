@@ -1,15 +1,15 @@
 import { connectLive, type LiveConnection } from '@trainyard/client';
-import { type Run, type RunTree, TrainyardError } from '@trainyard/protocol';
-import type { Connection } from './connection.ts';
+import type { Run, RunTree } from '@trainyard/protocol';
+import { type Connection, isConnectionFault } from './connection.ts';
 import { pause } from './interrupt.ts';
 import { RunState } from './run-state.ts';
 
 export interface FollowOptions {
   readonly signal: AbortSignal;
-  /** Called with the runs whose status is new, in the order of the definition. */
+  /** Called with the runs whose status is new, in an order in which it may have happened. */
   readonly onChange?: (changed: readonly Run[], state: RunState) => void;
   /** Called when the connection is lost and the server is looked for again. */
-  readonly onLost?: (error: Error) => void;
+  readonly onLost?: () => void;
 }
 
 const TICK_MS = 1000;
@@ -32,7 +32,7 @@ export async function followRun(
     } catch (error) {
       options.signal.throwIfAborted();
       if (!isConnectionFault(error)) throw error;
-      options.onLost?.(error);
+      options.onLost?.();
       await connection.recover(options.signal);
     }
   }
@@ -73,10 +73,4 @@ async function followOnce(
 /** While the feed is down the tree is asked for, which also finds out whether the server is still there. */
 async function checkFeed(live: LiveConnection, tick: number, refresh: () => Promise<void>): Promise<void> {
   if (live.state !== 'live' || tick === 1 || tick % TICKS_PER_CHECK === 0) await refresh();
-}
-
-function isConnectionFault(error: unknown): error is TrainyardError {
-  return (
-    error instanceof TrainyardError && (error.code === 'SERVER_UNREACHABLE' || error.code === 'UNAVAILABLE')
-  );
 }

@@ -2,8 +2,6 @@ import type { MetricLatest, MetricNumber } from '@trainyard/protocol';
 
 type Latest = Pick<MetricLatest, 'key' | 'step' | 'value' | 'time'> & { readonly runId: string };
 
-const MAX_KEYS = 2;
-
 /** For each run a short text of its latest metrics: an accuracy and a loss if there are, else the newest. */
 export function latestNotes(items: readonly Latest[]): ReadonlyMap<string, string> {
   const byRun = new Map<string, Latest[]>();
@@ -23,12 +21,16 @@ export function formatMetric(value: MetricNumber): string {
 }
 
 function noteOf(list: readonly Latest[]): string {
-  const chosen = [...list].sort((a, b) => rank(a.key) - rank(b.key) || b.time - a.time).slice(0, MAX_KEYS);
+  const accuracy = bestOf(list, /acc/i);
+  const loss = bestOf(list, /loss/i);
+  const named = [accuracy, loss].filter((item) => item !== undefined);
+  const chosen = named.length > 0 ? named : [[...list].sort((a, b) => b.time - a.time)[0]!];
   const step = Math.max(...chosen.map((item) => item.step));
   return `${chosen.map((item) => `${item.key} ${formatMetric(item.value)}`).join('  ')}  step ${step}`;
 }
 
-function rank(key: string): number {
-  if (/acc/i.test(key)) return /val|test/i.test(key) ? 0 : 1;
-  return /loss/i.test(key) ? 2 : 3;
+/** Of the keys that match, one on data held back if there is, and the shortest, which says it plainest. */
+function bestOf(list: readonly Latest[], pattern: RegExp): Latest | undefined {
+  const rank = ({ key }: Latest): number => (/val|test/i.test(key) ? 0 : 1000) + key.length;
+  return list.filter((item) => pattern.test(item.key)).sort((a, b) => rank(a) - rank(b))[0];
 }

@@ -35,7 +35,7 @@ export class RunState {
     return this.apply(all);
   }
 
-  /** Takes changed runs. Gives those whose status is new, in the order of the definition. */
+  /** Takes changed runs. Gives those whose status is new, in an order in which it may have happened. */
   apply(changed: readonly Run[]): Run[] {
     const news: Run[] = [];
     for (const run of changed) {
@@ -49,7 +49,7 @@ export class RunState {
       this.#tree = undefined;
       if (before?.status !== run.status || before.attempt !== run.attempt) news.push(run);
     }
-    return news.sort((a, b) => a.index - b.index);
+    return news.sort(inOrderOfEvents);
   }
 
   /** The tree as of now; `undefined` before anything is known. */
@@ -68,4 +68,11 @@ export class RunState {
     }
     return nodes.get(this.#rootId);
   }
+}
+
+/** What ended first, inner before outer; then what began, outer before inner. */
+function inOrderOfEvents(a: Run, b: Run): number {
+  const [aEnded, bEnded] = [isTerminalRunStatus(a.status), isTerminalRunStatus(b.status)];
+  if (aEnded !== bEnded) return aEnded ? -1 : 1;
+  return aEnded ? b.depth - a.depth || a.index - b.index : a.index - b.index;
 }

@@ -1,7 +1,7 @@
 import type { DatasetVersion, MetricLatest, RunTree } from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
 import { latestNotes } from './metric-notes.ts';
-import { oneLine, renderTree, runDuration } from './tree-view.ts';
+import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
 
 /** The document that `runs show --json` prints; its keys are fixed (DESIGN section 8). */
 export interface RunDocument {
@@ -49,10 +49,7 @@ export function showText(
     `started   ${tree.startedAt ?? 'not yet'}`,
     `took      ${runDuration(tree, Date.now()) || '-'}`,
   ];
-  if (tree.error !== null) {
-    const place = tree.error.path === undefined ? '' : ` (stage ${tree.error.path})`;
-    facts.push(`error     ${style.red(oneLine(tree.error.message))}${place}`);
-  }
+  if (tree.error !== null) facts.push(`error     ${style.red(errorText(tree.error))}`);
   if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
   const parts = [facts.join('\n'), lines.join('\n')];
   if (datasets.length > 0) parts.push(datasetText(datasets));

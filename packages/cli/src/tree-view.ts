@@ -47,9 +47,20 @@ export function runDuration(run: Pick<Run, 'startedAt' | 'endedAt'>, nowMs: numb
   return formatDurationMs(Math.max(0, endMs - Date.parse(run.startedAt)));
 }
 
-/** Text of others on one line: control characters, which could move the cursor, become spaces. */
+/** Text of others on one line, without the control characters that could move the cursor. */
 export function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ').trim();
+  return text
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ⏎ ')
+    .replaceAll(/\p{Cc}+/gu, ' ');
+}
+
+/** The error of a run on one line, with the stage it came from. */
+export function errorText(error: NonNullable<Run['error']>): string {
+  const message = oneLine(error.message);
+  return error.path === undefined || message.includes(error.path)
+    ? message
+    : `${message} (stage ${error.path})`;
 }
 
 function listRows(tree: RunTree): Row[] {

@@ -29,7 +29,7 @@ export async function watchRun(
     return await followRun(connection, rootId, {
       signal: guard.signal,
       onChange: view.change,
-      onLost: (error) => view.note(`connection lost (${error.message}); looking for the server again`),
+      onLost: () => view.note(`connection to ${connection.client.url} lost; looking for the server again`),
     });
   } catch (error) {
     if (guard.signal.aborted) throw new Interrupted(detachedText(rootId, connection));
@@ -61,7 +61,7 @@ function lineView(context: CliContext): View {
   return {
     change(changed) {
       for (const run of changed) {
-        if (run.status === 'pending') continue;
+        if (run.status === 'pending' || run.status === 'starting') continue;
         const paint = statusPaint(run.status, errStyle);
         const name = run.path === '' ? run.name : run.path;
         const parts = [`${clock()} ${statusIcon(run.status)} ${name}: ${paint(run.status)}`];

@@ -5,7 +5,7 @@ import type { CliContext } from '../cli-context.ts';
 import type { Connection } from '../connection.ts';
 import { runDocument } from '../show-run.ts';
 import { statusPaint } from '../style.ts';
-import { oneLine, runDuration } from '../tree-view.ts';
+import { errorText, runDuration } from '../tree-view.ts';
 import { watchRun } from '../watch-run.ts';
 import { withServer } from './runs.ts';
 
@@ -87,8 +87,7 @@ function finish(context: CliContext, tree: RunTree): number {
     const paint = statusPaint(tree.status, context.errStyle);
     context.err(`${tree.name} ${paint(tree.status)} after ${runDuration(tree, Date.now()) || '0 ms'}\n`);
     if (tree.error !== null) {
-      const place = tree.error.path === undefined ? '' : ` (stage ${tree.error.path})`;
-      context.err(`${context.errStyle.red(oneLine(tree.error.message))}${place}\n`);
+      context.err(`${context.errStyle.red(errorText(tree.error))}\n`);
       context.err(`  see its log:  trainyard runs logs ${tree.id}\n`);
     }
     context.out(`${tree.id} ${tree.status}\n`);

@@ -1,8 +1,16 @@
 import type { Client } from '@trainyard/client';
-import { EXIT, exitCodeOfRun, isTerminalRunStatus, readRunStatus, TrainyardError } from '@trainyard/protocol';
+import {
+  EXIT,
+  exitCodeOfRun,
+  isTerminalRunStatus,
+  type Run,
+  readRunStatus,
+  TrainyardError,
+} from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { type Connection, type ConnectOptions, connect } from '../connection.ts';
+import { type Connection, type ConnectOptions, connect, isConnectionFault } from '../connection.ts';
 import { idOrNewest } from '../find-run.ts';
+import { pause } from '../interrupt.ts';
 import { runDocument, showText } from '../show-run.ts';
 import { statusIcon, statusPaint } from '../style.ts';
 import { table } from '../table.ts';
@@ -112,23 +120,32 @@ export function waitCommand(
     context,
     async (connection) => {
       const runId = await idOrNewest(connection.client, id);
-      const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
-      for (;;) {
-        const run = await connection.client.getRun(runId);
-        const isOver = isTerminalRunStatus(run.status);
-        if (isOver || performance.now() >= deadline) {
-          context.out(
-            context.json ? `${JSON.stringify({ id: run.id, status: run.status })}\n` : `${run.status}\n`,
-          );
-          if (!isOver) context.err(`Run ${runId} was still ${run.status} when the time was up.\n`);
-          return exitCodeOfRun(run.status) ?? EXIT.waitTimedOut;
-        }
-        const restMs = Math.min(WAIT_POLL_MS, Math.max(0, deadline - performance.now()));
-        await new Promise((resolve) => setTimeout(resolve, restMs));
-      }
+      const run = await waitForEnd(connection, runId, timeoutMs ?? Number.POSITIVE_INFINITY);
+      const { status } = run;
+      context.out(context.json ? `${JSON.stringify({ id: runId, status })}\n` : `${status}\n`);
+      const exitCode = exitCodeOfRun(status);
+      if (exitCode === undefined) context.err(`Run ${runId} was still ${status} when the time was up.\n`);
+      return exitCode ?? EXIT.waitTimedOut;
     },
     { otherwise: 'start server and agent' },
   );
+}
+
+/** The run when it has ended, or as it is when the time is up. */
+async function waitForEnd(connection: Connection, id: string, timeoutMs: number): Promise<Run> {
+  const deadline = performance.now() + timeoutMs;
+  const never = new AbortController().signal;
+  let run = await connection.client.getRun(id);
+  while (!isTerminalRunStatus(run.status) && performance.now() < deadline) {
+    await pause(Math.min(WAIT_POLL_MS, Math.max(1, deadline - performance.now())), never);
+    try {
+      run = await connection.client.getRun(id);
+    } catch (error) {
+      if (!isConnectionFault(error)) throw error;
+      await connection.recover(never);
+    }
+  }
+  return run;
 }
 
 export function cancelCommand(context: CliContext, id: string, reason: string | undefined): Promise<number> {

@@ -1,0 +1,111 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ERRORS, VERSION } from '@trainyard/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import packageFile from '../package.json' with { type: 'json' };
+import { command, temporaryDir } from './testing/command.ts';
+
+let home: Awaited<ReturnType<typeof temporaryDir>>;
+beforeAll(async () => {
+  home = await temporaryDir();
+});
+afterAll(() => home.remove());
+
+const run = (...args: string[]) => command(args, { TRAINYARD_HOME: join(home.dir, 'home') });
+
+async function pipelineFile(name: string, ...lines: string[]): Promise<string> {
+  const path = join(home.dir, name);
+  await writeFile(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+describe('the command line', () => {
+  it('answers its version, which is that of all packages', async () => {
+    expect(packageFile.version).toBe(VERSION);
+    for (const args of [['--version'], ['-V'], ['version']]) {
+      expect(await run(...args)).toMatchObject({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+    }
+    expect(JSON.parse((await run('version', '--json')).stdout)).toEqual({ version: VERSION });
+  });
+
+  it('shows help with examples', async () => {
+    const { code, stdout } = await run('run', '--help');
+    expect(code).toBe(0);
+    expect(stdout).toContain('--param <key=value>');
+    expect(stdout).toContain('$ trainyard run pipeline.yaml');
+  });
+
+  it('suggests the command or option that was meant, with exit code 2', async () => {
+    expect(await run('valdate', 'x')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: "error: unknown command 'valdate'\n(Did you mean validate?)\n",
+    });
+    expect((await run('run', 'x', '--parm', 'a=1')).stderr).toContain('(Did you mean --param?)');
+    expect(await run('run')).toMatchObject({ code: 2, stderr: "error: missing required argument 'file'\n" });
+    expect((await run('up', '--port', '70707')).stderr).toContain(
+      'port must be a whole number from 0 to 65535',
+    );
+    expect((await run('run', 'x', '--param', 'a')).stderr).toContain('--param key=value');
+    expect((await run('runs')).code).toBe(2);
+  });
+
+  it('writes errors as the error body of the API with --json', async () => {
+    const { code, stdout, stderr } = await run('runs', 'list', '--url', 'http://127.0.0.1:1', '--json');
+    expect(code).toBe(ERRORS.SERVER_UNREACHABLE.exitCode);
+    expect(stdout).toBe('');
+    expect(JSON.parse(stderr)).toMatchObject({
+      error: { code: 'SERVER_UNREACHABLE', message: expect.stringContaining('http://127.0.0.1:1') },
+    });
+  });
+
+  it('does not detach from a server that would end with the command', async () => {
+    const file = await pipelineFile('ok.yaml', 'name: x', 'stages: [{ name: a, job: { command: echo } }]');
+    const { code, stderr } = await run('run', file, '--detach');
+    expect(code).toBe(6);
+    expect(stderr).toContain('trainyard up');
+  });
+
+  it('prints completions', async () => {
+    expect((await run('completion', 'zsh')).stdout).toContain('trainyard');
+    expect((await run('complete', '--', 'runs', 'c')).stdout).toContain('cancel');
+  });
+});
+
+describe('validate', () => {
+  it('prints the plan of a valid file', async () => {
+    const file = await pipelineFile(
+      'good.yaml',
+      'name: good',
+      'stages:',
+      '  - { name: a, job: { command: x } }',
+      '  - name: b',
+      '    dependsOn: [a]',
+      '    pipeline: { stages: [{ name: c, job: { command: x } }] }',
+    );
+    const { code, stdout } = await run('validate', file, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ name: 'good', stages: 3, depth: 2, layers: [['a'], ['b']] });
+    expect((await run('validate', file)).stdout).toContain('good: 3 stages, 2 levels');
+  });
+
+  it('prints every fault as file:line:column: message, with exit code 2', async () => {
+    const file = await pipelineFile('bad.yaml', 'name: x', 'typo: 1', 'stages:', '  - { name: a }');
+    const { code, stdout, stderr } = await run('validate', file);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr.split('\n')).toEqual([
+      expect.stringContaining(`${file}:2:1: unknown key "typo"`),
+      `${file}:4:5: a stage has exactly one of "job" and "pipeline"`,
+      '',
+    ]);
+    expect((await run('run', file)).stderr).toBe(stderr);
+  });
+
+  it('says which file is missing, with exit code 3', async () => {
+    expect(await run('validate', join(home.dir, 'none.yaml'))).toMatchObject({
+      code: 3,
+      stderr: `error: There is no file ${join(home.dir, 'none.yaml')}.\n`,
+    });
+  });
+});
