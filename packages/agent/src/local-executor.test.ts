@@ -30,6 +30,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const attempt of started.splice(0)) {
     await attempt.cancel({ graceMs: 0 });
+    await attempt.waitForExit(never);
     await attempt.cleanUp();
   }
   rmSync(root, { recursive: true, force: true });
@@ -179,6 +180,16 @@ describe('supervisor', () => {
       async () => (await processesOf(context)).length > 0,
     );
     expect(await processesOf(context)).toEqual([attempt.pid]);
+  });
+
+  test('ends also when the attempt directory is removed under it', async () => {
+    const context = startContext(root, 'exec sleep 60');
+    await localExecutor.start(context);
+    const { pid } = readIdentityFile(context.files.pid)!;
+    const supervisor = readIdentityFile(`${context.files.pid}.lock/supervisor`)!;
+    rmSync(context.files.dir, { recursive: true });
+    process.kill(pid, 'SIGKILL');
+    await eventually('end of the supervisor', () => !isAlive(supervisor));
   });
 });
 

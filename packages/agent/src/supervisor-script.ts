@@ -4,7 +4,8 @@
  * how it ended. It needs only sh, mkdir, mv, date and one of setsid, perl and python3.
  *
  * Arguments: pid file, exit file, output file, attempt id, PATH of the program, and the command.
- * Exit codes: 0 when the end was recorded, 75 when another supervisor has this attempt already.
+ * Exit codes: 0 when the end was recorded, 74 when it could not be, 75 when another
+ * supervisor has this attempt already.
  *
  * Why it is written as it is:
  * - A handled signal does not end sh while it waits for a foreground child, and is reset for the child. An
@@ -68,11 +69,11 @@ fi
 "$@" < /dev/null >> "$output" 2>&1
 code=$?
 
-# A full disk must not lose the exit code: try again for ten minutes.
+# A full disk must not lose the exit code: try again for ten minutes, unless the directory is gone.
 tries=0
 until printf '{"exitCode":%d,"endedAt":%d}\n' "$code" "$(date +%s)" > "$exit_file.tmp" && mv -f "$exit_file.tmp" "$exit_file"; do
   tries=$((tries + 1))
-  [ "$tries" -lt 600 ] || exit 74
+  [ "$tries" -lt 600 ] && [ -d "${'$'}{exit_file%/*}" ] || exit 74
   sleep 1
 done
 `;
