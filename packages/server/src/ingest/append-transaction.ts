@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   ATTEMPT_STATUS_TABLE,
   type AttemptStatus,
@@ -154,7 +155,7 @@ async function parsePieces(
     parser = parsed.state;
     unreadable += parsed.unreadable;
     problems.push(...parsed.problems);
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   return { points: collected.build(), parser, unreadable, problems };
 }

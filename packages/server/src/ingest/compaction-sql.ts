@@ -3,7 +3,10 @@ import type { EncodedPoints } from './chunk-codec.ts';
 import type { ChunkHeader } from './merge-plan.ts';
 import { numberArray } from './sql-arrays.ts';
 
-export interface StoredChunk extends EncodedPoints, ChunkHeader {
+export interface StoredChunk extends EncodedPoints {
+  readonly id: number;
+  readonly attempt: number;
+  readonly count: number;
   readonly seriesId: number;
 }
 
@@ -37,15 +40,21 @@ export async function lockSeries(client: ClientBase, seriesIds: readonly number[
 /** Small chunks considered by one compaction of a batch of series. */
 const MAX_SMALL_CHUNKS = 50_000;
 
-/** Headers of the small chunks; the predicate on `n` is that of the partial index. */
+/** Headers of the small chunks of those series that have some; `n < 1024` is the partial index's predicate. */
 export async function smallChunkHeaders(
   client: ClientBase,
   seriesIds: readonly number[],
 ): Promise<(ChunkHeader & { seriesId: number })[]> {
   const { rows } = await client.query<ChunkHeader & { seriesId: number }>({
     name: 'compact-small-chunks',
-    text: `select id, series_id as "seriesId", attempt, n as count from metric_chunks
-      where series_id = any($1::int8[]) and n < 1024 order by id limit ${MAX_SMALL_CHUNKS}`,
+    text: `select id, series_id as "seriesId", attempt, n as count, larger as "largerBefore"
+      from unnest($1::int8[]) as s (wanted) cross join lateral (
+        select id, series_id, attempt, n,
+          count(*) filter (where n >= 1024) over (partition by attempt order by first_step, id) as larger
+        from metric_chunks where series_id = s.wanted
+      ) c
+      where n < 1024 and exists (select from metric_chunks m where m.series_id = s.wanted and m.n < 1024)
+      order by id limit ${MAX_SMALL_CHUNKS}`,
     values: [numberArray(seriesIds)],
   });
   return rows;

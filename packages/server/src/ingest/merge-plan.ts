@@ -1,8 +1,10 @@
-/** What is known of a stored chunk without reading its data. */
+/** What is known of a small chunk without reading its data. */
 export interface ChunkHeader {
   readonly id: number;
   readonly attempt: number;
   readonly count: number;
+  /** How many larger chunks of the attempt begin before it: equal for chunks with none of those between. */
+  readonly largerBefore: number;
 }
 
 /** Chunks with fewer points are candidates; equals the predicate of the index `metric_chunks_small`. */
@@ -13,14 +15,15 @@ const TINY_CHUNK_POINTS = 32;
 const MERGE_AT_CHUNKS = 16;
 
 /**
- * Which small chunks of one series to merge with each other; those of different attempts never mix.
+ * Which small chunks of one series to merge with each other: only those of one attempt, and only
+ * neighbours, because a chunk over a wide range of steps would have to be decoded for every chart.
  * @param chunks the series' small chunks
  * @param everything merge all that can be: the attempt has ended
  */
 export function planMerges(chunks: readonly ChunkHeader[], everything: boolean): number[][] {
   const groups: number[][] = [];
-  for (const attempt of new Set(chunks.map((chunk) => chunk.attempt))) {
-    const own = chunks.filter((chunk) => chunk.attempt === attempt);
+  const neighbours = Map.groupBy(chunks, (chunk) => `${chunk.attempt} ${chunk.largerBefore}`);
+  for (const own of neighbours.values()) {
     const tiny = own.filter((chunk) => chunk.count < TINY_CHUNK_POINTS);
     const all = everything || own.length - tiny.length >= MERGE_AT_CHUNKS;
     const group = all ? own : tiny;

@@ -64,6 +64,7 @@ export function sortPoints(points: Points): Points {
 /** One group from several, sorted; of points equal in step and time the earlier group's comes first. */
 export function mergePoints(groups: readonly Points[]): Points {
   if (groups.length === 1) return groups[0]!;
+  const ordered = inStepOrder(groups);
   const total = groups.reduce((sum, group) => sum + group.steps.length, 0);
   const merged = {
     steps: new Float64Array(total),
@@ -71,7 +72,7 @@ export function mergePoints(groups: readonly Points[]): Points {
     values: new Float64Array(total),
   };
   let at = 0;
-  for (const group of groups) {
+  for (const group of ordered) {
     merged.steps.set(group.steps, at);
     merged.times.set(group.times, at);
     merged.values.set(group.values, at);
@@ -80,11 +81,29 @@ export function mergePoints(groups: readonly Points[]): Points {
   return sortPoints(merged);
 }
 
+/** Sorted groups that share no step, by step: joined they need no sorting. Others stay as they are. */
+function inStepOrder(groups: readonly Points[]): readonly Points[] {
+  const filled = groups.filter((group) => group.steps.length > 0);
+  filled.sort((a, b) => a.steps[0]! - b.steps[0]!);
+  const apart = filled.every((group, i) => i === 0 || filled[i - 1]!.steps.at(-1)! < group.steps[0]!);
+  return apart ? filled : groups;
+}
+
 /** The points whose step passes the test; the same object when all do. */
 export function filterSteps(points: Points, keep: (step: number) => boolean): Points {
   const kept: number[] = [];
   for (let i = 0; i < points.steps.length; i++) if (keep(points.steps[i]!)) kept.push(i);
   return kept.length === points.steps.length ? points : pick(points, kept);
+}
+
+/** The points from `firstStep` to `lastStep`, both included, without copying. */
+export function clipSteps(points: Points, firstStep: number, lastStep: number): Points {
+  const { steps } = points;
+  let from = 0;
+  let to = steps.length;
+  while (from < to && steps[from]! < firstStep) from += 1;
+  while (to > from && steps[to - 1]! > lastStep) to -= 1;
+  return from === 0 && to === steps.length ? points : slicePoints(points, from, to);
 }
 
 export function slicePoints(points: Points, from: number, to: number): Points {

@@ -4,7 +4,7 @@ import type { Database } from '../store/database.ts';
 import { type Bucket, Buckets, bucketWidth } from './chart-buckets.ts';
 import { planChart } from './chart-plan.ts';
 import { decodePoints } from './chunk-codec.ts';
-import { filterSteps } from './points.ts';
+import { clipSteps, filterSteps } from './points.ts';
 import {
   type ChunkSummaryRow,
   chunkSummaries,
@@ -35,8 +35,8 @@ export const MAX_CHART_BUCKETS = 2000;
 export const MAX_CHART_SERIES = 500;
 /** Most chunk headers of one chart; 200,000 chunks hold up to 800 million points. */
 const MAX_CHART_CHUNKS = 200_000;
-/** Chunks whose data is in memory at once. */
-const CHUNKS_PER_FETCH = 256;
+/** Chunks decoded between two turns of the event loop. */
+const CHUNKS_PER_FETCH = 64;
 
 /**
  * Series as buckets of a power of two steps, the same for all series of the chart. Chunks inside of one
@@ -99,9 +99,10 @@ async function fillBuckets(
         const points = decodePoints(chunk, chunk.count);
         if (covers) steps.push(...points.steps);
         if (!counts) continue;
-        const isVisible = (step: number) =>
-          step >= range.firstStep && step <= range.lastStep && !replaced.has(step);
-        buckets.addPoints(filterSteps(points, isVisible));
+        const inRange = clipSteps(points, range.firstStep, range.lastStep);
+        buckets.addPoints(
+          replaced.size === 0 ? inRange : filterSteps(inRange, (step) => !replaced.has(step)),
+        );
       }
     }
     for (const step of steps) replaced.add(step);

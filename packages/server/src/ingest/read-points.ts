@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TrainyardError } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
 import { decodePoints } from './chunk-codec.ts';
-import { filterSteps, type Points } from './points.ts';
+import { clipSteps, type Points } from './points.ts';
 import { chunkSizesOfSeries, chunksOfSeries, seriesOfRuns } from './read-sql.ts';
 import { inTransaction } from './transaction.ts';
 import { type AttemptPoints, visiblePoints } from './visible-points.ts';
@@ -16,6 +17,8 @@ interface PointsQuery {
 
 /** Most stored points of one read. */
 const MAX_POINTS_PER_READ = 2_000_000;
+/** Chunks decoded between two turns of the event loop. */
+const CHUNKS_PER_TURN = 64;
 
 /**
  * All points of a run by key, sorted by step and time. Where attempts wrote the same step, the newest
@@ -43,11 +46,10 @@ export function readPoints(
     for (const { id, key } of series) {
       if (!sizes.some((each) => each.seriesId === id)) continue;
       const groups: AttemptPoints[] = [];
-      for (const chunk of await chunksOfSeries(client, id, firstStep, lastStep)) {
-        const points = filterSteps(
-          decodePoints(chunk, chunk.count),
-          (step) => step >= firstStep && step <= lastStep,
-        );
+      const chunks = await chunksOfSeries(client, id, firstStep, lastStep);
+      for (const [index, chunk] of chunks.entries()) {
+        if (index % CHUNKS_PER_TURN === CHUNKS_PER_TURN - 1) await nextTurn();
+        const points = clipSteps(decodePoints(chunk, chunk.count), firstStep, lastStep);
         if (points.steps.length > 0) groups.push({ attempt: chunk.attempt, points });
       }
       if (groups.length > 0) result.set(key, visiblePoints(groups));
