@@ -11,6 +11,7 @@ import {
 import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
 import { attemptTokenHashSql, newAttemptTokens } from '../auth/secret-token.ts';
+import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 
 export interface ClaimRequest {
@@ -124,6 +125,6 @@ export async function insertFacts(
   await sql`
     insert into tree_inbox (root_id, event)
     select x.fact ->> 'root_id', x.fact -> 'event'
-    from jsonb_array_elements(${JSON.stringify(facts)}::jsonb) with ordinality as x(fact, position)
+    from jsonb_array_elements(${jsonbText(facts)}::jsonb) with ordinality as x(fact, position)
     order by x.position`.execute(trx);
 }

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { hashToken } from '../auth/secret-token.ts';
 import { inTransaction } from '../ingest/transaction.ts';
 import type { Fact } from '../orchestrator/facts.ts';
+import { jsonbText } from '../store/jsonb-text.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
 type Finished = Extract<ParsedReport, { kind: 'finished' }>;
@@ -163,7 +164,7 @@ class ReportWrites {
     await client.query({
       name: 'attempts-report',
       text: WRITE_SQL,
-      values: [JSON.stringify([...this.#updates.values()]), JSON.stringify(this.#facts)],
+      values: [jsonbText([...this.#updates.values()]), jsonbText(this.#facts)],
     });
     await this.#writeDatasets(client);
   }
@@ -181,7 +182,7 @@ class ReportWrites {
       report.datasets.map((dataset) => ({ ...dataset, run_id: row.run_id, root_id: row.root_id })),
     );
     if (rows.length === 0) return;
-    const json = [JSON.stringify(rows)];
+    const json = [jsonbText(rows)];
     await client.query(
       `insert into dataset_versions (name, sha256, size_bytes, rows, path)
        select distinct on (name, sha256) name, sha256, "sizeBytes", rows, path

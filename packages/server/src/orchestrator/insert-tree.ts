@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { nodeSnapshot } from '@trainyard/dag';
 import { TrainyardError } from '@trainyard/protocol';
 import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
+import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import type { TreeChanges } from './tree-changes.ts';
 import { attemptRows, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
@@ -34,9 +35,9 @@ export async function insertTree(
     const earlier = await insertTreeRow(trx, insert);
     if (earlier !== undefined) return { rootId: earlier, isNew: false };
     await insertRuns(trx, changes);
-    const attempts = JSON.stringify(attemptRows([changes], insert.nowMs));
+    const attempts = jsonbText(attemptRows([changes], insert.nowMs));
     await trx.executeQuery(CompiledQuery.raw(INSERT_ATTEMPTS.replace('$ATTEMPTS', '$1'), [attempts]));
-    const events = JSON.stringify(changes.events);
+    const events = jsonbText(changes.events);
     await trx.executeQuery(CompiledQuery.raw(INSERT_EVENTS.replace('$EVENTS', '$1'), [events]));
     return { rootId: changes.tree.rootId, isNew: true };
   });
@@ -47,7 +48,7 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
   const sha256 = createHash('sha256').update(insert.source).digest('hex');
   await trx
     .insertInto('definitions')
-    .values({ sha256, definition: JSON.stringify(tree.definition), source: insert.source })
+    .values({ sha256, definition: jsonbText(tree.definition), source: insert.source })
     .onConflict((conflict) => conflict.column('sha256').doNothing())
     .execute();
   const inserted = await trx
@@ -59,7 +60,7 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
       definition_sha256: sha256,
       file_name: insert.fileName,
       base_dir: tree.baseDir,
-      counts: JSON.stringify(tree.counts),
+      counts: jsonbText(tree.counts),
       event_seq: tree.eventSeq,
       owner_id: insert.ownerId,
       epoch: tree.epoch,
@@ -96,7 +97,7 @@ async function insertRuns(trx: Transaction<Schema>, { tree }: TreeChanges): Prom
       select id, "rootId", "parentId", index, depth, kind, name, path,
         array(select json_array_elements_text("dependsOn")), status, reason, error, params, outputs, attempt,
         planner, "createdAt", "queuedAt", "startedAt", "endedAt"
-      from json_to_recordset(${JSON.stringify(rows)}::json)
+      from json_to_recordset(${jsonbText(rows)}::json)
         as x(id text, "rootId" text, "parentId" text, index int, depth int, kind text, name text, path text,
              "dependsOn" json, status text, reason text, error jsonb, params jsonb, outputs jsonb, attempt int,
              planner jsonb, "createdAt" timestamptz, "queuedAt" timestamptz, "startedAt" timestamptz,

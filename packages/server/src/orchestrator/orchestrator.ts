@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
+import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyEvent, applyFact } from './apply.ts';
 import type { Fact } from './facts.ts';
 import { insertTree } from './insert-tree.ts';
@@ -68,6 +69,8 @@ class TreeOwner implements Orchestrator {
   readonly #serverId = newId('run').replace('run_', 'srv_');
   readonly #trees = new Map<string, OwnedTree>();
   readonly #timers = new TimerHeap<DueTimer>();
+  /** Trees that are ours but not in memory as the store has them; read again before the next tick. */
+  readonly #stale = new Set<string>();
   readonly #ownership;
   #loops: Promise<void>[] = [];
   #stopping = new AbortController();
@@ -89,6 +92,7 @@ class TreeOwner implements Orchestrator {
   async start(): Promise<void> {
     await this.#ownership.register();
     await this.#takeOver();
+    await this.#reloadStale();
     this.#options.bus.on('inbox', () => this.#wake());
     this.#loops = [this.#runTicks(), this.#keepOwnership()];
   }
@@ -114,6 +118,10 @@ class TreeOwner implements Orchestrator {
       idempotencyKey: submission.idempotencyKey,
       requestSha256: requestHash(submission),
       nowMs,
+    }).catch((error: unknown) => {
+      // The connection may have broken after the commit: then the tree is there and waits for us.
+      this.#stale.add(tree.rootId);
+      throw error;
     });
     if (result.isNew) {
       this.#trees.set(tree.rootId, tree);
@@ -123,6 +131,7 @@ class TreeOwner implements Orchestrator {
   }
 
   async tick(): Promise<boolean> {
+    await this.#reloadStale();
     const nowMs = this.#now();
     const due = this.#timers.takeDue(nowMs);
     const facts = await this.#readFacts();
@@ -156,7 +165,8 @@ class TreeOwner implements Orchestrator {
       });
       this.#afterCommit(changes);
     } catch (error) {
-      await this.#reload([...byTree.keys()], error);
+      this.#forget([...byTree.keys()], error);
+      return true;
     }
     return facts.length === FACTS_PER_TICK;
   }
@@ -191,37 +201,55 @@ class TreeOwner implements Orchestrator {
     if (hasFacts || changes.some((change) => change.timers.length > 0)) this.#wake();
   }
 
-  /** After a failed transaction memory is ahead of the store: forget these trees and read them again. */
-  async #reload(rootIds: readonly string[], cause: unknown): Promise<void> {
-    const { log, database } = this.#options;
-    for (const rootId of rootIds) this.#trees.delete(rootId);
-    if (!(cause instanceof OwnershipLost))
-      log.error({ err: cause }, 'a tick could not be written; reading its trees again');
-    const { rows } = await sql<{ root_id: string; epoch: number }>`
-      update trees set epoch = epoch + 1
-      where root_id = any(${rootIds}::text[]) and owner_id = ${this.#serverId} and ended_at is null
-      returning root_id, epoch`.execute(database.kysely);
-    for (const row of rows) await this.#load(row.root_id, row.epoch);
+  /** After a failed transaction memory is ahead of the store: these trees have to be read again. */
+  #forget(rootIds: readonly string[], cause: unknown): void {
+    for (const rootId of rootIds) {
+      this.#trees.delete(rootId);
+      this.#stale.add(rootId);
+    }
+    if (cause instanceof OwnershipLost) return;
+    this.#options.log.warn({ err: cause }, 'a tick could not be written; reading its trees again');
   }
 
+  /** Claims what has no live owner; the next tick reads it. */
   async #takeOver(): Promise<void> {
     for (;;) {
       const claimed = await this.#ownership.takeOver();
-      for (const { rootId, epoch } of claimed) await this.#load(rootId, epoch);
       if (claimed.length === 0) return;
+      for (const rootId of claimed) this.#stale.add(rootId);
       this.#options.log.info({ trees: claimed.length }, 'took over run trees');
+      this.#wake();
     }
   }
 
+  /** Reads what is stale and still ours, with a new epoch so that no earlier write of ours can follow. */
+  async #reloadStale(): Promise<void> {
+    if (this.#stale.size === 0) return;
+    const rootIds = [...this.#stale];
+    const { kysely } = this.#options.database;
+    const { rows } = await sql<{ root_id: string; epoch: number }>`
+      update trees set epoch = epoch + 1
+      where root_id = any(${rootIds}::text[]) and owner_id = ${this.#serverId} and ended_at is null
+      returning root_id, epoch`.execute(kysely);
+    const ours = new Set(rows.map((row) => row.root_id));
+    for (const rootId of rootIds) if (!ours.has(rootId)) this.#stale.delete(rootId);
+    for (const row of rows) {
+      await this.#load(row.root_id, row.epoch);
+      this.#stale.delete(row.root_id);
+    }
+  }
+
+  /** A tree that cannot be read must not hold up the others; only a lost database is worth another try. */
   async #load(rootId: string, epoch: number): Promise<void> {
-    const { tree, effects } = await loadTree(this.#options.database.kysely, {
-      rootId,
-      epoch,
-      nowMs: this.#now(),
-    });
-    this.#trees.set(rootId, tree);
-    for (const effect of effects) this.#armTimer(rootId, effect);
-    this.#wake();
+    const { database, log } = this.#options;
+    try {
+      const { tree, effects } = await loadTree(database.kysely, { rootId, epoch, nowMs: this.#now() });
+      this.#trees.set(rootId, tree);
+      for (const effect of effects) this.#armTimer(rootId, effect);
+    } catch (error) {
+      if (isDatabaseLost(error)) throw error;
+      log.error({ err: error, rootId }, 'a run tree cannot be read and stands still');
+    }
   }
 
   #armTimer(rootId: string, effect: Effect): void {

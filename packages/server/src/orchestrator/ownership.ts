@@ -13,7 +13,7 @@ export interface Ownership {
   /** Renews the lease of all its trees by renewing its own row. */
   renew(): Promise<void>;
   /** Claims unfinished trees without a live owner, each with a new epoch. */
-  takeOver(): Promise<{ rootId: string; epoch: number }[]>;
+  takeOver(): Promise<string[]>;
   /** Lets others take over at once. */
   release(): Promise<void>;
 }
@@ -43,15 +43,15 @@ export function createOwnership(
         on conflict (id) do update set lease_until = excluded.lease_until`.execute(db);
     },
     async takeOver() {
-      const { rows } = await sql<{ root_id: string; epoch: number }>`
+      const { rows } = await sql<{ root_id: string }>`
         update trees t set owner_id = ${serverId}, epoch = t.epoch + 1
         where t.root_id in (
           select o.root_id from trees o
           where o.ended_at is null
             and not exists (select 1 from servers s where s.id = o.owner_id and s.lease_until > now())
           order by o.root_id limit ${TAKE_OVER_BATCH} for update skip locked)
-        returning t.root_id, t.epoch`.execute(db);
-      return rows.map((row) => ({ rootId: row.root_id, epoch: row.epoch }));
+        returning t.root_id`.execute(db);
+      return rows.map((row) => row.root_id);
     },
     async release() {
       await sql`delete from servers where id = ${serverId}`.execute(db);

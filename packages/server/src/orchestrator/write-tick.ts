@@ -2,6 +2,7 @@ import { nodeSnapshot } from '@trainyard/dag';
 import { newId } from '@trainyard/protocol';
 import pg from 'pg';
 import { inTransaction } from '../ingest/transaction.ts';
+import { jsonbText } from '../store/jsonb-text.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Thrown when trees were taken over by another server: nothing of the tick was written. */
@@ -96,11 +97,11 @@ function tickStatement({ ownerId, changes, inboxIds, nowMs }: TickWrite): pg.Que
     name: 'orchestrator-tick',
     text: TICK_SQL,
     values: [
-      JSON.stringify(changes.map(treeRow)),
+      jsonbText(changes.map(treeRow)),
       ownerId,
-      JSON.stringify(changes.flatMap(runRows)),
-      JSON.stringify(attemptRows(changes, nowMs)),
-      JSON.stringify(changes.flatMap((change) => change.events)),
+      jsonbText(changes.flatMap(runRows)),
+      jsonbText(attemptRows(changes, nowMs)),
+      jsonbText(changes.flatMap((change) => change.events)),
       inboxIds,
       changes.length,
     ],
@@ -184,5 +185,5 @@ function cancelStatement({ changes, nowMs }: TickWrite): pg.QueryConfig {
   const rows = changes.flatMap(({ tree, cancels }) =>
     cancels.map((cancel) => ({ run_id: tree.runs[cancel.node]!.id, number: cancel.attempt })),
   );
-  return { name: 'orchestrator-cancel', text: CANCEL_SQL, values: [JSON.stringify(rows), nowMs] };
+  return { name: 'orchestrator-cancel', text: CANCEL_SQL, values: [jsonbText(rows), nowMs] };
 }
