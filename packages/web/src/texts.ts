@@ -293,7 +293,7 @@ export const texts = {
       ['/', 'Go to the filter'],
       ['j', 'Next row or stage'],
       ['k', 'Row or stage before'],
-      ['Enter', 'Open the row, or fold and unfold the stage'],
+      ['Enter', 'Open the row'],
       ['Esc', 'Clear the selection, close a dialog'],
       ['v', 'Stages as graph or as table'],
       ['g r', 'Go to runs'],

@@ -7,7 +7,7 @@ import { Icon } from './icons.tsx';
 /** Says that something is being loaded, after a moment, so that quick answers do not flicker. */
 export function Loading({ label = texts.common.loading }: { label?: string }) {
   return (
-    <div role="status" className="flex items-center justify-center gap-2 p-8 text-muted">
+    <div role="status" className="flex w-full items-center justify-center gap-2 p-8 text-muted">
       <Icon name="running" />
       {label}…
     </div>
@@ -71,7 +71,7 @@ export function EmptyState({
   children?: ReactNode;
 }) {
   return (
-    <div className="flex flex-col items-center gap-2 px-4 py-10 text-center">
+    <div className="flex w-full flex-col items-center gap-2 px-4 py-10 text-center">
       <p className="text-[15px] font-semibold">{title}</p>
       {hint !== undefined && <p className="max-w-[52ch] text-muted">{hint}</p>}
       {children}

@@ -1,7 +1,14 @@
 import '@xyflow/react/dist/base.css';
 import './flow.css';
 import { isSuccessfulRunStatus, isTerminalRunStatus, type StatusCounts } from '@trainyard/protocol';
-import { Background, type Edge, ReactFlow, ReactFlowProvider, useReactFlow } from '@xyflow/react';
+import {
+  Background,
+  type Edge,
+  ReactFlow,
+  ReactFlowProvider,
+  useReactFlow,
+  useStoreApi,
+} from '@xyflow/react';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { Icon } from '../design/icons.tsx';
 import type { RunModel } from '../runs/run-model.ts';
@@ -65,6 +72,7 @@ function Flow({ model, counts, selectedId, onSelect }: DagViewProps) {
       >
         <Background gap={18} size={1} color="var(--line)" />
         <Refit shapeKey={shapeKey(shape.nodes)} />
+        <KeepInView id={selectedId} />
         <Controls
           onAll={model.children.size > 1 ? setAll : undefined}
           note={visible < total ? texts.graph.folded(visible, total) : undefined}
@@ -74,7 +82,12 @@ function Flow({ model, counts, selectedId, onSelect }: DagViewProps) {
   );
 }
 
-const FIT = { padding: 0.12, maxZoom: 1.1, minZoom: 0.35 } as const;
+/** Room for the switch above and the controls below. */
+const FIT = {
+  padding: { top: '44px', bottom: '52px', left: '20px', right: '20px' },
+  maxZoom: 1.1,
+  minZoom: 0.25,
+} as const;
 
 /** A group that opened by itself stays open on this page: what one looks at must not fold away. */
 function useStickyGraph(
@@ -200,6 +213,29 @@ function Refit({ shapeKey: key }: { shapeKey: string }) {
     const frame = requestAnimationFrame(() => void fitView({ ...FIT, duration: 200 }));
     return () => cancelAnimationFrame(frame);
   }, [key, fitView]);
+  return null;
+}
+
+/** Moves a selection that came from the keyboard or from the table into view. */
+function KeepInView({ id }: { id: string | undefined }) {
+  const { getInternalNode, setCenter, getViewport } = useReactFlow();
+  const box = useStoreApi().getState().domNode;
+  useEffect(() => {
+    const node = id === undefined ? undefined : getInternalNode(id);
+    if (node === undefined || box === null) return;
+    const { x, y, zoom } = getViewport();
+    const at = node.internals.positionAbsolute;
+    const width = node.width ?? 0;
+    const height = node.height ?? 0;
+    const left = at.x * zoom + x;
+    const top = at.y * zoom + y;
+    const inside =
+      left >= 0 &&
+      top >= 0 &&
+      left + width * zoom <= box.clientWidth &&
+      top + height * zoom <= box.clientHeight;
+    if (!inside) void setCenter(at.x + width / 2, at.y + height / 2, { zoom, duration: 200 });
+  }, [id, box, getInternalNode, setCenter, getViewport]);
   return null;
 }
 

@@ -156,8 +156,18 @@ function foldLevel(
     }
   }
   for (const [bundle, ids] of bundles) {
-    nodes.push({ kind: 'bundle', id: `bundle:${runs[0]!.parentId}:${bundle}`, ids });
-    visible += 1;
+    const id = `bundle:${runs[0]!.parentId}:${bundle}`;
+    const [only] = ids;
+    if (ids.length === 1 && only !== undefined) {
+      // A bundle of one would only hide its name.
+      const result = toNode(model, model.runs.get(only)!, open, options);
+      nodes.push(result.node);
+      visible += result.visible;
+      home.set(only, { id: only, place: bundle * 2 });
+    } else {
+      nodes.push({ kind: 'bundle', id, ids });
+      visible += 1;
+    }
   }
   return { level: { nodes, edges: foldEdges(edges, home) }, visible };
 }

@@ -13,6 +13,7 @@ import { stageRows } from './stage-rows.ts';
 import { TimelineBar, type TimeSpan } from './timeline-bar.tsx';
 
 const ROW_PX = 34;
+const HEAD_PX = 32;
 
 /** The stages as a table: everything the graph shows, for the keyboard and for trees of any size. */
 export function StageTable(props: {
@@ -32,6 +33,9 @@ export function StageTable(props: {
     getScrollElement: () => box.current,
     estimateSize: () => ROW_PX,
     overscan: 12,
+    // The rows lie below the sticky head, which must not cover the selected one.
+    scrollMargin: HEAD_PX,
+    scrollPaddingStart: HEAD_PX,
   });
   const selectedRow = rows.findIndex((run) => run.id === selectedId);
   useEffect(() => {
@@ -39,8 +43,8 @@ export function StageTable(props: {
   }, [selectedRow, virtual]);
   const span = useSpan(model);
   const items = virtual.getVirtualItems();
-  const above = items[0]?.start ?? 0;
-  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const above = (items[0]?.start ?? HEAD_PX) - HEAD_PX;
+  const below = virtual.getTotalSize() - ((items.at(-1)?.end ?? HEAD_PX) - HEAD_PX);
 
   return (
     <div className="flex h-full min-h-0 flex-col">

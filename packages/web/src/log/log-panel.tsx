@@ -63,7 +63,7 @@ function JobLog(props: {
   const rows = session.window.rows.length;
 
   return (
-    <section aria-label={texts.log.label} className="flex h-full w-full min-w-0 flex-col">
+    <section aria-label={texts.log.label} className="@container flex h-full w-full min-w-0 flex-col">
       <div className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-1">
         <StatusIcon status={job.status} />
         <JobChoice job={job} choices={choices} onChoose={onChoose} />
@@ -74,7 +74,7 @@ function JobLog(props: {
             onAttempt={onAttempt}
           />
         )}
-        <span className="text-[12px] text-muted max-sm:hidden">
+        <span className="text-[12px] text-muted @max-xl:hidden">
           {rows > 0 &&
             texts.log.shown(
               rows,
@@ -171,7 +171,7 @@ function DownloadButton({ job, attempt }: { job: Run; attempt: number | undefine
       onClick={() => download.mutate()}
     >
       <Icon name={download.isError ? 'alert' : 'download'} size={14} />
-      <span className="max-sm:sr-only">{texts.log.download}</span>
+      <span className="@max-2xl:sr-only">{texts.log.download}</span>
     </button>
   );
 }

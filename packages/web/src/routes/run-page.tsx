@@ -4,6 +4,7 @@ import { useCallback, useMemo } from 'react';
 import { LoadError, Loading } from '../design/feedback.tsx';
 import { useKeys } from '../design/keys.ts';
 import { usePageTitle } from '../design/page-title.ts';
+import { useWide } from '../design/wide.ts';
 import { RunHeader } from '../runs/run-header.tsx';
 import { findByPath, type RunModel } from '../runs/run-model.ts';
 import { RunPanes } from '../runs/run-panes.tsx';
@@ -59,8 +60,11 @@ function LoadedRun({ model, root, search }: { model: RunModel; root: Run; search
   );
   usePageTitle(`${root.name} · ${texts.status[root.status]}`);
   useRunKeys(model, selected, select, () => change({ view: search.view === 'table' ? undefined : 'table' }));
+  // All but the stacked overview of a narrow window fit the window and scroll inside their panes.
+  const wide = useWide();
+  const fixed = wide || search.tab !== undefined;
   return (
-    <>
+    <div className={`flex min-h-0 flex-col ${fixed ? 'h-[calc(100dvh-44px)] min-h-[440px]' : ''}`}>
       <RunHeader root={root} counts={counts.get(root.id) ?? {}} search={search} />
       <RunPanes
         model={model}
@@ -70,7 +74,7 @@ function LoadedRun({ model, root, search }: { model: RunModel; root: Run; search
         onSelect={select}
         onChange={change}
       />
-    </>
+    </div>
   );
 }
 

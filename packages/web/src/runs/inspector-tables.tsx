@@ -194,8 +194,10 @@ export function DatasetsTable({ run }: { run: Run }) {
                 <td className="text-right whitespace-nowrap">{formatBytes(dataset.sizeBytes)}</td>
                 <td>{[...new Set(dataset.runs.map((use) => use.role))].join(', ')}</td>
                 <td className="py-0! whitespace-nowrap">
-                  <code className="code">{dataset.sha256.slice(0, 10)}</code>
-                  <CopyButton text={dataset.sha256} label={texts.common.copy} />
+                  <span className="inline-flex items-center align-middle">
+                    <code className="code">{dataset.sha256.slice(0, 10)}</code>
+                    <CopyButton text={dataset.sha256} label={texts.common.copy} />
+                  </span>
                 </td>
               </tr>
             ))}

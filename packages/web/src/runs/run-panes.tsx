@@ -34,7 +34,7 @@ export function RunPanes(props: PanesProps) {
   const pane = (name: keyof typeof PANES) => <Pane key={name} name={name} single={false} {...props} />;
   if (tab !== 'overview') {
     return (
-      <div className="flex h-[calc(100dvh-var(--head,132px))] min-h-72 flex-1 p-2">
+      <div className="flex min-h-0 flex-1 p-2">
         <Pane name={tab} single {...props} />
       </div>
     );
@@ -51,7 +51,7 @@ export function RunPanes(props: PanesProps) {
     );
   }
   return (
-    <div className="flex h-[calc(100dvh-132px)] min-h-[480px] flex-1 p-2">
+    <div className="flex min-h-0 flex-1 p-2">
       <Split
         direction="column"
         storageKey="split.rows"
@@ -101,7 +101,7 @@ const PANES = {
 function Pane({ name, single, ...props }: PanesProps & { name: keyof typeof PANES; single: boolean }) {
   const Content = PANES[name];
   return (
-    <div className="card relative flex h-full w-full min-w-0 overflow-hidden" data-pane={name}>
+    <div className="card relative flex min-h-0 min-w-0 flex-1 overflow-hidden" data-pane={name}>
       <Content {...props} />
       {!single && name !== 'details' && (
         <MaximiseButton name={name} onClick={() => props.onChange({ tab: name })} />

@@ -88,10 +88,12 @@ export function RunsTable({ runs }: { runs: readonly RunListItem[] }) {
                 <Duration of={run} />
               </td>
               <td className="py-0! whitespace-nowrap text-muted max-lg:hidden">
-                <code className="code" title={run.id}>
-                  {shortId(run.id)}
-                </code>
-                <CopyButton text={run.id} label={texts.common.copyId(run.id)} />
+                <span className="inline-flex items-center align-middle">
+                  <code className="code" title={run.id}>
+                    {shortId(run.id)}
+                  </code>
+                  <CopyButton text={run.id} label={texts.common.copyId(run.id)} />
+                </span>
               </td>
             </tr>
           ))}
