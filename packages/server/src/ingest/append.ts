@@ -72,7 +72,7 @@ interface Waiting {
 
 /** Stores what agents send; one per server process. Any number of processes may share a database. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { database, now = Date.now, onAppended, onProblem } = options;
+  const { database, now = Date.now } = options;
   const tails = new TailCache();
   const onBackgroundError = options.onCompactionError ?? (() => {});
   const compactor = createCompactor(database, onBackgroundError);
@@ -98,10 +98,10 @@ export function createIngest(options: IngestOptions): Ingest {
       await storeAfterFailure(batch, error);
       return;
     }
-    for (const stream of outcome.streams) remember(stream);
+    for (const stream of outcome.streams) remember(tails, stream);
     settle(batch, outcome);
     try {
-      for (const stream of outcome.streams) announce(stream);
+      for (const stream of outcome.streams) announce(options, stream);
     } catch (error) {
       onBackgroundError(error);
     }
@@ -118,32 +118,6 @@ export function createIngest(options: IngestOptions): Ingest {
     for (const waiting of batch) waiting.reject(lost ? unavailable(error) : error);
   }
 
-  function settle(batch: readonly Waiting[], outcome: BatchOutcome): void {
-    const byAppend = new Map(outcome.streams.flatMap((stream) => [...stream.outcomes]));
-    for (const { append, resolve, reject } of batch) {
-      const result = byAppend.get(append);
-      if (result?.ok) resolve({ size: result.size });
-      else reject(result?.error);
-    }
-  }
-
-  function remember({ append, pieces, parser, size }: StreamOutcome): void {
-    if (append.stream !== 'metrics' || pieces.length === 0) return;
-    if (parser.tail.length > 0 || parser.inLongLine) tails.set(append.attemptId, { ...parser, size });
-    else tails.delete(append.attemptId);
-  }
-
-  function announce(stream: StreamOutcome): void {
-    const { append, pieces, size, points } = stream;
-    if (pieces.length === 0) return;
-    const bytes = pieces.map((piece) => piece.bytes);
-    onAppended?.({ ...append, offset: pieces[0]!.offset, bytes, size, points });
-    const room = Math.max(0, MAX_PROBLEMS_PER_ATTEMPT - stream.unreadableBefore);
-    const { attemptId, runId, rootId } = append;
-    for (const problem of stream.problems.slice(0, room))
-      onProblem?.({ attemptId, runId, rootId, ...problem });
-  }
-
   return {
     append(append) {
       if (batcher.queuedSize > MAX_QUEUED_BYTES) return Promise.reject(overloaded());
@@ -158,6 +132,31 @@ export function createIngest(options: IngestOptions): Ingest {
       await compactor.idle();
     },
   };
+}
+
+function settle(batch: readonly Waiting[], outcome: BatchOutcome): void {
+  const byAppend = new Map(outcome.streams.flatMap((stream) => [...stream.outcomes]));
+  for (const { append, resolve, reject } of batch) {
+    const result = byAppend.get(append);
+    if (result?.ok) resolve({ size: result.size });
+    else reject(result?.error);
+  }
+}
+
+function remember(tails: TailCache, { append, pieces, parser, size }: StreamOutcome): void {
+  if (append.stream !== 'metrics' || pieces.length === 0) return;
+  if (parser.tail.length > 0 || parser.inLongLine) tails.set(append.attemptId, { ...parser, size });
+  else tails.delete(append.attemptId);
+}
+
+function announce({ onAppended, onProblem }: IngestOptions, stream: StreamOutcome): void {
+  const { append, pieces, size, points } = stream;
+  if (pieces.length === 0) return;
+  const bytes = pieces.map((piece) => piece.bytes);
+  onAppended?.({ ...append, offset: pieces[0]!.offset, bytes, size, points });
+  const room = Math.max(0, MAX_PROBLEMS_PER_ATTEMPT - stream.unreadableBefore);
+  const { attemptId, runId, rootId } = append;
+  for (const problem of stream.problems.slice(0, room)) onProblem?.({ attemptId, runId, rootId, ...problem });
 }
 
 /** SQLSTATE classes that tell of the connection or the server, not of the statement. */
