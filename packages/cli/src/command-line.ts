@@ -2,13 +2,14 @@ import { setTimeout } from 'node:timers';
 import { CommanderError } from 'commander';
 import packageFile from '../package.json' with { type: 'json' };
 import { buildProgram } from './program.ts';
+import { watchStdoutReader } from './stdout-reader.ts';
 
 /** How long the event loop may stay alive after the command is done. */
 const LINGER_MS = 3000;
 
 /** Runs one command line (without node and script) and gives its exit code. Never rejects. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  process.stdout.on('error', endWhenReaderIsGone);
+  watchStdoutReader();
   let exitCode = 0;
   const program = buildProgram(packageFile.version, (code) => {
     exitCode = code;
@@ -32,10 +33,4 @@ async function reportFailure(error: unknown, args: readonly string[]): Promise<n
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   const { reportError } = await import('./report-error.ts');
   return reportError(error, { json: args.includes('--json'), debug: args.includes('--debug') });
-}
-
-/** `trainyard runs logs ID | head` closes our stdout: that ends the command and is no fault. */
-function endWhenReaderIsGone(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
 }

@@ -132,6 +132,21 @@ describe('run', () => {
     expect(stderr).toContain('trainyard runs logs run_');
   });
 
+  it('keeps its exit code when nobody reads its output, and streams end then', async () => {
+    const file = await pipeline(
+      'chatty.yaml',
+      'name: chatty\nstages: [{ name: a, job: { command: "seq 1 100000; exit 1" } }]\n',
+    );
+    const ran = startCommand(['run', file], env());
+    ran.process.stdout?.destroy();
+    const { code, stderr } = await ran.ended;
+    expect(code).toBe(10);
+    const logs = startCommand(['runs', 'logs', /^run (run_\w+)/.exec(stderr)![1]!, '-f'], env());
+    await logs.until('stdout', /^a?.*1\n/);
+    logs.process.stdout?.destroy();
+    expect((await logs.ended).code).toBe(0);
+  });
+
   it('refuses params that the pipeline does not have, with 2', async () => {
     const file = await pipeline('params.yaml', TREE);
     expect(await run('run', file, '--param', 'm=1')).toMatchObject({

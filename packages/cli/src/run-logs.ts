@@ -3,6 +3,7 @@ import { isTerminalRunStatus, type RunTree } from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
 import { descend } from './find-run.ts';
 import { pause } from './interrupt.ts';
+import { stdoutReaderGone } from './stdout-reader.ts';
 
 export interface LogOptions {
   readonly follow: boolean;
@@ -132,7 +133,16 @@ function formatLine(
 /** Waits while the reader of our stdout is slower than the log. */
 function write(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
-    if (process.stdout.write(bytes)) resolve();
-    else process.stdout.once('drain', resolve);
+    if (process.stdout.write(bytes) || stdoutReaderGone.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      process.stdout.off('drain', done);
+      stdoutReaderGone.removeEventListener('abort', done);
+      resolve();
+    };
+    process.stdout.once('drain', done);
+    stdoutReaderGone.addEventListener('abort', done, { once: true });
   });
 }

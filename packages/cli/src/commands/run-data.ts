@@ -4,6 +4,7 @@ import { findStage, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, Interrupted } from '../interrupt.ts';
 import { formatMetric } from '../metric-notes.ts';
 import { jobsOf, type LogOptions, writeLogLines, writeRawLog } from '../run-logs.ts';
+import { stdoutReaderGone } from '../stdout-reader.ts';
 import { table } from '../table.ts';
 import { oneLine } from '../tree-view.ts';
 import { withServer } from './runs.ts';
@@ -17,24 +18,31 @@ export function logsCommand(
   id: string | undefined,
   options: StageOptions & LogOptions,
 ): Promise<number> {
-  return withServer(context, async ({ client }) => {
-    const guard = guardInterrupts();
-    try {
+  return withServer(context, ({ client }) =>
+    stream(async (signal) => {
       const run = await findStage(client, await idOrNewest(client, id), options.stage);
       if (run.kind === 'job' && !options.timestamps && !context.json) {
-        await writeRawLog(client, run.id, options, guard.signal);
+        await writeRawLog(client, run.id, options, signal);
       } else {
-        await writeLogLines(context, client, run.id, options, guard.signal);
+        await writeLogLines(context, client, run.id, options, signal);
       }
       if (!options.follow) noteIfEmpty(context, run);
-      return EXIT.ok;
-    } catch (error) {
-      if (guard.signal.aborted) throw new Interrupted();
-      throw error;
-    } finally {
-      guard.release();
-    }
-  });
+    }),
+  );
+}
+
+/** Runs work that writes for long: Ctrl-C ends it with 130, a reader that goes away (`| head`) with 0. */
+async function stream(work: (signal: AbortSignal) => Promise<void>): Promise<number> {
+  const guard = guardInterrupts();
+  try {
+    await work(AbortSignal.any([guard.signal, stdoutReaderGone]));
+  } catch (error) {
+    if (guard.signal.aborted) throw new Interrupted();
+    if (!stdoutReaderGone.aborted) throw error;
+  } finally {
+    guard.release();
+  }
+  return EXIT.ok;
 }
 
 function noteIfEmpty(context: CliContext, run: RunTree): void {
@@ -75,29 +83,23 @@ export function eventsCommand(
   id: string | undefined,
   options: { readonly follow: boolean },
 ): Promise<number> {
-  return withServer(context, async ({ client }) => {
-    const guard = guardInterrupts();
-    try {
+  return withServer(context, ({ client }) =>
+    stream(async (signal) => {
       const runId = await idOrNewest(client, id);
       if (options.follow) {
-        for await (const event of client.followEvents(runId, { signal: guard.signal })) {
+        for await (const event of client.followEvents(runId, { signal })) {
           context.out(eventText(context, event));
         }
-        return EXIT.ok;
+        return;
       }
       for (let afterSeq = 0; ; ) {
-        const { items, nextSeq } = await client.listEvents(runId, { afterSeq, signal: guard.signal });
+        const { items, nextSeq } = await client.listEvents(runId, { afterSeq, signal });
         for (const event of items) context.out(eventText(context, event));
-        if (items.length === 0 || nextSeq <= afterSeq) return EXIT.ok;
+        if (items.length === 0 || nextSeq <= afterSeq) return;
         afterSeq = nextSeq;
       }
-    } catch (error) {
-      if (guard.signal.aborted) throw new Interrupted();
-      throw error;
-    } finally {
-      guard.release();
-    }
-  });
+    }),
+  );
 }
 
 function eventText(context: CliContext, event: RunEvent): string {

@@ -10,7 +10,7 @@ import {
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, type ConnectOptions, connect, isConnectionFault } from '../connection.ts';
 import { idOrNewest } from '../find-run.ts';
-import { pause } from '../interrupt.ts';
+import { guardInterrupts, pause } from '../interrupt.ts';
 import { runDocument, showText } from '../show-run.ts';
 import { statusIcon, statusPaint } from '../style.ts';
 import { table } from '../table.ts';
@@ -119,40 +119,60 @@ export function waitCommand(
   return withServer(
     context,
     async (connection) => {
-      const runId = await idOrNewest(connection.client, id);
-      const run = await waitForEnd(connection, runId, timeoutMs ?? Number.POSITIVE_INFINITY);
-      const { status } = run;
-      context.out(context.json ? `${JSON.stringify({ id: runId, status })}\n` : `${status}\n`);
-      const exitCode = exitCodeOfRun(status);
-      if (exitCode === undefined) context.err(`Run ${runId} was still ${status} when the time was up.\n`);
-      return exitCode ?? EXIT.waitTimedOut;
+      const guard = guardInterrupts();
+      try {
+        const runId = await idOrNewest(connection.client, id);
+        const { status } = await waitForEnd(
+          connection,
+          runId,
+          timeoutMs ?? Number.POSITIVE_INFINITY,
+          guard.signal,
+        );
+        context.out(context.json ? `${JSON.stringify({ id: runId, status })}\n` : `${status}\n`);
+        const exitCode = exitCodeOfRun(status);
+        if (exitCode === undefined) context.err(`Run ${runId} was still ${status} when the time was up.\n`);
+        return exitCode ?? EXIT.waitTimedOut;
+      } finally {
+        guard.release();
+      }
     },
     { otherwise: 'start server and agent' },
   );
 }
 
-/** The run when it has ended, or as it is when the time is up. */
-async function waitForEnd(connection: Connection, id: string, timeoutMs: number): Promise<Run> {
+/** The run when it has ended, or as it is when the time is up. Rejects with the signal's reason. */
+async function waitForEnd(
+  connection: Connection,
+  id: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Run> {
   const deadline = performance.now() + timeoutMs;
-  const never = new AbortController().signal;
   let run = await connection.client.getRun(id);
   while (!isTerminalRunStatus(run.status) && performance.now() < deadline) {
-    await pause(Math.min(WAIT_POLL_MS, Math.max(1, deadline - performance.now())), never);
+    await pause(Math.min(WAIT_POLL_MS, Math.max(1, deadline - performance.now())), signal);
+    signal.throwIfAborted();
     try {
       run = await connection.client.getRun(id);
     } catch (error) {
       if (!isConnectionFault(error)) throw error;
-      await connection.recover(never);
+      await connection.recover(signal);
     }
   }
   return run;
 }
 
+/** How long a command that runs its own platform waits for the end of what it cancelled. */
+const CANCEL_WAIT_MS = 60_000;
+
 export function cancelCommand(context: CliContext, id: string, reason: string | undefined): Promise<number> {
   return withServer(
     context,
-    async ({ client }) => {
-      const run = await client.cancelRun(id, reason === undefined ? {} : { reason });
+    async (connection) => {
+      let run = await connection.client.cancelRun(id, reason === undefined ? {} : { reason });
+      // Its agent ends with this command: the processes have to be gone before.
+      if (connection.isOwn)
+        run = await waitForEnd(connection, id, CANCEL_WAIT_MS, new AbortController().signal);
       context.out(
         context.json
           ? `${JSON.stringify({ id: run.id, status: run.status })}\n`
