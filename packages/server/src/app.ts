@@ -65,6 +65,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   // First of all: a refused upgrade is closed only if this plugin has seen the request before the guard.
   await app.register(websocket, {
     options: { maxPayload: 64 * 1024 },
+    // A client that breaks the protocol or its connection is no fault of ours.
+    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'a live socket failed'),
     preClose(this: FastifyInstance, done: () => void) {
       void endSockets(this.websocketServer.clients).then(() => this.websocketServer.close(() => done()));
     },

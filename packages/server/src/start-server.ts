@@ -10,6 +10,7 @@ import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
 import { startPeriodic } from './background/periodic.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
 import { createLiveBus } from './live/live-bus.ts';
+import { startPeerAnnouncements } from './live/peer-announcements.ts';
 import { createOrchestrator } from './orchestrator/orchestrator.ts';
 import type { ServerContext } from './server-context.ts';
 import { createServerMetrics } from './server-metrics.ts';
@@ -92,6 +93,10 @@ async function assemble(
   const isEmbedded = options.databaseUrl === undefined;
   const orchestrator = createOrchestrator({ database, bus, log, exclusive: isEmbedded });
   await orchestrator.start();
+  if (!isEmbedded) {
+    const peers = await startPeerAnnouncements({ database, bus, log });
+    closers.push(() => peers.stop());
+  }
   closers.push(() => orchestrator.stop());
 
   let isReady = false;

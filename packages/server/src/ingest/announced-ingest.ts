@@ -12,8 +12,8 @@ export function createAnnouncedIngest(parts: { database: Database; bus: LiveBus;
   const warn = (error: unknown): void => log.warn({ err: error }, 'metrics upkeep failed');
   const ingest = createIngest({
     database,
-    onAppended({ runId, attemptId, stream, size, points }) {
-      bus.emit('stream', { runId, attemptId, stream, size });
+    onAppended({ runId, attemptId, stream, offset, size, points }) {
+      bus.emit('stream', { runId, attemptId, stream, offset, size });
       // Most runs are watched by nobody: then the points need not become objects.
       if (points.size > 0 && bus.listenerCount('points') > 0)
         bus.emit('points', { runId, points: toPointLists(points) });

@@ -1,5 +1,6 @@
 import { type LiveMessage, liveRequest, TrainyardError } from '@trainyard/protocol';
 import type { WebSocket } from 'ws';
+import { findUnstorableText } from '../storable-text.ts';
 import { subscribeList } from './subscribe-list.ts';
 import { subscribeLog } from './subscribe-log.ts';
 import { subscribeMetrics } from './subscribe-metrics.ts';
@@ -35,7 +36,7 @@ export function createLiveSession(socket: WebSocket, sources: LiveSources): Live
     },
   };
 
-  const add = (topic: string, open: () => Subscription): void => {
+  const add = (topic: string, open: (send: Send) => Subscription): void => {
     subscriptions.get(topic)?.end();
     subscriptions.delete(topic);
     if (subscriptions.size >= MAX_SUBSCRIPTIONS) {
@@ -47,23 +48,41 @@ export function createLiveSession(socket: WebSocket, sources: LiveSources): Live
       });
       return;
     }
-    subscriptions.set(topic, open());
+    // A read that is under way when a subscription ends must not speak for the one that follows it.
+    let isWanted = true;
+    const subscription = open({
+      ...send,
+      message: (message) => {
+        if (isWanted) transmit(message);
+      },
+    });
+    const end = (): void => {
+      isWanted = false;
+      subscription.end();
+    };
+    subscriptions.set(topic, { end });
   };
 
   const handle = (text: string): void => {
     const request = liveRequest.parse(JSON.parse(text));
+    if (findUnstorableText(request, 'message') !== undefined) {
+      throw new TrainyardError(
+        'INVALID_REQUEST',
+        'The message holds a NUL character or half a surrogate pair.',
+      );
+    }
     switch (request.op) {
       case 'subscribe_run':
-        add(`run:${request.rootId}`, () => subscribeRun(sources, send, request));
+        add(`run:${request.rootId}`, (own) => subscribeRun(sources, own, request));
         return;
       case 'subscribe_metrics':
-        add(`metrics:${request.runId}`, () => subscribeMetrics(sources, send, request.runId));
+        add(`metrics:${request.runId}`, (own) => subscribeMetrics(sources, own, request.runId));
         return;
       case 'subscribe_log':
-        add(`log:${request.runId}`, () => subscribeLog(sources, send, request));
+        add(`log:${request.runId}`, (own) => subscribeLog(sources, own, request));
         return;
       case 'subscribe_list':
-        add('list', () => subscribeList(sources, send));
+        add('list', (own) => subscribeList(sources, own));
         return;
       case 'unsubscribe':
         subscriptions.get(request.topic)?.end();

@@ -1,4 +1,3 @@
-import type { LiveTopics } from './live-bus.ts';
 import { createPump, type LiveSources, type Send, type Subscription } from './subscription.ts';
 
 /** Root runs as they are created, move on or end: at most one message per run and turn. */
@@ -16,16 +15,18 @@ export function subscribeList({ bus, runs, log }: LiveSources, send: Send): Subs
       if (found.length > 0) send.message({ type: 'runs', topic, runs: found });
       return waiting.size > 0;
     },
-    onError: (error) => log.warn({ err: error }, 'live list'),
+    topic,
+    log,
   });
-  const onTree = ({ rootId }: LiveTopics['tree'][0]): void => {
+  const onTree = ({ rootId }: { readonly rootId: string }): void => {
     waiting.add(rootId);
     pump.wake();
   };
-  bus.on('tree', onTree);
+  const onMissed = (): void => send.message({ type: 'gap', topic });
+  bus.on('tree', onTree).on('remoteTree', onTree).on('missed', onMissed);
   return {
     end() {
-      bus.off('tree', onTree);
+      bus.off('tree', onTree).off('remoteTree', onTree).off('missed', onMissed);
       pump.end();
       waiting = new Set();
     },

@@ -1,27 +1,73 @@
-import type { LiveTopics } from './live-bus.ts';
-import type { LiveSources, Send, Subscription } from './subscription.ts';
+import { TrainyardError } from '@trainyard/protocol';
+import type { LiveTopics, StreamChange } from './live-bus.ts';
+import { readPointsBetween } from './points-between.ts';
+import { createPump, type LiveSources, type Send, type Subscription } from './subscription.ts';
 
-/** New points of a run. A reader that is too slow is told of a gap and fetches the chart again. */
-export function subscribeMetrics({ bus }: LiveSources, send: Send, runId: string): Subscription {
+/** Ranges of other servers that wait to be read; beyond that the reader is told to fetch. */
+const MAX_WAITING_RANGES = 100;
+
+/**
+ * New points of a run: as this server stored them, or read from what another one stored. A reader that is
+ * too slow is told of a gap and fetches the chart again.
+ */
+export function subscribeMetrics(
+  { bus, database, runs, log }: LiveSources,
+  send: Send,
+  runId: string,
+): Subscription {
   const topic = `metrics:${runId}`;
+  let isKnown = false;
   let hasGap = false;
-  const onPoints = ({ runId: changed, points }: LiveTopics['points'][0]): void => {
-    if (changed !== runId) return;
-    if (send.isFull()) {
+  let waiting: StreamChange[] = [];
+
+  const tell = (points: LiveTopics['points'][0]['points'] | undefined): void => {
+    if (points === undefined || send.isFull()) {
       hasGap = true;
-      return;
+      if (points !== undefined) return;
     }
-    if (hasGap) {
+    if (hasGap && !send.isFull()) {
       hasGap = false;
       send.message({ type: 'gap', topic });
     }
-    const copy = Object.fromEntries(Object.entries(points).map(([key, list]) => [key, [...list]]));
+    const entries = Object.entries(points ?? {});
+    if (entries.length === 0) return;
+    const copy = Object.fromEntries(entries.map(([key, list]) => [key, [...list]]));
     send.message({ type: 'points', topic, points: copy });
   };
-  bus.on('points', onPoints);
+
+  const pump = createPump({
+    send,
+    async step() {
+      if (!isKnown && (await runs.find(runId)) === undefined) {
+        throw new TrainyardError('NOT_FOUND', `There is no run ${runId}.`);
+      }
+      isKnown = true;
+      const range = waiting.shift();
+      if (range === undefined) return false;
+      tell(await readPointsBetween(database, range));
+      return waiting.length > 0;
+    },
+    topic,
+    log,
+  });
+
+  const onPoints = (change: LiveTopics['points'][0]): void => {
+    if (change.runId === runId) tell(change.points);
+  };
+  const onRemoteStream = (change: StreamChange): void => {
+    if (change.runId !== runId || change.stream !== 'metrics') return;
+    if (waiting.length < MAX_WAITING_RANGES) waiting.push(change);
+    else tell(undefined);
+    pump.wake();
+  };
+  const onMissed = (): void => tell(undefined);
+  bus.on('points', onPoints).on('remoteStream', onRemoteStream).on('missed', onMissed);
+  pump.wake();
   return {
-    end: () => {
-      bus.off('points', onPoints);
+    end() {
+      bus.off('points', onPoints).off('remoteStream', onRemoteStream).off('missed', onMissed);
+      pump.end();
+      waiting = [];
     },
   };
 }

@@ -6,67 +6,69 @@ const EVENTS_PER_MESSAGE = 500;
 
 /**
  * Events of a tree after a cursor, and the rows of its runs as they change. A change that follows directly
- * on what was sent goes out as it is; after any gap the events are read from the store.
+ * on what was sent goes out as it is; after any gap, and after changes by another server, events and rows
+ * are read from the store.
  */
 export function subscribeRun(
   { bus, runs, reads, log }: LiveSources,
   send: Send,
   request: { readonly rootId: string; readonly afterSeq: number },
 ): Subscription {
-  const topic = `run:${request.rootId}`;
+  const { rootId } = request;
+  const topic = `run:${rootId}`;
   let cursor = request.afterSeq;
   let root: Run | undefined;
-  let changed = new Map<string, Run>();
+  /** Rows that were announced but not sent. */
+  let waiting = new Map<string, Run>();
+  /** True while nothing is being read: only then may a change go out directly. */
   let isCaughtUp = false;
-
-  const flushRuns = (): void => {
-    if (changed.size === 0) return;
-    send.message({ type: 'runs', topic, runs: [...changed.values()] });
-    changed = new Map();
-  };
 
   const pump = createPump({
     send,
     async step() {
-      root ??= await runs.find(request.rootId);
+      isCaughtUp = false;
+      root ??= await runs.find(rootId);
       if (root === undefined || root.parentId !== null) {
-        throw new TrainyardError('NOT_FOUND', `There is no root run ${request.rootId}.`);
+        throw new TrainyardError('NOT_FOUND', `There is no root run ${rootId}.`);
       }
+      const before = waiting;
+      waiting = new Map();
       const { items, nextSeq } = await reads.events(root, { afterSeq: cursor, limit: EVENTS_PER_MESSAGE });
+      const rows = await runs.findAll([...new Set([...items.map((event) => event.runId), ...before.keys()])]);
       if (items.length > 0) send.message({ type: 'events', topic, events: items });
       cursor = nextSeq;
+      // Rows announced while the store was read are newer than what was read.
+      const changed = new Map([...rows.map((row) => [row.id, row] as const), ...waiting]);
+      waiting = new Map();
+      if (changed.size > 0) send.message({ type: 'runs', topic, runs: [...changed.values()] });
       const more = items.length === EVENTS_PER_MESSAGE;
-      if (!more) flushRuns();
       isCaughtUp = !more;
       return more;
     },
-    onError(error) {
-      const known =
-        error instanceof TrainyardError
-          ? error
-          : new TrainyardError('INTERNAL', 'The events could not be read.');
-      if (!(error instanceof TrainyardError)) log.warn({ err: error }, 'live events');
-      send.message({ type: 'error', topic, code: known.code, message: known.message });
-    },
+    topic,
+    log,
   });
 
-  const onTree = ({ rootId, events, runs: rows }: LiveTopics['tree'][0]): void => {
-    if (rootId !== request.rootId) return;
-    for (const row of rows) changed.set(row.id, row);
+  const onTree = ({ rootId: changed, events, runs: rows }: LiveTopics['tree'][0]): void => {
+    if (changed !== rootId) return;
     if (isCaughtUp && !send.isFull() && (events.length === 0 || events[0]!.seq === cursor + 1)) {
       if (events.length > 0) send.message({ type: 'events', topic, events: [...events] });
       cursor = events.at(-1)?.seq ?? cursor;
-      flushRuns();
+      if (rows.length > 0) send.message({ type: 'runs', topic, runs: [...rows] });
       return;
     }
-    isCaughtUp = false;
+    for (const row of rows) waiting.set(row.id, row);
     pump.wake();
   };
-  bus.on('tree', onTree);
+  const onRemoteTree = ({ rootId: changed, seq }: LiveTopics['remoteTree'][0]): void => {
+    if (changed === rootId && seq > cursor) pump.wake();
+  };
+  const onMissed = (): void => pump.wake();
+  bus.on('tree', onTree).on('remoteTree', onRemoteTree).on('missed', onMissed);
   pump.wake();
   return {
     end() {
-      bus.off('tree', onTree);
+      bus.off('tree', onTree).off('remoteTree', onRemoteTree).off('missed', onMissed);
       pump.end();
     },
   };

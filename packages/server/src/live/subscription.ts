@@ -1,4 +1,4 @@
-import type { LiveMessage } from '@trainyard/protocol';
+import { type LiveMessage, TrainyardError } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import type { Database } from '../store/database.ts';
 import type { RunReads } from '../store/run-reads.ts';
@@ -26,19 +26,27 @@ export interface Subscription {
   end(): void;
 }
 
+/** How long after a failed read it is tried again. */
+const RETRY_MS = 1000;
+
 /**
  * Runs `step` whenever it is woken, one at a time, until a step says that it has caught up. What is read in
- * a step comes from the store by a cursor, so wake-ups may be lost or doubled without harm.
+ * a step comes from the store by a cursor, so wake-ups may be lost or doubled without harm. A mistake of the
+ * client ends it with a message; any other failure is told too, and tried again.
  */
 export function createPump(options: {
+  readonly topic: string;
   readonly send: Send;
   /** Reads and sends one page; answers true if there may be more. */
   readonly step: () => Promise<boolean>;
-  readonly onError: (error: unknown) => void;
+  readonly log: Logger;
 }): { wake(): void; end(): void } {
+  const { topic, send, log } = options;
   let isRunning = false;
   let isWanted = false;
   let isEnded = false;
+  let retry: NodeJS.Timeout | undefined;
+
   const run = async (): Promise<void> => {
     isRunning = true;
     try {
@@ -46,23 +54,36 @@ export function createPump(options: {
         isWanted = false;
         let more = true;
         while (more && !isEnded) {
-          if (options.send.isFull() && !(await options.send.drained())) return;
+          if (send.isFull() && !(await send.drained())) return;
           more = await options.step();
         }
       }
     } catch (error) {
-      options.onError(error);
+      fail(error);
     } finally {
       isRunning = false;
     }
   };
+  const fail = (error: unknown): void => {
+    if (error instanceof TrainyardError) {
+      isEnded = true;
+      send.message({ type: 'error', topic, code: error.code, message: error.message });
+      return;
+    }
+    if (isEnded) return;
+    log.warn({ err: error, topic }, 'a live subscription could not be read');
+    send.message({ type: 'error', topic, code: 'INTERNAL', message: 'It could not be read; trying again.' });
+    retry = setTimeout(wake, RETRY_MS);
+  };
+  function wake(): void {
+    isWanted = true;
+    if (!isRunning && !isEnded) void run();
+  }
   return {
-    wake() {
-      isWanted = true;
-      if (!isRunning && !isEnded) void run();
-    },
+    wake,
     end() {
       isEnded = true;
+      clearTimeout(retry);
     },
   };
 }

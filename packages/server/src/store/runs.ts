@@ -6,6 +6,8 @@ import type { RunsTable } from './schema.ts';
 /** Reads of runs. All writes of runs are the orchestrator's (`orchestrator/write-tick.ts`). */
 export interface RunStore {
   find(id: string): Promise<Run | undefined>;
+  /** Those of the ids that exist, in no order. */
+  findAll(ids: readonly string[]): Promise<Run[]>;
   /** All runs of a tree in the order of the definition; at most `limit`. */
   tree(rootId: string, limit: number): Promise<Run[]>;
   /** Root runs, newest first, from the one after `cursor` on. */
@@ -29,6 +31,12 @@ export function createRunStore({ kysely }: Database): RunStore {
     async find(id) {
       const row = await kysely.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : toRun(row);
+    },
+    async findAll(ids) {
+      if (ids.length === 0) return [];
+      const { rows } = await sql<Selectable<RunsTable>>`
+        select * from runs where id = any(${ids}::text[])`.execute(kysely);
+      return rows.map(toRun);
     },
     async tree(rootId, limit) {
       const rows = await kysely
