@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Attempt, MetricPoint } from '@trainyard/protocol';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFailed } from 'vitest';
 import { api, flatten, until } from '../support/api.ts';
 import { isAlive, payloadsOf } from '../support/processes.ts';
 import { startTrainyard, type TrainyardProcess } from '../support/trainyard-process.ts';
@@ -43,17 +43,25 @@ describe('kill -9 in the middle of training', () => {
   async function startBoth() {
     const dir = mkdtempSync(join(tmpdir(), 'trainyard-chaos-'));
     dirs.push(dir);
+    onTestFailed(() => {
+      for (const process of started) console.error(process.stderr().slice(-20_000));
+    });
+    const started: TrainyardProcess[] = [];
+    const start = (args: readonly string[]) => {
+      const process = startTrainyard(args);
+      started.push(process);
+      processes.push(process);
+      return process;
+    };
     let port = '0';
     const startServer = async () => {
-      const server = startTrainyard(['up', '--no-agent', '--port', port, '--data-dir', join(dir, 'server')]);
-      processes.push(server);
+      const server = start(['up', '--no-agent', '--port', port, '--data-dir', join(dir, 'server')]);
       const [, url] = await server.line(/^ready (http:\S+)$/);
       port = new URL(url!).port;
       return { server, url: url! };
     };
     const startAgent = (url: string) => {
-      const agent = startTrainyard(['agent', '--url', url, '--data-dir', join(dir, 'agent'), '--slots', '2']);
-      processes.push(agent);
+      const agent = start(['agent', '--url', url, '--data-dir', join(dir, 'agent'), '--slots', '2']);
       return agent;
     };
     const { server, url } = await startServer();

@@ -2,9 +2,9 @@ import type { ReportResult, report as reportSchema } from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
 import type { z } from 'zod';
 import { hashToken } from '../auth/secret-token.ts';
-import { inTransaction } from '../ingest/transaction.ts';
 import type { Fact } from '../orchestrator/facts.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
+import { inTransaction } from '../store/transaction.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
 type Finished = Extract<ParsedReport, { kind: 'finished' }>;

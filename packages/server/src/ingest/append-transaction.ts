@@ -6,6 +6,7 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
+import { inTransaction } from '../store/transaction.ts';
 import { placeAppend } from './append-placement.ts';
 import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
 import { writePoints } from './metric-sql.ts';
@@ -19,7 +20,6 @@ import {
   writeStreams,
 } from './stream-sql.ts';
 import type { TailCache } from './tail-cache.ts';
-import { inTransaction } from './transaction.ts';
 
 export interface Append {
   readonly attemptId: string;

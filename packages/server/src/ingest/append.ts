@@ -1,5 +1,6 @@
 import { TrainyardError } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
+import { isDatabaseLost } from '../store/database-lost.ts';
 import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
 import { createBatcher } from './batcher.ts';
 import { createCompactor } from './compaction.ts';
@@ -157,16 +158,6 @@ function announce({ onAppended, onProblem }: IngestOptions, stream: StreamOutcom
   const room = Math.max(0, MAX_PROBLEMS_PER_ATTEMPT - stream.unreadableBefore);
   const { attemptId, runId, rootId } = append;
   for (const problem of stream.problems.slice(0, room)) onProblem?.({ attemptId, runId, rootId, ...problem });
-}
-
-/** SQLSTATE classes that tell of the connection or the server, not of the statement. */
-const LOST_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57']);
-
-function isDatabaseLost(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (/^[0-9A-Z]{5}$/.test(code)) return LOST_CLASSES.has(code.slice(0, 2));
-  return /^E(?!RR_)/.test(code) || /[Cc]onnection|timeout exceeded/.test(error.message);
 }
 
 function unavailable(cause: unknown): TrainyardError {

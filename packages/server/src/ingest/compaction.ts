@@ -1,5 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Database } from '../store/database.ts';
+import { inTransaction } from '../store/transaction.ts';
 import { decodePoints, encodePoints } from './chunk-codec.ts';
 import {
   listSeriesIds,
@@ -13,7 +14,6 @@ import { planMerges } from './merge-plan.ts';
 import { insertChunks, type SeriesChunk } from './metric-sql.ts';
 import { cutPoints, mergePoints, summarise } from './points.ts';
 import { dropReplacedPoints } from './replaced-points.ts';
-import { inTransaction } from './transaction.ts';
 
 export interface Compactor {
   /** Compacts these series in the background, soon. */

@@ -1,10 +1,10 @@
 import { ATTEMPT_STATUSES, isTerminalAttemptStatus } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
+import { inTransaction } from '../store/transaction.ts';
 import { PointsByKey, parseMetricBytes } from './metric-parser.ts';
 import { writePoints } from './metric-sql.ts';
 import { toSeriesPoints } from './series-points.ts';
 import { readStreamBytes, type UnparsedEnd, unparsedEnds, writeStreams } from './stream-sql.ts';
-import { inTransaction } from './transaction.ts';
 
 const TERMINAL = ATTEMPT_STATUSES.filter(isTerminalAttemptStatus);
 const LINE_END = Buffer.from('\n');

@@ -1,6 +1,7 @@
 import { TrainyardError } from '@trainyard/protocol';
 import type { ClientBase } from 'pg';
 import type { Database } from '../store/database.ts';
+import { inTransaction } from '../store/transaction.ts';
 import { type Bucket, Buckets, bucketWidth } from './chart-buckets.ts';
 import { planChart } from './chart-plan.ts';
 import { decodePoints } from './chunk-codec.ts';
@@ -12,7 +13,6 @@ import {
   type SeriesRow,
   seriesOfRuns,
 } from './read-sql.ts';
-import { inTransaction } from './transaction.ts';
 
 interface ChartRequest {
   readonly runIds: readonly string[];

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TrainyardError } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
+import { inTransaction } from '../store/transaction.ts';
 import { decodePoints } from './chunk-codec.ts';
 import { clipSteps, type Points } from './points.ts';
 import { chunkSizesOfSeries, chunksOfSeries, seriesOfRuns } from './read-sql.ts';
-import { inTransaction } from './transaction.ts';
 import { type AttemptPoints, visiblePoints } from './visible-points.ts';
 
 interface PointsQuery {

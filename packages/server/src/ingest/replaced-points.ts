@@ -1,4 +1,5 @@
 import type { ClientBase, Pool } from 'pg';
+import { inTransaction } from '../store/transaction.ts';
 import { decodePoints, encodePoints } from './chunk-codec.ts';
 import {
   chunkRanges,
@@ -10,7 +11,6 @@ import {
 } from './compaction-sql.ts';
 import { insertChunks } from './metric-sql.ts';
 import { filterSteps, summarise } from './points.ts';
-import { inTransaction } from './transaction.ts';
 
 /**
  * Removes points of older attempts whose step a newer attempt wrote again, and counts the series anew.

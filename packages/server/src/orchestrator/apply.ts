@@ -81,11 +81,26 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
       type: 'leaf_finished',
       node: fact.node,
       attempt: fact.attempt,
-      outcome: fact.outcome,
+      outcome: isInfrastructureLoss(fact) ? 'lost' : fact.outcome,
       ...(fact.error === null ? {} : { error: toNodeError(fact.error) }),
     },
     nowMs,
   );
+}
+
+/**
+ * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to
+ * end it in a partition, or its process vanished with its supervisor. It is charged to the budget for
+ * infrastructure, not to the stage's retries.
+ */
+const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
+  'machine_restarted',
+  'partitioned',
+  'process_vanished',
+]);
+
+function isInfrastructureLoss({ outcome, error }: Extract<Fact, { kind: 'finished' }>): boolean {
+  return outcome === 'failed' && error !== null && INFRASTRUCTURE_CODES.has(error.code);
 }
 
 function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): PlannerEvent | undefined {

@@ -1,8 +1,8 @@
 import { nodeSnapshot } from '@trainyard/dag';
 import { newId } from '@trainyard/protocol';
 import pg from 'pg';
-import { inTransaction } from '../ingest/transaction.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
+import { inTransaction } from '../store/transaction.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Thrown when trees were taken over by another server: nothing of the tick was written. */
