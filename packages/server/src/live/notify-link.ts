@@ -32,7 +32,7 @@ const ANSWER_MS = 10_000;
  */
 export async function openNotifyLink(options: NotifyLinkOptions): Promise<NotifyLink> {
   const stopping = new AbortController();
-  let client: pg.Client | undefined;
+  let link: Connected | undefined;
   let onFirstTry: () => void = () => {};
   const firstTry = new Promise<void>((resolve) => {
     onFirstTry = resolve;
@@ -42,8 +42,7 @@ export async function openNotifyLink(options: NotifyLinkOptions): Promise<Notify
     let retryMs = FIRST_RETRY_MS;
     while (!stopping.signal.aborted) {
       try {
-        const link = await connect(options);
-        client = link.client;
+        link = await connect(options);
         retryMs = FIRST_RETRY_MS;
         options.onConnected();
         onFirstTry();
@@ -52,10 +51,10 @@ export async function openNotifyLink(options: NotifyLinkOptions): Promise<Notify
         if (!stopping.signal.aborted)
           options.log.warn({ err: error }, 'the link to the other servers of this database broke');
       }
-      const broken = client;
-      client = undefined;
+      const ended = link;
+      link = undefined;
       onFirstTry();
-      await broken?.end().catch(() => {});
+      await ended?.end();
       if (stopping.signal.aborted) return;
       // Half of the wait is random: many servers lose the same database at the same time.
       const waitMs = retryMs * (0.5 + Math.random() / 2);
@@ -68,13 +67,14 @@ export async function openNotifyLink(options: NotifyLinkOptions): Promise<Notify
 
   return {
     get isConnected() {
-      return client !== undefined;
+      return link !== undefined;
     },
     async send(payloads) {
       try {
         const statement = 'select pg_notify($1, payload) from unnest($2::text[]) as payload';
-        await client?.query(statement, [options.channel, payloads]);
-        return client !== undefined;
+        const open = link;
+        await open?.ask(statement, [options.channel, payloads]);
+        return open !== undefined;
       } catch {
         return false;
       }
@@ -87,7 +87,9 @@ export async function openNotifyLink(options: NotifyLinkOptions): Promise<Notify
 }
 
 interface Connected {
-  readonly client: pg.Client;
+  /** Runs a statement when the one before it is done: a connection does one thing at a time. */
+  ask(statement: string, values?: readonly unknown[]): Promise<void>;
+  end(): Promise<void>;
   /** Rejects when the connection breaks. */
   readonly broken: Promise<never>;
 }
@@ -113,13 +115,22 @@ async function connect({ clientConfig, channel, onPayload }: NotifyLinkOptions):
     await client.end().catch(() => {});
     throw error;
   }
-  return { client, broken };
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    broken,
+    async ask(statement, values = []) {
+      const asked = last.then(() => client.query(statement, [...values]));
+      last = asked.catch(() => {});
+      await asked;
+    },
+    end: () => client.end().catch(() => {}),
+  };
 }
 
-async function untilBroken({ client, broken }: Connected, signal: AbortSignal): Promise<void> {
+async function untilBroken({ ask, broken }: Connected, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const pause = sleep(PROBE_MS, undefined, { signal }).catch(() => {});
     await Promise.race([pause, broken]);
-    if (!signal.aborted) await Promise.race([client.query('select 1'), broken]);
+    if (!signal.aborted) await Promise.race([ask('select 1'), broken]);
   }
 }
