@@ -27,11 +27,13 @@ export interface RunFacts {
   readonly tree: RunTree;
   readonly metrics: readonly (MetricLatest & { readonly runId: string })[];
   readonly datasets: readonly DatasetVersion[];
+  /** Path and text of the table of each job that recorded epochs. */
+  readonly epochs: readonly { readonly path: string; readonly text: string }[];
 }
 
-/** The whole tree for people, with the last value of each metric and the dataset versions. */
+/** The whole tree for people, with its metrics (last values, and by epoch) and the dataset versions. */
 export function showText(
-  { tree, metrics, datasets }: RunFacts,
+  { tree, metrics, datasets, epochs }: RunFacts,
   context: Pick<CliContext, 'outStyle'>,
 ): string {
   const style = context.outStyle;
@@ -52,8 +54,14 @@ export function showText(
   if (tree.error !== null) facts.push(`error     ${style.red(errorText(tree.error))}`);
   if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
   const parts = [facts.join('\n'), lines.join('\n')];
+  for (const { path, text } of epochs)
+    parts.push(`${path === '' ? tree.name : path}, by epoch\n${indent(text)}`);
   if (datasets.length > 0) parts.push(datasetText(datasets));
   return `${parts.join('\n\n')}\n`;
+}
+
+function indent(text: string): string {
+  return text.trimEnd().replace(/^/gm, '  ');
 }
 
 function datasetText(datasets: readonly DatasetVersion[]): string {

@@ -9,6 +9,7 @@ import {
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, type ConnectOptions, connect, isConnectionFault } from '../connection.ts';
+import { epochTable } from '../epoch-table.ts';
 import { idOrNewest } from '../find-run.ts';
 import { guardInterrupts, pause } from '../interrupt.ts';
 import { runDocument, showText } from '../show-run.ts';
@@ -16,6 +17,9 @@ import { statusIcon, statusPaint } from '../style.ts';
 import { table } from '../table.ts';
 import { runDuration } from '../tree-view.ts';
 import { watchRun } from '../watch-run.ts';
+
+/** Jobs whose metrics `runs show` prints by epoch. */
+const MAX_EPOCH_TABLES = 10;
 
 export interface ListOptions {
   readonly status?: string;
@@ -90,9 +94,22 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
       client.getLatestMetrics(runId, { tree: true }),
       client.listRunDatasets(runId),
     ]);
-    context.out(showText({ tree, metrics, datasets }, context));
+    const epochs = await epochTables(client, metrics);
+    context.out(showText({ tree, metrics, datasets, epochs }, context));
     return EXIT.ok;
   });
+}
+
+/** Tables of the jobs that recorded epochs; of a wide sweep only the first ones, the rest by `runs metrics`. */
+async function epochTables(
+  client: Client,
+  metrics: readonly { readonly runId: string; readonly path: string; readonly key: string }[],
+): Promise<{ path: string; text: string }[]> {
+  const jobs = metrics.filter((item) => item.key === 'epoch').slice(0, MAX_EPOCH_TABLES);
+  const tables = await Promise.all(
+    jobs.map(async ({ runId, path }) => ({ path, text: epochTable(await client.getMetrics(runId)) })),
+  );
+  return tables.filter(({ text }) => text !== '');
 }
 
 export function watchCommand(context: CliContext, id: string | undefined): Promise<number> {
