@@ -24,8 +24,9 @@ export function parseDurationMs(value: string | number): number | undefined {
 }
 
 /** Writes milliseconds for people: `340 ms`, `12.3 s`, `4 m 05 s`, `2 h 10 m`. */
-export function formatDurationMs(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+export function formatDurationMs(durationMs: number): string {
+  const ms = Math.round(durationMs);
+  if (ms < 1000) return `${ms} ms`;
   if (ms < 60_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
   const seconds = Math.floor(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(seconds % 60)} s`;

@@ -107,10 +107,8 @@ function parseLenientJson(text: string): Record<string, unknown> | undefined {
   try {
     parsed = JSON.parse(text);
   } catch {
-    // Python's json module writes bare NaN and Infinity: quote those that stand outside of strings.
-    const quoted = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
-      token.startsWith('"') ? token : `"${token}"`,
-    );
+    const quoted = quoteBareNumbers(text);
+    if (quoted === undefined) return undefined;
     try {
       parsed = JSON.parse(quoted);
     } catch {
@@ -118,6 +116,34 @@ function parseLenientJson(text: string): Record<string, unknown> | undefined {
     }
   }
   return isObject(parsed) ? parsed : undefined;
+}
+
+/**
+ * Python's json module writes bare NaN and Infinity: quotes those that stand outside of strings; `undefined`
+ * when there are none. One pass, because a line may be a megabyte of anything.
+ */
+function quoteBareNumbers(text: string): string | undefined {
+  const tokens = /"|-?\b(?:NaN|Infinity)\b/g;
+  let quoted = '';
+  let from = 0;
+  for (let found = tokens.exec(text); found !== null; found = tokens.exec(text)) {
+    if (found[0] === '"') {
+      tokens.lastIndex = endOfString(text, found.index);
+      continue;
+    }
+    quoted += `${text.slice(from, found.index)}"${found[0]}"`;
+    from = tokens.lastIndex;
+  }
+  return from === 0 ? undefined : quoted + text.slice(from);
+}
+
+/** Place behind the string that begins at `begin`; the text's end when it is not closed. */
+function endOfString(text: string, begin: number): number {
+  for (let at = begin + 1; at < text.length; at += 1) {
+    if (text[at] === '\\') at += 1;
+    else if (text[at] === '"') return at + 1;
+  }
+  return text.length;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

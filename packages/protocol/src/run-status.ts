@@ -120,5 +120,6 @@ const OLDER_WORDS: Readonly<Record<string, RunStatus>> = {
 /** Reads a status word of ours or of an older system; `undefined` when it is neither. */
 export function readRunStatus(word: string): RunStatus | undefined {
   const key = word.trim().toLowerCase();
-  return Object.hasOwn(RUN_STATUS_TABLE, key) ? (key as RunStatus) : OLDER_WORDS[key];
+  if (Object.hasOwn(RUN_STATUS_TABLE, key)) return key as RunStatus;
+  return Object.hasOwn(OLDER_WORDS, key) ? OLDER_WORDS[key] : undefined;
 }
