@@ -28,6 +28,7 @@ const HARD_LINES = 500;
 /** Sources over the soft limit, each with the reason why splitting it would not help. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'packages/server/src/store/migrations/0001-backbone.ts': 'one schema, read from top to bottom',
+  'packages/web/src/texts.ts': 'the one catalogue of all texts of the page',
 };
 
 const root = resolve(import.meta.dirname, '..');

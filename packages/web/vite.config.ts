@@ -3,7 +3,7 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
 /** `npm run dev` shows the pages of a server that runs elsewhere. */
-const server = 'http://127.0.0.1:4700';
+const server = 'http://127.0.0.1:7070';
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],

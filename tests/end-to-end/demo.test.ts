@@ -34,8 +34,8 @@ describe('the demo', () => {
     const text = await runTrainyard(['runs', 'show', '--data-dir', dir]);
     expect(text.stdout).toMatch(/sweep/);
     expect(text.stdout).toMatch(/digits.*[0-9a-f]{8}/);
-    expect(text.stdout).toMatch(/sweep\/large, by epoch\n {2}epoch +val_accuracy/);
-    expect(text.stdout).toMatch(/\n {2}14 +0\.9/);
+    expect(text.stdout).toMatch(/sweep\/large, by epoch\n {2}epoch .*val_accuracy/);
+    expect(text.stdout).toMatch(/\n {2}14 +0\./);
   });
 
   it('trains in Python too', { timeout: 240_000 }, async () => {

@@ -50,7 +50,7 @@ export interface AgentClient {
 }
 
 export interface AgentClientOptions {
-  /** Address of the server, for example http://127.0.0.1:8470. */
+  /** Address of the server, for example http://127.0.0.1:7070. */
   readonly url: string;
   readonly token?: string | undefined;
   /** Longest wait for an answer, on top of the time a claim asks the server to wait. Default 30 s. */

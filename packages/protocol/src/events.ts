@@ -7,7 +7,7 @@ export const EVENT_TYPES = {
   'run.ready': 'All dependencies are met. data: indegree, parent.',
   'run.queued': 'An attempt waits for an agent. data: attempt, queue.',
   'run.started': 'Its process, or its first stage, started. data: attempt.',
-  'run.retry_scheduled': 'The last attempt failed and another follows. data: attempt, error.',
+  'run.retry_scheduled': 'The last attempt failed and another follows. data: attempt, retryAt, error.',
   'run.cancel_requested': 'Cancel was asked for. data: reason.',
   'run.cancelling': 'Its processes are being ended. data: reason.',
   'run.finished': 'The run is terminal. data: status, durationMs, error, reason, attempt.',

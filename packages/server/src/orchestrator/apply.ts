@@ -1,4 +1,4 @@
-import { decide, type Effect, type NodeError, type PlannerEvent } from '@trainyard/dag';
+import { decide, type Effect, type NodeError, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
 import type { RunError, RunStatus } from '@trainyard/protocol';
 import type { Fact } from './facts.ts';
 import type { OwnedTree } from './owned-tree.ts';
@@ -176,7 +176,11 @@ function applyStatus(
       return;
     case 'waiting_retry':
       changes.setStatus(effect.node, 'waiting');
-      changes.addEvent(effect.node, 'run.retry_scheduled', nowMs, { attempt: run.attempt, error: run.error });
+      changes.addEvent(effect.node, 'run.retry_scheduled', nowMs, {
+        attempt: run.attempt,
+        retryAt: isoOrNull(nodeSnapshot(tree.state, effect.node).retryAt),
+        error: run.error,
+      });
       return;
     case 'cancelling':
       changes.setStatus(effect.node, 'cancelling');
@@ -226,4 +230,8 @@ function toRunError(error: NodeError): RunError {
 
 function iso(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : iso(ms);
 }

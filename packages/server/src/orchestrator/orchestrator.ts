@@ -1,20 +1,22 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Effect, Plan, TimerKind } from '@trainyard/dag';
-import { newId, type PipelineDefinition } from '@trainyard/protocol';
+import type { Effect } from '@trainyard/dag';
+import { newId } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyEvent, applyFact } from './apply.ts';
+import { type DueTimer, timerEvent } from './due-timer.ts';
 import type { Fact } from './facts.ts';
 import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
 import { newTree, type OwnedTree } from './owned-tree.ts';
 import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
+import { requestHash, type Submission } from './submission.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
+import { WakeUp } from './wake-up.ts';
 import { OwnershipLost, writeTick } from './write-tick.ts';
 
 /** Facts that one tick takes in: bounds the transaction. */
@@ -31,16 +33,6 @@ export interface OrchestratorOptions {
   readonly now?: () => number;
 }
 
-export interface Submission {
-  readonly definition: PipelineDefinition;
-  readonly plan: Plan;
-  readonly source: string;
-  readonly params: Record<string, unknown>;
-  readonly baseDir: string | null;
-  readonly fileName: string | null;
-  readonly idempotencyKey: string | null;
-}
-
 /** Owns run trees and drives them: facts in, decisions of the planner out, one transaction per tick. */
 export interface Orchestrator {
   start(): Promise<void>;
@@ -50,13 +42,6 @@ export interface Orchestrator {
   /** One round: due timers, new facts, one transaction. True if there may be more to do. */
   tick(): Promise<boolean>;
   readonly ownedTrees: number;
-}
-
-interface DueTimer {
-  readonly rootId: string;
-  readonly node: number;
-  readonly kind: TimerKind;
-  readonly attempt: number | undefined;
 }
 
 export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
@@ -74,7 +59,7 @@ class TreeOwner implements Orchestrator {
   readonly #ownership;
   #loops: Promise<void>[] = [];
   #stopping = new AbortController();
-  #wake: () => void = () => {};
+  readonly #wakeUp = new WakeUp();
 
   constructor(options: OrchestratorOptions) {
     this.#options = options;
@@ -93,13 +78,13 @@ class TreeOwner implements Orchestrator {
     await this.#ownership.register();
     await this.#takeOver();
     await this.#reloadStale();
-    this.#options.bus.on('inbox', () => this.#wake());
+    this.#options.bus.on('inbox', this.#wakeUp.call);
     this.#loops = [this.#runTicks(), this.#keepOwnership()];
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#wake();
+    this.#wakeUp.call();
     await Promise.all(this.#loops);
     await this.#ownership.release();
   }
@@ -133,8 +118,9 @@ class TreeOwner implements Orchestrator {
   async tick(): Promise<boolean> {
     await this.#reloadStale();
     const nowMs = this.#now();
-    const due = this.#timers.takeDue(nowMs);
     const facts = await this.#readFacts();
+    // Only now: had the read failed, the timers would be gone.
+    const due = this.#timers.takeDue(nowMs);
     if (due.length === 0 && facts.length === 0) return false;
     const byTree = new Map<string, TreeChanges>();
     const changesOf = (rootId: string): TreeChanges | undefined => {
@@ -198,7 +184,7 @@ class TreeOwner implements Orchestrator {
       });
     }
     if (hasWork) bus.emit('work');
-    if (hasFacts || changes.some((change) => change.timers.length > 0)) this.#wake();
+    if (hasFacts || changes.some((change) => change.timers.length > 0)) this.#wakeUp.call();
   }
 
   /** After a failed transaction memory is ahead of the store: these trees have to be read again. */
@@ -218,7 +204,7 @@ class TreeOwner implements Orchestrator {
       if (claimed.length === 0) return;
       for (const rootId of claimed) this.#stale.add(rootId);
       this.#options.log.info({ trees: claimed.length }, 'took over run trees');
-      this.#wake();
+      this.#wakeUp.call();
     }
   }
 
@@ -261,7 +247,8 @@ class TreeOwner implements Orchestrator {
   async #runTicks(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       let more = false;
-      const woken = this.#nextWake();
+      const untilTimerMs = (this.#timers.nextAtMs ?? Number.POSITIVE_INFINITY) - this.#now();
+      const woken = this.#wakeUp.within(Math.min(IDLE_MS, untilTimerMs));
       try {
         more = await this.tick();
       } catch (error) {
@@ -270,19 +257,6 @@ class TreeOwner implements Orchestrator {
       }
       if (!more) await woken;
     }
-  }
-
-  /** Resolves at the next wake-up, when a timer is due, or after a second. */
-  #nextWake(): Promise<void> {
-    return new Promise((resolve) => {
-      const untilTimer = (this.#timers.nextAtMs ?? Number.POSITIVE_INFINITY) - this.#now();
-      const timeout = setTimeout(done, Math.max(0, Math.min(IDLE_MS, untilTimer)));
-      function done() {
-        clearTimeout(timeout);
-        resolve();
-      }
-      this.#wake = done;
-    });
   }
 
   async #keepOwnership(): Promise<void> {
@@ -298,17 +272,4 @@ class TreeOwner implements Orchestrator {
       }
     }
   }
-}
-
-function timerEvent(timer: DueTimer) {
-  const { node, kind, attempt } = timer;
-  return attempt === undefined
-    ? ({ type: 'timer', node, kind } as const)
-    : ({ type: 'timer', node, kind, attempt } as const);
-}
-
-function requestHash({ source, params, baseDir }: Submission): string {
-  return createHash('sha256')
-    .update(JSON.stringify([source, params, baseDir]))
-    .digest('hex');
 }

@@ -1,4 +1,10 @@
-import type { DefinitionFault, RunEvent, RunListItem } from '@trainyard/protocol';
+import {
+  type DefinitionFault,
+  EVENT_TYPES,
+  type EventType,
+  type RunEvent,
+  type RunListItem,
+} from '@trainyard/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expectError } from '../testing/expect-error.ts';
 import { describeDatabases } from '../testing/index.ts';
@@ -253,5 +259,43 @@ describe('runs over HTTP', () => {
     expect((await read('?attempt=1')).body).toBe('first\n');
     expectError(await t.call('GET', `/api/v1/runs/${first.spec.runId}/log?attempt=3`), 'NOT_FOUND');
     expectError(await agent.append(first, 'log', 6, 'late'), 'ATTEMPT_FENCED');
+  });
+
+  it('write events with the fields that are documented, no other', async () => {
+    const agent = await t.agent();
+    const source =
+      'name: e\nstages:\n  - { name: a, job: { command: x }, retry: { attempts: 2, backoff: 1ms } }\n' +
+      '  - { name: b, dependsOn: [a], job: { command: x } }\n  - { name: c, job: { command: x } }\n';
+    const id = await t.submit(source);
+    const dataset = { name: 'd', path: 'd', role: 'output', sha256: 'b'.repeat(64), sizeBytes: 1 } as const;
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      const assigned = await agent.take('a');
+      await agent.report(assigned, 'started');
+      await agent.append(assigned, 'metrics', 0, 'nonsense\n');
+      await agent.report(assigned, {
+        outcome: 'failed',
+        exitCode: 1,
+        error: { code: 'x', message: 'x' },
+        datasets: [dataset],
+      });
+    }
+    await t.treeWhen(id, ({ children }) => children[1]!.status === 'skipped');
+    await cancel(id);
+    await agent.report(await agent.take('c'), { outcome: 'cancelled' });
+    await t.treeWhen(id, ({ endedAt }) => endedAt !== null);
+    const { body } = await t.call<{ items: RunEvent[] }>('GET', `/api/v1/runs/${id}/events`);
+    const seen = new Map(body.items.map((event) => [event.type, Object.keys(event.data)]));
+    expect([...seen.keys()].toSorted()).toEqual(
+      Object.keys(EVENT_TYPES)
+        .filter((type) => type !== 'attempt.unreachable')
+        .toSorted(),
+    );
+    for (const event of body.items) {
+      const fields = EVENT_TYPES[event.type as EventType]
+        .split(' data: ')[1]!
+        .replace(/ \(.*\)|\.$/g, '')
+        .split(', ');
+      expect(Object.keys(event.data).toSorted(), event.type).toEqual(fields.toSorted());
+    }
   });
 });

@@ -145,5 +145,6 @@ function frame(status: RunStatus, selected: boolean): string {
       ? 'border-(--st)/60'
       : 'border-line-strong';
   const dim = status === 'pending' || status === 'skipped' ? 'border-dashed' : '';
-  return `st-${status} rounded-lg border bg-surface ${edge} ${dim}`;
+  // React Flow takes pointer events from nodes that it does not manage itself; ours are buttons.
+  return `st-${status} pointer-events-auto rounded-lg border bg-surface ${edge} ${dim}`;
 }

@@ -113,8 +113,7 @@ function JobLog(props: {
 
 function JobChoice(props: { job: Run; choices: readonly Run[]; onChoose: (id: string) => void }) {
   const { job, choices, onChoose } = props;
-  if (choices.length < 2)
-    return <span className="truncate font-medium">{texts.log.of(job.path || job.name)}</span>;
+  if (choices.length < 2) return <span className="truncate font-medium">{job.path || job.name}</span>;
   return (
     <select
       className="field max-w-64 min-w-0 font-medium"

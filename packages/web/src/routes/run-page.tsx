@@ -11,7 +11,7 @@ import { RunPanes } from '../runs/run-panes.tsx';
 import { useRollUp, useRunFeed, useRunModel } from '../runs/use-run.ts';
 import { texts } from '../texts.ts';
 import { Missing } from './message-pages.tsx';
-import type { RunSearch } from './search.ts';
+import { isTable, type RunSearch } from './search.ts';
 
 /** One run tree: graph, details, charts and log of what is selected, live. */
 export function RunPage() {
@@ -47,6 +47,7 @@ export function RunPage() {
 function LoadedRun({ model, root, search }: { model: RunModel; root: Run; search: RunSearch }) {
   const counts = useRollUp(model);
   const change = useChangeSearch();
+  const wide = useWide();
   const selected = useMemo(
     () => (search.stage === undefined ? root : (findByPath(model, search.stage) ?? root)),
     [model, search.stage, root],
@@ -59,9 +60,8 @@ function LoadedRun({ model, root, search }: { model: RunModel; root: Run; search
     [model, change],
   );
   usePageTitle(`${root.name} · ${texts.status[root.status]}`);
-  useRunKeys(model, selected, select, () => change({ view: search.view === 'table' ? undefined : 'table' }));
+  useRunKeys(model, selected, select, () => change({ view: isTable(search, wide) ? 'graph' : 'table' }));
   // All but the stacked overview of a narrow window fit the window and scroll inside their panes.
-  const wide = useWide();
   const fixed = wide || search.tab !== undefined;
   return (
     <div className={`flex min-h-0 flex-col ${fixed ? 'h-[calc(100dvh-44px)] min-h-[440px]' : ''}`}>

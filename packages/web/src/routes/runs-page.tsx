@@ -122,7 +122,7 @@ function AgentStrip() {
 
 /** The first run, as a command that works as it stands. */
 function FirstRun() {
-  const isDefault = location.port === '4700' && location.hostname === '127.0.0.1';
+  const isDefault = location.port === '7070' && location.hostname === '127.0.0.1';
   return (
     <EmptyState title={texts.runs.empty} hint={texts.runs.emptyHint}>
       <Command text={`${isDefault ? '' : `TRAINYARD_URL=${location.origin} `}trainyard run pipeline.yaml`} />

@@ -14,5 +14,5 @@ test('the address of a run page is read; defaults are left out', () => {
     view: 'table',
     attempt: 2,
   });
-  expect(readRunSearch({ tab: 'overview', view: 'graph', attempt: -1, other: 1 })).toEqual({});
+  expect(readRunSearch({ tab: 'overview', view: 'list', attempt: -1, other: 1 })).toEqual({});
 });

@@ -8,11 +8,14 @@ export interface RunsSearch {
 export const RUN_TABS = ['overview', 'graph', 'details', 'charts', 'log', 'events', 'source'] as const;
 export type RunTab = (typeof RUN_TABS)[number];
 
+export type StageView = 'graph' | 'table';
+
 export interface RunSearch {
   /** Path of the selected stage, for example "sweep/large". */
   stage?: string;
   tab?: RunTab;
-  view?: 'table';
+  /** Stages as table or as graph; without it the width of the window decides. */
+  view?: StageView;
   attempt?: number;
 }
 
@@ -32,7 +35,12 @@ export function readRunSearch(search: Record<string, unknown>): RunSearch {
   return {
     ...(stage === '' ? {} : { stage }),
     ...(tab === undefined || tab === 'overview' ? {} : { tab }),
-    ...(search['view'] === 'table' ? { view: 'table' as const } : {}),
+    ...(search['view'] === 'table' || search['view'] === 'graph' ? { view: search['view'] } : {}),
     ...(Number.isInteger(attempt) && attempt > 0 ? { attempt } : {}),
   };
+}
+
+/** On a narrow window the nodes of a graph are too small to be touched, so the table comes first there. */
+export function isTable(search: RunSearch, wide: boolean): boolean {
+  return search.view === undefined ? !wide : search.view === 'table';
 }

@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query';
-import type { Run } from '@trainyard/protocol';
+import { isTerminalRunStatus, type Run } from '@trainyard/protocol';
 import { useState } from 'react';
 import { Dialog } from '../design/dialog.tsx';
 import { LoadError } from '../design/feedback.tsx';
@@ -14,7 +14,9 @@ export function CancelButton({ run }: { run: Run }) {
     mutationFn: () => api.cancelRun(run.id, reason.trim() === '' ? {} : { reason: reason.trim() }),
     onSuccess: () => void queryClient.invalidateQueries({ queryKey: ['tree', run.rootId] }),
   });
-  const cancelling = run.status === 'cancelling' || cancel.isSuccess;
+  // The dialog stays until it is closed: it says what the server answered, also when the run ends at once.
+  if (isTerminalRunStatus(run.status) && !open) return null;
+  const cancelling = run.status === 'cancelling' || isTerminalRunStatus(run.status) || cancel.isSuccess;
   return (
     <>
       <button type="button" className="btn btn-danger" disabled={cancelling} onClick={() => setOpen(true)}>

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { isTerminalRunStatus, type Run, type StatusCounts } from '@trainyard/protocol';
+import type { Run, StatusCounts } from '@trainyard/protocol';
 import { useState } from 'react';
 import { CopyButton } from '../design/copy.tsx';
 import { Dialog } from '../design/dialog.tsx';
@@ -55,7 +55,7 @@ export function RunHeader({ root, counts, search }: { root: Run; counts: StatusC
           </code>
           <CopyButton text={root.id} label={texts.common.copyId(root.id)} />
           <CommandsButton run={root} />
-          {!isTerminalRunStatus(root.status) && <CancelButton run={root} />}
+          <CancelButton run={root} />
         </span>
       </div>
       <nav aria-label={texts.run.tabsLabel} className="mt-1 -mb-px flex gap-4 overflow-x-auto">

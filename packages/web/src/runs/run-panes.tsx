@@ -8,7 +8,7 @@ import DagView from '../graph/dag-view.tsx';
 import { StageTable } from '../graph/stage-table.tsx';
 import LogPanel from '../log/log-panel.tsx';
 import type { SearchChange } from '../routes/run-page.tsx';
-import type { RunSearch, RunTab } from '../routes/search.ts';
+import { isTable, type RunSearch, type RunTab } from '../routes/search.ts';
 import { texts } from '../texts.ts';
 import { EventsPanel } from './events-panel.tsx';
 import { Inspector } from './inspector.tsx';
@@ -129,7 +129,7 @@ function MaximiseButton({ name, onClick }: { name: RunTab; onClick: () => void }
 function GraphPane(props: PanesProps) {
   const { model, counts, selected, search, onSelect, onChange } = props;
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
-  const asTable = search.view === 'table';
+  const asTable = isTable(search, useWide());
   const selectedId = selected.id === model.rootId ? undefined : selected.id;
   const toggle = (id: string) => {
     const next = new Set(closed);
@@ -150,7 +150,7 @@ function GraphPane(props: PanesProps) {
       ) : (
         <DagView model={model} counts={counts} selectedId={selectedId} onSelect={onSelect} />
       )}
-      <ViewSwitch asTable={asTable} onChange={(table) => onChange({ view: table ? 'table' : undefined })} />
+      <ViewSwitch asTable={asTable} onChange={(table) => onChange({ view: table ? 'table' : 'graph' })} />
     </div>
   );
 }
