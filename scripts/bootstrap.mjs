@@ -49,7 +49,9 @@ function installPackages() {
   const wanted = hash(readFileSync(join(root, 'package-lock.json')));
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('installing packages (once, about half a minute) …');
-  runNpm(['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  // Not `npm ci`: it refuses a lockfile without the binaries of platforms that the registry at hand does
+  // not carry. With --no-save the lockfile is followed and left as it is.
+  runNpm(['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
   if (!existsSync(join(bin, 'node'))) {
     fail(
       `npm installed no Node 24 for ${process.platform}-${process.arch}; see optionalDependencies in package.json.`,
