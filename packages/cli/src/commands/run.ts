@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { type DefinitionFault, EXIT, exitCodeOfRun, type RunTree, TrainyardError } from '@trainyard/protocol';
+import {
+  DEFINITION_LIMITS,
+  type DefinitionFault,
+  EXIT,
+  exitCodeOfRun,
+  type RunTree,
+  TrainyardError,
+} from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import type { Connection } from '../connection.ts';
 import { runDocument } from '../show-run.ts';
@@ -19,7 +26,9 @@ export async function runCommand(context: CliContext, file: string, options: Run
   const source = await readPipelineFile(file);
   // A platform of our own would end with this command, and the detached run with it.
   const otherwise = options.detach ? 'fail' : 'start server and agent';
-  if (context.url === undefined && !options.detach) await refuseFaults(source, file);
+  // A server takes no body of that size, so it could not say where the file passes the limit.
+  const isTooLarge = Buffer.byteLength(source) > DEFINITION_LIMITS.maxBytes;
+  if (isTooLarge || (context.url === undefined && !options.detach)) await refuseFaults(source, file);
   return withServer(
     context,
     async (connection) => {
@@ -73,7 +82,7 @@ export function invalidDefinition(file: string, faults: readonly DefinitionFault
   return new TrainyardError('INVALID_DEFINITION', message, { details: { fileName: file, faults } });
 }
 
-/** Refuses a faulty file before a database is started for it. */
+/** Refuses a faulty file without a server. */
 async function refuseFaults(source: string, file: string): Promise<void> {
   const { parseDefinition } = await import('@trainyard/server/definition');
   const result = parseDefinition(source);

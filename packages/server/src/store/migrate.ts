@@ -1,9 +1,9 @@
 import { type Migration, Migrator } from 'kysely/migration';
 import type { Database } from './database.ts';
-import * as backbone from './migrations/0001-backbone.ts';
+import { up as backbone } from './migrations/0001-backbone.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-backbone': backbone };
+const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-backbone': { up: backbone } };
 
 const INVALID_SCHEMA_NAME = '3F000';
 const MAX_ATTEMPTS = 10;
