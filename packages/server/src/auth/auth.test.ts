@@ -66,6 +66,24 @@ describe('tokens', () => {
     expect(Date.now() - startedAt).toBeLessThan(2500);
   });
 
+  it('close the sockets that they opened when they are revoked, and those of nobody when a server closes', async () => {
+    t = await startTestServer();
+    const anonymous = await t.live();
+    const { id, token } = await createToken(t, ['viewer']);
+    await createToken(t, ['admin']);
+    await anonymous.until(() => anonymous.closedWith !== undefined);
+    expect(anonymous.closedWith).toBe(1008);
+    const [live, other] = [
+      await t.live({ protocols: [`bearer.${token}`] }),
+      await t.live({ protocols: [`bearer.${t.server.adminToken}`] }),
+    ];
+    await t.call('DELETE', `/api/v1/tokens/${id}`, undefined, { token: t.server.adminToken });
+    await live.until(() => live.closedWith !== undefined);
+    expect(live.closedWith).toBe(1008);
+    other.send({ op: 'ping' });
+    await other.next('pong');
+  });
+
   it('are stored as a hash only and listed without their text', async () => {
     t = await startTestServer();
     const agent = await t.agent();

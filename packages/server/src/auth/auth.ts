@@ -54,11 +54,14 @@ export interface Auth {
   createBuiltInToken(name: string, scope: TokenScope): Promise<string>;
   listTokens(): Promise<TokenInfo[]>;
   revokeToken(id: string): Promise<void>;
+  /** Calls back when tokens were made or revoked here; gives the function that ends it. */
+  onChange(listener: () => void): () => void;
 }
 
 export function createAuth({ database, isLoopback }: { database: Database; isLoopback: boolean }): Auth {
   const { kysely } = database;
   const cache = new Map<string, { scopes: readonly string[]; untilMs: number }>();
+  const listeners = new Set<() => void>();
   let openCache: { isOpen: boolean; untilMs: number } | undefined;
 
   const insert = async (name: string, scopes: readonly string[], expiresInMs: number | undefined) => {
@@ -70,6 +73,7 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
       .values({ id, name, hash, scopes: [...scopes], expires_at: expiresAt })
       .execute();
     openCache = undefined;
+    for (const listener of listeners) listener();
     return { id, token };
   };
 
@@ -160,6 +164,13 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
       if (numUpdatedRows === 0n) throw new TrainyardError('NOT_FOUND', `There is no valid token ${id}.`);
       cache.clear();
       openCache = undefined;
+      for (const listener of listeners) listener();
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
     },
   };
 }

@@ -291,18 +291,23 @@ describe('two servers on one database', () => {
     t = await startTestServer();
     const peer = await t.peer();
     const agent = await peer.agent();
-    for (let round = 0; round < 3; round += 1) {
+    const claimsMs: number[] = [];
+    const endsMs: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
       const poll = agent.claim({ waitMs: 10_000 });
       await peer.call('GET', '/healthz');
       const startedAt = performance.now();
       const id = await t.submit(ONE);
       const { body } = await poll;
-      expect(performance.now() - startedAt).toBeLessThan(400);
+      claimsMs.push(performance.now() - startedAt);
       const reportedAt = performance.now();
       await agent.report(body.assignments[0]!, { outcome: 'completed' });
       await t.treeWhen(id, ({ status }) => status === 'completed');
-      expect(performance.now() - reportedAt).toBeLessThan(500);
+      endsMs.push(performance.now() - reportedAt);
     }
+    // The best of them: a busy machine delays one or the other, a poll of a second delays all.
+    expect(Math.min(...claimsMs)).toBeLessThan(200);
+    expect(Math.min(...endsMs)).toBeLessThan(200);
   });
 
   it('take up their link again when the database cut it, and look for what was missed', async () => {
