@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, createAgent } from '@trainyard/agent';
@@ -9,6 +8,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildPages } from '../../packages/web/src/testing/build-pages.ts';
 import { findChromium, launchChromium } from '../../packages/web/src/testing/chromium.ts';
+import { seriousViolations } from '../../packages/web/src/testing/violations.ts';
 
 const chromium = findChromium();
 if ('missing' in chromium) console.warn(`SKIPPED tests/end-to-end/web.test.ts: ${chromium.missing}`);
@@ -271,16 +271,4 @@ function training(go: string): Record<string, unknown>[] {
 
 function status(page: Page, word: string) {
   return page.getByTestId('run-status').getByText(word, { exact: true });
-}
-
-/** Rules of WCAG 2.2 AA that the page breaks, with the elements that do. */
-async function seriousViolations(page: Page): Promise<string[]> {
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  await page.evaluate(axe);
-  const result = (await page.evaluate(
-    'axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] })',
-  )) as { violations: { id: string; impact: string; nodes: { html: string }[] }[] };
-  return result.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`));
 }

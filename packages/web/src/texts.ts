@@ -29,9 +29,8 @@ export const texts = {
     hint: {
       connecting: 'Opening the live connection to the server.',
       live: 'Changes arrive as they happen.',
-      reconnecting:
-        'The live connection was lost; trying again. Nothing is lost: it continues where it stopped.',
-      stale: 'No live connection for a while. What you see may be old; it continues where it stopped.',
+      reconnecting: 'The connection was lost; trying again. It goes on where it stopped.',
+      stale: 'No connection for a while: what you see may be old. It goes on where it stopped.',
     },
   },
   theme: {
@@ -67,11 +66,7 @@ export const texts = {
       id: 'Id',
     },
     shown: (n: number, more: boolean) =>
-      more
-        ? `Showing the newest ${n}; there are more`
-        : n === 1
-          ? 'Showing the only run'
-          : `Showing all ${n}`,
+      more ? `Showing the newest ${n}; there are more` : `Showing all ${n}`,
     loadMore: 'Load more',
     loadingMore: 'Loading…',
     empty: 'No runs yet',
@@ -128,7 +123,7 @@ export const texts = {
       source: 'Source',
     },
     tabsLabel: 'Parts of the run',
-    maximise: (name: string) => `Show only ${name}`,
+    ended: 'ended',
     of: (done: number, total: number) => `${done} of ${total} stages ended`,
     notFound: 'There is no run with this id',
     splitColumns: 'Width of the left column',
@@ -145,7 +140,7 @@ export const texts = {
     openAll: 'Open all',
     closeAll: 'Close all',
     bundle: (n: number) => `${n} stages`,
-    bundleHint: 'Folded, because this level has too many stages to draw. The table shows each one.',
+    bundleHint: 'Folded: this level has too many stages to draw. The table shows each one.',
     folded: (shown: number, total: number) => `${shown} of ${total} stages drawn; the table shows all`,
     group: (n: number) => (n === 1 ? '1 stage' : `${n} stages`),
     legend: 'Statuses',
@@ -157,8 +152,7 @@ export const texts = {
       duration: 'Duration',
       dependsOn: 'Depends on',
     },
-    stageCount: (shown: number, total: number) =>
-      shown === total ? `${total} stages` : `${shown} of ${total} stages`,
+    stageCount: (shown: number, total: number) => `${shown} of ${total} stages`,
     filter: 'Filter stages',
     noMatch: 'No stage matches',
     attempt: (n: number) => `try ${n}`,
@@ -167,7 +161,7 @@ export const texts = {
     label: 'Details of the selection',
     why: 'Why it waits',
     whyDependencies: (names: string) => `Waits for ${names}.`,
-    whyRoom: 'Its dependencies are met; waits for room in its pipeline (maxParallel).',
+    whyRoom: 'Its dependencies are met; waits for room in its pipeline.',
     whyParent: (parent: string) => `Waits for ${parent} to start.`,
     whyAgentNone: 'No agent is online. Start one with trainyard up or trainyard agent.',
     whyAgentFull: (busy: number, total: number) =>
@@ -224,8 +218,7 @@ export const texts = {
     legend: 'Curves',
     keys: (shown: number, total: number) => `Showing ${shown} of ${total} metrics`,
     more: 'Show more',
-    summary: (key: string, series: number, steps: string) =>
-      `${key}: ${series === 1 ? '1 curve' : `${series} curves`}, steps ${steps}`,
+    summary: (key: string, series: number, steps: string) => `${key}: curves: ${series}, steps ${steps}`,
     table: 'Values',
     columns: { run: 'Job', last: 'Last', min: 'Min', max: 'Max', step: 'Step' },
     step: 'step',
@@ -291,7 +284,7 @@ export const texts = {
   },
   notFound: {
     title: 'There is no page at this address',
-    body: 'The address may be mistyped, or the thing it named was removed.',
+    body: 'The address may be mistyped, or what it named was removed.',
     back: 'To the runs',
   },
   crash: {

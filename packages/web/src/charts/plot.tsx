@@ -78,15 +78,23 @@ function plotOptions(
     padding: [10, 12, 0, 0],
     cursor: { sync: { key: 'run' }, points: { size: 7 }, drag: { x: true, y: false } },
     legend: { show: false },
-    scales: { x: { time: false }, y: { distr: logScale ? 3 : 1 } },
+    scales: { x: { time: false, range: stepRange }, y: { distr: logScale ? 3 : 1 } },
     series: [{ label: texts.charts.step }, ...lines, ...edges],
     ...(bands ? { bands: styles.map((style, i) => band(style, i, styles.length)) } : {}),
     axes: [
-      { ...axis, size: 26, space: 60 },
+      { ...axis, size: 26, space: 60, incrs: STEP_TICKS },
       { ...axis, size: 52, space: 34, values: (_plot, ticks) => ticks.map((tick) => formatNumber(tick)) },
     ],
     plugins: [tooltip(names, styles)],
   };
+}
+
+/** Steps are whole numbers: 1, 2, 5, 10, 20, 50 and so on. */
+const STEP_TICKS = Array.from({ length: 15 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+
+/** A single step would have no width. */
+function stepRange(_plot: uPlot, min: number | null, max: number | null): [number | null, number | null] {
+  return min !== null && min === max ? [min - 1, min + 1] : [min, max];
 }
 
 /** Short curves show their points; a curve of one point would be invisible otherwise. */

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { texts } from '../texts.ts';
 import { CopyButton } from './copy.tsx';
 
-const MAX_CHARS = 2000;
+const MAX_CHARS = 800;
 
 /** Names and JSON values as a definition list. Long values are cut, with a button to see all. */
 export function JsonFields({ value }: { value: Readonly<Record<string, unknown>> }) {

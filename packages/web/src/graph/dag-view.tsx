@@ -14,7 +14,7 @@ import { Icon } from '../design/icons.tsx';
 import type { RunModel } from '../runs/run-model.ts';
 import { texts } from '../texts.ts';
 import { buildGraph, type GraphNode } from './graph-model.ts';
-import { layoutNested, type PlacedNode } from './nested-layout.ts';
+import { layoutNested, type PlacedEdge, type PlacedNode } from './nested-layout.ts';
 import { type FlowNode, NODE_TYPES, type NodeActions } from './nodes.tsx';
 
 interface DagViewProps {
@@ -185,15 +185,15 @@ function sameNode(a: FlowNode, b: FlowNode): boolean {
   );
 }
 
-function toEdge(edge: { id: string; from: string; to: string }, model: RunModel): Edge {
+function toEdge(edge: PlacedEdge, model: RunModel): Edge {
   const from = model.runs.get(edge.from)?.status;
   const to = model.runs.get(edge.to)?.status;
   let className = '';
   if (to === 'skipped') className = 'edge-faint';
   else if (to !== undefined && !isTerminalRunStatus(to) && to !== 'pending') className = 'edge-active';
   else if (from !== undefined && isSuccessfulRunStatus(from)) className = 'edge-done';
-  // Edges lie above the group's background and below the nodes.
-  return { id: edge.id, source: edge.from, target: edge.to, className, zIndex: 1 };
+  // An edge lies above the background of the group it is in, and below the nodes in it.
+  return { id: edge.id, source: edge.from, target: edge.to, className, zIndex: edge.depth };
 }
 
 function shapeKey(nodes: readonly PlacedNode[]): string {

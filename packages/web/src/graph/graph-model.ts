@@ -1,6 +1,6 @@
 import { isTerminalRunStatus, type Run, type RunStatus, type StatusCounts } from '@trainyard/protocol';
 import { ancestry, type RunModel } from '../runs/run-model.ts';
-import { type LayoutEdge, longestPathRanks } from './layout.ts';
+import { type LayoutEdge, longestPathRanks, withoutImplied } from './layout.ts';
 
 /** Nodes drawn at most before groups stay closed by themselves. */
 export const MAX_VISIBLE = 300;
@@ -105,7 +105,7 @@ function buildLevel(
     visible += result.visible;
     return result.node;
   });
-  return { level: { nodes, edges }, visible };
+  return { level: { nodes, edges: withoutImplied(nodes, edges) }, visible };
 }
 
 function toNode(
@@ -169,7 +169,7 @@ function foldLevel(
       visible += 1;
     }
   }
-  return { level: { nodes, edges: foldEdges(edges, home) }, visible };
+  return { level: { nodes, edges: withoutImplied(nodes, foldEdges(edges, home)) }, visible };
 }
 
 function foldEdges(

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type LayoutEdge, type LayoutNode, layoutLayered, longestPathRanks } from './layout.ts';
+import {
+  type LayoutEdge,
+  type LayoutNode,
+  layoutLayered,
+  longestPathRanks,
+  withoutImplied,
+} from './layout.ts';
 
 const GAPS = { columnGap: 40, rowGap: 10 };
 
@@ -95,6 +101,25 @@ test('a node stands one column behind the last node it depends on', () => {
     ['c', 2],
     ['d', 3],
   ]);
+});
+
+test('an edge that others imply is left out, and nothing else is', () => {
+  const nodes = ['a', 'b', 'c', 'd'].map((id) => ({ id }));
+  const kept = [
+    { from: 'a', to: 'b' },
+    { from: 'b', to: 'c' },
+    { from: 'a', to: 'd' },
+  ];
+  expect(withoutImplied(nodes, [...kept, { from: 'a', to: 'c' }])).toEqual(kept);
+});
+
+test('what can be reached stays the same without implied edges', () => {
+  fc.assert(
+    fc.property(graphs, ({ nodes, edges }) => {
+      const kept = withoutImplied(nodes, edges);
+      expect([...longestPathRanks(nodes, kept)]).toEqual([...longestPathRanks(nodes, edges)]);
+    }),
+  );
 });
 
 test('crossing edges are untangled', () => {

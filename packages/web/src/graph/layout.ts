@@ -46,6 +46,38 @@ export function longestPathRanks(
   return new Map(nodes.map((node, i) => [node.id, ranks[i]!]));
 }
 
+/**
+ * The edges that are not implied by others: `a to c` is left out where `a to b` and `b to c` lead there too.
+ * What runs when stays the same, and no long line crosses the nodes between. Takes O(nodes x edges), so it
+ * is for what is drawn, not for whole trees.
+ */
+export function withoutImplied(
+  nodes: readonly { readonly id: string }[],
+  edges: readonly LayoutEdge[],
+): LayoutEdge[] {
+  const graph = index(nodes, edges);
+  const ranks = rank(graph);
+  const at = new Map(nodes.map((node, i) => [node.id, i]));
+  return edges.filter((edge) => {
+    const from = at.get(edge.from);
+    const to = at.get(edge.to);
+    return from !== undefined && to !== undefined && !hasDetour(graph, ranks, from, to);
+  });
+}
+
+function hasDetour(graph: Graph, ranks: Int32Array, from: number, to: number): boolean {
+  const seen = new Set<number>();
+  const stack = graph.after[from]!.filter((next) => next !== to);
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (node === to) return true;
+    // Ranks grow along every edge: what stands as far right as the end cannot lead to it.
+    if (seen.has(node) || ranks[node]! >= ranks[to]!) continue;
+    seen.add(node);
+    stack.push(...graph.after[node]!);
+  }
+  return false;
+}
+
 interface Graph {
   readonly count: number;
   /** Neighbours by index: what a node depends on, and what depends on it. */

@@ -52,13 +52,15 @@ export function StageTable(props: {
         <input
           type="search"
           data-filter
-          className="field w-48"
+          className="field w-48 max-sm:w-36"
           placeholder={texts.graph.filter}
           aria-label={texts.graph.filter}
           value={filter}
           onChange={(event) => setFilter(event.target.value)}
         />
-        <span className="text-muted">{texts.graph.stageCount(rows.length, model.order.length - 1)}</span>
+        <span className="text-muted max-sm:hidden">
+          {texts.graph.stageCount(rows.length, model.order.length - 1)}
+        </span>
       </div>
       <ScrollRegion scrollRef={box} label={texts.graph.tableLabel} className="min-h-0 flex-1 overflow-auto">
         <table className="table" aria-rowcount={rows.length + 1}>

@@ -1,5 +1,5 @@
 import { type Attempt, isTerminalAttemptStatus, isTerminalRunStatus, type Run } from '@trainyard/protocol';
-import { useLatestMetrics } from '../charts/use-curves.ts';
+import { metricKeys, useLatestMetrics } from '../charts/use-curves.ts';
 import { useNow } from '../design/clock.ts';
 import { CopyButton } from '../design/copy.tsx';
 import { ErrorBanner, LoadError } from '../design/feedback.tsx';
@@ -116,7 +116,7 @@ function agentName(attempt: Attempt, names: ReadonlyMap<string, string>): string
 /** Latest values of a job's metrics. */
 export function MetricsTable({ run }: { run: Run }) {
   const { data } = useLatestMetrics(run.id, !isTerminalRunStatus(run.status));
-  const own = data?.filter((metric) => metric.runId === run.id) ?? [];
+  const own = inChartOrder(data?.filter((metric) => metric.runId === run.id) ?? []);
   if (own.length === 0) return null;
   const columns = texts.details.metricColumns;
   return (
@@ -160,6 +160,13 @@ export function MetricsTable({ run }: { run: Run }) {
       )}
     </Section>
   );
+}
+
+function inChartOrder<T extends { readonly key: string; readonly count: number }>(
+  metrics: readonly T[],
+): T[] {
+  const place = new Map(metricKeys(metrics, []).map((key, i) => [key, i]));
+  return [...metrics].sort((a, b) => (place.get(a.key) ?? 0) - (place.get(b.key) ?? 0));
 }
 
 /** Dataset versions with their hash. */

@@ -40,10 +40,12 @@ export function RunHeader({ root, counts, search }: { root: Run; counts: StatusC
         </span>
         <span className="text-muted">
           <Duration of={root} />
-          <span className="max-md:hidden">
-            {' · '}
-            {root.startedAt === null ? null : <RelativeTime at={root.startedAt} />}
-          </span>
+          {root.endedAt !== null && (
+            <span className="max-md:hidden">
+              {` · ${texts.run.ended} `}
+              <RelativeTime at={root.endedAt} />
+            </span>
+          )}
         </span>
         <span className="flex items-center gap-2 max-md:hidden">
           <StatusBar counts={counts} className="w-28" />

@@ -1,14 +1,13 @@
 import type { Run, StatusCounts } from '@trainyard/protocol';
 import { type ReactNode, useState } from 'react';
 import ChartsPanel from '../charts/charts-panel.tsx';
-import { Icon } from '../design/icons.tsx';
 import { Split } from '../design/split.tsx';
 import { useWide } from '../design/wide.ts';
 import DagView from '../graph/dag-view.tsx';
 import { StageTable } from '../graph/stage-table.tsx';
 import LogPanel from '../log/log-panel.tsx';
 import type { SearchChange } from '../routes/run-page.tsx';
-import { isTable, type RunSearch, type RunTab } from '../routes/search.ts';
+import { isTable, type RunSearch } from '../routes/search.ts';
 import { texts } from '../texts.ts';
 import { EventsPanel } from './events-panel.tsx';
 import { Inspector } from './inspector.tsx';
@@ -31,11 +30,11 @@ interface PanesProps {
 export function RunPanes(props: PanesProps) {
   const wide = useWide();
   const tab = props.search.tab ?? 'overview';
-  const pane = (name: keyof typeof PANES) => <Pane key={name} name={name} single={false} {...props} />;
+  const pane = (name: keyof typeof PANES) => <Pane key={name} name={name} {...props} />;
   if (tab !== 'overview') {
     return (
       <div className="flex min-h-0 flex-1 p-2">
-        <Pane name={tab} single {...props} />
+        <Pane name={tab} {...props} />
       </div>
     );
   }
@@ -43,7 +42,7 @@ export function RunPanes(props: PanesProps) {
     return (
       <div className="flex flex-col gap-2 p-2">
         {(['graph', 'details', 'charts', 'log'] as const).map((name) => (
-          <div key={name} className={`flex ${name === 'details' ? 'max-h-[70dvh]' : 'h-[60dvh] min-h-72'}`}>
+          <div key={name} className={`flex ${NARROW_HEIGHT[name]}`}>
             {pane(name)}
           </div>
         ))}
@@ -82,6 +81,14 @@ export function RunPanes(props: PanesProps) {
   );
 }
 
+/** Heights of the panes below each other; details are as high as they need to be. */
+const NARROW_HEIGHT = {
+  graph: 'h-[45dvh] min-h-64',
+  details: '',
+  charts: 'h-[60dvh] min-h-72',
+  log: 'h-[60dvh] min-h-72',
+} as const;
+
 const PANES = {
   graph: GraphPane,
   details: DetailsPane,
@@ -98,31 +105,12 @@ const PANES = {
   source: ({ model }: PanesProps) => <SourcePanel rootId={model.rootId} />,
 };
 
-function Pane({ name, single, ...props }: PanesProps & { name: keyof typeof PANES; single: boolean }) {
+function Pane({ name, ...props }: PanesProps & { name: keyof typeof PANES }) {
   const Content = PANES[name];
   return (
     <div className="card relative flex min-h-0 min-w-0 flex-1 overflow-hidden" data-pane={name}>
       <Content {...props} />
-      {!single && name !== 'details' && (
-        <MaximiseButton name={name} onClick={() => props.onChange({ tab: name })} />
-      )}
     </div>
-  );
-}
-
-function MaximiseButton({ name, onClick }: { name: RunTab; onClick: () => void }) {
-  const label = texts.run.maximise(texts.run.tabs[name]);
-  // In the lower right corner it covers neither titles nor the newest log line's beginning.
-  return (
-    <button
-      type="button"
-      className="btn btn-icon absolute top-1.5 right-2 z-20 opacity-0 focus-visible:opacity-100 [[data-pane]:hover>&]:opacity-100"
-      aria-label={label}
-      title={label}
-      onClick={onClick}
-    >
-      <Icon name="maximise" size={14} />
-    </button>
   );
 }
 
@@ -171,7 +159,7 @@ function ViewSwitch({ asTable, onChange }: { asTable: boolean; onChange: (table:
     <div
       role="group"
       aria-label={texts.graph.viewLabel}
-      className={`card absolute z-10 flex gap-0.5 p-0.5 text-[12px] ${asTable ? 'top-1.5 right-12' : 'top-2 left-2'}`}
+      className={`card absolute z-10 flex gap-0.5 p-0.5 text-[12px] ${asTable ? 'top-1.5 right-2' : 'top-2 left-2'}`}
     >
       {option(false, texts.graph.asGraph)}
       {option(true, texts.graph.asTable)}
