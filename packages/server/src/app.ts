@@ -15,6 +15,7 @@ import type { Registry } from 'prom-client';
 import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
+import { errorDocs } from './routes/error-docs.ts';
 import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricRoutes } from './routes/metrics.ts';
@@ -78,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(rateLimit, { max: REQUESTS_PER_MINUTE, timeWindow: '1 minute' });
   await registerOpenApi(app);
   await app.register(healthRoutes(context));
+  await app.register(errorDocs);
   app.get(
     '/metrics',
     { config: { access: 'read' }, schema: { tags: ['system'] } },
