@@ -165,7 +165,7 @@ export const texts = {
     whyParent: (parent: string) => `Waits for ${parent} to start.`,
     whyAgentNone: 'No agent is online. Start one with trainyard up or trainyard agent.',
     whyAgentFull: (busy: number, total: number) =>
-      `All slots of the online agents are busy (${busy} of ${total}).`,
+      `All slots of the online agents are busy (${busy}/${total}).`,
     whyAgent: 'Ready; an agent with a free slot takes it next.',
     whyStarting: 'An agent has claimed it and starts its process.',
     whyWaiting: 'Waits for a retry delay or for a person; holds no slot.',
@@ -209,8 +209,7 @@ export const texts = {
   charts: {
     label: 'Charts',
     empty: 'No metrics yet',
-    emptyHint:
-      'A program reports them by appending JSON lines with a "step" to a file in PLATFORM_METRICS_DIR, or through the trainyard module.',
+    emptyHint: 'A program reports them as JSON lines with a "step" in a file in PLATFORM_METRICS_DIR.',
     emptyEnded: 'This run has reported no metrics',
     filter: 'Filter metrics',
     runsShown: (shown: number, total: number) =>
