@@ -8,6 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const CHECKS = [
   ['types', ['tsc', '-p', 'tsconfig.json']],
   ['types of the web page', ['tsc', '-p', 'packages/web/tsconfig.json']],
+  ['types of its tests', ['tsc', '-p', 'packages/web/tsconfig.test.json']],
   ['lint and format', ['biome', 'check', '--error-on-warnings', '.']],
   ['architecture', ['vitest', 'run', '--project', 'fast', 'tests/architecture.test.ts', '--reporter=dot']],
   ['unused exports and dependencies', ['knip']],
