@@ -1,6 +1,8 @@
 import type { Dag, DagNode, RetryPolicy } from './definition.ts';
 import { failPolicies } from './definition.ts';
 import type { FaultList } from './fault.ts';
+import type { TriggerRule } from './trigger-rule.ts';
+import { rulesThatNeedDependencies, triggerRuleNames } from './trigger-rule.ts';
 
 type Path = readonly (string | number)[];
 
@@ -27,18 +29,28 @@ export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): b
     faults.add('invalid_value', path, `A node must be an object, not ${show(node)}`);
     return false;
   }
-  const { name, dependsOn, timeoutMs, priority, retry } = node;
+  const { name, dependsOn, triggerRule, timeoutMs, priority, retry } = node;
   checkDuration(timeoutMs, 0, [...path, 'timeoutMs'], faults);
   if (priority !== undefined && !Number.isSafeInteger(priority)) {
     addNumberFault(faults, [...path, 'priority'], 'a whole number', priority);
   }
   if (retry !== undefined) checkRetry(retry, node, [...path, 'retry'], faults);
+  if (triggerRule !== undefined) checkRule(triggerRule, dependsOn, [...path, 'triggerRule'], faults);
   const namesAreStrings =
     dependsOn === undefined || (Array.isArray(dependsOn) && dependsOn.every((it) => typeof it === 'string'));
   if (!namesAreStrings) {
     faults.add('invalid_value', [...path, 'dependsOn'], 'dependsOn must be a list of names of siblings');
   }
   return checkName(name, [...path, 'name'], faults) && namesAreStrings;
+}
+
+function checkRule(rule: TriggerRule, dependsOn: unknown, path: Path, faults: FaultList): void {
+  if (!triggerRuleNames.includes(rule)) {
+    const message = `triggerRule is ${show(rule)}; use one of ${triggerRuleNames.join(', ')}`;
+    faults.add('invalid_value', path, message);
+  } else if (rulesThatNeedDependencies.includes(rule) && !(Array.isArray(dependsOn) && dependsOn.length > 0)) {
+    faults.add('invalid_value', path, `triggerRule ${rule} can only be judged by dependencies; add dependsOn`);
+  }
 }
 
 function checkName(name: unknown, path: Path, faults: FaultList): name is string {

@@ -1,3 +1,5 @@
+import type { TriggerRule } from './trigger-rule.ts';
+
 /** A DAG as a person describes it: named nodes, some of which are whole DAGs themselves. */
 export interface Dag {
   /** How many direct children of this DAG may be active at once (default 4; zero or less means 1). */
@@ -12,8 +14,10 @@ export interface Dag {
 export interface DagNode {
   /** Unique among its siblings, 1-200 characters, without `/` because paths are joined with it. */
   readonly name: string;
-  /** Names of siblings that must succeed first. */
+  /** Names of siblings that must end first. */
   readonly dependsOn?: readonly string[];
+  /** How they must have ended for this node to run (default `all_success`). */
+  readonly triggerRule?: TriggerRule;
   /** Leaves only. */
   readonly retry?: RetryPolicy;
   /**

@@ -1,10 +1,12 @@
 import type { Effect, NodeError } from './events.ts';
 import type { TerminalStatus } from './node-status.ts';
-import { holdsPlace, isSuccess } from './node-status.ts';
+import { holdsPlace } from './node-status.ts';
 import type { PersistentVector, VectorEdit } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
 import { addReady } from './ready-queue.ts';
 import type { DagState, GroupBook, NodeSnapshot } from './state.ts';
+import type { Tally } from './trigger-rule.ts';
+import { dependencyEnd } from './trigger-rule.ts';
 
 /** How a node ends; what is not given is empty in its row. */
 export interface Ending {
@@ -24,7 +26,7 @@ export class Draft {
   readonly #before: DagState;
   readonly #changed = new Set<number>();
   readonly #rows: LazyEdit<NodeSnapshot>;
-  readonly #unmet: LazyEdit<number>;
+  readonly #tallies: LazyEdit<Tally>;
   readonly #books: LazyEdit<GroupBook | null>;
 
   constructor(plan: Plan, before: DagState, now: number) {
@@ -32,7 +34,7 @@ export class Draft {
     this.now = now;
     this.#before = before;
     this.#rows = new LazyEdit(before.rows);
-    this.#unmet = new LazyEdit(before.unmet);
+    this.#tallies = new LazyEdit(before.tallies);
     this.#books = new LazyEdit(before.books);
   }
 
@@ -71,11 +73,9 @@ export class Draft {
     this.patchRow(index, { status, reason, error, upstream, retryAt: null });
     const { parent } = this.node(index);
     if (parent < 0) return;
-    const { open, unsuccessful } = this.book(parent);
-    this.patchBook(parent, {
-      open: open - 1,
-      unsuccessful: isSuccess(status) ? unsuccessful : unsuccessful + 1,
-    });
+    const { open, failures } = this.book(parent);
+    const isFailure = dependencyEnd(this.row(index)) === 'failure';
+    this.patchBook(parent, { open: open - 1, failures: isFailure ? failures + 1 : failures });
   }
 
   /** Puts a node into the queue of its parent. */
@@ -85,21 +85,22 @@ export class Draft {
     this.unsettled.push(parent);
   }
 
-  /** One dependency of the node succeeded; true when it was the last one. */
-  meetDependency(index: number): boolean {
-    const left = this.#unmet.get(index) - 1;
-    this.#unmet.set(index, left);
-    return left === 0;
+  tally(index: number): Tally {
+    return this.#tallies.get(index);
+  }
+
+  setTally(index: number, tally: Tally): void {
+    this.#tallies.set(index, tally);
   }
 
   /** The state after the decision; the very same object when nothing changed. */
   state(): DagState {
     const rows = this.#rows.done();
-    const unmet = this.#unmet.done();
+    const tallies = this.#tallies.done();
     const books = this.#books.done();
-    const { rows: oldRows, unmet: oldUnmet, books: oldBooks } = this.#before;
-    const isSame = rows === oldRows && unmet === oldUnmet && books === oldBooks;
-    return isSame ? this.#before : { rows, unmet, books };
+    const { rows: oldRows, tallies: oldTallies, books: oldBooks } = this.#before;
+    const isSame = rows === oldRows && tallies === oldTallies && books === oldBooks;
+    return isSame ? this.#before : { rows, tallies, books };
   }
 
   changed(): readonly number[] {

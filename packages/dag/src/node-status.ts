@@ -9,7 +9,7 @@ export const nodeStatuses = {
   failed: 'Ended with an error, or something inside it did.',
   timed_out: 'Its timeout or a deadline passed.',
   cancelled: 'Ended on request, or cut short when an enclosing DAG failed fast.',
-  skipped: 'Never started, because of something else that ended badly.',
+  skipped: 'Never started; its reason tells why.',
 } as const;
 export type NodeStatus = keyof typeof nodeStatuses;
 export type TerminalStatus = 'completed' | 'stopped' | 'failed' | 'timed_out' | 'cancelled' | 'skipped';
@@ -27,9 +27,24 @@ export function isTerminal(status: NodeStatus): status is TerminalStatus {
   return terminal.has(status);
 }
 
-/** Dependents of a node may start only after one of these. */
+/** Did what it was for. */
 export function isSuccess(status: NodeStatus): boolean {
   return status === 'completed' || status === 'stopped';
+}
+
+/** Why a node was skipped. `isFailure`: its dependents and its DAG count it as a failure. */
+export const skipReasons = {
+  upstream_failed: { isFailure: true, meaning: 'A dependency failed, so that its trigger rule cannot be met.' },
+  upstream_skipped: { isFailure: false, meaning: 'What it depends on was skipped, and nothing failed.' },
+  trigger_rule: { isFailure: false, meaning: 'Its rule asks for failures that did not happen.' },
+  fail_fast: { isFailure: true, meaning: 'A DAG around it failed fast.' },
+  deadline: { isFailure: true, meaning: 'The deadline of a DAG around it passed.' },
+} as const;
+export type SkipReason = keyof typeof skipReasons;
+
+/** True for the reason of a node that was skipped because something failed. */
+export function isFailedSkip(reason: string | null): boolean {
+  return reason === null || !Object.hasOwn(skipReasons, reason) || skipReasons[reason as SkipReason].isFailure;
 }
 
 /** Holds one of the `maxParallel` places of its parent. */
@@ -50,7 +65,7 @@ export const transitions: readonly Transition[] = [
     from: 'pending',
     to: 'active',
     of: 'both',
-    when: 'dependencies succeeded and its parent has a free place',
+    when: 'its trigger rule is met and its parent has a free place',
   },
   {
     from: 'pending',
@@ -62,20 +77,20 @@ export const transitions: readonly Transition[] = [
     from: 'pending',
     to: 'skipped',
     of: 'both',
-    when: 'a dependency did not succeed, a DAG around it failed fast or passed its deadline',
+    when: 'its trigger rule cannot be met, a DAG around it failed fast or passed its deadline',
   },
   {
     from: 'active',
     to: 'completed',
     of: 'both',
-    when: 'leaf: outcome completed; group: all children succeeded',
+    when: 'leaf: outcome completed; group: ended, and no child failed',
   },
   { from: 'active', to: 'stopped', of: 'leaf', when: 'outcome stopped' },
   {
     from: 'active',
     to: 'failed',
     of: 'both',
-    when: 'leaf: outcome failed or lost and no try is left; group: ended, and a child did not succeed',
+    when: 'leaf: outcome failed or lost and no try is left; group: ended, and a child failed',
   },
   {
     from: 'active',

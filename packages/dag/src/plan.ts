@@ -1,6 +1,7 @@
 import type { Dag, DagNode, FailPolicy, RetryPolicy } from './definition.ts';
 import { DEFAULT_MAX_PARALLEL, NO_RETRY } from './definition.ts';
 import { startsBefore } from './ready-queue.ts';
+import type { TriggerRule } from './trigger-rule.ts';
 
 /**
  * A validated definition with numbers instead of names. Nodes are numbered in preorder: 0 is the root, the
@@ -31,6 +32,7 @@ export interface PlanNode {
   /** Siblings that wait for this node. */
   readonly dependents: readonly number[];
   readonly dependencyCount: number;
+  readonly triggerRule: TriggerRule;
   readonly priority: number;
   readonly retry: RetryPolicy;
   /** Of one attempt; null for groups, whose time limit is `group.deadlineMs`. */
@@ -140,6 +142,7 @@ function planNode(draft: DraftNode): PlanNode {
     dependsOn,
     dependents,
     dependencyCount: dependsOn.length,
+    triggerRule: source.triggerRule ?? 'all_success',
     priority: source.priority ?? 0,
     retry: source.retry ?? NO_RETRY,
     timeoutMs: source.dag ? null : timeoutMs,

@@ -3,12 +3,14 @@ import type { NodeStatus } from './node-status.ts';
 import { PersistentVector } from './persistent-vector.ts';
 import type { Plan } from './plan.ts';
 import type { ReadyQueue } from './ready-queue.ts';
+import type { Tally } from './trigger-rule.ts';
+import { initialTally } from './trigger-rule.ts';
 
 /** Everything that the planner knows about a run. Immutable: `decide` gives a new one. */
 export interface DagState {
   readonly rows: PersistentVector<NodeSnapshot>;
-  /** Per node: dependencies that have not succeeded yet. Derived from the rows. */
-  readonly unmet: PersistentVector<number>;
+  /** Per node: how its dependencies ended so far. Derived from the rows. */
+  readonly tallies: PersistentVector<Tally>;
   /** Per group (null for leaves). Derived from the rows. */
   readonly books: PersistentVector<GroupBook | null>;
 }
@@ -27,7 +29,7 @@ export interface NodeSnapshot {
   readonly retryAt: number | null;
   /** Why it is, or was, ended before its time. */
   readonly stopReason: StopReason | null;
-  /** Cancelled or cancelling: the text given. Skipped: `upstream_failed`, `fail_fast` or `deadline`. */
+  /** Cancelled or cancelling: the text given. Skipped: one of `skipReasons`. */
   readonly reason: string | null;
   /** Leaf: error of the last attempt. Group: the first failure inside it, known before the group ends. */
   readonly error: NodeError | null;
@@ -37,13 +39,14 @@ export interface NodeSnapshot {
 
 /** What a group keeps about its children so that no decision has to look at all of them. */
 export interface GroupBook {
+  /** Of a group that has not started: what is ready beside its roots. */
   readonly ready: ReadyQueue;
   /** Children that hold a place. */
   readonly active: number;
   /** Children that are not terminal. */
   readonly open: number;
-  /** Terminal children that did not succeed. */
-  readonly unsuccessful: number;
+  /** Terminal children that count as failures. */
+  readonly failures: number;
   /** The earliest deadline of this group and all around it; Infinity for none. */
   readonly deadlineAt: number;
   /** An enclosing fail_fast group (or this one) has failed: nothing starts here any more. */
@@ -55,7 +58,7 @@ export function initialState(plan: Plan): DagState {
   const { nodes } = plan;
   return {
     rows: PersistentVector.from(nodes.length, initialSnapshot),
-    unmet: PersistentVector.from(nodes.length, (index) => nodes[index]!.dependencyCount),
+    tallies: PersistentVector.from(nodes.length, (index) => initialTally(nodes[index]!.dependencyCount)),
     books: PersistentVector.from(nodes.length, (index) =>
       nodes[index]!.isGroup ? initialBook(nodes[index]!.children.length) : null,
     ),
@@ -87,7 +90,7 @@ export function initialBook(childCount: number): GroupBook {
     ready: null,
     active: 0,
     open: childCount,
-    unsuccessful: 0,
+    failures: 0,
     deadlineAt: Number.POSITIVE_INFINITY,
     draining: false,
   };

@@ -11,7 +11,8 @@ const OUT_OF_RANGE = '22003';
 /** What a client is told of an error. Faults of ours are handed to `logFault` and told without any inside. */
 export function toTrainyardError(error: FastifyError, logFault: () => void): TrainyardError {
   if (error instanceof TrainyardError) {
-    if (error.httpStatus >= 500) logFault();
+    // Stopping or waiting for the database is told to the client; only faults of ours belong in the log.
+    if (error.code === 'INTERNAL') logFault();
     return error;
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
