@@ -48,8 +48,15 @@ function checkRule(rule: TriggerRule, dependsOn: unknown, path: Path, faults: Fa
   if (!triggerRuleNames.includes(rule)) {
     const message = `triggerRule is ${show(rule)}; use one of ${triggerRuleNames.join(', ')}`;
     faults.add('invalid_value', path, message);
-  } else if (rulesThatNeedDependencies.includes(rule) && !(Array.isArray(dependsOn) && dependsOn.length > 0)) {
-    faults.add('invalid_value', path, `triggerRule ${rule} can only be judged by dependencies; add dependsOn`);
+  } else if (
+    rulesThatNeedDependencies.includes(rule) &&
+    !(Array.isArray(dependsOn) && dependsOn.length > 0)
+  ) {
+    faults.add(
+      'invalid_value',
+      path,
+      `triggerRule ${rule} can only be judged by dependencies; add dependsOn`,
+    );
   }
 }
 

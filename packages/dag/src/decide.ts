@@ -3,6 +3,7 @@ import { Draft } from './draft.ts';
 import type { Effect, NodeError, PlannerEvent } from './events.ts';
 import { noteFailure } from './failure.ts';
 import { leafFinished } from './leaf-finished.ts';
+import { holdsPlace } from './node-status.ts';
 import type { Plan } from './plan.ts';
 import { finish, settle, startNode } from './settle.ts';
 import type { DagState } from './state.ts';
@@ -79,13 +80,16 @@ function timer(draft: Draft, event: EventOf<'timer'>): void {
 
 function deadlinePassed(draft: Draft, event: EventOf<'timer'>): void {
   const { node } = event;
-  const { status, startedAt } = draft.row(node);
+  const { status, stopReason, startedAt } = draft.row(node);
   const { path, group } = draft.node(node);
   const deadlineMs = group?.deadlineMs ?? null;
-  if (status !== 'active' || deadlineMs === null || startedAt === null) return;
+  if (!holdsPlace(status) || deadlineMs === null || startedAt === null) return;
   if (isEarly(draft, event, startedAt + deadlineMs)) return;
   const error: NodeError = { code: 'deadline', message: `deadline of ${deadlineMs} ms passed`, path };
-  stopStarted(draft, node, { kind: 'deadline', error, cause: node }, { status: 'timed_out', error });
+  const stop: Stop = { kind: 'deadline', error, cause: node };
+  if (status === 'active') stopStarted(draft, node, stop, { status: 'timed_out', error });
+  // After a cancel only that is left which the cancel has passed over.
+  else if (stopReason !== 'deadline') stopDescendants(draft, node, stop);
 }
 
 function backoffOver(draft: Draft, event: EventOf<'timer'>): void {

@@ -16,8 +16,8 @@ export { outcomes } from './events.ts';
 export type { Fault, FaultCode } from './fault.ts';
 export { faultCodes } from './fault.ts';
 export type { LeafContext, LeafHandler } from './leaf-pool.ts';
-export type { NodeStatus, TerminalStatus, Transition } from './node-status.ts';
-export { isSuccess, isTerminal, nodeStatuses, transitions } from './node-status.ts';
+export type { NodeStatus, SkipReason, TerminalStatus, Transition } from './node-status.ts';
+export { isSuccess, isTerminal, nodeStatuses, skipReasons, transitions } from './node-status.ts';
 export type { Plan, PlanGroup, PlanNode } from './plan.ts';
 export { restoreState } from './restore.ts';
 export type { NodeResult, RunDagOptions, RunEvent, RunResult, RunSummary } from './run-dag.ts';
@@ -33,5 +33,7 @@ export type {
 } from './testing/simulate.ts';
 export { simulate } from './testing/simulate.ts';
 export { SimulatedClock } from './testing/simulated-clock.ts';
+export type { TriggerRule } from './trigger-rule.ts';
+export { triggerRuleNames, triggerRules } from './trigger-rule.ts';
 export type { ValidateOptions, Validation } from './validate.ts';
 export { validate } from './validate.ts';

@@ -45,13 +45,14 @@ function naturalEnding({ outcome, error }: LeafFinished, path: string): Ending {
 function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { error = null }: Ending): boolean {
   if (outcome !== 'failed' && outcome !== 'lost') return false;
   const { lostCount } = draft.row(node);
-  const { parent, retry } = draft.node(node);
+  const { parent, retry, triggerRule } = draft.node(node);
   const { draining, deadlineAt } = draft.book(parent);
   const failures = attempt - lostCount;
   const hasTryLeft = outcome === 'lost' ? lostCount <= LOST_BUDGET : failures < retry.attempts;
   const delayMs = outcome === 'lost' ? 0 : retryDelayMs(retry, failures);
   const retryAt = draft.now + delayMs;
-  if (!hasTryLeft || draining || draft.row(parent).status !== 'active' || retryAt >= deadlineAt) return false;
+  const isOver = (draining || draft.row(parent).status !== 'active') && triggerRule !== 'always';
+  if (!hasTryLeft || isOver || retryAt >= deadlineAt) return false;
   draft.patchRow(node, {
     status: 'waiting_retry',
     startedAt: null,

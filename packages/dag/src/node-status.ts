@@ -34,7 +34,10 @@ export function isSuccess(status: NodeStatus): boolean {
 
 /** Why a node was skipped. `isFailure`: its dependents and its DAG count it as a failure. */
 export const skipReasons = {
-  upstream_failed: { isFailure: true, meaning: 'A dependency failed, so that its trigger rule cannot be met.' },
+  upstream_failed: {
+    isFailure: true,
+    meaning: 'A dependency failed, so that its trigger rule cannot be met.',
+  },
   upstream_skipped: { isFailure: false, meaning: 'What it depends on was skipped, and nothing failed.' },
   trigger_rule: { isFailure: false, meaning: 'Its rule asks for failures that did not happen.' },
   fail_fast: { isFailure: true, meaning: 'A DAG around it failed fast.' },
@@ -44,7 +47,9 @@ export type SkipReason = keyof typeof skipReasons;
 
 /** True for the reason of a node that was skipped because something failed. */
 export function isFailedSkip(reason: string | null): boolean {
-  return reason === null || !Object.hasOwn(skipReasons, reason) || skipReasons[reason as SkipReason].isFailure;
+  return (
+    reason === null || !Object.hasOwn(skipReasons, reason) || skipReasons[reason as SkipReason].isFailure
+  );
 }
 
 /** Holds one of the `maxParallel` places of its parent. */

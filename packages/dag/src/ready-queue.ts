@@ -22,6 +22,24 @@ export function withoutFirst(queue: ReadyEntry): ReadyQueue {
   return merge(queue.left, queue.right);
 }
 
+/** All nodes of a queue, in no order. */
+export function nodesIn(queue: ReadyQueue): number[] {
+  const nodes: number[] = [];
+  const open = [queue];
+  for (let entry = open.pop(); entry !== undefined; entry = open.pop()) {
+    if (entry === null) continue;
+    nodes.push(entry.node);
+    open.push(entry.left, entry.right);
+  }
+  return nodes;
+}
+
+/** O(n) for a list that is in starting order already, or nearly so. */
+export function readyFrom(entries: readonly { node: number; priority: number }[]): ReadyQueue {
+  const isSorted = entries.every((entry, at) => at === 0 || startsBefore(entries[at - 1]!, entry));
+  return readyFromSorted(isSorted ? entries : entries.toSorted((a, b) => (startsBefore(a, b) ? -1 : 1)));
+}
+
 /** O(n): a list in starting order is already a leftist heap that only leans left. */
 export function readyFromSorted(entries: readonly { node: number; priority: number }[]): ReadyQueue {
   let queue: ReadyQueue = null;

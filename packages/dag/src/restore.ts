@@ -1,10 +1,12 @@
 import type { Effect } from './events.ts';
-import { holdsPlace, isSuccess, isTerminal } from './node-status.ts';
+import { holdsPlace, isTerminal } from './node-status.ts';
 import { PersistentVector } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
-import { readyFromSorted, startsBefore } from './ready-queue.ts';
+import { readyFrom } from './ready-queue.ts';
 import type { DagState, GroupBook, NodeSnapshot } from './state.ts';
 import { initialSnapshot } from './state.ts';
+import type { Tally } from './trigger-rule.ts';
+import { dependencyEnd, initialTally, judge, tallyEnd } from './trigger-rule.ts';
 
 /**
  * Rebuilds the state from stored snapshots (any order; a node without one has not started) and gives the
@@ -23,46 +25,58 @@ export function restoreState(
       throw new RangeError(`snapshot of node ${snapshot.node}, which is not in the plan`);
     rows[snapshot.node] = snapshot;
   }
-  const unmet = nodes.map(
-    ({ dependsOn }) => dependsOn.filter((dependency) => !isSuccess(rows[dependency]!.status)).length,
-  );
+  const tallies = nodes.map(({ dependsOn }) => tallyOf(dependsOn, rows));
   const books: (GroupBook | null)[] = [];
   const effects: Effect[] = [];
   for (const node of nodes) {
     // A parent has a lower number than its children, so its book is already there.
     const around = books[node.parent] ?? null;
-    books.push(node.isGroup ? bookOf(node, around, plan, rows, unmet) : null);
+    books.push(node.isGroup ? bookOf(node, around, plan, rows, tallies) : null);
     const effect = timerOf(node, rows[node.index]!, around, now);
     if (effect) effects.push(effect);
   }
   const state = {
     rows: PersistentVector.from(nodes.length, (index) => rows[index]!),
-    unmet: PersistentVector.from(nodes.length, (index) => unmet[index]!),
+    tallies: PersistentVector.from(nodes.length, (index) => tallies[index]!),
     books: PersistentVector.from(nodes.length, (index) => books[index] ?? null),
   };
   return { state, effects };
 }
 
+function tallyOf(dependsOn: readonly number[], rows: readonly NodeSnapshot[]): Tally {
+  let tally = initialTally(dependsOn.length);
+  for (const dependency of dependsOn) {
+    const row = rows[dependency]!;
+    if (isTerminal(row.status)) tally = tallyEnd(tally, dependencyEnd(row));
+  }
+  return tally;
+}
+
 function bookOf(
-  { index, children, group }: PlanNode,
+  { index, children, group, triggerRule }: PlanNode,
   around: GroupBook | null,
   plan: Plan,
   rows: readonly NodeSnapshot[],
-  unmet: readonly number[],
+  tallies: readonly Tally[],
 ): GroupBook {
   const row = rows[index]!;
   const hasStarted = row.startedAt !== null;
   const statuses = children.map((child) => rows[child]!.status);
-  const failed = statuses.some((status) => isTerminal(status) && !isSuccess(status));
+  const failures = children.filter((child) => {
+    const childRow = rows[child]!;
+    return isTerminal(childRow.status) && dependencyEnd(childRow) === 'failure';
+  }).length;
   return {
-    ready: hasStarted ? queueOf(children, plan, rows, unmet) : null,
+    ready: queueOf(children, plan, rows, tallies, hasStarted),
     active: statuses.filter(holdsPlace).length,
     open: statuses.filter((status) => !isTerminal(status)).length,
-    unsuccessful: statuses.filter((status) => isTerminal(status) && !isSuccess(status)).length,
+    failures,
     deadlineAt: hasStarted
       ? Math.min(around?.deadlineAt ?? Number.POSITIVE_INFINITY, ownDeadlineAt(group?.deadlineMs, row))
       : Number.POSITIVE_INFINITY,
-    draining: (around?.draining ?? false) || (group!.failPolicy === 'fail_fast' && failed),
+    draining:
+      (triggerRule !== 'always' && (around?.draining ?? false)) ||
+      (group!.failPolicy === 'fail_fast' && failures > 0),
   };
 }
 
@@ -70,14 +84,16 @@ function queueOf(
   children: readonly number[],
   plan: Plan,
   rows: readonly NodeSnapshot[],
-  unmet: readonly number[],
+  tallies: readonly Tally[],
+  hasStarted: boolean,
 ): GroupBook['ready'] {
   const waiting = children.filter((child) => {
     const { status, retryAt } = rows[child]!;
-    return status === 'pending' ? unmet[child] === 0 : status === 'waiting_retry' && retryAt === null;
+    const { triggerRule, dependencyCount } = plan.nodes[child]!;
+    if (status !== 'pending') return status === 'waiting_retry' && retryAt === null;
+    return judge(triggerRule, tallies[child]!) === 'run' && (hasStarted || dependencyCount > 0);
   });
-  const entries = waiting.map((node) => ({ node, priority: plan.nodes[node]!.priority }));
-  return readyFromSorted(entries.sort((a, b) => (startsBefore(a, b) ? -1 : 1)));
+  return readyFrom(waiting.map((node) => ({ node, priority: plan.nodes[node]!.priority })));
 }
 
 function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, now: number): Effect | null {
@@ -90,7 +106,9 @@ function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, no
     attempt,
   });
   if (status === 'waiting_retry' && retryAt !== null) return timer('retry', retryAt);
-  if (status !== 'active' || startedAt === null) return null;
+  if (startedAt === null || !holdsPlace(status)) return null;
+  // Of a cancelled group the deadline still counts, for what the cancel has passed over.
+  if (status === 'cancelling' && !(node.isGroup && row.stopReason === 'cancel')) return null;
   if (node.timeoutMs !== null) return timer('timeout', startedAt + node.timeoutMs);
   const at = ownDeadlineAt(node.group?.deadlineMs, row);
   if (at >= (around?.deadlineAt ?? Number.POSITIVE_INFINITY)) return null;

@@ -1,33 +1,33 @@
+import { tellDependents } from './dependents.ts';
 import type { Draft, Ending } from './draft.ts';
 import { isEnding, noteFailure } from './failure.ts';
 import { isSuccess, isTerminal } from './node-status.ts';
-import { readyFromSorted, withoutFirst } from './ready-queue.ts';
+import { nodesIn, readyFrom, withoutFirst } from './ready-queue.ts';
 import { stopDescendants } from './stop.ts';
+import { dependencyEnd } from './trigger-rule.ts';
 
 /** Ends a node with everything that follows for its siblings; its parent is left in `unsettled`. */
 export function finish(draft: Draft, index: number, ending: Ending): void {
   draft.close(index, ending);
-  const { parent, dependents } = draft.node(index);
+  const { parent } = draft.node(index);
   if (parent < 0) {
     const { status, error } = ending;
     draft.effects.push({ type: 'finished', status, ...(error && { error }) });
     return;
   }
   draft.unsettled.push(parent);
-  if (isSuccess(ending.status)) {
-    for (const dependent of dependents) {
-      if (draft.meetDependency(dependent) && draft.row(dependent).status === 'pending')
-        makeReady(draft, dependent);
-    }
-    return;
-  }
-  noteFailure(draft, index, ending);
-  skipDependents(draft, index);
-  const group = draft.node(parent).group!;
-  if (group.failPolicy === 'fail_fast' && !draft.book(parent).draining && !isEnding(draft.row(parent))) {
-    draft.patchBook(parent, { draining: true });
-    stopDescendants(draft, parent, { kind: 'fail_fast', cause: index });
-  }
+  const failsFast = startsFailFast(draft, index, ending);
+  if (failsFast) draft.patchBook(parent, { draining: true });
+  tellDependents(draft, index);
+  if (!isSuccess(ending.status)) noteFailure(draft, index, ending);
+  if (failsFast) stopDescendants(draft, parent, { kind: 'fail_fast', cause: index });
+}
+
+function startsFailFast(draft: Draft, index: number, { status }: Ending): boolean {
+  if (isSuccess(status) || dependencyEnd(draft.row(index)) !== 'failure') return false;
+  const { parent } = draft.node(index);
+  if (draft.node(parent).group!.failPolicy !== 'fail_fast') return false;
+  return !draft.book(parent).draining && !isEnding(draft.row(parent));
 }
 
 /**
@@ -64,44 +64,27 @@ function startGroup(draft: Draft, index: number): void {
   if (ownDeadlineAt < parentDeadlineAt) {
     draft.effects.push({ type: 'set_timer', node: index, kind: 'deadline', at: ownDeadlineAt });
   }
-  // A child may have been cancelled before its parent started.
-  const waiting = roots.filter((root) => draft.row(root).status === 'pending');
-  for (const root of waiting) draft.effects.push({ type: 'node_ready', node: root });
+  // A child may have been cancelled before its parent started, and thereby have met the rule of another one.
+  const waiting = [...roots, ...nodesIn(draft.book(index).ready)].filter(
+    (child) => draft.row(child).status === 'pending',
+  );
+  for (const child of waiting) draft.effects.push({ type: 'node_ready', node: child });
   draft.patchBook(index, {
     deadlineAt: Math.min(ownDeadlineAt, parentDeadlineAt),
-    ready: readyFromSorted(waiting.map((node) => ({ node, priority: draft.node(node).priority }))),
+    ready: readyFrom(waiting.map((node) => ({ node, priority: draft.node(node).priority }))),
   });
   draft.unsettled.push(index);
 }
 
 function fillPlaces(draft: Draft, group: number): void {
   const { maxParallel } = draft.node(group).group!;
+  // What is still waiting in a group that is being ended is meant to run all the same.
   for (;;) {
-    const { ready, active, draining, deadlineAt } = draft.book(group);
-    const isOpen = draft.row(group).status === 'active' && !draining && draft.now < deadlineAt;
-    if (!isOpen || ready === null || active >= maxParallel) return;
+    const { ready, active, deadlineAt } = draft.book(group);
+    if (ready === null || active >= maxParallel || draft.now >= deadlineAt) return;
     draft.patchBook(group, { ready: withoutFirst(ready) });
     // Ending a waiting node leaves its entry in the queue; it is dropped here.
     if (!isTerminal(draft.row(ready.node).status)) startNode(draft, ready.node);
-  }
-}
-
-function makeReady(draft: Draft, index: number): void {
-  draft.effects.push({ type: 'node_ready', node: index });
-  draft.enqueue(index);
-}
-
-/** Everything that waits for the node, directly or through others, and everything inside of that. */
-function skipDependents(draft: Draft, cause: number): void {
-  const ending: Ending = { status: 'skipped', reason: 'upstream_failed', upstream: cause };
-  const open = [...draft.node(cause).dependents].reverse();
-  for (let index = open.pop(); index !== undefined; index = open.pop()) {
-    if (draft.row(index).status !== 'pending') continue;
-    const { end, dependents } = draft.node(index);
-    for (let inside = index; inside < end; inside++) {
-      if (!isTerminal(draft.row(inside).status)) draft.close(inside, ending);
-    }
-    for (const dependent of dependents) open.push(dependent);
   }
 }
 
@@ -111,6 +94,6 @@ function endingOfGroup(draft: Draft, group: number): Ending {
   if (stopReason === 'deadline') return { status: 'timed_out', error };
   if (error !== null) return { status: 'failed', error };
   // Only an enclosing fail_fast leaves children undone without a failure in here.
-  if (draft.book(group).unsuccessful > 0) return { status: 'cancelled', reason: 'fail_fast' };
+  if (draft.book(group).failures > 0) return { status: 'cancelled', reason: 'fail_fast' };
   return { status: 'completed' };
 }

@@ -1,7 +1,9 @@
+import { tellDependents } from './dependents.ts';
 import type { Draft, Ending } from './draft.ts';
 import type { NodeError } from './events.ts';
 import { noteFailure } from './failure.ts';
-import { isTerminal } from './node-status.ts';
+import { holdsPlace, isTerminal } from './node-status.ts';
+import type { PlanNode } from './plan.ts';
 import type { NodeSnapshot } from './state.ts';
 
 /** Why everything inside a group is being ended. */
@@ -12,22 +14,27 @@ export type Stop =
 
 /**
  * Ends what is below a group; the group itself is up to the caller. What has not started ends at once, what
- * runs is asked to end (or, when failing fast, is left alone but starts nothing). Skips finished branches.
+ * runs is asked to end (or, when failing fast, is left alone but starts nothing). Skips finished branches, and
+ * passes over nodes that are meant to run whatever happens, unless the deadline has come.
  */
 export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
   const { end } = draft.node(group);
+  const closed: number[] = [];
+  let hasPassedOver = false;
   let index = group + 1;
   while (index < end) {
     const node = draft.node(index);
     const row = draft.row(index);
-    const isStoppedBranch = node.isGroup && row.status === 'cancelling';
-    if (isTerminal(row.status) || isStoppedBranch) {
+    const isPassedOver = !isTerminal(row.status) && runsAnyway(draft, index, stop);
+    hasPassedOver ||= isPassedOver;
+    if (isTerminal(row.status) || isPassedOver || isStoppedBranch(node, row, stop)) {
       index = node.end;
       continue;
     }
     if (row.status === 'pending' || row.status === 'waiting_retry') {
       const ending = endingOfWaiting(row, stop);
       draft.close(index, ending);
+      closed.push(index);
       if (ending.status === 'failed') noteFailure(draft, index, ending);
       draft.unsettled.push(node.parent);
     } else if (stop.kind !== 'fail_fast') {
@@ -37,6 +44,23 @@ export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
     }
     index += 1;
   }
+  // Only now, so that nothing is skipped that has to be cancelled; and for no others is it worth the way.
+  if (hasPassedOver) for (const index of closed) tellDependents(draft, index);
+}
+
+/** Cleaning up in a DAG that has started must neither be prevented nor be interrupted halfway. */
+function runsAnyway(draft: Draft, index: number, { kind }: Stop): boolean {
+  const { triggerRule, parent } = draft.node(index);
+  return triggerRule === 'always' && kind !== 'deadline' && holdsPlace(draft.row(parent).status);
+}
+
+/** A deadline also ends what an earlier cancel has passed over. */
+function isStoppedBranch(
+  { isGroup }: PlanNode,
+  { status, stopReason }: NodeSnapshot,
+  { kind }: Stop,
+): boolean {
+  return isGroup && status === 'cancelling' && (kind !== 'deadline' || stopReason === 'deadline');
 }
 
 /** Asks a started node to end: it is `cancelling` until everything that runs in it has ended. */

@@ -114,6 +114,8 @@ describe('validate', () => {
     ['a name that is a number', { nodes: [{ name: 7 }] }],
     ['dependsOn that is a string', { nodes: [{ name: 'a', dependsOn: 'b' }] }],
     ['an unknown policy', { failPolicy: 'give_up', nodes: [{ name: 'a' }] }],
+    ['an unknown rule', { nodes: [{ name: 'a', triggerRule: 'some' }] }],
+    ['a rule without what it is judged by', { nodes: [{ name: 'a', triggerRule: 'one_failed' }] }],
     ['retry that is a number', { nodes: [{ name: 'a', retry: 3 }] }],
     ['retry of a nested DAG', { nodes: [{ name: 'a', retry: retry(2), dag: { nodes: [{ name: 'x' }] } }] }],
     ['a nested DAG that is null', { nodes: [{ name: 'a', dag: null }] }],

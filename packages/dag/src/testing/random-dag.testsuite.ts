@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Dag, DagNode } from '../definition.ts';
 import { outcomes } from '../events.ts';
 import type { Plan, PlanNode } from '../plan.ts';
+import { rulesThatNeedDependencies, triggerRuleNames } from '../trigger-rule.ts';
 import { validate } from '../validate.ts';
 import type { SimulatedAttempt } from './simulate.ts';
 
@@ -31,7 +32,7 @@ const roughNode = fc.record(
 
 /** Only dependencies, nesting and limits; everything completes. */
 export const peacefulRun: fc.Arbitrary<RandomRun> = fc.record({
-  dag: dagOf(1, false),
+  dag: dagOf(1, { isRough: false, isRuled: false }),
   slots: fc.integer({ min: 1, max: 4 }),
   behaviours: fc.array(fc.record({ durationMs: fc.nat(20) }), { minLength: 1, maxLength: 7 }),
   cancels: fc.constant([]),
@@ -39,7 +40,7 @@ export const peacefulRun: fc.Arbitrary<RandomRun> = fc.record({
 
 /** Failures, losses, timeouts, deadlines, retries, disobedient leaves and cancels at random moments. */
 export const roughRun: fc.Arbitrary<RandomRun> = fc.record({
-  dag: dagOf(1, true),
+  dag: dagOf(1, { isRough: true, isRuled: true }),
   slots: fc.integer({ min: 1, max: 4 }),
   behaviours: fc.array(
     fc.record({
@@ -58,6 +59,9 @@ export const roughRun: fc.Arbitrary<RandomRun> = fc.record({
   ),
 });
 
+/** With trigger rules, but nothing in it depends on time. */
+export const ruledDag: fc.Arbitrary<Dag> = dagOf(1, { isRough: false, isRuled: true });
+
 export function planOf(dag: Dag): Plan {
   const validation = validate(dag);
   if (!validation.ok) throw new Error(JSON.stringify(validation.faults));
@@ -70,13 +74,20 @@ export function behaviourOf({
   return ({ index }, attempt) => behaviours[(index * 7 + attempt * 3) % behaviours.length]!;
 }
 
-function dagOf(level: number, isRough: boolean): fc.Arbitrary<Dag> {
+interface Features {
+  readonly isRough: boolean;
+  readonly isRuled: boolean;
+}
+
+function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
+  const { isRough, isRuled } = features;
   const nested =
     level < DEEPEST
-      ? fc.option(dagOf(level + 1, isRough), { freq: 2, nil: undefined, depthSize: 'max' })
+      ? fc.option(dagOf(level + 1, features), { freq: 2, nil: undefined, depthSize: 'max' })
       : fc.constant(undefined);
   const node = fc.record({
     waitsFor: fc.nat(63),
+    rule: fc.constantFrom(...triggerRuleNames, 'all_success' as const, 'all_success' as const),
     priority: fc.integer({ min: -1, max: 2 }),
     nested,
     rough: roughNode,
@@ -92,15 +103,18 @@ function dagOf(level: number, isRough: boolean): fc.Arbitrary<Dag> {
       maxParallel,
       ...(isRough && { failPolicy }),
       ...(isRough && deadlineMs !== undefined && { deadlineMs }),
-      nodes: nodes.map(
-        ({ waitsFor, priority, nested, rough }, index): DagNode => ({
+      nodes: nodes.map(({ waitsFor, rule, priority, nested, rough }, index): DagNode => {
+        const dependsOn = nodes.flatMap((_, before) =>
+          before < index && (waitsFor >> before) & 1 ? [`n${before}`] : [],
+        );
+        const canRule = dependsOn.length > 0 || !rulesThatNeedDependencies.includes(rule);
+        return {
           name: `n${index}`,
           priority,
-          dependsOn: nodes.flatMap((_, before) =>
-            before < index && (waitsFor >> before) & 1 ? [`n${before}`] : [],
-          ),
+          dependsOn,
+          ...(isRuled && canRule && { triggerRule: rule }),
           ...(nested ? { dag: nested } : isRough && rough),
-        }),
-      ),
+        };
+      }),
     }));
 }

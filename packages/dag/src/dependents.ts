@@ -1,0 +1,66 @@
+import type { Draft, Ending } from './draft.ts';
+import { isTerminal } from './node-status.ts';
+import type { DependencyEnd } from './trigger-rule.ts';
+import { dependencyEnd, judge, reasonOfSkip, tallyEnd } from './trigger-rule.ts';
+
+/**
+ * Tells everything that depends on a closed node how it ended, and, where that skips a node, also those that
+ * depend on it. A list instead of recursion, because chains are long.
+ */
+export function tellDependents(draft: Draft, closed: number): void {
+  const open = [closed];
+  for (let ended = open.pop(); ended !== undefined; ended = open.pop()) {
+    const { dependents } = draft.node(ended);
+    if (dependents.length === 0) continue;
+    const end = dependencyEnd(draft.row(ended));
+    for (const dependent of dependents) if (tell(draft, dependent, ended, end)) open.push(dependent);
+  }
+}
+
+/** True when the dependent was skipped by that. */
+function tell(draft: Draft, index: number, ended: number, end: DependencyEnd): boolean {
+  const { triggerRule } = draft.node(index);
+  const before = draft.tally(index);
+  const tally = tallyEnd(before, end);
+  draft.setTally(index, tally);
+  if (draft.row(index).status !== 'pending') return false;
+  const verdict = judge(triggerRule, tally);
+  if (verdict === 'run' && judge(triggerRule, before) !== 'run') ruleMet(draft, index);
+  if (verdict !== 'skip') return false;
+  const reason = reasonOfSkip(triggerRule, tally);
+  const upstream = reason === 'trigger_rule' ? ended : causeOfSkip(draft, index, ended, reason);
+  skipWithDescendants(draft, index, { status: 'skipped', reason, upstream });
+  return true;
+}
+
+/** Skips a node that has not started, with everything inside it. */
+export function skipWithDescendants(draft: Draft, index: number, ending: Ending): void {
+  const { end } = draft.node(index);
+  for (let inside = index; inside < end; inside++) {
+    if (!isTerminal(draft.row(inside).status)) draft.close(inside, ending);
+  }
+}
+
+function ruleMet(draft: Draft, index: number): void {
+  const { parent, triggerRule } = draft.node(index);
+  const hasStarted = draft.row(parent).startedAt !== null;
+  // What fails fast starts nothing new; the pending rest of it is about to be skipped.
+  if (draft.book(parent).draining && triggerRule !== 'always') return;
+  if (hasStarted) draft.effects.push({ type: 'node_ready', node: index });
+  draft.enqueue(index);
+}
+
+/** The node with which it began: that a chain was skipped explains nothing, the head of the chain does. */
+function causeOfSkip(
+  draft: Draft,
+  index: number,
+  ended: number,
+  reason: 'upstream_failed' | 'upstream_skipped',
+): number {
+  const wanted: DependencyEnd = reason === 'upstream_failed' ? 'failure' : 'skip';
+  const isCause = (it: number): boolean =>
+    isTerminal(draft.row(it).status) && dependencyEnd(draft.row(it)) === wanted;
+  const dependency = isCause(ended) ? ended : draft.node(index).dependsOn.find(isCause)!;
+  const { status, reason: its, upstream } = draft.row(dependency);
+  return status === 'skipped' && its === reason && upstream !== null ? upstream : dependency;
+}

@@ -1,0 +1,72 @@
+import type { Dag, DagNode } from '../definition.ts';
+import type { TriggerRule } from '../trigger-rule.ts';
+
+/** How a dependency ended; null while it has not. */
+export type Seen = 'success' | 'failure' | 'skip' | null;
+
+/** The rules once more, in the plainest words and without any counting ahead: the planner is held to these. */
+export const plainRules: Readonly<Record<TriggerRule, (seen: readonly Seen[]) => boolean>> = {
+  all_success: (seen) => seen.every((it) => it === 'success'),
+  all_done: (seen) => !seen.includes(null),
+  one_success: (seen) => seen.includes('success'),
+  one_failed: (seen) => seen.includes('failure'),
+  none_failed: (seen) => !seen.includes(null) && !seen.includes('failure'),
+  all_failed: (seen) => seen.every((it) => it === 'failure'),
+  always: (seen) => !seen.includes(null),
+};
+
+/** `status` or `skipped: reason`, by path. */
+export type Endings = Map<string, string>;
+
+/**
+ * How every node ends, told by nothing but the definition and what its leaves do. There is no time in it, so
+ * it knows no fail-fast, cancel, deadline or loss.
+ */
+export function endingsOf(dag: Dag, leafEnds: (path: string) => 'completed' | 'failed'): Endings {
+  const endings: Endings = new Map();
+  const end = run(dag, '', endings, leafEnds);
+  endings.set('', end === 'success' ? 'completed' : 'failed');
+  return endings;
+}
+
+type LeafEnds = (path: string) => 'completed' | 'failed';
+
+function run(dag: Dag, path: string, endings: Endings, leafEnds: LeafEnds): Seen {
+  const ends = new Map<string, Seen>();
+  // Dependencies stand before their dependents in every random definition.
+  for (const node of dag.nodes) {
+    const place = path === '' ? node.name : `${path}/${node.name}`;
+    ends.set(node.name, runNode(node, place, ends, endings, leafEnds));
+  }
+  return [...ends.values()].includes('failure') ? 'failure' : 'success';
+}
+
+function runNode(
+  node: DagNode,
+  path: string,
+  ends: ReadonlyMap<string, Seen>,
+  endings: Endings,
+  leafEnds: LeafEnds,
+): Seen {
+  const rule = node.triggerRule ?? 'all_success';
+  const seen = (node.dependsOn ?? []).map((name) => ends.get(name)!);
+  if (!plainRules[rule](seen)) {
+    const asksForFailure = rule === 'one_failed' || rule === 'all_failed';
+    const blamed = seen.includes('failure') ? 'upstream_failed' : 'upstream_skipped';
+    const reason = asksForFailure ? 'trigger_rule' : blamed;
+    skip(node, path, reason, endings);
+    return reason === 'upstream_failed' ? 'failure' : 'skip';
+  }
+  if (node.dag !== undefined) {
+    const end = run(node.dag, path, endings, leafEnds);
+    endings.set(path, end === 'success' ? 'completed' : 'failed');
+    return end;
+  }
+  endings.set(path, leafEnds(path));
+  return leafEnds(path) === 'completed' ? 'success' : 'failure';
+}
+
+function skip(node: DagNode, path: string, reason: string, endings: Endings): void {
+  endings.set(path, `skipped: ${reason}`);
+  for (const child of node.dag?.nodes ?? []) skip(child, `${path}/${child.name}`, reason, endings);
+}
