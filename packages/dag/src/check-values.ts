@@ -1,5 +1,5 @@
 import type { Dag, DagNode, RetryPolicy } from './definition.ts';
-import { failPolicies } from './definition.ts';
+import { failPolicies, onSiblingsChoices } from './definition.ts';
 import type { FaultList } from './fault.ts';
 import type { TriggerRule } from './trigger-rule.ts';
 import { rulesThatNeedDependencies, triggerRuleNames } from './trigger-rule.ts';
@@ -12,13 +12,20 @@ const MAX_ATTEMPTS = 1_000;
 const MAX_DURATION_MS = 9_000_000_000_000;
 
 export function checkDagValues(dag: Dag, path: Path, faults: FaultList): void {
-  const { maxParallel, failPolicy, deadlineMs } = dag;
+  const { maxParallel, failPolicy, onSiblings, deadlineMs } = dag;
   if (maxParallel !== undefined && !Number.isSafeInteger(maxParallel)) {
     addNumberFault(faults, [...path, 'maxParallel'], 'a whole number', maxParallel);
   }
   if (failPolicy !== undefined && !failPolicies.includes(failPolicy)) {
     const message = `failPolicy is ${show(failPolicy)}; use one of ${failPolicies.join(', ')}`;
     faults.add('invalid_value', [...path, 'failPolicy'], message);
+  }
+  if (onSiblings !== undefined && !onSiblingsChoices.includes(onSiblings)) {
+    const message = `onSiblings is ${show(onSiblings)}; use one of ${onSiblingsChoices.join(', ')}`;
+    faults.add('invalid_value', [...path, 'onSiblings'], message);
+  } else if (onSiblings === 'cancel' && failPolicy !== 'fail_fast') {
+    const message = 'onSiblings is only for the failPolicy fail_fast; set that too or leave it out';
+    faults.add('invalid_value', [...path, 'onSiblings'], message);
   }
   checkDuration(deadlineMs, 1, [...path, 'deadlineMs'], faults);
 }

@@ -6,6 +6,8 @@ export interface Dag {
   readonly maxParallel?: number;
   /** What happens to the rest when a child fails (default `skip_dependents`). */
   readonly failPolicy?: FailPolicy;
+  /** Under `fail_fast`: what happens to what is running when a child fails (default `finish`). */
+  readonly onSiblings?: OnSiblings;
   /** Milliseconds from the start of this DAG until everything in it is ended as timed out. */
   readonly deadlineMs?: number;
   readonly nodes: readonly DagNode[];
@@ -43,10 +45,14 @@ export interface RetryPolicy {
 
 /**
  * - `skip_dependents`: what depends on the failed child is skipped, the rest goes on.
- * - `fail_fast`: nothing new starts in that DAG or below it, what is running may finish.
+ * - `fail_fast`: nothing new starts in that DAG or below it; `onSiblings` tells what running children do.
  */
 export const failPolicies = ['skip_dependents', 'fail_fast'] as const;
 export type FailPolicy = (typeof failPolicies)[number];
+
+/** `finish`: it may finish. `cancel`: it is asked to end. */
+export const onSiblingsChoices = ['finish', 'cancel'] as const;
+export type OnSiblings = (typeof onSiblingsChoices)[number];
 
 export const DEFAULT_MAX_PARALLEL = 4;
 export const DEFAULT_MAX_DEPTH = 10;

@@ -2,7 +2,7 @@ export type { Clock } from './clock.ts';
 export { systemClock } from './clock.ts';
 export type { Decision } from './decide.ts';
 export { decide } from './decide.ts';
-export type { Dag, DagNode, FailPolicy, RetryPolicy } from './definition.ts';
+export type { Dag, DagNode, FailPolicy, OnSiblings, RetryPolicy } from './definition.ts';
 export {
   DEFAULT_MAX_DEPENDENCIES,
   DEFAULT_MAX_DEPTH,
@@ -10,6 +10,7 @@ export {
   DEFAULT_MAX_PARALLEL,
   failPolicies,
   LOST_BUDGET,
+  onSiblingsChoices,
 } from './definition.ts';
 export type { Effect, NodeError, Outcome, PlannerEvent, StopReason, TimerKind } from './events.ts';
 export { outcomes } from './events.ts';

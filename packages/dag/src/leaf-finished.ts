@@ -70,5 +70,6 @@ function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { erro
 }
 
 function endingOfStopped({ stopReason, reason, error }: NodeSnapshot): Ending {
-  return stopReason === 'cancel' ? { status: 'cancelled', reason } : { status: 'timed_out', error };
+  const isCancelled = stopReason === 'cancel' || stopReason === 'fail_fast';
+  return isCancelled ? { status: 'cancelled', reason } : { status: 'timed_out', error };
 }

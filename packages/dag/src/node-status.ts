@@ -110,7 +110,12 @@ export const transitions: readonly Transition[] = [
     when: 'leaf: its executor reports it; group: an enclosing fail_fast left children of it undone',
   },
   { from: 'active', to: 'waiting_retry', of: 'leaf', when: 'outcome failed or lost and a try is left' },
-  { from: 'active', to: 'cancelling', of: 'both', when: 'cancel, timeout or deadline while it runs' },
+  {
+    from: 'active',
+    to: 'cancelling',
+    of: 'both',
+    when: 'cancel, timeout, deadline or a fail-fast with onSiblings cancel while it runs',
+  },
   { from: 'waiting_retry', to: 'active', of: 'leaf', when: 'back-off over and its parent has a free place' },
   { from: 'waiting_retry', to: 'cancelled', of: 'leaf', when: 'cancel' },
   {
@@ -122,7 +127,12 @@ export const transitions: readonly Transition[] = [
   { from: 'waiting_retry', to: 'timed_out', of: 'leaf', when: 'a DAG around it passed its deadline' },
   { from: 'cancelling', to: 'completed', of: 'leaf', when: 'the work was done before the kill; it is kept' },
   { from: 'cancelling', to: 'stopped', of: 'leaf', when: 'it stopped by itself before the kill' },
-  { from: 'cancelling', to: 'cancelled', of: 'both', when: 'everything in it ended after a cancel' },
+  {
+    from: 'cancelling',
+    to: 'cancelled',
+    of: 'both',
+    when: 'everything in it ended after a cancel or a fail-fast',
+  },
   {
     from: 'cancelling',
     to: 'timed_out',

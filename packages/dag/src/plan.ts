@@ -1,4 +1,4 @@
-import type { Dag, DagNode, FailPolicy, RetryPolicy } from './definition.ts';
+import type { Dag, DagNode, FailPolicy, OnSiblings, RetryPolicy } from './definition.ts';
 import { DEFAULT_MAX_PARALLEL, NO_RETRY } from './definition.ts';
 import { startsBefore } from './ready-queue.ts';
 import type { TriggerRule } from './trigger-rule.ts';
@@ -44,6 +44,7 @@ export interface PlanNode {
 export interface PlanGroup {
   readonly maxParallel: number;
   readonly failPolicy: FailPolicy;
+  readonly onSiblings: OnSiblings;
   /** From the start of the group; null for none of its own. */
   readonly deadlineMs: number | null;
   /** Children without dependencies, in the order in which they start. */
@@ -155,6 +156,7 @@ function planGroup(dag: Dag, timeoutMs: number | null, draft: DraftNode): PlanGr
   return {
     maxParallel: Math.max(1, dag.maxParallel ?? DEFAULT_MAX_PARALLEL),
     failPolicy: dag.failPolicy ?? 'skip_dependents',
+    onSiblings: dag.onSiblings ?? 'finish',
     deadlineMs: limits.length > 0 ? Math.min(...limits) : null,
     roots: draft.roots,
     layers: draft.layers,

@@ -34,7 +34,7 @@ describe('random nested trees', () => {
         const plan = planOf(run.dag);
         expectLawfulRun(plan, play(plan, run), seen);
       }),
-      { numRuns: 1_000, seed: 7, examples: [[deadlineWhileWaitingForAPlace]] },
+      { numRuns: 1_000, seed: 7, examples: [[deadlineWhileWaitingForAPlace], [cancelWhileWaitingToRetry]] },
     );
     const expected = transitions.flatMap(({ from, to, of }) =>
       (of === 'both' ? ['leaf', 'group'] : [of]).map((kind) => `${kind} ${from} -> ${to}`),
@@ -111,7 +111,7 @@ describe('restoreState', () => {
         const set: Extract<Effect, { type: 'set_timer' }>[] = [];
         play(plan, run, ({ event, now, decision }) => {
           // One that rang for a group that is being cancelled is armed again: that changes nothing.
-          if (event.type === 'timer' && nodeSnapshot(decision.state, event.node).stopReason !== 'cancel') {
+          if (event.type === 'timer' && !isWithoutDeadline(nodeSnapshot(decision.state, event.node))) {
             const rung = set.findIndex(
               (it) => it.node === event.node && it.kind === event.kind && it.attempt === event.attempt,
             );
@@ -153,6 +153,13 @@ const deadlineWhileWaitingForAPlace: RandomRun = {
   cancels: [],
 };
 
+const cancelWhileWaitingToRetry: RandomRun = {
+  dag: { nodes: [{ name: 'again', retry: { attempts: 2, backoffMs: 50, factor: 1, maxBackoffMs: 50 } }] },
+  slots: 1,
+  behaviours: [{ durationMs: 5, outcome: 'failed' }],
+  cancels: [{ step: 2, node: 0 }],
+};
+
 function play(plan: Plan, run: RandomRun, look?: (step: SimulationStep) => void): SimulationResult {
   let decisions = 0;
   return simulate(plan, {
@@ -179,9 +186,13 @@ function isCause(effect: Effect): effect is Extract<Effect, { type: 'node_status
 
 function matters(timer: Extract<Effect, { type: 'set_timer' }>, row: NodeSnapshot): boolean {
   if (timer.kind === 'deadline') {
-    return row.status === 'active' || (row.status === 'cancelling' && row.stopReason === 'cancel');
+    return row.status === 'active' || (row.status === 'cancelling' && isWithoutDeadline(row));
   }
   if (timer.attempt !== row.attempt) return false;
   if (timer.kind === 'retry') return row.status === 'waiting_retry' && row.retryAt !== null;
   return row.status === 'active' && row.startedAt !== null;
+}
+
+function isWithoutDeadline({ stopReason }: NodeSnapshot): boolean {
+  return stopReason === 'cancel' || stopReason === 'fail_fast';
 }

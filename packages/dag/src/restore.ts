@@ -108,7 +108,7 @@ function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, no
   if (status === 'waiting_retry' && retryAt !== null) return timer('retry', retryAt);
   if (startedAt === null || !holdsPlace(status)) return null;
   // Of a cancelled group the deadline still counts, for what the cancel has passed over.
-  if (status === 'cancelling' && !(node.isGroup && row.stopReason === 'cancel')) return null;
+  if (status === 'cancelling' && !(node.isGroup && row.stopReason !== 'deadline')) return null;
   if (node.timeoutMs !== null) return timer('timeout', startedAt + node.timeoutMs);
   const at = ownDeadlineAt(node.group?.deadlineMs, row);
   if (at >= (around?.deadlineAt ?? Number.POSITIVE_INFINITY)) return null;

@@ -20,14 +20,19 @@ export function finish(draft: Draft, index: number, ending: Ending): void {
   if (failsFast) draft.patchBook(parent, { draining: true });
   tellDependents(draft, index);
   if (!isSuccess(ending.status)) noteFailure(draft, index, ending);
-  if (failsFast) stopDescendants(draft, parent, { kind: 'fail_fast', cause: index });
+  if (!failsFast) return;
+  const isCancelling = draft.node(parent).group!.onSiblings === 'cancel';
+  stopDescendants(draft, parent, { kind: 'fail_fast', cause: index, isCancelling });
 }
 
-function startsFailFast(draft: Draft, index: number, { status }: Ending): boolean {
-  if (isSuccess(status) || dependencyEnd(draft.row(index)) !== 'failure') return false;
+function startsFailFast(draft: Draft, index: number, { reason }: Ending): boolean {
+  // What was cut short by a fail-fast is no new failure; looking again for each would be quadratic.
+  if (dependencyEnd(draft.row(index)) !== 'failure' || reason === 'fail_fast') return false;
   const { parent } = draft.node(index);
-  if (draft.node(parent).group!.failPolicy !== 'fail_fast') return false;
-  return !draft.book(parent).draining && !isEnding(draft.row(parent));
+  const { failPolicy, onSiblings } = draft.node(parent).group!;
+  if (failPolicy !== 'fail_fast' || isEnding(draft.row(parent))) return false;
+  // When already failing fast from further out, what runs in here may still have to be asked to end.
+  return !draft.book(parent).draining || onSiblings === 'cancel';
 }
 
 /**
@@ -90,7 +95,7 @@ function fillPlaces(draft: Draft, group: number): void {
 
 function endingOfGroup(draft: Draft, group: number): Ending {
   const { stopReason, reason, error } = draft.row(group);
-  if (stopReason === 'cancel') return { status: 'cancelled', reason, error };
+  if (stopReason === 'cancel' || stopReason === 'fail_fast') return { status: 'cancelled', reason, error };
   if (stopReason === 'deadline') return { status: 'timed_out', error };
   if (error !== null) return { status: 'failed', error };
   // Only an enclosing fail_fast leaves children undone without a failure in here.

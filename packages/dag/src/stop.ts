@@ -10,11 +10,16 @@ import type { NodeSnapshot } from './state.ts';
 export type Stop =
   | { readonly kind: 'cancel'; readonly reason: string }
   | { readonly kind: 'deadline'; readonly error: NodeError; readonly cause: number }
-  | { readonly kind: 'fail_fast'; readonly cause: number };
+  | {
+      readonly kind: 'fail_fast';
+      readonly cause: number;
+      /** Ask what runs to end; otherwise it may finish. */
+      readonly isCancelling: boolean;
+    };
 
 /**
  * Ends what is below a group; the group itself is up to the caller. What has not started ends at once, what
- * runs is asked to end (or, when failing fast, is left alone but starts nothing). Skips finished branches, and
+ * runs is asked to end (or, when failing fast, may be left alone but starts nothing). Skips finished branches, and
  * passes over nodes that are meant to run whatever happens, unless the deadline has come.
  */
 export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
@@ -37,7 +42,7 @@ export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
       closed.push(index);
       if (ending.status === 'failed') noteFailure(draft, index, ending);
       draft.unsettled.push(node.parent);
-    } else if (stop.kind !== 'fail_fast') {
+    } else if (stop.kind !== 'fail_fast' || stop.isCancelling) {
       requestStop(draft, index, stop);
     } else if (node.isGroup) {
       draft.patchBook(index, { draining: true });
@@ -64,16 +69,15 @@ function isStoppedBranch(
 }
 
 /** Asks a started node to end: it is `cancelling` until everything that runs in it has ended. */
-export function requestStop(draft: Draft, index: number, stop: Exclude<Stop, { kind: 'fail_fast' }>): void {
+export function requestStop(draft: Draft, index: number, stop: Stop): void {
   const row = draft.row(index);
   if (row.status !== 'active') return;
   const { isGroup } = draft.node(index);
-  const isCancel = stop.kind === 'cancel';
   draft.patchRow(index, {
     status: 'cancelling',
     stopReason: stop.kind,
-    reason: isCancel ? stop.reason : null,
-    error: (isGroup ? row.error : null) ?? (isCancel ? null : stop.error),
+    reason: stop.kind === 'cancel' ? stop.reason : stop.kind === 'fail_fast' ? 'fail_fast' : null,
+    error: (isGroup ? row.error : null) ?? (stop.kind === 'deadline' ? stop.error : null),
   });
   if (isGroup) return;
   draft.effects.push({ type: 'cancel_leaf', node: index, attempt: row.attempt, reason: stop.kind });

@@ -158,3 +158,53 @@ describe('time limits', () => {
     expect(run.finished?.status).toBe('failed');
   });
 });
+
+// Scenario 9: running siblings finish or are cancelled, by policy; 10: together with maxParallel.
+describe('fail_fast with onSiblings cancel', () => {
+  const policy = { failPolicy: 'fail_fast', onSiblings: 'cancel' } as const;
+
+  it('asks everything that runs to end, also in nested DAGs, and starts nothing new', () => {
+    const inner: Dag = { maxParallel: 1, nodes: [n('x'), n('y'), { ...n('z', 'x'), triggerRule: 'always' }] };
+    const nodes = [
+      n('a'),
+      n('b'),
+      { ...n('g'), dag: inner },
+      { ...n('clean'), triggerRule: 'always' as const },
+    ];
+    const run = new Story({ ...policy, maxParallel: 4, nodes: [...nodes, n('never')] });
+    run.end('a', 'failed').restore();
+    const asked = run.log.filter((effect) => effect.type === 'cancel_leaf');
+    expect(asked.map(({ node, reason }) => [run.plan.nodes[node]?.path, reason])).toEqual([
+      ['b', 'fail_fast'],
+      ['g/x', 'fail_fast'],
+    ]);
+    run.end('b', 'failed').end('g/x', 'cancelled').end('g/z').end('clean');
+    expect(run.row('b')).toMatchObject({ status: 'cancelled', reason: 'fail_fast', stopReason: 'fail_fast' });
+    expect(run.row('g')).toMatchObject({ status: 'cancelled', reason: 'fail_fast', error: null });
+    expect(run.row('g/y')).toMatchObject({ status: 'skipped', reason: 'fail_fast' });
+    expect([run.status('g/z'), run.status('clean'), run.status('never')]).toEqual([
+      'completed',
+      'completed',
+      'skipped',
+    ]);
+    expect(run.finished).toMatchObject({ status: 'failed', error: { path: 'a' } });
+  });
+
+  it('starts no more than maxParallel before, and nothing after the failure', () => {
+    const run = new Story({ ...policy, maxParallel: 2, nodes: [n('a'), n('b'), n('c'), n('d')] });
+    run.end('a', 'failed').end('b', 'completed');
+    expect(run.started).toEqual(['a', 'b']);
+    expect(run.statuses()).toEqual(['failed', 'failed', 'completed', 'skipped', 'skipped']);
+  });
+
+  it('reaches what runs in a DAG that is already failing fast from further out', () => {
+    const inner: Dag = { ...policy, nodes: [n('x'), n('y')] };
+    const run = new Story({ failPolicy: 'fail_fast', nodes: [n('a'), { ...n('g'), dag: inner }] });
+    run.end('a', 'failed');
+    expect(run.status('g/y')).toBe('active');
+    run.end('g/x', 'failed');
+    expect(run.status('g/y')).toBe('cancelling');
+    run.end('g/y', 'cancelled');
+    expect(run.row('g')).toMatchObject({ status: 'failed', error: { path: 'g/x' } });
+  });
+});

@@ -114,6 +114,8 @@ describe('validate', () => {
     ['a name that is a number', { nodes: [{ name: 7 }] }],
     ['dependsOn that is a string', { nodes: [{ name: 'a', dependsOn: 'b' }] }],
     ['an unknown policy', { failPolicy: 'give_up', nodes: [{ name: 'a' }] }],
+    ['onSiblings without fail_fast', { onSiblings: 'cancel', nodes: [{ name: 'a' }] }],
+    ['an unknown onSiblings', { failPolicy: 'fail_fast', onSiblings: 'kill', nodes: [{ name: 'a' }] }],
     ['an unknown rule', { nodes: [{ name: 'a', triggerRule: 'some' }] }],
     ['a rule without what it is judged by', { nodes: [{ name: 'a', triggerRule: 'one_failed' }] }],
     ['retry that is a number', { nodes: [{ name: 'a', retry: 3 }] }],

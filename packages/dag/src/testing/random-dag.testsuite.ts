@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { Dag, DagNode } from '../definition.ts';
+import { onSiblingsChoices } from '../definition.ts';
 import { outcomes } from '../events.ts';
 import type { Plan, PlanNode } from '../plan.ts';
 import { rulesThatNeedDependencies, triggerRuleNames } from '../trigger-rule.ts';
@@ -97,11 +98,13 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
       nodes: fc.array(node, { minLength: 1, maxLength: 6 }),
       maxParallel: fc.integer({ min: 1, max: 4 }),
       failPolicy: fc.constantFrom('skip_dependents' as const, 'fail_fast' as const),
+      onSiblings: fc.constantFrom(...onSiblingsChoices),
       deadlineMs: fc.option(fc.integer({ min: 1, max: 120 }), { freq: 2, nil: undefined, depthSize: 'max' }),
     })
-    .map(({ nodes, maxParallel, failPolicy, deadlineMs }) => ({
+    .map(({ nodes, maxParallel, failPolicy, onSiblings, deadlineMs }) => ({
       maxParallel,
       ...(isRough && { failPolicy }),
+      ...(isRough && failPolicy === 'fail_fast' && { onSiblings }),
       ...(isRough && deadlineMs !== undefined && { deadlineMs }),
       nodes: nodes.map(({ waitsFor, rule, priority, nested, rough }, index): DagNode => {
         const dependsOn = nodes.flatMap((_, before) =>
