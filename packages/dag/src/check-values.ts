@@ -91,12 +91,21 @@ function checkRetry(retry: RetryPolicy, node: DagNode, path: Path, faults: Fault
     faults.add('invalid_value', path, `retry must be an object, not ${show(retry)}`);
     return;
   }
-  const { attempts, backoffMs, factor, maxBackoffMs } = retry;
+  const { attempts, backoffMs, factor, maxBackoffMs, jitter, retryOn } = retry;
   if (!Number.isSafeInteger(attempts) || attempts < 1 || attempts > MAX_ATTEMPTS) {
     addNumberFault(faults, [...path, 'attempts'], `a whole number from 1 to ${MAX_ATTEMPTS}`, attempts);
   }
   if (!Number.isFinite(factor) || factor < 1) {
     addNumberFault(faults, [...path, 'factor'], 'a number of at least 1', factor);
+  }
+  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
+    addNumberFault(faults, [...path, 'jitter'], 'a number from 0 to 1', jitter);
+  }
+  const isList =
+    Array.isArray(retryOn) && retryOn.length > 0 && retryOn.every((it) => typeof it === 'string');
+  if (retryOn !== undefined && !isList) {
+    const message = 'retryOn must be a list with failed, timed_out, lost or codes of errors';
+    faults.add('invalid_value', [...path, 'retryOn'], message);
   }
   for (const [key, value] of Object.entries({ backoffMs, maxBackoffMs })) {
     if (value === undefined) addNumberFault(faults, [...path, key], 'milliseconds', value);

@@ -68,6 +68,9 @@ function cancel(draft: Draft, { node, reason }: EventOf<'cancel'>): void {
     finish(draft, node, endingOfWaiting(row, stop));
   } else if (row.status === 'active') {
     stopStarted(draft, node, stop, { status: 'cancelled', reason });
+  } else if (row.status === 'cancelling' && row.stopReason === 'timeout' && row.reason === null) {
+    // It ends timed out as before, but is not tried again.
+    draft.patchRow(node, { reason });
   }
 }
 

@@ -41,6 +41,13 @@ export interface RetryPolicy {
   /** Each further wait is this many times longer, at least 1. */
   readonly factor: number;
   readonly maxBackoffMs: number;
+  /** Shortens each wait by up to this part of it, 0 (default) to 1, so that many do not try again at once. */
+  readonly jitter?: number;
+  /**
+   * What is tried again: `failed`, `timed_out`, `lost` (losses beyond their own budget), or codes of errors
+   * (default `['failed']`, which is every failure).
+   */
+  readonly retryOn?: readonly string[];
 }
 
 /**
@@ -60,4 +67,6 @@ export const DEFAULT_MAX_NODES = 50_000;
 export const DEFAULT_MAX_DEPENDENCIES = 1_000_000;
 /** How often a leaf may be lost with its infrastructure and be handed out again; the next loss fails it. */
 export const LOST_BUDGET = 3;
+/** What `retryOn` holds when it is not given. */
+export const DEFAULT_RETRY_ON: readonly string[] = ['failed'];
 export const NO_RETRY: RetryPolicy = { attempts: 1, backoffMs: 0, factor: 1, maxBackoffMs: 0 };

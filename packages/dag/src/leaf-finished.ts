@@ -1,7 +1,8 @@
-import { LOST_BUDGET } from './definition.ts';
+import type { RetryPolicy } from './definition.ts';
+import { DEFAULT_RETRY_ON, LOST_BUDGET } from './definition.ts';
 import type { Draft, Ending } from './draft.ts';
-import type { NodeError, PlannerEvent } from './events.ts';
-import { retryDelayMs } from './retry-delay.ts';
+import type { NodeError, Outcome, PlannerEvent } from './events.ts';
+import { chanceOf, retryDelayMs } from './retry-delay.ts';
 import { finish } from './settle.ts';
 import type { NodeSnapshot } from './state.ts';
 
@@ -14,7 +15,11 @@ export function leafFinished(draft: Draft, event: LeafFinished): void {
   if (draft.node(node).isGroup || row.attempt !== event.attempt) return;
   if (row.status === 'cancelling') {
     const isDone = outcome === 'completed' || outcome === 'stopped';
-    finish(draft, node, isDone ? { status: outcome } : endingOfStopped(row));
+    const ending: Ending = isDone ? { status: outcome } : endingOfStopped(row);
+    // A timeout that was cancelled meanwhile has a reason.
+    const mayTryAgain = ending.status === 'timed_out' && row.stopReason === 'timeout' && row.reason === null;
+    if (!mayTryAgain || !tryAgain(draft, { ...event, outcome: 'timed_out' }, ending))
+      finish(draft, node, ending);
   } else if (row.status === 'active') {
     if (outcome === 'lost') draft.patchRow(node, { lostCount: row.lostCount + 1 });
     const ending = naturalEnding(event, draft.node(node).path);
@@ -43,19 +48,23 @@ function naturalEnding({ outcome, error }: LeafFinished, path: string): Ending {
 
 /** False when no try is left, or none could start before everything around it ends. */
 function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { error = null }: Ending): boolean {
-  if (outcome !== 'failed' && outcome !== 'lost') return false;
+  if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return false;
   const { lostCount } = draft.row(node);
-  const { parent, retry, triggerRule } = draft.node(node);
+  const { parent, path, retry, triggerRule } = draft.node(node);
   const { draining, deadlineAt } = draft.book(parent);
-  const failures = attempt - lostCount;
-  const hasTryLeft = outcome === 'lost' ? lostCount <= LOST_BUDGET : failures < retry.attempts;
-  const delayMs = outcome === 'lost' ? 0 : retryDelayMs(retry, failures);
+  const failures = attempt - Math.min(lostCount, LOST_BUDGET);
+  const isFree = outcome === 'lost' && lostCount <= LOST_BUDGET;
+  const hasTryLeft = isFree || (failures < retry.attempts && isRetried(retry, outcome, error));
+  const delayMs = isFree
+    ? 0
+    : retryDelayMs(retry, failures, () => chanceOf(`${draft.plan.seed}\n${path}\n${attempt}`));
   const retryAt = draft.now + delayMs;
   const isOver = (draining || draft.row(parent).status !== 'active') && triggerRule !== 'always';
   if (!hasTryLeft || isOver || retryAt >= deadlineAt) return false;
   draft.patchRow(node, {
     status: 'waiting_retry',
     startedAt: null,
+    stopReason: null,
     retryAt: delayMs > 0 ? retryAt : null,
     reason: outcome,
     error,
@@ -67,6 +76,14 @@ function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { erro
     draft.enqueue(node);
   }
   return true;
+}
+
+function isRetried(
+  { retryOn = DEFAULT_RETRY_ON }: RetryPolicy,
+  outcome: Outcome,
+  error: NodeError | null,
+): boolean {
+  return retryOn.includes(outcome) || (outcome !== 'lost' && error !== null && retryOn.includes(error.code));
 }
 
 function endingOfStopped({ stopReason, reason, error }: NodeSnapshot): Ending {

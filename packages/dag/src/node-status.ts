@@ -101,7 +101,7 @@ export const transitions: readonly Transition[] = [
     from: 'active',
     to: 'timed_out',
     of: 'leaf',
-    when: 'its executor reports that it timed out; never retried',
+    when: 'its executor reports that it timed out, and it is not tried again',
   },
   {
     from: 'active',
@@ -109,7 +109,12 @@ export const transitions: readonly Transition[] = [
     of: 'both',
     when: 'leaf: its executor reports it; group: an enclosing fail_fast left children of it undone',
   },
-  { from: 'active', to: 'waiting_retry', of: 'leaf', when: 'outcome failed or lost and a try is left' },
+  {
+    from: 'active',
+    to: 'waiting_retry',
+    of: 'leaf',
+    when: 'lost, or failed or timed out in a way that is retried, and a try is left',
+  },
   {
     from: 'active',
     to: 'cancelling',
@@ -125,6 +130,12 @@ export const transitions: readonly Transition[] = [
     when: 'a DAG around it failed fast; keeps its last error',
   },
   { from: 'waiting_retry', to: 'timed_out', of: 'leaf', when: 'a DAG around it passed its deadline' },
+  {
+    from: 'cancelling',
+    to: 'waiting_retry',
+    of: 'leaf',
+    when: 'its timeout passed, timeouts are retried, and a try is left',
+  },
   { from: 'cancelling', to: 'completed', of: 'leaf', when: 'the work was done before the kill; it is kept' },
   { from: 'cancelling', to: 'stopped', of: 'leaf', when: 'it stopped by itself before the kill' },
   {

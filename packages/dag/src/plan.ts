@@ -10,6 +10,8 @@ import type { TriggerRule } from './trigger-rule.ts';
  */
 export interface Plan {
   readonly nodes: readonly PlanNode[];
+  /** Makes the jitter of this run another than that of others. */
+  readonly seed: string;
   /** From a path such as `sweep/small` (root: empty string) to the number. */
   readonly indexByPath: ReadonlyMap<string, number>;
 }
@@ -54,7 +56,7 @@ export interface PlanGroup {
 }
 
 /** Numbers a definition that `validate` has found correct. O(nodes + dependencies), without recursion. */
-export function buildPlan(dag: Dag): Plan {
+export function buildPlan(dag: Dag, seed: string): Plan {
   const drafts: DraftNode[] = [draftOf({ name: '', dag }, -1, 0, '')];
   const open = [{ index: 0, dag, next: 0 }];
   while (open.length > 0) {
@@ -74,7 +76,7 @@ export function buildPlan(dag: Dag): Plan {
     if (node.dag) open.push({ index, dag: node.dag, next: 0 });
   }
   const nodes = drafts.map(planNode);
-  return { nodes, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
+  return { nodes, seed, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
 }
 
 interface DraftNode {

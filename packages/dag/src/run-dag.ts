@@ -19,6 +19,8 @@ export interface RunDagOptions {
   /** Leaves that run at once in the whole tree (default: no limit beside each `maxParallel`). */
   readonly concurrency?: number;
   readonly clock?: Clock;
+  /** For the jitter of retries (default empty: the same in every run). */
+  readonly seed?: string;
   readonly onEvent?: (event: RunEvent) => void;
   /** Aborting it cancels the whole run. */
   readonly signal?: AbortSignal;
@@ -78,8 +80,9 @@ export async function runDag(
   handler: LeafHandler,
   options: RunDagOptions = {},
 ): Promise<RunResult> {
-  const { maxDepth } = options;
-  const validation = validate(dag, maxDepth === undefined ? {} : { maxDepth });
+  const { maxDepth, seed } = options;
+  const limits = { ...(maxDepth !== undefined && { maxDepth }), ...(seed !== undefined && { seed }) };
+  const validation = validate(dag, limits);
   if (!validation.ok) throw new InvalidDagError(validation.faults);
   return new Run(validation.plan, handler, options).done;
 }

@@ -68,7 +68,7 @@ describe('cancel', () => {
   });
 
   it('works before the start and changes nothing the second time', () => {
-    const run = new Story(dag, false);
+    const run = new Story(dag, { isStarted: false });
     run.cancel('');
     expect(new Set(run.statuses())).toEqual(new Set(['cancelled']));
     expect(run.finished?.status).toBe('cancelled');
@@ -78,7 +78,7 @@ describe('cancel', () => {
 
   it('of thousands of leaves inside groups that have not started ends those groups without deep recursion', () => {
     const groups = Array.from({ length: 4_000 }, (_, i) => ({ ...n(`g${i}`), dag: { nodes: [n('x')] } }));
-    const run = new Story({ maxParallel: 1, nodes: groups }, false);
+    const run = new Story({ maxParallel: 1, nodes: groups }, { isStarted: false });
     for (let i = 0; i < 4_000; i++) run.cancel(`g${i}/x`);
     run.send({ type: 'start' });
     expect(run.finished?.status).toBe('failed');
@@ -91,7 +91,7 @@ describe('cancel', () => {
 });
 
 describe('time limits', () => {
-  it('count a timeout from the start of the attempt, not from the queue, and never retry it', () => {
+  it('count a timeout from the start of the attempt, not from the queue, and retry it only when asked to', () => {
     const run = new Story({ nodes: [{ ...n('a'), timeoutMs: 50, retry }] });
     run.now = 1_000;
     const started: PlannerEvent = { type: 'leaf_started', node: 1, attempt: 1 };

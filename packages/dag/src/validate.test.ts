@@ -119,6 +119,8 @@ describe('validate', () => {
     ['an unknown rule', { nodes: [{ name: 'a', triggerRule: 'some' }] }],
     ['a rule without what it is judged by', { nodes: [{ name: 'a', triggerRule: 'one_failed' }] }],
     ['retry that is a number', { nodes: [{ name: 'a', retry: 3 }] }],
+    ['a jitter above 1', { nodes: [{ name: 'a', retry: { ...retry(2), jitter: 1.1 } }] }],
+    ['retryOn that is a word', { nodes: [{ name: 'a', retry: { ...retry(2), retryOn: 'lost' } }] }],
     ['retry of a nested DAG', { nodes: [{ name: 'a', retry: retry(2), dag: { nodes: [{ name: 'x' }] } }] }],
     ['a nested DAG that is null', { nodes: [{ name: 'a', dag: null }] }],
   ])('refuses %s', (_, dag) => {

@@ -14,6 +14,8 @@ export interface ValidateOptions {
   readonly maxNodes?: number;
   /** Entries of all `dependsOn` together (default 1,000,000). */
   readonly maxDependencies?: number;
+  /** For the jitter of retries: a text of the run, such as its id (default empty). */
+  readonly seed?: string;
 }
 
 export type Validation =
@@ -30,7 +32,7 @@ export function validate(dag: Dag, options: ValidateOptions = {}): Validation {
   if (groups === null) return { ok: false, faults: faults.toArray() };
   for (const group of groups) checkGroup(group, faults);
   if (!faults.isEmpty) return { ok: false, faults: faults.toArray() };
-  return { ok: true, plan: buildPlan(dag) };
+  return { ok: true, plan: buildPlan(dag, options.seed ?? '') };
 }
 
 /** A DAG with its place in the definition. */

@@ -4,6 +4,7 @@ import { onSiblingsChoices } from '../definition.ts';
 import { outcomes } from '../events.ts';
 import type { Plan, PlanNode } from '../plan.ts';
 import { rulesThatNeedDependencies, triggerRuleNames } from '../trigger-rule.ts';
+import type { ValidateOptions } from '../validate.ts';
 import { validate } from '../validate.ts';
 import type { SimulatedAttempt } from './simulate.ts';
 
@@ -26,6 +27,8 @@ const roughNode = fc.record(
       backoffMs: fc.constantFrom(0, 5, 20, 50),
       factor: fc.constantFrom(1, 2),
       maxBackoffMs: fc.constantFrom(15, 100),
+      jitter: fc.constantFrom(0, 0.5, 1),
+      retryOn: fc.constantFrom(['failed'], ['failed', 'timed_out'], ['lost', 'timeout']),
     }),
   },
   { requiredKeys: [] },
@@ -63,8 +66,8 @@ export const roughRun: fc.Arbitrary<RandomRun> = fc.record({
 /** With trigger rules, but nothing in it depends on time. */
 export const ruledDag: fc.Arbitrary<Dag> = dagOf(1, { isRough: false, isRuled: true });
 
-export function planOf(dag: Dag): Plan {
-  const validation = validate(dag);
+export function planOf(dag: Dag, options: ValidateOptions = {}): Plan {
+  const validation = validate(dag, options);
   if (!validation.ok) throw new Error(JSON.stringify(validation.faults));
   return validation.plan;
 }

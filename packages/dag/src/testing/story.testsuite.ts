@@ -15,8 +15,8 @@ export class Story {
   readonly log: Effect[] = [];
   #state;
 
-  constructor(dag: Dag, isStarted = true) {
-    this.plan = planOf(dag);
+  constructor(dag: Dag, { isStarted = true, seed = '' }: { isStarted?: boolean; seed?: string } = {}) {
+    this.plan = planOf(dag, { seed });
     this.#state = initialState(this.plan);
     if (isStarted) this.send({ type: 'start' });
   }
