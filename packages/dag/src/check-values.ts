@@ -36,13 +36,19 @@ export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): b
     faults.add('invalid_value', path, `A node must be an object, not ${show(node)}`);
     return false;
   }
-  const { name, dependsOn, triggerRule, timeoutMs, priority, retry } = node;
+  const { name, dependsOn, triggerRule, condition, when, timeoutMs, priority, retry } = node;
   checkDuration(timeoutMs, 0, [...path, 'timeoutMs'], faults);
   if (priority !== undefined && !Number.isSafeInteger(priority)) {
     addNumberFault(faults, [...path, 'priority'], 'a whole number', priority);
   }
   if (retry !== undefined) checkRetry(retry, node, [...path, 'retry'], faults);
   if (triggerRule !== undefined) checkRule(triggerRule, dependsOn, [...path, 'triggerRule'], faults);
+  if (condition !== undefined && typeof condition !== 'boolean') {
+    faults.add('invalid_value', [...path, 'condition'], `condition is ${show(condition)}; use true or false`);
+  }
+  if (when !== undefined && typeof when !== 'function') {
+    faults.add('invalid_value', [...path, 'when'], `when is ${show(when)}; it must be a function`);
+  }
   const namesAreStrings =
     dependsOn === undefined || (Array.isArray(dependsOn) && dependsOn.every((it) => typeof it === 'string'));
   if (!namesAreStrings) {

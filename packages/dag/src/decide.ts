@@ -1,6 +1,7 @@
+import { conditionAnswered } from './conditions.ts';
 import type { Ending } from './draft.ts';
 import { Draft } from './draft.ts';
-import type { Effect, NodeError, PlannerEvent } from './events.ts';
+import type { Effect, NodeError, PlannerEvent, Question } from './events.ts';
 import { noteFailure } from './failure.ts';
 import { leafFinished } from './leaf-finished.ts';
 import { holdsPlace } from './node-status.ts';
@@ -13,6 +14,8 @@ import { endingOfWaiting, requestStop, stopDescendants } from './stop.ts';
 export interface Decision {
   readonly state: DagState;
   readonly effects: readonly Effect[];
+  /** To be answered with events; none for definitions without conditions. */
+  readonly questions: readonly Question[];
   /** Nodes whose snapshot is new and has to be stored. */
   readonly changed: readonly number[];
 }
@@ -26,7 +29,8 @@ export function decide(plan: Plan, state: DagState, event: PlannerEvent, now: nu
   const draft = new Draft(plan, state, now);
   apply(draft, event);
   settle(draft);
-  return { state: draft.state(), effects: draft.effects, changed: draft.changed() };
+  const { effects, questions } = draft;
+  return { state: draft.state(), effects, questions, changed: draft.changed() };
 }
 
 type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }>;
@@ -41,6 +45,9 @@ function apply(draft: Draft, event: PlannerEvent): void {
       break;
     case 'leaf_finished':
       leafFinished(draft, event);
+      break;
+    case 'condition':
+      conditionAnswered(draft, event);
       break;
     case 'cancel':
       cancel(draft, event);

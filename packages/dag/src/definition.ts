@@ -1,3 +1,4 @@
+import type { NodeStatus } from './node-status.ts';
 import type { TriggerRule } from './trigger-rule.ts';
 
 /** A DAG as a person describes it: named nodes, some of which are whole DAGs themselves. */
@@ -20,6 +21,13 @@ export interface DagNode {
   readonly dependsOn?: readonly string[];
   /** How they must have ended for this node to run (default `all_success`). */
   readonly triggerRule?: TriggerRule;
+  /**
+   * Once its rule is met, the caller is asked (`evaluate_condition`) whether the node is to run. What the
+   * condition is stays the caller's own matter.
+   */
+  readonly condition?: boolean;
+  /** The condition itself, for `runDag` only; the node then has one. A thrown error fails the node. */
+  readonly when?: (context: WhenContext) => boolean | Promise<boolean>;
   /** Leaves only. */
   readonly retry?: RetryPolicy;
   /**
@@ -31,6 +39,14 @@ export interface DagNode {
   readonly priority?: number;
   /** Makes this node a nested DAG. */
   readonly dag?: Dag;
+}
+
+/** What a condition in this process is told. */
+export interface WhenContext {
+  readonly path: string;
+  readonly name: string;
+  /** How another node stands, by path. Throws RangeError for an unknown path. */
+  readonly statusOf: (path: string) => NodeStatus;
 }
 
 export interface RetryPolicy {

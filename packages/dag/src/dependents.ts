@@ -43,10 +43,22 @@ export function skipWithDescendants(draft: Draft, index: number, ending: Ending)
 
 function ruleMet(draft: Draft, index: number): void {
   const { parent, triggerRule } = draft.node(index);
-  const hasStarted = draft.row(parent).startedAt !== null;
   // What fails fast starts nothing new; the pending rest of it is about to be skipped.
   if (draft.book(parent).draining && triggerRule !== 'always') return;
-  if (hasStarted) draft.effects.push({ type: 'node_ready', node: index });
+  if (draft.row(parent).startedAt === null) draft.enqueue(index);
+  else if (!askFirst(draft, index)) tellReady(draft, index);
+}
+
+/** Asks for the condition of a node that may run as far as its dependencies go; false when it has none. */
+export function askFirst(draft: Draft, index: number): boolean {
+  if (!draft.node(index).condition || draft.row(index).conditionMet === true) return false;
+  draft.questions.push({ type: 'evaluate_condition', node: index });
+  return true;
+}
+
+/** Nothing but a free place is missing any more. */
+export function tellReady(draft: Draft, index: number): void {
+  draft.effects.push({ type: 'node_ready', node: index });
   draft.enqueue(index);
 }
 

@@ -1,4 +1,4 @@
-import type { Effect, NodeError } from './events.ts';
+import type { Effect, NodeError, Question } from './events.ts';
 import type { TerminalStatus } from './node-status.ts';
 import { holdsPlace } from './node-status.ts';
 import type { PersistentVector, VectorEdit } from './persistent-vector.ts';
@@ -21,6 +21,7 @@ export class Draft {
   readonly plan: Plan;
   readonly now: number;
   readonly effects: Effect[] = [];
+  readonly questions: Question[] = [];
   /** Groups in which a place became free, something became ready or a child ended. */
   readonly unsettled: number[] = [];
   readonly #before: DagState;

@@ -25,15 +25,26 @@ export type PlannerEvent =
       readonly outcome: Outcome;
       readonly error?: NodeError;
     }
+  | {
+      readonly type: 'condition';
+      readonly node: number;
+      /** False skips the node, an error fails it. */
+      readonly result: boolean | { readonly error: NodeError };
+    }
   | { readonly type: 'cancel'; readonly node: number; readonly reason: string }
   | { readonly type: 'timer'; readonly node: number; readonly kind: TimerKind; readonly attempt?: number };
+
+/** What the caller has to find out and answer with an event; again after a restart. */
+export type Question =
+  /** The rule of the node is met; answer with `condition`. */
+  { readonly type: 'evaluate_condition'; readonly node: number };
 
 /** Why something is ended before its time. */
 export type StopReason = 'cancel' | 'timeout' | 'deadline' | 'fail_fast';
 
 /** What the caller has to do, in this order. */
 export type Effect =
-  /** All dependencies succeeded; the node now only waits for a free place. Once per node. */
+  /** Its rule and its condition are met; the node now only waits for a free place. Once per node. */
   | { readonly type: 'node_ready'; readonly node: number }
   | { readonly type: 'start_leaf'; readonly node: number; readonly attempt: number }
   | {

@@ -2,7 +2,7 @@ export type { Clock } from './clock.ts';
 export { systemClock } from './clock.ts';
 export type { Decision } from './decide.ts';
 export { decide } from './decide.ts';
-export type { Dag, DagNode, FailPolicy, OnSiblings, RetryPolicy } from './definition.ts';
+export type { Dag, DagNode, FailPolicy, OnSiblings, RetryPolicy, WhenContext } from './definition.ts';
 export {
   DEFAULT_MAX_DEPENDENCIES,
   DEFAULT_MAX_DEPTH,
@@ -12,7 +12,7 @@ export {
   LOST_BUDGET,
   onSiblingsChoices,
 } from './definition.ts';
-export type { Effect, NodeError, Outcome, PlannerEvent, StopReason, TimerKind } from './events.ts';
+export type { Effect, NodeError, Outcome, PlannerEvent, Question, StopReason, TimerKind } from './events.ts';
 export { outcomes } from './events.ts';
 export type { Fault, FaultCode } from './fault.ts';
 export { faultCodes } from './fault.ts';
@@ -20,6 +20,7 @@ export type { LeafContext, LeafHandler } from './leaf-pool.ts';
 export type { NodeStatus, SkipReason, TerminalStatus, Transition } from './node-status.ts';
 export { isSuccess, isTerminal, nodeStatuses, skipReasons, transitions } from './node-status.ts';
 export type { Plan, PlanGroup, PlanNode } from './plan.ts';
+export type { Restored } from './restore.ts';
 export { restoreState } from './restore.ts';
 export type { NodeResult, RunDagOptions, RunEvent, RunResult, RunSummary } from './run-dag.ts';
 export { InvalidDagError, runDag } from './run-dag.ts';

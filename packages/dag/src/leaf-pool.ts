@@ -113,7 +113,8 @@ function reported(value: unknown): { outcome: Outcome; error?: NodeError } {
   return hasError ? { outcome, error: errorOf(value.error) } : { outcome };
 }
 
-function errorOf(thrown: unknown): NodeError {
+/** Whatever was thrown, as the error of a node. */
+export function errorOf(thrown: unknown): NodeError {
   if (typeof thrown !== 'object' || thrown === null) return { code: 'error', message: String(thrown) };
   const code = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : 'error';
   const message = 'message' in thrown ? String(thrown.message) : JSON.stringify(thrown);

@@ -35,6 +35,7 @@ export interface PlanNode {
   readonly dependents: readonly number[];
   readonly dependencyCount: number;
   readonly triggerRule: TriggerRule;
+  readonly condition: boolean;
   readonly priority: number;
   readonly retry: RetryPolicy;
   /** Of one attempt; null for groups, whose time limit is `group.deadlineMs`. */
@@ -146,6 +147,7 @@ function planNode(draft: DraftNode): PlanNode {
     dependents,
     dependencyCount: dependsOn.length,
     triggerRule: source.triggerRule ?? 'all_success',
+    condition: source.condition === true || source.when !== undefined,
     priority: source.priority ?? 0,
     retry: source.retry ?? NO_RETRY,
     timeoutMs: source.dag ? null : timeoutMs,

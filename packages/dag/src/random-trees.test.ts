@@ -10,7 +10,7 @@ import { nodeSnapshot } from './state.ts';
 import type { SeenTransitions } from './testing/observe.testsuite.ts';
 import { expectLawfulRun } from './testing/observe.testsuite.ts';
 import type { RandomRun } from './testing/random-dag.testsuite.ts';
-import { behaviourOf, peacefulRun, planOf, roughRun } from './testing/random-dag.testsuite.ts';
+import { behaviourOf, conditionOf, peacefulRun, planOf, roughRun } from './testing/random-dag.testsuite.ts';
 import type { SimulationResult, SimulationStep } from './testing/simulate.ts';
 import { simulate } from './testing/simulate.ts';
 
@@ -71,7 +71,7 @@ describe('decide', () => {
         play(plan, run, ({ event, now, before: state, decision }) => {
           before.push({ state, rows: '' });
           const again = decide(plan, decision.state, event, now);
-          expect(again.effects).toEqual([]);
+          expect([...again.effects, ...again.questions]).toEqual([]);
           expect(again.state).toBe(decision.state);
           expect(decide(plan, state, event, now).effects).toEqual(decision.effects);
           before[before.length - 1]!.rows = JSON.stringify(rowsOf(plan, state));
@@ -128,6 +128,23 @@ describe('restoreState', () => {
     );
   });
 
+  it('asks exactly what was asked and not answered', () => {
+    fc.assert(
+      fc.property(roughRun, (run) => {
+        const plan = planOf(run.dag);
+        const asked = new Set<number>();
+        play(plan, run, ({ event, now, decision }) => {
+          if (event.type === 'condition') asked.delete(event.node);
+          for (const { node } of decision.questions) asked.add(node);
+          const { questions } = restoreState(plan, rowsOf(plan, decision.state), now);
+          const open = [...asked].filter((it) => nodeSnapshot(decision.state, it).status === 'pending');
+          expect(questions.map(({ node }) => node)).toEqual(open.sort((a, b) => a - b));
+        });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it('refuses a row of a node that the plan does not have', () => {
     const plan = planOf({ nodes: [{ name: 'a' }] });
     const row = { ...rowsOf(plan, restoreState(plan, [], 0).state)[0]!, node: 2 };
@@ -165,6 +182,7 @@ function play(plan: Plan, run: RandomRun, look?: (step: SimulationStep) => void)
   return simulate(plan, {
     slots: run.slots,
     attempt: behaviourOf(run),
+    condition: conditionOf,
     onDecision: (step) => {
       look?.(step);
       for (const { step: at, node } of run.cancels) {

@@ -1,4 +1,5 @@
-import type { Effect } from './events.ts';
+import { isAsked } from './conditions.ts';
+import type { Effect, Question } from './events.ts';
 import { holdsPlace, isTerminal } from './node-status.ts';
 import { PersistentVector } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
@@ -8,16 +9,19 @@ import { initialSnapshot } from './state.ts';
 import type { Tally } from './trigger-rule.ts';
 import { dependencyEnd, initialTally, judge, tallyEnd } from './trigger-rule.ts';
 
+export interface Restored {
+  readonly state: DagState;
+  readonly effects: readonly Effect[];
+  /** What was asked and has not been answered. */
+  readonly questions: readonly Question[];
+}
+
 /**
  * Rebuilds the state from stored snapshots (any order; a node without one has not started) and gives the
  * `set_timer` effects that arm its timers again, none of them before `now`. O(nodes + dependencies).
  * Throws RangeError for a snapshot of a node outside the plan.
  */
-export function restoreState(
-  plan: Plan,
-  snapshots: Iterable<NodeSnapshot>,
-  now: number,
-): { readonly state: DagState; readonly effects: readonly Effect[] } {
+export function restoreState(plan: Plan, snapshots: Iterable<NodeSnapshot>, now: number): Restored {
   const { nodes } = plan;
   const rows = nodes.map(({ index }) => initialSnapshot(index));
   for (const snapshot of snapshots) {
@@ -28,19 +32,23 @@ export function restoreState(
   const tallies = nodes.map(({ dependsOn }) => tallyOf(dependsOn, rows));
   const books: (GroupBook | null)[] = [];
   const effects: Effect[] = [];
+  const questions: Question[] = [];
   for (const node of nodes) {
     // A parent has a lower number than its children, so its book is already there.
     const around = books[node.parent] ?? null;
     books.push(node.isGroup ? bookOf(node, around, plan, rows, tallies) : null);
     const effect = timerOf(node, rows[node.index]!, around, now);
     if (effect) effects.push(effect);
+    const parent = rows[node.parent];
+    if (parent && isAsked(node, rows[node.index]!, tallies[node.index]!, parent))
+      questions.push({ type: 'evaluate_condition', node: node.index });
   }
   const state = {
     rows: PersistentVector.from(nodes.length, (index) => rows[index]!),
     tallies: PersistentVector.from(nodes.length, (index) => tallies[index]!),
     books: PersistentVector.from(nodes.length, (index) => books[index] ?? null),
   };
-  return { state, effects };
+  return { state, effects, questions };
 }
 
 function tallyOf(dependsOn: readonly number[], rows: readonly NodeSnapshot[]): Tally {
@@ -88,10 +96,11 @@ function queueOf(
   hasStarted: boolean,
 ): GroupBook['ready'] {
   const waiting = children.filter((child) => {
-    const { status, retryAt } = rows[child]!;
-    const { triggerRule, dependencyCount } = plan.nodes[child]!;
+    const { status, retryAt, conditionMet } = rows[child]!;
+    const { triggerRule, condition, dependencyCount } = plan.nodes[child]!;
     if (status !== 'pending') return status === 'waiting_retry' && retryAt === null;
-    return judge(triggerRule, tallies[child]!) === 'run' && (hasStarted || dependencyCount > 0);
+    if (judge(triggerRule, tallies[child]!) !== 'run') return false;
+    return hasStarted ? !condition || conditionMet === true : dependencyCount > 0;
   });
   return readyFrom(waiting.map((node) => ({ node, priority: plan.nodes[node]!.priority })));
 }

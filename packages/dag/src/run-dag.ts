@@ -4,6 +4,7 @@ import { decide } from './decide.ts';
 import type { Dag } from './definition.ts';
 import type { Effect, NodeError, PlannerEvent } from './events.ts';
 import type { Fault } from './fault.ts';
+import { Conditions } from './in-process-conditions.ts';
 import type { LeafHandler } from './leaf-pool.ts';
 import { LeafPool } from './leaf-pool.ts';
 import type { NodeStatus, TerminalStatus } from './node-status.ts';
@@ -32,7 +33,7 @@ export type RunEvent = { readonly path: string; readonly at: number } & (
   | { readonly type: 'start'; readonly attempt: number; readonly depth: number }
   | { readonly type: 'retry'; readonly attempt: number; readonly error: NodeError | null }
   | { readonly type: 'end'; readonly status: TerminalStatus; readonly error: NodeError | null }
-  | { readonly type: 'skipped'; readonly reason: string; readonly upstream: string }
+  | { readonly type: 'skipped'; readonly reason: string; readonly upstream: string | null }
 );
 
 export interface RunResult {
@@ -84,7 +85,7 @@ export async function runDag(
   const limits = { ...(maxDepth !== undefined && { maxDepth }), ...(seed !== undefined && { seed }) };
   const validation = validate(dag, limits);
   if (!validation.ok) throw new InvalidDagError(validation.faults);
-  return new Run(validation.plan, handler, options).done;
+  return new Run(dag, validation.plan, handler, options).done;
 }
 
 class Run {
@@ -93,6 +94,7 @@ class Run {
   readonly #clock: Clock;
   readonly #onEvent: ((event: RunEvent) => void) | undefined;
   readonly #pool: LeafPool;
+  readonly #conditions: Conditions;
   readonly #inbox: PlannerEvent[] = [];
   /** By node: an attempt has at most one timer at a time, and so has a group. */
   readonly #timers = new Map<number, () => void>();
@@ -101,7 +103,7 @@ class Run {
   #state: DagState;
   #isDeciding = false;
 
-  constructor(plan: Plan, handler: LeafHandler, options: RunDagOptions) {
+  constructor(dag: Dag, plan: Plan, handler: LeafHandler, options: RunDagOptions) {
     const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
     this.done = promise;
     this.#resolve = resolve;
@@ -112,6 +114,12 @@ class Run {
     this.#state = initialState(plan);
     this.#pool = new LeafPool(plan, handler, options.concurrency ?? Number.POSITIVE_INFINITY, (event) =>
       this.#send(event),
+    );
+    this.#conditions = new Conditions(
+      dag,
+      plan,
+      (path) => this.#statusOf(path),
+      (event) => this.#send(event),
     );
     this.#followSignal(options.signal);
     this.#send({ type: 'start' });
@@ -144,14 +152,16 @@ class Run {
   #giveUp(error: unknown): void {
     for (const withdraw of this.#timers.values()) withdraw();
     this.#pool.close();
+    this.#conditions.close();
     this.#reject(error);
   }
 
   #decide(event: PlannerEvent): void {
     if (event.type === 'leaf_started') this.#announceStart(event.node, event.attempt);
-    const { state, effects } = decide(this.#plan, this.#state, event, this.#clock.now());
+    const { state, effects, questions } = decide(this.#plan, this.#state, event, this.#clock.now());
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
+    for (const { node } of questions) void this.#conditions.evaluate(node);
   }
 
   #carryOut(effect: Effect): void {
@@ -200,7 +210,7 @@ class Run {
         ...place,
         type: 'skipped',
         reason: reason ?? '',
-        upstream: this.#path(upstream ?? 0),
+        upstream: upstream === undefined ? null : this.#path(upstream),
       });
     } else if (isTerminal(status)) {
       this.#onEvent?.({ ...place, type: 'end', status, error: error ?? null });
@@ -210,6 +220,12 @@ class Run {
   #announceStart(node: number, attempt: number): void {
     const { path, depth } = this.#plan.nodes[node]!;
     this.#onEvent?.({ type: 'start', path, at: this.#clock.now(), attempt, depth });
+  }
+
+  #statusOf(path: string): NodeStatus {
+    const node = this.#plan.indexByPath.get(path);
+    if (node === undefined) throw new RangeError(`There is no node "${path}"`);
+    return nodeSnapshot(this.#state, node).status;
   }
 
   #path(node: number): string {

@@ -1,4 +1,4 @@
-import { tellDependents } from './dependents.ts';
+import { askFirst, tellDependents } from './dependents.ts';
 import type { Draft, Ending } from './draft.ts';
 import { isEnding, noteFailure } from './failure.ts';
 import { isSuccess, isTerminal } from './node-status.ts';
@@ -71,7 +71,7 @@ function startGroup(draft: Draft, index: number): void {
   }
   // A child may have been cancelled before its parent started, and thereby have met the rule of another one.
   const waiting = [...roots, ...nodesIn(draft.book(index).ready)].filter(
-    (child) => draft.row(child).status === 'pending',
+    (child) => draft.row(child).status === 'pending' && !askFirst(draft, child),
   );
   for (const child of waiting) draft.effects.push({ type: 'node_ready', node: child });
   draft.patchBook(index, {

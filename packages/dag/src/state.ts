@@ -31,6 +31,8 @@ export interface NodeSnapshot {
   readonly stopReason: StopReason | null;
   /** Cancelled or cancelling: the text given. Skipped: one of `skipReasons`. */
   readonly reason: string | null;
+  /** True once the condition was answered so; missing means false. */
+  readonly conditionMet?: boolean;
   /** Leaf: error of the last attempt. Group: the first failure inside it, known before the group ends. */
   readonly error: NodeError | null;
   /** Of a skipped node: the node whose end caused it. */

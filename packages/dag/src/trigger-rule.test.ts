@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Dag } from './definition.ts';
 import { skipReasons } from './node-status.ts';
 import { nodeSnapshot } from './state.ts';
-import { planOf, ruledDag } from './testing/random-dag.testsuite.ts';
+import { conditionOf, planOf, ruledDag } from './testing/random-dag.testsuite.ts';
 import type { Seen } from './testing/reference-model.testsuite.ts';
 import { endingsOf, plainRules } from './testing/reference-model.testsuite.ts';
 import { simulate } from './testing/simulate.ts';
@@ -126,15 +126,20 @@ describe('trigger rules', () => {
         const plan = planOf(dag);
         const digit = (path: string): number => digits[plan.indexByPath.get(path)! % digits.length]!;
         const leafEnds = (path: string) => (digit(path) < 4 ? ('failed' as const) : ('completed' as const));
+        const condition = (path: string): boolean | 'error' => {
+          const { result } = conditionOf(plan.nodes[plan.indexByPath.get(path)!]!);
+          return typeof result === 'boolean' ? result : 'error';
+        };
         const { state } = simulate(plan, {
           slots: 3,
+          condition: conditionOf,
           attempt: ({ path }) => ({ durationMs: digit(path) % 4, outcome: leafEnds(path) }),
         });
         const endings = plan.nodes.map(({ index, path }) => {
           const { status, reason } = nodeSnapshot(state, index);
           return [path, status === 'skipped' ? `skipped: ${reason}` : status] as const;
         });
-        expect(new Map(endings)).toEqual(endingsOf(dag, leafEnds));
+        expect(new Map(endings)).toEqual(endingsOf(dag, { leaf: leafEnds, condition }));
       }),
       { numRuns: 500 },
     );

@@ -6,7 +6,7 @@ import type { Plan, PlanNode } from '../plan.ts';
 import { rulesThatNeedDependencies, triggerRuleNames } from '../trigger-rule.ts';
 import type { ValidateOptions } from '../validate.ts';
 import { validate } from '../validate.ts';
-import type { SimulatedAttempt } from './simulate.ts';
+import type { SimulatedAttempt, SimulationOptions } from './simulate.ts';
 
 /** A random tree with the behaviour of its leaves and the moments at which something is cancelled. */
 export interface RandomRun {
@@ -63,7 +63,7 @@ export const roughRun: fc.Arbitrary<RandomRun> = fc.record({
   ),
 });
 
-/** With trigger rules, but nothing in it depends on time. */
+/** With trigger rules and conditions, but nothing in it depends on time. */
 export const ruledDag: fc.Arbitrary<Dag> = dagOf(1, { isRough: false, isRuled: true });
 
 export function planOf(dag: Dag, options: ValidateOptions = {}): Plan {
@@ -83,6 +83,13 @@ interface Features {
   readonly isRuled: boolean;
 }
 
+/** Mostly true; false or an error where the number of the node says so, and sometimes late. */
+export function conditionOf({ index }: PlanNode): ReturnType<NonNullable<SimulationOptions['condition']>> {
+  const error = { code: 'condition', message: 'no such output' };
+  const result = index % 5 === 0 ? { error } : index % 3 !== 0;
+  return { result, afterMs: index % 4 === 0 ? 7 : 0 };
+}
+
 function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
   const { isRough, isRuled } = features;
   const nested =
@@ -92,6 +99,7 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
   const node = fc.record({
     waitsFor: fc.nat(63),
     rule: fc.constantFrom(...triggerRuleNames, 'all_success' as const, 'all_success' as const),
+    condition: fc.nat(4).map((it) => it === 0),
     priority: fc.integer({ min: -1, max: 2 }),
     nested,
     rough: roughNode,
@@ -109,7 +117,7 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
       ...(isRough && { failPolicy }),
       ...(isRough && failPolicy === 'fail_fast' && { onSiblings }),
       ...(isRough && deadlineMs !== undefined && { deadlineMs }),
-      nodes: nodes.map(({ waitsFor, rule, priority, nested, rough }, index): DagNode => {
+      nodes: nodes.map(({ waitsFor, rule, condition, priority, nested, rough }, index): DagNode => {
         const dependsOn = nodes.flatMap((_, before) =>
           before < index && (waitsFor >> before) & 1 ? [`n${before}`] : [],
         );
@@ -119,6 +127,7 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
           priority,
           dependsOn,
           ...(isRuled && canRule && { triggerRule: rule }),
+          ...(isRuled && { condition }),
           ...(nested ? { dag: nested } : isRough && rough),
         };
       }),

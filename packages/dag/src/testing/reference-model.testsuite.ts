@@ -22,21 +22,24 @@ export type Endings = Map<string, string>;
  * How every node ends, told by nothing but the definition and what its leaves do. There is no time in it, so
  * it knows no fail-fast, cancel, deadline or loss.
  */
-export function endingsOf(dag: Dag, leafEnds: (path: string) => 'completed' | 'failed'): Endings {
+export function endingsOf(dag: Dag, behaviour: ModelBehaviour): Endings {
   const endings: Endings = new Map();
-  const end = run(dag, '', endings, leafEnds);
+  const end = run(dag, '', endings, behaviour);
   endings.set('', end === 'success' ? 'completed' : 'failed');
   return endings;
 }
 
-type LeafEnds = (path: string) => 'completed' | 'failed';
+export interface ModelBehaviour {
+  readonly leaf: (path: string) => 'completed' | 'failed';
+  readonly condition: (path: string) => boolean | 'error';
+}
 
-function run(dag: Dag, path: string, endings: Endings, leafEnds: LeafEnds): Seen {
+function run(dag: Dag, path: string, endings: Endings, behaviour: ModelBehaviour): Seen {
   const ends = new Map<string, Seen>();
   // Dependencies stand before their dependents in every random definition.
   for (const node of dag.nodes) {
     const place = path === '' ? node.name : `${path}/${node.name}`;
-    ends.set(node.name, runNode(node, place, ends, endings, leafEnds));
+    ends.set(node.name, runNode(node, place, ends, endings, behaviour));
   }
   return [...ends.values()].includes('failure') ? 'failure' : 'success';
 }
@@ -46,7 +49,7 @@ function runNode(
   path: string,
   ends: ReadonlyMap<string, Seen>,
   endings: Endings,
-  leafEnds: LeafEnds,
+  behaviour: ModelBehaviour,
 ): Seen {
   const rule = node.triggerRule ?? 'all_success';
   const seen = (node.dependsOn ?? []).map((name) => ends.get(name)!);
@@ -57,13 +60,19 @@ function runNode(
     skip(node, path, reason, endings);
     return reason === 'upstream_failed' ? 'failure' : 'skip';
   }
+  const condition = node.condition !== true || behaviour.condition(path);
+  if (condition !== true) {
+    skip(node, path, condition === 'error' ? 'upstream_failed' : 'condition', endings);
+    if (condition === 'error') endings.set(path, 'failed');
+    return condition === 'error' ? 'failure' : 'skip';
+  }
   if (node.dag !== undefined) {
-    const end = run(node.dag, path, endings, leafEnds);
+    const end = run(node.dag, path, endings, behaviour);
     endings.set(path, end === 'success' ? 'completed' : 'failed');
     return end;
   }
-  endings.set(path, leafEnds(path));
-  return leafEnds(path) === 'completed' ? 'success' : 'failure';
+  endings.set(path, behaviour.leaf(path));
+  return behaviour.leaf(path) === 'completed' ? 'success' : 'failure';
 }
 
 function skip(node: DagNode, path: string, reason: string, endings: Endings): void {

@@ -1,11 +1,13 @@
 import type { Decision } from '../decide.ts';
 import { decide } from '../decide.ts';
-import type { Effect, NodeError, Outcome, PlannerEvent } from '../events.ts';
+import type { Effect, NodeError, Outcome, PlannerEvent, Question } from '../events.ts';
 import type { TerminalStatus } from '../node-status.ts';
 import type { Plan, PlanNode } from '../plan.ts';
 import type { DagState } from '../state.ts';
 import { initialState } from '../state.ts';
 import { SimulatedClock } from './simulated-clock.ts';
+
+type ConditionResult = Extract<PlannerEvent, { type: 'condition' }>['result'];
 
 /** What a simulated attempt does when it gets a slot. */
 export interface SimulatedAttempt {
@@ -18,6 +20,8 @@ export interface SimulatedAttempt {
 
 export interface SimulationOptions {
   readonly attempt: (node: PlanNode, attempt: number) => SimulatedAttempt;
+  /** Answers a condition, after so many ms if given (default: true, at once). */
+  readonly condition?: (node: PlanNode) => { readonly result: ConditionResult; readonly afterMs?: number };
   /** How many leaves run at once in the whole tree (default: no limit). */
   readonly slots?: number;
   readonly startAt?: number;
@@ -127,6 +131,7 @@ class Simulation {
       },
     });
     for (const effect of decision.effects) this.#carryOut(effect, now);
+    for (const question of decision.questions) this.#answer(question, now);
   }
 
   #carryOut(effect: Effect, now: number): void {
@@ -141,6 +146,13 @@ class Simulation {
       this.#finished = effect;
       this.#endAt = now;
     }
+  }
+
+  #answer({ node }: Question, now: number): void {
+    const { result, afterMs = 0 } = this.#options.condition?.(this.#plan.nodes[node]!) ?? { result: true };
+    const event: PlannerEvent = { type: 'condition', node, result };
+    if (afterMs === 0) this.#inbox.push(event);
+    else this.#clock.setTimer(now + afterMs, () => this.#inbox.push(event));
   }
 
   #fillSlots(): void {

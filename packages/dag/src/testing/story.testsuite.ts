@@ -1,6 +1,6 @@
 import { decide } from '../decide.ts';
 import type { Dag, DagNode } from '../definition.ts';
-import type { Effect, NodeError, Outcome, PlannerEvent } from '../events.ts';
+import type { Effect, NodeError, Outcome, PlannerEvent, Question } from '../events.ts';
 import type { NodeStatus } from '../node-status.ts';
 import type { Plan } from '../plan.ts';
 import { restoreState } from '../restore.ts';
@@ -13,6 +13,7 @@ export class Story {
   now = 0;
   readonly plan: Plan;
   readonly log: Effect[] = [];
+  readonly questions: Question[] = [];
   #state;
 
   constructor(dag: Dag, { isStarted = true, seed = '' }: { isStarted?: boolean; seed?: string } = {}) {
@@ -22,9 +23,10 @@ export class Story {
   }
 
   send(event: PlannerEvent): readonly Effect[] {
-    const { state, effects } = decide(this.plan, this.#state, event, this.now);
+    const { state, effects, questions } = decide(this.plan, this.#state, event, this.now);
     this.#state = state;
     this.log.push(...effects);
+    this.questions.push(...questions);
     return effects;
   }
 
@@ -43,9 +45,23 @@ export class Story {
     return this.send({ type: 'timer', node, kind, ...(kind !== 'deadline' && { attempt }) });
   }
 
-  restore(): void {
+  /** Answers the question whether the node is to run. */
+  condition(path: string, result: boolean | { readonly error: NodeError }): this {
+    this.send({ type: 'condition', node: this.row(path).node, result });
+    return this;
+  }
+
+  /** Paths of the nodes whose condition was asked for, in order. */
+  get asked(): string[] {
+    return this.questions.map(({ node }) => this.plan.nodes[node]!.path);
+  }
+
+  /** Goes on from stored rows; tells what they make the planner ask again. */
+  restore(): readonly Question[] {
     const rows = this.plan.nodes.map(({ index }) => nodeSnapshot(this.#state, index));
-    this.#state = restoreState(this.plan, rows, this.now).state;
+    const { state, questions } = restoreState(this.plan, rows, this.now);
+    this.#state = state;
+    return questions;
   }
 
   row(path: string): NodeSnapshot {
