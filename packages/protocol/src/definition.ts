@@ -73,11 +73,27 @@ const retry = z.strictObject({
   backoff: duration.default(1000),
   factor: z.number().min(1).max(100).default(2),
   maxBackoff: duration.default(600_000),
+  /** Shortens each wait by up to this part of it, so that many do not try again at the same moment. */
+  jitter: z.number().min(0).max(1).default(0),
+  /** What is tried again: `failed`, `timed_out`, `lost`, or codes of errors such as `exit_code`. */
+  retryOn: z.array(z.string().min(1).max(100)).min(1).max(100).default(['failed']),
 });
+
+/** How the dependencies of a stage must have ended for it to run. */
+export const TRIGGER_RULES = [
+  'all_success',
+  'all_done',
+  'one_success',
+  'one_failed',
+  'none_failed',
+  'all_failed',
+  'always',
+] as const;
 
 const stageBase = {
   name,
   dependsOn: z.array(z.string()).max(DEFINITION_LIMITS.maxStages).default([]),
+  triggerRule: z.enum(TRIGGER_RULES).default('all_success'),
   params: z.record(z.string().max(DEFINITION_LIMITS.maxNameLength), jsonValue).default({}),
   retry: retry.optional(),
   timeout: duration.optional(),
@@ -92,6 +108,8 @@ export interface StageDefinition extends z.infer<z.ZodObject<typeof stageBase>> 
 const pipelineBase = {
   maxParallel: z.int().min(1).max(DEFINITION_LIMITS.maxParallel).default(4),
   failPolicy: z.enum(['skip_dependents', 'fail_fast']).default('skip_dependents'),
+  /** Under `fail_fast`: whether stages that run when one fails may finish or are cancelled. */
+  onSiblings: z.enum(['finish', 'cancel']).default('finish'),
   deadline: duration.optional(),
 };
 

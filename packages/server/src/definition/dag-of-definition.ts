@@ -12,16 +12,18 @@ export function toDag(body: PipelineBody): Dag {
   return {
     maxParallel: body.maxParallel,
     failPolicy: body.failPolicy,
+    onSiblings: body.onSiblings,
     ...(body.deadline === undefined ? {} : { deadlineMs: body.deadline }),
     nodes: body.stages.map(toNode),
   };
 }
 
 function toNode(stage: StageDefinition): DagNode {
-  const { name, dependsOn, priority, retry, timeout, pipeline } = stage;
+  const { name, dependsOn, triggerRule, priority, retry, timeout, pipeline } = stage;
   return {
     name,
     dependsOn,
+    triggerRule,
     priority,
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(retry === undefined
@@ -32,6 +34,8 @@ function toNode(stage: StageDefinition): DagNode {
             backoffMs: retry.backoff,
             factor: retry.factor,
             maxBackoffMs: retry.maxBackoff,
+            jitter: retry.jitter,
+            retryOn: retry.retryOn,
           },
         }),
     ...(pipeline === undefined ? {} : { dag: toDag(pipeline) }),

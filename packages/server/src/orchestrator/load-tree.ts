@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import { parseDefinition } from '../definition/index.ts';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
-import { countLeaves, type OwnedTree, stagesByNode } from './owned-tree.ts';
+import { countLeaves, type OwnedTree, planOf, stagesByNode } from './owned-tree.ts';
 
 export interface LoadedTree {
   readonly tree: OwnedTree;
@@ -26,7 +26,8 @@ export async function loadTree(
   if (!checked.ok) {
     throw new Error(`The stored definition of ${input.rootId} is not valid: ${checked.faults[0]?.message}`);
   }
-  const { definition, plan } = checked;
+  const { definition } = checked;
+  const plan = planOf(checked.plan, input.rootId);
   const rows = await db
     .selectFrom('runs')
     .selectAll()

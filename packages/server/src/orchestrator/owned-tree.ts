@@ -33,11 +33,12 @@ export function newTree(input: {
   readonly baseDir: string | null;
   readonly nowMs: number;
 }): OwnedTree {
-  const { definition, plan } = input;
+  const { definition } = input;
   const createdAt = new Date(input.nowMs).toISOString();
-  const stages = stagesByNode(definition, plan);
-  const ids = plan.nodes.map(() => newId('run', input.nowMs));
+  const ids = input.plan.nodes.map(() => newId('run', input.nowMs));
   const rootId = ids[0]!;
+  const plan = planOf(input.plan, rootId);
+  const stages = stagesByNode(definition, plan);
   const runs = plan.nodes.map((node): Run => {
     const stage = stages[node.index] ?? null;
     return {
@@ -75,6 +76,11 @@ export function newTree(input: {
     counts: countLeaves(plan, runs),
     eventSeq: 0,
   };
+}
+
+/** The plan of one run: its jitter is that of no other run, and the same after a restart. */
+export function planOf(plan: Plan, rootId: string): Plan {
+  return { ...plan, seed: rootId };
 }
 
 /** The stage definition of every node of the plan: both are numbered depth first. */
