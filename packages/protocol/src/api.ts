@@ -72,8 +72,8 @@ export const submitRun = z
   .strictObject({
     /** The pipeline file's text (YAML or JSON). */
     source: z.string().optional(),
-    /** Or the definition as JSON. */
-    definition: z.record(z.string(), z.unknown()).optional(),
+    /** Or the definition as JSON; a bare list is a stage list of the older pipelines. */
+    definition: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).optional(),
     /** Values for the definition's params. */
     params: z.record(z.string(), z.unknown()).default({}),
     /** Directory that `workingDir` is relative to, on the machine that runs the jobs; absolute. */

@@ -9,6 +9,7 @@ import {
 import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition.ts';
 import { expressionFaults } from './expression-check.ts';
 import { type Fault, type Locate, presentFaults } from './faults.ts';
+import { faultsInSource, readForm } from './older-forms.ts';
 import { paramDefaultFaults } from './params.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { jsonLimitFault } from './value-limits.ts';
@@ -46,25 +47,43 @@ export function checkDefinition(json: unknown): CheckedDefinition {
   return check(json as JsonValue, [], nowhere);
 }
 
+/** Judges a definition in any of the accepted forms; faults have the places of what was given. */
 function check(json: JsonValue, earlier: readonly Fault[], locate: Locate): CheckedDefinition {
+  const form = readForm(json);
+  if (form.kind === 'mixed') return refuse([...earlier, form.fault], locate);
+  const { mapping } = form;
+  // A mapped definition is JSON, too, in an interface that says more.
+  const own = mapping === undefined ? json : (mapping.definition as unknown as JsonValue);
+  const checked = checkOwn(own);
+  const found = mapping === undefined ? checked.faults : faultsInSource(mapping, checked.faults);
+  const faults = [...earlier, ...found];
+  if (checked.result === undefined || faults.length > 0) return refuse(faults, locate);
+  return { ok: true, ...checked.result };
+}
+
+interface Checked {
+  readonly faults: readonly Fault[];
+  /** Left out when the definition cannot be run at all. */
+  readonly result?: { readonly definition: PipelineDefinition; readonly dag: Dag; readonly plan: Plan };
+}
+
+function checkOwn(json: JsonValue): Checked {
   const tooMany = stageCountFault(json);
-  if (tooMany !== undefined) return refuse([...earlier, tooMany], locate);
+  if (tooMany !== undefined) return { faults: [tooMany] };
   const parsed = pipelineDefinition.safeParse(json);
   const limits = { maxDepth: DEFINITION_LIMITS.maxDepth, maxNodes: DEFINITION_LIMITS.maxStages };
   if (!parsed.success) {
     // The stages are compared even so, so that one round of corrections is enough.
     const loose = validate(looseDag(json), limits);
     const ofDag = loose.ok ? [] : dagFaults(loose.faults, json, 'names only');
-    return refuse([...earlier, ...schemaFaults(parsed.error.issues, json), ...ofDag], locate);
+    return { faults: [...schemaFaults(parsed.error.issues, json), ...ofDag] };
   }
   const definition = parsed.data;
   const dag = toDag(definition);
   const validation = validate(dag, limits);
   const ofDag = validation.ok ? [] : dagFaults(validation.faults, json, 'all');
-  const own = [...paramDefaultFaults(definition), ...expressionFaults(definition)];
-  const faults = [...earlier, ...ofDag, ...own];
-  if (!validation.ok || faults.length > 0) return refuse(faults, locate);
-  return { ok: true, definition, dag, plan: validation.plan };
+  const faults = [...ofDag, ...paramDefaultFaults(definition), ...expressionFaults(definition)];
+  return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
 }
 
 function refuse(faults: readonly Fault[], locate: Locate): CheckedDefinition {

@@ -5,7 +5,7 @@ import { findUnstorableText } from '../storable-text.ts';
 
 interface Submitted {
   readonly source?: string | undefined;
-  readonly definition?: Record<string, unknown> | undefined;
+  readonly definition?: Record<string, unknown> | readonly unknown[] | undefined;
   readonly fileName?: string | undefined;
 }
 
