@@ -68,10 +68,11 @@ export class FieldReader {
     return undefined;
   }
 
-  /** A list of texts; other entries are faults and left out. */
+  /** A list of texts or numbers, as texts; any other entry is a fault and reads as empty. */
   texts(key: string): string[] {
     return (this.list(key) ?? []).map((entry, index) => {
-      if (typeof entry === 'string') return entry;
+      // YAML reads an id such as 1 as a number.
+      if (typeof entry === 'string' || typeof entry === 'number') return String(entry);
       const message = `${this.owner}: entry ${index + 1} of "${key}" must be text, found ${show(entry)}`;
       this.#faults.push({ code: 'WRONG_TYPE', message, path: [...this.path, key, index] });
       return '';

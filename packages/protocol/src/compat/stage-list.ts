@@ -52,7 +52,7 @@ export function fromStageList(json: JsonValue): OlderFormMapping {
   const given = isBare ? json : root.list('stages');
   const listPath: DocumentPath = isBare ? [] : ['stages'];
   if (!isBare) root.refuseUnknown(PIPELINE_KEYS, BOOKKEEPING);
-  if (given === undefined || given.length === 0) {
+  if (given?.length === 0 || (!isBare && root.value('stages') === undefined)) {
     root.refuse('MISSING_KEY', isBare ? undefined : 'stages', 'needs at least one stage');
   }
   const items = given ?? [];

@@ -119,6 +119,12 @@ describe('a task', () => {
     });
   });
 
+  it('may have a number for an id', () => {
+    const { definition, faults } = fromTaskGraph(graph(shell('1'), { ...shell('b', { deps: [1] }), id: 2 }));
+    expect(faults).toEqual([]);
+    expect(definition.stages).toMatchObject([{ name: '1' }, { name: '2', dependsOn: ['1'] }]);
+  });
+
   it('may have what is only for people and editors', () => {
     const more = { name: 'A', metadata: { owner: 'x' }, capture_output: false, depth: 99, description: null };
     expect(stageOf(shell('a', more))).toMatchObject({ name: 'a' });
@@ -149,6 +155,24 @@ describe('a task that cannot be run is refused by name', () => {
     expect(messagesOf(graph(shell('a'), shell('b'), shell('a')))).toEqual([
       'task "a": the id is given twice on this level, first to task 1',
     ]);
+  });
+});
+
+describe('a document is refused once', () => {
+  it.each<[JsonValue, RegExp]>([
+    [{ tasks: [] }, /^the DAG: needs at least one task/],
+    [{ tasks: 'a' }, /^the DAG: "tasks" must be a list, found "a"$/],
+    [{ tasks: [5] }, /^task 1: must be a mapping, found 5$/],
+    [{ tasks: [shell('a')], config: 1 }, /^the DAG: "config" must be a mapping, found 1$/],
+    [{ tasks: [shell('a')], config: { max_paralel: 2 } }, /^config of the DAG: unknown key "max_paralel"/],
+    [{ tasks: [shell('a')], config: { fail_policy: 'Never' } }, /"fail_policy" must be SkipDownstream or/],
+    [
+      { tasks: [shell('a')], config: { max_parallel: 20_000 } },
+      /"max_parallel" .* at most 10000, found 20000/,
+    ],
+    [{ tasks: [shell('a', { deps: [{}] })] }, /^task "a": entry 1 of "deps" must be text, found a mapping$/],
+  ])('%j', (json, message) => {
+    expect(messagesOf(json)).toEqual([expect.stringMatching(message)]);
   });
 });
 

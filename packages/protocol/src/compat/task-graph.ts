@@ -101,8 +101,10 @@ function levelFrom(json: JsonObject, path: DocumentPath, depth: number, reading:
     reading.faults,
   );
   config.refuseUnknown(CONFIG_KEYS, DEPTH_KEYS);
-  const items = fields.list('tasks') ?? [];
-  if (items.length === 0) fields.refuse('MISSING_KEY', 'tasks', 'needs at least one task in "tasks"');
+  const given = fields.list('tasks');
+  const items = given ?? [];
+  if (given?.length === 0 || fields.value('tasks') === undefined)
+    fields.refuse('MISSING_KEY', 'tasks', 'needs at least one task in "tasks"');
   const list = [...path, 'tasks'];
   const inner = new Map<number, LevelPlaces>();
   const words = { item: 'task', idKeys: ['id', 'name'], dependenciesKey: 'deps' };
