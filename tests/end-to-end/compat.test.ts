@@ -113,6 +113,21 @@ describe('definitions of the older systems', () => {
     expect(tree).toMatchObject({ name: 'pipeline', status: 'completed' });
   });
 
+  it('have their faults at the line and column of what was written', async () => {
+    const file = join(dir, 'bad.json');
+    const tasks = [
+      '{ "id": "a", "exec_type": "HttpCall" }',
+      '{ "id": "b", "exec_type": "Shell", "exec_command": "true", "deps": ["aa"] }',
+    ];
+    writeFileSync(file, `{ "tasks": [\n${tasks.join(',\n')} ] }\n`);
+    for (const command of ['validate', 'run']) {
+      const refused = await runTrainyard([command, file], { env: { TRAINYARD_URL: url } });
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toMatch(/bad\.json:2:27: task "a": exec_type HttpCall cannot be run here yet/);
+      expect(refused.stderr).toMatch(/bad\.json:3:69: "b" depends on .*"aa".*did you mean "a"/);
+    }
+  });
+
   it('that cannot run are refused with what to use instead, and nothing is stored', async () => {
     const before = await api(url).get<{ items: unknown[] }>('/api/v1/runs');
     const definition = { stages: [{ name: 'train', task: 'train_model', params: { job_uuid: 'j' } }] };
