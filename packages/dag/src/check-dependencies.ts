@@ -20,6 +20,13 @@ export function checkDependencies(nodes: readonly DagNode[], path: Path, faults:
       faults.add('duplicate_name', [...path, index, 'name'], message);
     }
   });
+  nodes.forEach(({ name }, index) => {
+    const owner = /^(.+)\[\d+\]$/.exec(name)?.[1];
+    const at = owner === undefined ? undefined : indexByName.get(owner);
+    if (at === undefined || nodes[at]!.foreach === undefined) return;
+    const message = `The name "${name}" is that of an item of "${owner}"; use another one`;
+    faults.add('duplicate_name', [...path, index, 'name'], message);
+  });
   const edges = linkNames(nodes, indexByName, path, faults);
   for (const cycle of findCycles(edges)) addCycle(cycle, nodes, path, faults);
 }

@@ -1,6 +1,8 @@
+import { checkForeach } from './check-foreach.ts';
 import type { Dag, DagNode, RetryPolicy } from './definition.ts';
 import { failPolicies, onSiblingsChoices } from './definition.ts';
 import type { FaultList } from './fault.ts';
+import { addNumberFault, show } from './fault-words.ts';
 import type { TriggerRule } from './trigger-rule.ts';
 import { rulesThatNeedDependencies, triggerRuleNames } from './trigger-rule.ts';
 
@@ -36,13 +38,14 @@ export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): b
     faults.add('invalid_value', path, `A node must be an object, not ${show(node)}`);
     return false;
   }
-  const { name, dependsOn, triggerRule, condition, when, timeoutMs, priority, retry } = node;
+  const { name, dependsOn, triggerRule, condition, when, foreach, timeoutMs, priority, retry } = node;
   checkDuration(timeoutMs, 0, [...path, 'timeoutMs'], faults);
   if (priority !== undefined && !Number.isSafeInteger(priority)) {
     addNumberFault(faults, [...path, 'priority'], 'a whole number', priority);
   }
   if (retry !== undefined) checkRetry(retry, node, [...path, 'retry'], faults);
   if (triggerRule !== undefined) checkRule(triggerRule, dependsOn, [...path, 'triggerRule'], faults);
+  if (foreach !== undefined) checkForeach(foreach, [...path, 'foreach'], faults);
   if (condition !== undefined && typeof condition !== 'boolean') {
     faults.add('invalid_value', [...path, 'condition'], `condition is ${show(condition)}; use true or false`);
   }
@@ -122,12 +125,4 @@ function checkRetry(retry: RetryPolicy, node: DagNode, path: Path, faults: Fault
 function checkDuration(value: number | undefined, leastMs: number, path: Path, faults: FaultList): void {
   if (value === undefined || (Number.isFinite(value) && value >= leastMs && value <= MAX_DURATION_MS)) return;
   addNumberFault(faults, path, `milliseconds from ${leastMs} to ${MAX_DURATION_MS}`, value);
-}
-
-function addNumberFault(faults: FaultList, path: Path, expected: string, value: unknown): void {
-  faults.add('invalid_number', path, `${path[path.length - 1]} is ${show(value)}; it must be ${expected}`);
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
 }

@@ -1,11 +1,12 @@
-import { conditionAnswered } from './conditions.ts';
 import type { Ending } from './draft.ts';
 import { Draft } from './draft.ts';
 import type { Effect, NodeError, PlannerEvent, Question } from './events.ts';
+import type { Expansion } from './expansion.ts';
 import { noteFailure } from './failure.ts';
 import { leafFinished } from './leaf-finished.ts';
 import { holdsPlace } from './node-status.ts';
 import type { Plan } from './plan.ts';
+import { conditionAnswered, expanded } from './questions.ts';
 import { finish, settle, startNode } from './settle.ts';
 import type { DagState } from './state.ts';
 import type { Stop } from './stop.ts';
@@ -14,8 +15,10 @@ import { endingOfWaiting, requestStop, stopDescendants } from './stop.ts';
 export interface Decision {
   readonly state: DagState;
   readonly effects: readonly Effect[];
-  /** To be answered with events; none for definitions without conditions. */
+  /** To be answered with events; none for definitions without conditions and foreach. */
   readonly questions: readonly Question[];
+  /** Foreach nodes that got their items, in order; the nodes of these are behind all others. */
+  readonly expansions: readonly Expansion[];
   /** Nodes whose snapshot is new and has to be stored. */
   readonly changed: readonly number[];
 }
@@ -29,8 +32,8 @@ export function decide(plan: Plan, state: DagState, event: PlannerEvent, now: nu
   const draft = new Draft(plan, state, now);
   apply(draft, event);
   settle(draft);
-  const { effects, questions } = draft;
-  return { state: draft.state(), effects, questions, changed: draft.changed() };
+  const { effects, questions, expansions } = draft;
+  return { state: draft.state(), effects, questions, expansions, changed: draft.changed() };
 }
 
 type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }>;
@@ -48,6 +51,9 @@ function apply(draft: Draft, event: PlannerEvent): void {
       break;
     case 'condition':
       conditionAnswered(draft, event);
+      break;
+    case 'expanded':
+      expanded(draft, event);
       break;
     case 'cancel':
       cancel(draft, event);

@@ -28,6 +28,11 @@ export interface DagNode {
   readonly condition?: boolean;
   /** The condition itself, for `runDag` only; the node then has one. A thrown error fails the node. */
   readonly when?: (context: WhenContext) => boolean | Promise<boolean>;
+  /**
+   * Makes one copy of this node for each item of a list: this node becomes a group with the children `name[0]`,
+   * `name[1]` ... `dag`, `retry` and `timeoutMs` are those of each item; the rest is of this node.
+   */
+  readonly foreach?: Foreach;
   /** Leaves only. */
   readonly retry?: RetryPolicy;
   /**
@@ -41,10 +46,27 @@ export interface DagNode {
   readonly dag?: Dag;
 }
 
-/** What a condition in this process is told. */
+export interface Foreach {
+  /** More items fail the node (default 10,000). */
+  readonly maxItems?: number;
+  /** How many items may be active at once (default 4; zero or less means 1). */
+  readonly maxParallel?: number;
+  /** Which items have to succeed: `all` (default), `any` one, or all but so many. */
+  readonly failurePolicy?: 'all' | 'any' | { readonly maxFailures: number };
+  /** How the node ends without items (default `skipped`, with reason `empty`). */
+  readonly emptyAs?: 'skipped' | 'completed';
+  /** The items themselves, for `runDag` only. A thrown error fails the node. */
+  readonly items?: readonly unknown[] | ((context: WhenContext) => ItemList | Promise<ItemList>);
+}
+
+type ItemList = readonly unknown[];
+
+/** What a condition or a list of items in this process is told. */
 export interface WhenContext {
   readonly path: string;
   readonly name: string;
+  /** Of each foreach around the node its item, outermost first. */
+  readonly items: readonly unknown[];
   /** How another node stands, by path. Throws RangeError for an unknown path. */
   readonly statusOf: (path: string) => NodeStatus;
 }
@@ -80,6 +102,9 @@ export type OnSiblings = (typeof onSiblingsChoices)[number];
 export const DEFAULT_MAX_PARALLEL = 4;
 export const DEFAULT_MAX_DEPTH = 10;
 export const DEFAULT_MAX_NODES = 50_000;
+export const DEFAULT_MAX_ITEMS = 10_000;
+/** Nodes of a run together with those of all its items. */
+export const DEFAULT_MAX_EXPANDED_NODES = 1_000_000;
 export const DEFAULT_MAX_DEPENDENCIES = 1_000_000;
 /** How often a leaf may be lost with its infrastructure and be handed out again; the next loss fails it. */
 export const LOST_BUDGET = 3;

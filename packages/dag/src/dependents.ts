@@ -1,5 +1,6 @@
 import type { Draft, Ending } from './draft.ts';
 import { isTerminal } from './node-status.ts';
+import { walkBelow } from './subtree.ts';
 import type { DependencyEnd } from './trigger-rule.ts';
 import { dependencyEnd, judge, reasonOfSkip, tallyEnd } from './trigger-rule.ts';
 
@@ -35,10 +36,12 @@ function tell(draft: Draft, index: number, ended: number, end: DependencyEnd): b
 
 /** Skips a node that has not started, with everything inside it. */
 export function skipWithDescendants(draft: Draft, index: number, ending: Ending): void {
-  const { end } = draft.node(index);
-  for (let inside = index; inside < end; inside++) {
+  const close = (inside: number): boolean => {
     if (!isTerminal(draft.row(inside).status)) draft.close(inside, ending);
-  }
+    return true;
+  };
+  close(index);
+  if (draft.node(index).isGroup) walkBelow(draft, index, close);
 }
 
 function ruleMet(draft: Draft, index: number): void {
@@ -49,10 +52,16 @@ function ruleMet(draft: Draft, index: number): void {
   else if (!askFirst(draft, index)) tellReady(draft, index);
 }
 
-/** Asks for the condition of a node that may run as far as its dependencies go; false when it has none. */
+/** Asks what has to be known about a node that may run as far as its dependencies go; false for nothing. */
 export function askFirst(draft: Draft, index: number): boolean {
-  if (!draft.node(index).condition || draft.row(index).conditionMet === true) return false;
-  draft.questions.push({ type: 'evaluate_condition', node: index });
+  const { condition, foreach } = draft.node(index);
+  if (condition && draft.row(index).conditionMet !== true) {
+    draft.questions.push({ type: 'evaluate_condition', node: index });
+  } else if (foreach !== null && draft.book(index).items === null) {
+    draft.questions.push({ type: 'expand', node: index });
+  } else {
+    return false;
+  }
   return true;
 }
 

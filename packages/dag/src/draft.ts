@@ -1,12 +1,14 @@
 import type { Effect, NodeError, Question } from './events.ts';
+import type { Expansion } from './expansion.ts';
 import type { TerminalStatus } from './node-status.ts';
 import { holdsPlace } from './node-status.ts';
 import type { PersistentVector, VectorEdit } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
 import { addReady } from './ready-queue.ts';
 import type { DagState, GroupBook, NodeSnapshot } from './state.ts';
+import { initialBook, initialSnapshot } from './state.ts';
 import type { Tally } from './trigger-rule.ts';
-import { dependencyEnd } from './trigger-rule.ts';
+import { dependencyEnd, initialTally } from './trigger-rule.ts';
 
 /** How a node ends; what is not given is empty in its row. */
 export interface Ending {
@@ -22,6 +24,7 @@ export class Draft {
   readonly now: number;
   readonly effects: Effect[] = [];
   readonly questions: Question[] = [];
+  readonly expansions: Expansion[] = [];
   /** Groups in which a place became free, something became ready or a child ended. */
   readonly unsettled: number[] = [];
   readonly #before: DagState;
@@ -29,6 +32,8 @@ export class Draft {
   readonly #rows: LazyEdit<NodeSnapshot>;
   readonly #tallies: LazyEdit<Tally>;
   readonly #books: LazyEdit<GroupBook | null>;
+  readonly #grown: LazyEdit<PlanNode>;
+  readonly #expansions: LazyEdit<Expansion>;
 
   constructor(plan: Plan, before: DagState, now: number) {
     this.plan = plan;
@@ -37,10 +42,28 @@ export class Draft {
     this.#rows = new LazyEdit(before.rows);
     this.#tallies = new LazyEdit(before.tallies);
     this.#books = new LazyEdit(before.books);
+    this.#grown = new LazyEdit(before.grown);
+    this.#expansions = new LazyEdit(before.expansions);
   }
 
   node(index: number): PlanNode {
-    return this.plan.nodes[index]!;
+    return this.plan.nodes[index] ?? this.#grown.get(index - this.plan.nodes.length);
+  }
+
+  get nodeCount(): number {
+    return this.#rows.length;
+  }
+
+  /** Adds the nodes of a foreach behind all others. */
+  append(expansion: Expansion, nodes: readonly PlanNode[]): void {
+    this.#expansions.push(expansion);
+    this.expansions.push(expansion);
+    for (const node of nodes) {
+      this.#grown.push(node);
+      this.#rows.push(initialSnapshot(node.index));
+      this.#tallies.push(initialTally(node.dependencyCount));
+      this.#books.push(node.isGroup ? initialBook(node.children.length) : null);
+    }
   }
 
   row(index: number): NodeSnapshot {
@@ -100,8 +123,9 @@ export class Draft {
     const tallies = this.#tallies.done();
     const books = this.#books.done();
     const { rows: oldRows, tallies: oldTallies, books: oldBooks } = this.#before;
-    const isSame = rows === oldRows && tallies === oldTallies && books === oldBooks;
-    return isSame ? this.#before : { rows, tallies, books };
+    // Nothing grows without a change of rows.
+    if (rows === oldRows && tallies === oldTallies && books === oldBooks) return this.#before;
+    return { rows, tallies, books, grown: this.#grown.done(), expansions: this.#expansions.done() };
   }
 
   changed(): readonly number[] {
@@ -120,6 +144,15 @@ class LazyEdit<T> {
 
   get(index: number): T {
     return (this.#edit ?? this.#before).get(index);
+  }
+
+  get length(): number {
+    return (this.#edit ?? this.#before).length;
+  }
+
+  push(value: T): void {
+    this.#edit ??= this.#before.edit();
+    this.#edit.push(value);
   }
 
   set(index: number, value: T): void {

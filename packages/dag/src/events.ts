@@ -31,13 +31,21 @@ export type PlannerEvent =
       /** False skips the node, an error fails it. */
       readonly result: boolean | { readonly error: NodeError };
     }
+  | {
+      readonly type: 'expanded';
+      readonly node: number;
+      /** How many items the list has; an error fails the node. */
+      readonly result: { readonly count: number } | { readonly error: NodeError };
+    }
   | { readonly type: 'cancel'; readonly node: number; readonly reason: string }
   | { readonly type: 'timer'; readonly node: number; readonly kind: TimerKind; readonly attempt?: number };
 
 /** What the caller has to find out and answer with an event; again after a restart. */
 export type Question =
   /** The rule of the node is met; answer with `condition`. */
-  { readonly type: 'evaluate_condition'; readonly node: number };
+  | { readonly type: 'evaluate_condition'; readonly node: number }
+  /** Its rule and its condition are met; answer with `expanded`. */
+  | { readonly type: 'expand'; readonly node: number };
 
 /** Why something is ended before its time. */
 export type StopReason = 'cancel' | 'timeout' | 'deadline' | 'fail_fast';

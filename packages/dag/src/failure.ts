@@ -1,5 +1,6 @@
 import type { Draft, Ending } from './draft.ts';
 import type { NodeError } from './events.ts';
+import { toleratedFailures } from './expansion.ts';
 import type { TerminalStatus } from './node-status.ts';
 import { isTerminal } from './node-status.ts';
 import type { NodeSnapshot } from './state.ts';
@@ -11,18 +12,31 @@ import type { NodeSnapshot } from './state.ts';
 export function noteFailure(draft: Draft, index: number, { status, reason, error }: Ending): void {
   // Neither is a cause: something else failed before, and that has been noted.
   if (status === 'skipped' || reason === 'fail_fast') return;
-  const { path, parent } = draft.node(index);
+  const { path, parent, isGroup } = draft.node(index);
   const detail = status === 'cancelled' ? reason : error?.message;
-  const carried: NodeError = {
+  const own: NodeError = {
     code: status === 'cancelled' ? 'cancelled' : (error?.code ?? status),
     message: `Stage "${path}" ${spoken[status]}${detail ? `: ${detail}` : ''}`,
     path,
   };
+  // What a foreach tolerated at first is known already, and says where it began.
+  const carried = isGroup && status === 'failed' && error?.path !== path ? (error ?? own) : own;
+  let inside = index;
   for (let group = parent; group >= 0; group = draft.node(group).parent) {
     const row = draft.row(group);
-    if (row.error !== null || isEnding(row)) return;
+    if (row.error !== null || isEnding(row) || isTolerated(draft, group, inside)) return;
     draft.patchRow(group, { error: carried });
+    inside = group;
   }
+}
+
+/** A foreach that tolerates failures looks at an item when that has ended, not before. */
+function isTolerated(draft: Draft, group: number, item: number): boolean {
+  const { foreach } = draft.node(group);
+  if (foreach === null) return false;
+  const { items, failures } = draft.book(group);
+  const tolerated = toleratedFailures(foreach, items!.count);
+  return isTerminal(draft.row(item).status) ? failures <= tolerated : tolerated > 0;
 }
 
 /** Nothing that happens inside can change any more how it ends. */

@@ -2,10 +2,20 @@ export type { Clock } from './clock.ts';
 export { systemClock } from './clock.ts';
 export type { Decision } from './decide.ts';
 export { decide } from './decide.ts';
-export type { Dag, DagNode, FailPolicy, OnSiblings, RetryPolicy, WhenContext } from './definition.ts';
+export type {
+  Dag,
+  DagNode,
+  FailPolicy,
+  Foreach,
+  OnSiblings,
+  RetryPolicy,
+  WhenContext,
+} from './definition.ts';
 export {
   DEFAULT_MAX_DEPENDENCIES,
   DEFAULT_MAX_DEPTH,
+  DEFAULT_MAX_EXPANDED_NODES,
+  DEFAULT_MAX_ITEMS,
   DEFAULT_MAX_NODES,
   DEFAULT_MAX_PARALLEL,
   failPolicies,
@@ -14,12 +24,14 @@ export {
 } from './definition.ts';
 export type { Effect, NodeError, Outcome, PlannerEvent, Question, StopReason, TimerKind } from './events.ts';
 export { outcomes } from './events.ts';
+export type { Expansion } from './expansion.ts';
+export { expansionsOf, itemIndices, nodeCount, nodeOf, planOf } from './expansion.ts';
 export type { Fault, FaultCode } from './fault.ts';
 export { faultCodes } from './fault.ts';
 export type { LeafContext, LeafHandler } from './leaf-pool.ts';
 export type { NodeStatus, SkipReason, TerminalStatus, Transition } from './node-status.ts';
 export { isSuccess, isTerminal, nodeStatuses, skipReasons, transitions } from './node-status.ts';
-export type { Plan, PlanGroup, PlanNode } from './plan.ts';
+export type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
 export type { Restored } from './restore.ts';
 export { restoreState } from './restore.ts';
 export type { NodeResult, RunDagOptions, RunEvent, RunResult, RunSummary } from './run-dag.ts';

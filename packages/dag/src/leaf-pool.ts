@@ -1,6 +1,6 @@
 import type { NodeError, Outcome, PlannerEvent, StopReason } from './events.ts';
 import { outcomes } from './events.ts';
-import type { Plan } from './plan.ts';
+import type { PlanNode } from './plan.ts';
 
 /** What a handler is told about its attempt. */
 export interface LeafContext {
@@ -11,6 +11,8 @@ export interface LeafContext {
   readonly attempt: number;
   /** 1 for a direct child of the root. */
   readonly depth: number;
+  /** Of each foreach around the leaf its item, outermost first. */
+  readonly items: readonly unknown[];
   /** Aborted on cancel, timeout and deadline; its reason is that word. */
   readonly signal: AbortSignal;
 }
@@ -28,9 +30,17 @@ interface Waiting {
   readonly attempt: number;
 }
 
+/** What the pool needs of the run that it works for. */
+export interface PoolRun {
+  readonly nodeAt: (index: number) => PlanNode;
+  readonly itemsOf: (index: number) => readonly unknown[];
+  readonly send: (event: LeafEvent) => void;
+}
+
 /** Runs at most `slots` handlers at once, first come, first served. */
 export class LeafPool {
-  readonly #plan: Plan;
+  readonly #nodeAt: (index: number) => PlanNode;
+  readonly #itemsOf: (index: number) => readonly unknown[];
   readonly #handler: LeafHandler;
   readonly #send: (event: LeafEvent) => void;
   /** In order of arrival, by node. */
@@ -39,12 +49,13 @@ export class LeafPool {
   readonly #slots: number;
   #isClosed = false;
 
-  constructor(plan: Plan, handler: LeafHandler, slots: number, send: (event: LeafEvent) => void) {
+  constructor(run: PoolRun, handler: LeafHandler, slots: number) {
     if (!(slots >= 1)) throw new RangeError(`concurrency is ${slots}; it must be at least 1`);
-    this.#plan = plan;
+    this.#nodeAt = run.nodeAt;
+    this.#itemsOf = run.itemsOf;
     this.#handler = handler;
     this.#slots = slots;
-    this.#send = send;
+    this.#send = run.send;
   }
 
   add(node: number, attempt: number): void {
@@ -81,8 +92,9 @@ export class LeafPool {
     const controller = new AbortController();
     this.#running.set(node, controller);
     this.#send({ type: 'leaf_started', node, attempt });
-    const { path, name, depth } = this.#plan.nodes[node]!;
-    const ended = await this.#attempt({ path, name, attempt, depth, signal: controller.signal });
+    const { path, name, depth } = this.#nodeAt(node);
+    const items = this.#itemsOf(node);
+    const ended = await this.#attempt({ path, name, attempt, depth, items, signal: controller.signal });
     this.#running.delete(node);
     if (this.#isClosed) return;
     this.#send({ type: 'leaf_finished', node, attempt, ...ended });

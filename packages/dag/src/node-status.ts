@@ -41,6 +41,7 @@ export const skipReasons = {
   upstream_skipped: { isFailure: false, meaning: 'What it depends on was skipped, and nothing failed.' },
   trigger_rule: { isFailure: false, meaning: 'Its rule asks for failures that did not happen.' },
   condition: { isFailure: false, meaning: 'Its condition, or that of a DAG around it, is false.' },
+  empty: { isFailure: false, meaning: 'Its foreach has no items.' },
   fail_fast: { isFailure: true, meaning: 'A DAG around it failed fast.' },
   deadline: { isFailure: true, meaning: 'The deadline of a DAG around it passed.' },
 } as const;
@@ -83,9 +84,14 @@ export const transitions: readonly Transition[] = [
     from: 'pending',
     to: 'skipped',
     of: 'both',
-    when: 'its rule cannot be met, its condition is false, a DAG around it failed fast or passed its deadline',
+    when: 'its rule cannot be met, its condition is false, it has no items, a DAG around it failed fast or passed its deadline',
   },
-  { from: 'pending', to: 'failed', of: 'both', when: 'its condition could not be evaluated' },
+  {
+    from: 'pending',
+    to: 'failed',
+    of: 'both',
+    when: 'its condition or its list of items could not be evaluated',
+  },
   {
     from: 'active',
     to: 'completed',

@@ -36,4 +36,20 @@ describe('PersistentVector', () => {
     expect(() => vector.get(index)).toThrow(RangeError);
     expect(() => vector.edit().set(index, 0)).toThrow(RangeError);
   });
+
+  it('grows at its end, and versions from before stay as they were', () => {
+    const versions = [PersistentVector.from<number>(0, () => 0)];
+    for (const count of [1, 31, 1, 992, 40_000]) {
+      const before = versions[versions.length - 1]!;
+      const edit = before.edit();
+      for (let i = 0; i < count; i++) edit.push(before.length + i);
+      expect(edit.length).toBe(before.length + count);
+      versions.push(edit.done());
+    }
+    expect(versions.map(({ length }) => length)).toEqual([0, 1, 32, 33, 1_025, 41_025]);
+    for (const version of versions) {
+      for (let i = 0; i < version.length; i++) if (version.get(i) !== i) expect.fail(`${i}`);
+      expect(() => version.get(version.length)).toThrow(RangeError);
+    }
+  });
 });

@@ -3,7 +3,7 @@ const WIDTH = 1 << BITS;
 const MASK = WIDTH - 1;
 
 /**
- * A fixed-length array whose old versions stay valid: a 32-way tree of which a change copies one path
+ * An array whose old versions stay valid: a 32-way tree of which a change copies one path
  * (Bagwell and Rompf, "RRB-Trees", 2011, without the relaxed part). Reading costs O(log32 n); a batch of
  * changes through `edit` copies each touched tree node once.
  */
@@ -41,8 +41,8 @@ export class PersistentVector<T> {
 
   /** Collects changes without touching this vector. */
   edit(): VectorEdit<T> {
-    return new VectorEdit(this.#root, this.#shift, this.length, (root) =>
-      root === this.#root ? this : new PersistentVector<T>(this.length, root, this.#shift),
+    return new VectorEdit(this.#root, this.#shift, this.length, (root, shift, length) =>
+      root === this.#root && length === this.length ? this : new PersistentVector<T>(length, root, shift),
     );
   }
 }
@@ -50,13 +50,13 @@ export class PersistentVector<T> {
 /** A mutable working copy; after `done` it must not be used any more. */
 export class VectorEdit<T> {
   #root: TreeNode;
-  readonly #shift: number;
-  readonly #length: number;
-  readonly #wrap: (root: TreeNode) => PersistentVector<T>;
+  #shift: number;
+  #length: number;
+  readonly #wrap: Wrap<T>;
   /** Tree nodes created by this edit: only these may be written in place. */
   readonly #owned = new Set<TreeNode>();
 
-  constructor(root: TreeNode, shift: number, length: number, wrap: (root: TreeNode) => PersistentVector<T>) {
+  constructor(root: TreeNode, shift: number, length: number, wrap: Wrap<T>) {
     this.#root = root;
     this.#shift = shift;
     this.#length = length;
@@ -67,13 +67,28 @@ export class VectorEdit<T> {
     return valueIn<T>(this.#root, this.#shift, this.#length, index);
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a value at the end. */
+  push(value: T): void {
+    if (this.#length === WIDTH << this.#shift) {
+      this.#root = [this.#root];
+      this.#owned.add(this.#root);
+      this.#shift += BITS;
+    }
+    this.#length += 1;
+    this.set(this.#length - 1, value);
+  }
+
   set(index: number, value: T): void {
     assertInside(index, this.#length);
     this.#root = this.#own(this.#root);
     let node = this.#root;
     for (let shift = this.#shift; shift > 0; shift -= BITS) {
       const slot = (index >>> shift) & MASK;
-      const child = this.#own(node[slot] as TreeNode);
+      const child = this.#own((node[slot] ?? []) as TreeNode);
       node[slot] = child;
       node = child;
     }
@@ -82,7 +97,7 @@ export class VectorEdit<T> {
 
   done(): PersistentVector<T> {
     this.#owned.clear();
-    return this.#wrap(this.#root);
+    return this.#wrap(this.#root, this.#shift, this.#length);
   }
 
   #own(node: TreeNode): TreeNode {
@@ -94,6 +109,7 @@ export class VectorEdit<T> {
 }
 
 type TreeNode = unknown[];
+type Wrap<T> = (root: TreeNode, shift: number, length: number) => PersistentVector<T>;
 
 function valueIn<T>(root: TreeNode, rootShift: number, length: number, index: number): T {
   assertInside(index, length);

@@ -1,5 +1,5 @@
-import type { Dag, DagNode, FailPolicy, OnSiblings, RetryPolicy } from './definition.ts';
-import { DEFAULT_MAX_PARALLEL, NO_RETRY } from './definition.ts';
+import type { Dag, DagNode, FailPolicy, Foreach, OnSiblings, RetryPolicy } from './definition.ts';
+import { DEFAULT_MAX_ITEMS, DEFAULT_MAX_PARALLEL, NO_RETRY } from './definition.ts';
 import { startsBefore } from './ready-queue.ts';
 import type { TriggerRule } from './trigger-rule.ts';
 
@@ -12,6 +12,8 @@ export interface Plan {
   readonly nodes: readonly PlanNode[];
   /** Makes the jitter of this run another than that of others. */
   readonly seed: string;
+  /** How many nodes a run may have together with those of all its items. */
+  readonly maxExpandedNodes: number;
   /** From a path such as `sweep/small` (root: empty string) to the number. */
   readonly indexByPath: ReadonlyMap<string, number>;
 }
@@ -36,6 +38,12 @@ export interface PlanNode {
   readonly dependencyCount: number;
   readonly triggerRule: TriggerRule;
   readonly condition: boolean;
+  /** The number of the node in the definition, counted in preorder: items of a foreach share it. */
+  readonly source: number;
+  /** Of a copy made by a foreach: which item it is for; null for all others. */
+  readonly item: number | null;
+  /** Null for all but foreach nodes, which are groups. */
+  readonly foreach: PlanForeach | null;
   readonly priority: number;
   readonly retry: RetryPolicy;
   /** Of one attempt; null for groups, whose time limit is `group.deadlineMs`. */
@@ -56,10 +64,25 @@ export interface PlanGroup {
   readonly layers: readonly (readonly number[])[];
 }
 
-/** Numbers a definition that `validate` has found correct. O(nodes + dependencies), without recursion. */
-export function buildPlan(dag: Dag, seed: string): Plan {
-  const drafts: DraftNode[] = [draftOf({ name: '', dag }, -1, 0, '')];
-  const open = [{ index: 0, dag, next: 0 }];
+export interface PlanForeach extends Foreach {
+  readonly maxItems: number;
+  /** The nodes of one item, numbered from 0 with paths from there; the item itself comes first. */
+  readonly template: readonly PlanNode[];
+}
+
+/** Numbers a definition that `validate` has found correct. O(nodes + dependencies). */
+export function buildPlan(
+  dag: Dag,
+  limits: { readonly seed: string; readonly maxExpandedNodes: number },
+): Plan {
+  const nodes = numberNodes({ name: '', dag }, { next: 0 });
+  return { nodes, ...limits, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
+}
+
+/** Recurses only into a foreach inside of a foreach; `sources` counts the nodes of the definition. */
+function numberNodes(root: DagNode, sources: { next: number }): PlanNode[] {
+  const drafts: DraftNode[] = [draftOf(root, -1, 0, '', sources)];
+  const open = root.dag ? [{ index: 0, dag: root.dag, next: 0 }] : [];
   while (open.length > 0) {
     const top = open[open.length - 1]!;
     const parent = drafts[top.index]!;
@@ -72,12 +95,26 @@ export function buildPlan(dag: Dag, seed: string): Plan {
     }
     const index = drafts.length;
     const path = parent.path === '' ? node.name : `${parent.path}/${node.name}`;
-    drafts.push(draftOf(node, parent.index, index, path, parent.depth + 1));
+    drafts.push(draftOf(node, parent.index, index, path, sources, parent.depth + 1));
     parent.children.push(index);
-    if (node.dag) open.push({ index, dag: node.dag, next: 0 });
+    if (node.dag && !node.foreach) open.push({ index, dag: node.dag, next: 0 });
   }
-  const nodes = drafts.map(planNode);
-  return { nodes, seed, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
+  return drafts.map(planNode);
+}
+
+function templateOf(
+  { name, dag, retry, timeoutMs }: DagNode,
+  source: number,
+  sources: { next: number },
+): PlanNode[] {
+  const item: DagNode = {
+    name,
+    ...(dag && { dag }),
+    ...(retry && { retry }),
+    ...(timeoutMs && { timeoutMs }),
+  };
+  sources.next = source;
+  return numberNodes(item, sources);
 }
 
 interface DraftNode {
@@ -86,6 +123,8 @@ interface DraftNode {
   readonly parent: number;
   readonly depth: number;
   readonly path: string;
+  readonly sourceIndex: number;
+  readonly template: readonly PlanNode[] | null;
   readonly children: number[];
   readonly dependents: number[];
   dependsOn: number[];
@@ -94,9 +133,18 @@ interface DraftNode {
   end: number;
 }
 
-function draftOf(source: DagNode, parent: number, index: number, path: string, depth = 0): DraftNode {
+function draftOf(
+  source: DagNode,
+  parent: number,
+  index: number,
+  path: string,
+  sources: { next: number },
+  depth = 0,
+): DraftNode {
   const lists = { children: [], dependents: [], dependsOn: [], layers: [], roots: [] };
-  return { source, index, parent, depth, path, end: index + 1, ...lists };
+  const sourceIndex = sources.next++;
+  const template = source.foreach ? templateOf(source, sourceIndex, sources) : null;
+  return { source, sourceIndex, template, index, parent, depth, path, end: index + 1, ...lists };
 }
 
 function linkChildren(parent: DraftNode, drafts: readonly DraftNode[]): void {
@@ -132,15 +180,16 @@ function layersOf(children: readonly DraftNode[], drafts: readonly DraftNode[]):
 }
 
 function planNode(draft: DraftNode): PlanNode {
-  const { source, index, parent, depth, path, end, children, dependsOn, dependents } = draft;
+  const { source, template, index, parent, depth, path, end, children, dependsOn, dependents } = draft;
   const timeoutMs = source.timeoutMs === undefined || source.timeoutMs === 0 ? null : source.timeoutMs;
+  const isLeaf = source.dag === undefined && template === null;
   return {
     index,
     parent,
     depth,
     name: source.name,
     path,
-    isGroup: source.dag !== undefined,
+    isGroup: !isLeaf,
     end,
     children,
     dependsOn,
@@ -148,21 +197,40 @@ function planNode(draft: DraftNode): PlanNode {
     dependencyCount: dependsOn.length,
     triggerRule: source.triggerRule ?? 'all_success',
     condition: source.condition === true || source.when !== undefined,
+    source: draft.sourceIndex,
+    item: null,
+    foreach: template && {
+      ...source.foreach,
+      maxItems: source.foreach?.maxItems ?? DEFAULT_MAX_ITEMS,
+      template,
+    },
     priority: source.priority ?? 0,
-    retry: source.retry ?? NO_RETRY,
-    timeoutMs: source.dag ? null : timeoutMs,
-    group: source.dag ? planGroup(source.dag, timeoutMs, draft) : null,
+    retry: isLeaf && source.retry ? source.retry : NO_RETRY,
+    timeoutMs: isLeaf ? timeoutMs : null,
+    group: isLeaf ? null : planGroup(source, timeoutMs, draft),
   };
 }
 
-function planGroup(dag: Dag, timeoutMs: number | null, draft: DraftNode): PlanGroup {
+function planGroup({ dag, foreach }: DagNode, timeoutMs: number | null, draft: DraftNode): PlanGroup {
+  const { roots, layers } = draft;
+  if (foreach || !dag) {
+    const maxParallel = Math.max(1, foreach?.maxParallel ?? DEFAULT_MAX_PARALLEL);
+    return {
+      maxParallel,
+      failPolicy: 'skip_dependents',
+      onSiblings: 'finish',
+      deadlineMs: null,
+      roots,
+      layers,
+    };
+  }
   const limits = [dag.deadlineMs, timeoutMs].filter((limit) => limit !== undefined && limit !== null);
   return {
     maxParallel: Math.max(1, dag.maxParallel ?? DEFAULT_MAX_PARALLEL),
     failPolicy: dag.failPolicy ?? 'skip_dependents',
     onSiblings: dag.onSiblings ?? 'finish',
     deadlineMs: limits.length > 0 ? Math.min(...limits) : null,
-    roots: draft.roots,
-    layers: draft.layers,
+    roots,
+    layers,
   };
 }

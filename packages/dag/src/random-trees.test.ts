@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
-import type { Effect } from './events.ts';
+import type { Effect, PlannerEvent, Question } from './events.ts';
+import type { Expansion } from './expansion.ts';
+import { expansionsOf, nodeCount } from './expansion.ts';
 import { isSuccess, transitions } from './node-status.ts';
 import type { Plan } from './plan.ts';
 import { restoreState } from './restore.ts';
@@ -10,7 +12,15 @@ import { nodeSnapshot } from './state.ts';
 import type { SeenTransitions } from './testing/observe.testsuite.ts';
 import { expectLawfulRun } from './testing/observe.testsuite.ts';
 import type { RandomRun } from './testing/random-dag.testsuite.ts';
-import { behaviourOf, conditionOf, peacefulRun, planOf, roughRun } from './testing/random-dag.testsuite.ts';
+import {
+  behaviourOf,
+  conditionOf,
+  itemsOf,
+  peacefulRun,
+  planOf,
+  roughRun,
+  roughUnmappedRun,
+} from './testing/random-dag.testsuite.ts';
 import type { SimulationResult, SimulationStep } from './testing/simulate.ts';
 import { simulate } from './testing/simulate.ts';
 
@@ -44,7 +54,7 @@ describe('random nested trees', () => {
 
   it('blame the first failure in time at the root', () => {
     fc.assert(
-      fc.property(roughRun, (run) => {
+      fc.property(roughUnmappedRun, (run) => {
         const plan = planOf(run.dag);
         const result = play(plan, { ...run, cancels: [] });
         if (result.status !== 'failed') return;
@@ -71,12 +81,12 @@ describe('decide', () => {
         play(plan, run, ({ event, now, before: state, decision }) => {
           before.push({ state, rows: '' });
           const again = decide(plan, decision.state, event, now);
-          expect([...again.effects, ...again.questions]).toEqual([]);
+          expect([...again.effects, ...again.questions, ...again.expansions]).toEqual([]);
           expect(again.state).toBe(decision.state);
           expect(decide(plan, state, event, now).effects).toEqual(decision.effects);
-          before[before.length - 1]!.rows = JSON.stringify(rowsOf(plan, state));
+          before[before.length - 1]!.rows = JSON.stringify(rowsOf(state));
         });
-        for (const { state, rows } of before) expect(JSON.stringify(rowsOf(plan, state))).toBe(rows);
+        for (const { state, rows } of before) expect(JSON.stringify(rowsOf(state))).toBe(rows);
       }),
       { numRuns: 150 },
     );
@@ -90,12 +100,14 @@ describe('restoreState', () => {
         const plan = planOf(run.dag);
         const undisturbed = play(plan, run);
         const stored = new Map<number, NodeSnapshot>();
+        const expansions: Expansion[] = [];
         let step = 0;
         const disturbed = play(plan, run, ({ now, decision, continueFrom }) => {
+          expansions.push(...decision.expansions);
           for (const node of decision.changed) stored.set(node, nodeSnapshot(decision.state, node));
           if (step++ % 61 < crashStep) return;
-          const { state } = restoreState(plan, stored.values(), now);
-          expect(rowsOf(plan, state)).toEqual(rowsOf(plan, decision.state));
+          const { state } = restoreState(plan, stored.values(), now, expansions);
+          expect(rowsOf(state)).toEqual(rowsOf(decision.state));
           continueFrom(state);
         });
         expect(disturbed.log).toEqual(undisturbed.log);
@@ -118,7 +130,7 @@ describe('restoreState', () => {
             set.splice(rung, 1);
           }
           for (const effect of decision.effects) if (effect.type === 'set_timer') set.push(effect);
-          const { effects } = restoreState(plan, rowsOf(plan, decision.state), now);
+          const { effects } = restoreState(plan, rowsOf(decision.state), now, expansionsOf(decision.state));
           const wanted = set.filter((it) => matters(it, nodeSnapshot(decision.state, it.node)));
           const order = (all: readonly Effect[]): string[] => all.map((it) => JSON.stringify(it)).sort();
           expect(order(effects)).toEqual(order(wanted.map((it) => ({ ...it, at: Math.max(it.at, now) }))));
@@ -132,13 +144,17 @@ describe('restoreState', () => {
     fc.assert(
       fc.property(roughRun, (run) => {
         const plan = planOf(run.dag);
-        const asked = new Set<number>();
+        const asked: Question[] = [];
         play(plan, run, ({ event, now, decision }) => {
-          if (event.type === 'condition') asked.delete(event.node);
-          for (const { node } of decision.questions) asked.add(node);
-          const { questions } = restoreState(plan, rowsOf(plan, decision.state), now);
-          const open = [...asked].filter((it) => nodeSnapshot(decision.state, it).status === 'pending');
-          expect(questions.map(({ node }) => node)).toEqual(open.sort((a, b) => a - b));
+          const answered = asked.findIndex(
+            ({ type, node }) => 'node' in event && node === event.node && type === questionOf(event),
+          );
+          if (answered >= 0) asked.splice(answered, 1);
+          asked.push(...decision.questions);
+          const { state } = decision;
+          const { questions } = restoreState(plan, rowsOf(state), now, expansionsOf(state));
+          const open = asked.filter(({ node }) => nodeSnapshot(state, node).status === 'pending');
+          expect(questions).toEqual(open.sort((a, b) => a.node - b.node));
         });
       }),
       { numRuns: 200 },
@@ -147,7 +163,7 @@ describe('restoreState', () => {
 
   it('refuses a row of a node that the plan does not have', () => {
     const plan = planOf({ nodes: [{ name: 'a' }] });
-    const row = { ...rowsOf(plan, restoreState(plan, [], 0).state)[0]!, node: 2 };
+    const row = { ...rowsOf(restoreState(plan, [], 0).state)[0]!, node: 2 };
     expect(() => restoreState(plan, [row], 0)).toThrow('node 2');
   });
 });
@@ -183,18 +199,20 @@ function play(plan: Plan, run: RandomRun, look?: (step: SimulationStep) => void)
     slots: run.slots,
     attempt: behaviourOf(run),
     condition: conditionOf,
+    items: itemsOf,
     onDecision: (step) => {
       look?.(step);
       for (const { step: at, node } of run.cancels) {
-        if (at === decisions) step.send({ type: 'cancel', node: node % plan.nodes.length, reason: 'enough' });
+        if (at === decisions)
+          step.send({ type: 'cancel', node: node % nodeCount(step.decision.state), reason: 'enough' });
       }
       decisions += 1;
     },
   });
 }
 
-function rowsOf(plan: Plan, state: DagState): NodeSnapshot[] {
-  return plan.nodes.map(({ index }) => nodeSnapshot(state, index));
+function rowsOf(state: DagState): NodeSnapshot[] {
+  return Array.from({ length: nodeCount(state) }, (_, index) => nodeSnapshot(state, index));
 }
 
 function isCause(effect: Effect): effect is Extract<Effect, { type: 'node_status' }> {
@@ -213,4 +231,9 @@ function matters(timer: Extract<Effect, { type: 'set_timer' }>, row: NodeSnapsho
 
 function isWithoutDeadline({ stopReason }: NodeSnapshot): boolean {
   return stopReason === 'cancel' || stopReason === 'fail_fast';
+}
+
+function questionOf({ type }: PlannerEvent): Question['type'] | null {
+  if (type === 'condition') return 'evaluate_condition';
+  return type === 'expanded' ? 'expand' : null;
 }

@@ -1,8 +1,10 @@
-import { isAsked } from './conditions.ts';
 import type { Effect, Question } from './events.ts';
+import type { Expansion, ItemBlock } from './expansion.ts';
+import { firstNodesOf, itemNodes } from './expansion.ts';
 import { holdsPlace, isTerminal } from './node-status.ts';
 import { PersistentVector } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
+import { openQuestion } from './questions.ts';
 import { readyFrom } from './ready-queue.ts';
 import type { DagState, GroupBook, NodeSnapshot } from './state.ts';
 import { initialSnapshot } from './state.ts';
@@ -17,12 +19,18 @@ export interface Restored {
 }
 
 /**
- * Rebuilds the state from stored snapshots (any order; a node without one has not started) and gives the
+ * Rebuilds the state from stored snapshots (any order; a node without one has not started) and expansions (in
+ * the order in which decisions gave them), and gives the
  * `set_timer` effects that arm its timers again, none of them before `now`. O(nodes + dependencies).
  * Throws RangeError for a snapshot of a node outside the plan.
  */
-export function restoreState(plan: Plan, snapshots: Iterable<NodeSnapshot>, now: number): Restored {
-  const { nodes } = plan;
+export function restoreState(
+  plan: Plan,
+  snapshots: Iterable<NodeSnapshot>,
+  now: number,
+  expansions: readonly Expansion[] = [],
+): Restored {
+  const { nodes, blocks } = grow(plan, expansions);
   const rows = nodes.map(({ index }) => initialSnapshot(index));
   for (const snapshot of snapshots) {
     if (!nodes[snapshot.node])
@@ -36,19 +44,39 @@ export function restoreState(plan: Plan, snapshots: Iterable<NodeSnapshot>, now:
   for (const node of nodes) {
     // A parent has a lower number than its children, so its book is already there.
     const around = books[node.parent] ?? null;
-    books.push(node.isGroup ? bookOf(node, around, plan, rows, tallies) : null);
+    books.push(node.isGroup ? bookOf(node, around, blocks, nodes, rows, tallies) : null);
     const effect = timerOf(node, rows[node.index]!, around, now);
     if (effect) effects.push(effect);
     const parent = rows[node.parent];
-    if (parent && isAsked(node, rows[node.index]!, tallies[node.index]!, parent))
-      questions.push({ type: 'evaluate_condition', node: node.index });
+    if (!parent) continue;
+    const { index } = node;
+    const question = openQuestion(node, rows[index]!, books[index]!, tallies[index]!, parent);
+    if (question) questions.push(question);
   }
   const state = {
     rows: PersistentVector.from(nodes.length, (index) => rows[index]!),
     tallies: PersistentVector.from(nodes.length, (index) => tallies[index]!),
     books: PersistentVector.from(nodes.length, (index) => books[index] ?? null),
+    grown: PersistentVector.from(nodes.length - plan.nodes.length, (at) => nodes[plan.nodes.length + at]!),
+    expansions: PersistentVector.from(expansions.length, (at) => expansions[at]!),
   };
   return { state, effects, questions };
+}
+
+function grow(
+  plan: Plan,
+  expansions: readonly Expansion[],
+): { readonly nodes: readonly PlanNode[]; readonly blocks: ReadonlyMap<number, ItemBlock> } {
+  const blocks = new Map<number, ItemBlock>();
+  if (expansions.length === 0) return { nodes: plan.nodes, blocks };
+  const nodes = [...plan.nodes];
+  for (const { node, count } of expansions) {
+    const foreach = nodes[node];
+    if (!foreach?.foreach) throw new RangeError(`expansion of node ${node}, which is no foreach of the plan`);
+    blocks.set(node, { first: nodes.length, count, size: foreach.foreach.template.length });
+    for (const added of itemNodes(foreach, count, nodes.length)) nodes.push(added);
+  }
+  return { nodes, blocks };
 }
 
 function tallyOf(dependsOn: readonly number[], rows: readonly NodeSnapshot[]): Tally {
@@ -61,27 +89,31 @@ function tallyOf(dependsOn: readonly number[], rows: readonly NodeSnapshot[]): T
 }
 
 function bookOf(
-  { index, children, group, triggerRule }: PlanNode,
+  { index, children: planned, group, triggerRule }: PlanNode,
   around: GroupBook | null,
-  plan: Plan,
+  blocks: ReadonlyMap<number, ItemBlock>,
+  nodes: readonly PlanNode[],
   rows: readonly NodeSnapshot[],
   tallies: readonly Tally[],
 ): GroupBook {
   const row = rows[index]!;
+  const items = blocks.get(index) ?? null;
   const hasStarted = row.startedAt !== null;
+  const children = items === null ? planned : firstNodesOf(items);
   const statuses = children.map((child) => rows[child]!.status);
   const failures = children.filter((child) => {
     const childRow = rows[child]!;
     return isTerminal(childRow.status) && dependencyEnd(childRow) === 'failure';
   }).length;
   return {
-    ready: queueOf(children, plan, rows, tallies, hasStarted),
+    ready: queueOf(children, nodes, rows, tallies, blocks, hasStarted),
     active: statuses.filter(holdsPlace).length,
     open: statuses.filter((status) => !isTerminal(status)).length,
     failures,
     deadlineAt: hasStarted
       ? Math.min(around?.deadlineAt ?? Number.POSITIVE_INFINITY, ownDeadlineAt(group?.deadlineMs, row))
       : Number.POSITIVE_INFINITY,
+    items,
     draining:
       (triggerRule !== 'always' && (around?.draining ?? false)) ||
       (group!.failPolicy === 'fail_fast' && failures > 0),
@@ -90,19 +122,21 @@ function bookOf(
 
 function queueOf(
   children: readonly number[],
-  plan: Plan,
+  nodes: readonly PlanNode[],
   rows: readonly NodeSnapshot[],
   tallies: readonly Tally[],
+  blocks: ReadonlyMap<number, ItemBlock>,
   hasStarted: boolean,
 ): GroupBook['ready'] {
   const waiting = children.filter((child) => {
     const { status, retryAt, conditionMet } = rows[child]!;
-    const { triggerRule, condition, dependencyCount } = plan.nodes[child]!;
+    const { triggerRule, condition, foreach, dependencyCount } = nodes[child]!;
     if (status !== 'pending') return status === 'waiting_retry' && retryAt === null;
     if (judge(triggerRule, tallies[child]!) !== 'run') return false;
-    return hasStarted ? !condition || conditionMet === true : dependencyCount > 0;
+    if (!hasStarted) return dependencyCount > 0;
+    return (!condition || conditionMet === true) && (foreach === null || blocks.has(child));
   });
-  return readyFrom(waiting.map((node) => ({ node, priority: plan.nodes[node]!.priority })));
+  return readyFrom(waiting.map((node) => ({ node, priority: nodes[node]!.priority })));
 }
 
 function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, now: number): Effect | null {

@@ -123,6 +123,52 @@ describe('runDag', () => {
     expect(reasons).toEqual(['timeout', 'deadline']);
   });
 
+  it('runs a handler for each item of a list, of a function and of lists inside lists', async () => {
+    const ran: [string, readonly unknown[]][] = [];
+    const result = await runDag(
+      {
+        nodes: [
+          { name: 'seeds', foreach: { items: [7, 8] } },
+          {
+            name: 'sweep',
+            dependsOn: ['seeds'],
+            foreach: { items: async () => ['adam', 'sgd'] },
+            dag: {
+              nodes: [
+                { name: 'lr', foreach: { items: ({ items: [name] }) => (name === 'sgd' ? [0.1] : []) } },
+                { name: 'last', dependsOn: ['lr'], when: ({ items }) => items[0] === 'sgd' },
+              ],
+            },
+          },
+        ],
+      },
+      ({ path, items }) => void ran.push([path, items]),
+      { concurrency: 1 },
+    );
+    expect(ran).toEqual([
+      ['seeds[0]', [7]],
+      ['seeds[1]', [8]],
+      ['sweep[1]/lr[0]', ['sgd', 0.1]],
+      ['sweep[1]/last', ['sgd']],
+    ]);
+    expect(result.status).toBe('completed');
+    expect(result.nodes.slice(0, 6).map(({ path }) => path)).toEqual([
+      ...['seeds', 'seeds[0]', 'seeds[1]', 'sweep', 'sweep[0]', 'sweep[0]/lr'],
+    ]);
+    expect(result.summary.skipped).toEqual(['sweep[0]/lr', 'sweep[0]/last']);
+  });
+
+  it.each([
+    ['throws', () => JSON.parse('['), 'JSON'],
+    ['gives no list', () => 'ab' as unknown as string[], 'foreach gave ab; it must give a list'],
+    ['is missing', undefined, 'it must give a list'],
+  ])('fails a foreach whose list %s', async (_, items, message) => {
+    const node = { name: 'each', foreach: items ? { items } : {} };
+    const { nodes } = await runDag({ nodes: [node] }, () => expect.unreachable());
+    expect(nodes[0]).toMatchObject({ status: 'failed', error: { code: 'invalid_items' } });
+    expect(nodes[0]?.error?.message).toContain(message);
+  });
+
   it('refuses an invalid definition before anything starts', async () => {
     const dag = { nodes: [{ name: 'a', dependsOn: ['a'] }] };
     const refused = runDag(dag, () => expect.unreachable());

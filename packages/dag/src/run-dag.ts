@@ -3,13 +3,14 @@ import { systemClock } from './clock.ts';
 import { decide } from './decide.ts';
 import type { Dag } from './definition.ts';
 import type { Effect, NodeError, PlannerEvent } from './events.ts';
+import { nodeOf, planOf } from './expansion.ts';
 import type { Fault } from './fault.ts';
-import { Conditions } from './in-process-conditions.ts';
+import { Answers } from './in-process-answers.ts';
 import type { LeafHandler } from './leaf-pool.ts';
 import { LeafPool } from './leaf-pool.ts';
 import type { NodeStatus, TerminalStatus } from './node-status.ts';
 import { isTerminal } from './node-status.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanNode } from './plan.ts';
 import type { DagState } from './state.ts';
 import { initialState, nodeSnapshot } from './state.ts';
 import { validate } from './validate.ts';
@@ -94,7 +95,7 @@ class Run {
   readonly #clock: Clock;
   readonly #onEvent: ((event: RunEvent) => void) | undefined;
   readonly #pool: LeafPool;
-  readonly #conditions: Conditions;
+  readonly #answers: Answers;
   readonly #inbox: PlannerEvent[] = [];
   /** By node: an attempt has at most one timer at a time, and so has a group. */
   readonly #timers = new Map<number, () => void>();
@@ -112,15 +113,12 @@ class Run {
     this.#clock = options.clock ?? systemClock;
     this.#onEvent = options.onEvent;
     this.#state = initialState(plan);
-    this.#pool = new LeafPool(plan, handler, options.concurrency ?? Number.POSITIVE_INFINITY, (event) =>
-      this.#send(event),
-    );
-    this.#conditions = new Conditions(
-      dag,
-      plan,
-      (path) => this.#statusOf(path),
-      (event) => this.#send(event),
-    );
+    const nodeAt = (index: number): PlanNode => nodeOf(plan, this.#state, index);
+    const send = (event: PlannerEvent): void => this.#send(event);
+    this.#answers = new Answers(dag, { nodeAt, send, statusOf: (path) => this.#statusOf(path) });
+    const itemsOf = (index: number): readonly unknown[] => this.#answers.itemsOf(index);
+    const slots = options.concurrency ?? Number.POSITIVE_INFINITY;
+    this.#pool = new LeafPool({ nodeAt, itemsOf, send }, handler, slots);
     this.#followSignal(options.signal);
     this.#send({ type: 'start' });
   }
@@ -152,7 +150,7 @@ class Run {
   #giveUp(error: unknown): void {
     for (const withdraw of this.#timers.values()) withdraw();
     this.#pool.close();
-    this.#conditions.close();
+    this.#answers.close();
     this.#reject(error);
   }
 
@@ -161,7 +159,7 @@ class Run {
     const { state, effects, questions } = decide(this.#plan, this.#state, event, this.#clock.now());
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
-    for (const { node } of questions) void this.#conditions.evaluate(node);
+    for (const question of questions) void this.#answers.answer(question);
   }
 
   #carryOut(effect: Effect): void {
@@ -195,7 +193,7 @@ class Run {
   }
 
   #onStatus({ node, status, reason, error, upstream }: Extract<Effect, { type: 'node_status' }>): void {
-    const { isGroup } = this.#plan.nodes[node]!;
+    const { isGroup } = nodeOf(this.#plan, this.#state, node);
     const place = { path: this.#path(node), at: this.#clock.now() };
     if (isTerminal(status)) {
       this.#timers.get(node)?.();
@@ -218,23 +216,23 @@ class Run {
   }
 
   #announceStart(node: number, attempt: number): void {
-    const { path, depth } = this.#plan.nodes[node]!;
+    const { path, depth } = nodeOf(this.#plan, this.#state, node);
     this.#onEvent?.({ type: 'start', path, at: this.#clock.now(), attempt, depth });
   }
 
   #statusOf(path: string): NodeStatus {
-    const node = this.#plan.indexByPath.get(path);
+    const node = this.#plan.indexByPath.get(path) ?? planOf(this.#plan, this.#state).indexByPath.get(path);
     if (node === undefined) throw new RangeError(`There is no node "${path}"`);
     return nodeSnapshot(this.#state, node).status;
   }
 
   #path(node: number): string {
-    return this.#plan.nodes[node]!.path;
+    return nodeOf(this.#plan, this.#state, node).path;
   }
 }
 
 function resultOf(plan: Plan, state: DagState, status: TerminalStatus, error: NodeError | null): RunResult {
-  const nodes = plan.nodes.slice(1).map((node): NodeResult => {
+  const nodes = inOrder(planOf(plan, state)).map((node): NodeResult => {
     const row = nodeSnapshot(state, node.index);
     return { path: node.path, status: row.status, attempt: row.attempt, error: row.error };
   });
@@ -248,6 +246,18 @@ function resultOf(plan: Plan, state: DagState, status: TerminalStatus, error: No
     cancelled: pathsOf('cancelled'),
   };
   return { status, error, nodes, summary };
+}
+
+/** Without the root; items stand where their foreach is. */
+function inOrder({ nodes }: Plan): PlanNode[] {
+  const ordered: PlanNode[] = [];
+  const open = nodes[0]!.children.toReversed();
+  for (let index = open.pop(); index !== undefined; index = open.pop()) {
+    const node = nodes[index]!;
+    ordered.push(node);
+    for (const child of node.children.toReversed()) open.push(child);
+  }
+  return ordered;
 }
 
 function reasonOf({ reason }: AbortSignal): string {

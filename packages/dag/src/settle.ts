@@ -1,5 +1,6 @@
 import { askFirst, tellDependents } from './dependents.ts';
 import type { Draft, Ending } from './draft.ts';
+import { firstNodesOf, toleratedFailures } from './expansion.ts';
 import { isEnding, noteFailure } from './failure.ts';
 import { isSuccess, isTerminal } from './node-status.ts';
 import { nodesIn, readyFrom, withoutFirst } from './ready-queue.ts';
@@ -70,7 +71,9 @@ function startGroup(draft: Draft, index: number): void {
     draft.effects.push({ type: 'set_timer', node: index, kind: 'deadline', at: ownDeadlineAt });
   }
   // A child may have been cancelled before its parent started, and thereby have met the rule of another one.
-  const waiting = [...roots, ...nodesIn(draft.book(index).ready)].filter(
+  const { items, ready } = draft.book(index);
+  const first = items === null ? roots : firstNodesOf(items);
+  const waiting = [...first, ...nodesIn(ready)].filter(
     (child) => draft.row(child).status === 'pending' && !askFirst(draft, child),
   );
   for (const child of waiting) draft.effects.push({ type: 'node_ready', node: child });
@@ -98,6 +101,15 @@ function endingOfGroup(draft: Draft, group: number): Ending {
   if (stopReason === 'cancel' || stopReason === 'fail_fast') return { status: 'cancelled', reason, error };
   if (stopReason === 'deadline') return { status: 'timed_out', error };
   if (error !== null) return { status: 'failed', error };
+  const { items, draining } = draft.book(group);
+  const { foreach } = draft.node(group);
+  if (
+    foreach !== null &&
+    !draining &&
+    draft.book(group).failures <= toleratedFailures(foreach, items!.count)
+  ) {
+    return { status: 'completed' };
+  }
   // Only an enclosing fail_fast leaves children undone without a failure in here.
   if (draft.book(group).failures > 0) return { status: 'cancelled', reason: 'fail_fast' };
   return { status: 'completed' };

@@ -1,7 +1,8 @@
 import type { NodeError, StopReason } from './events.ts';
+import type { Expansion, ItemBlock } from './expansion.ts';
 import type { NodeStatus } from './node-status.ts';
 import { PersistentVector } from './persistent-vector.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanNode } from './plan.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 import type { Tally } from './trigger-rule.ts';
 import { initialTally } from './trigger-rule.ts';
@@ -13,6 +14,9 @@ export interface DagState {
   readonly tallies: PersistentVector<Tally>;
   /** Per group (null for leaves). Derived from the rows. */
   readonly books: PersistentVector<GroupBook | null>;
+  /** The nodes of all items; the first one has the number behind the last of the plan. Derived. */
+  readonly grown: PersistentVector<PlanNode>;
+  readonly expansions: PersistentVector<Expansion>;
 }
 
 /** All that has to be stored of a node to rebuild the state with `restoreState`. Instants are epoch ms. */
@@ -53,6 +57,8 @@ export interface GroupBook {
   readonly deadlineAt: number;
   /** An enclosing fail_fast group (or this one) has failed: nothing starts here any more. */
   readonly draining: boolean;
+  /** Of a foreach: its items; null before it has any. Derived from the expansions. */
+  readonly items: ItemBlock | null;
 }
 
 /** Nothing started yet; send the `start` event. */
@@ -64,12 +70,18 @@ export function initialState(plan: Plan): DagState {
     books: PersistentVector.from(nodes.length, (index) =>
       nodes[index]!.isGroup ? initialBook(nodes[index]!.children.length) : null,
     ),
+    grown: PersistentVector.from(0, noNode),
+    expansions: PersistentVector.from(0, noNode),
   };
 }
 
 /** The row of a node as it has to be stored. Throws RangeError for a node outside the plan. */
 export function nodeSnapshot(state: DagState, node: number): NodeSnapshot {
   return state.rows.get(node);
+}
+
+function noNode(index: number): never {
+  throw new RangeError(`there is no ${index} yet`);
 }
 
 export function initialSnapshot(node: number): NodeSnapshot {
@@ -95,5 +107,6 @@ export function initialBook(childCount: number): GroupBook {
     failures: 0,
     deadlineAt: Number.POSITIVE_INFINITY,
     draining: false,
+    items: null,
   };
 }

@@ -5,6 +5,7 @@ import { noteFailure } from './failure.ts';
 import { holdsPlace, isTerminal } from './node-status.ts';
 import type { PlanNode } from './plan.ts';
 import type { NodeSnapshot } from './state.ts';
+import { walkBelow } from './subtree.ts';
 
 /** Why everything inside a group is being ended. */
 export type Stop =
@@ -23,19 +24,17 @@ export type Stop =
  * passes over nodes that are meant to run whatever happens, unless the deadline has come.
  */
 export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
-  const { end } = draft.node(group);
   const closed: number[] = [];
   let hasPassedOver = false;
-  let index = group + 1;
-  while (index < end) {
+  walkBelow(draft, group, (index) => {
     const node = draft.node(index);
     const row = draft.row(index);
-    const isPassedOver = !isTerminal(row.status) && runsAnyway(draft, index, stop);
-    hasPassedOver ||= isPassedOver;
-    if (isTerminal(row.status) || isPassedOver || isStoppedBranch(node, row, stop)) {
-      index = node.end;
-      continue;
+    if (isTerminal(row.status)) return false;
+    if (runsAnyway(draft, index, stop)) {
+      hasPassedOver = true;
+      return false;
     }
+    if (isStoppedBranch(node, row, stop)) return false;
     if (row.status === 'pending' || row.status === 'waiting_retry') {
       const ending = endingOfWaiting(row, stop);
       draft.close(index, ending);
@@ -47,8 +46,8 @@ export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
     } else if (node.isGroup) {
       draft.patchBook(index, { draining: true });
     }
-    index += 1;
-  }
+    return true;
+  });
   // Only now, so that nothing is skipped that has to be cancelled; and for no others is it worth the way.
   if (hasPassedOver) for (const index of closed) tellDependents(draft, index);
 }

@@ -1,7 +1,12 @@
 import { checkDependencies } from './check-dependencies.ts';
 import { checkDagValues, checkNodeValues } from './check-values.ts';
 import type { Dag } from './definition.ts';
-import { DEFAULT_MAX_DEPENDENCIES, DEFAULT_MAX_DEPTH, DEFAULT_MAX_NODES } from './definition.ts';
+import {
+  DEFAULT_MAX_DEPENDENCIES,
+  DEFAULT_MAX_DEPTH,
+  DEFAULT_MAX_EXPANDED_NODES,
+  DEFAULT_MAX_NODES,
+} from './definition.ts';
 import type { Fault } from './fault.ts';
 import { FaultList } from './fault.ts';
 import type { Plan } from './plan.ts';
@@ -14,6 +19,8 @@ export interface ValidateOptions {
   readonly maxNodes?: number;
   /** Entries of all `dependsOn` together (default 1,000,000). */
   readonly maxDependencies?: number;
+  /** Nodes of a run together with those of all items of its foreach nodes (default 1,000,000). */
+  readonly maxExpandedNodes?: number;
   /** For the jitter of retries: a text of the run, such as its id (default empty). */
   readonly seed?: string;
 }
@@ -32,7 +39,8 @@ export function validate(dag: Dag, options: ValidateOptions = {}): Validation {
   if (groups === null) return { ok: false, faults: faults.toArray() };
   for (const group of groups) checkGroup(group, faults);
   if (!faults.isEmpty) return { ok: false, faults: faults.toArray() };
-  return { ok: true, plan: buildPlan(dag, options.seed ?? '') };
+  const { seed = '', maxExpandedNodes = DEFAULT_MAX_EXPANDED_NODES } = options;
+  return { ok: true, plan: buildPlan(dag, { seed, maxExpandedNodes }) };
 }
 
 /** A DAG with its place in the definition. */

@@ -3,6 +3,7 @@ import type { Dag, DagNode } from '../definition.ts';
 import { onSiblingsChoices } from '../definition.ts';
 import { outcomes } from '../events.ts';
 import type { Plan, PlanNode } from '../plan.ts';
+import { chanceOf } from '../retry-delay.ts';
 import { rulesThatNeedDependencies, triggerRuleNames } from '../trigger-rule.ts';
 import type { ValidateOptions } from '../validate.ts';
 import { validate } from '../validate.ts';
@@ -34,37 +35,53 @@ const roughNode = fc.record(
   { requiredKeys: [] },
 );
 
+const foreach = fc.record(
+  {
+    maxParallel: fc.integer({ min: 1, max: 3 }),
+    failurePolicy: fc.constantFrom('all' as const, 'any' as const, { maxFailures: 1 }),
+    emptyAs: fc.constantFrom('skipped' as const, 'completed' as const),
+  },
+  { requiredKeys: [] },
+);
+
 /** Only dependencies, nesting and limits; everything completes. */
 export const peacefulRun: fc.Arbitrary<RandomRun> = fc.record({
-  dag: dagOf(1, { isRough: false, isRuled: false }),
+  dag: dagOf(1, { isRough: false, isRuled: false, isMapped: false }),
   slots: fc.integer({ min: 1, max: 4 }),
   behaviours: fc.array(fc.record({ durationMs: fc.nat(20) }), { minLength: 1, maxLength: 7 }),
   cancels: fc.constant([]),
 });
 
 /** Failures, losses, timeouts, deadlines, retries, disobedient leaves and cancels at random moments. */
-export const roughRun: fc.Arbitrary<RandomRun> = fc.record({
-  dag: dagOf(1, { isRough: true, isRuled: true }),
-  slots: fc.integer({ min: 1, max: 4 }),
-  behaviours: fc.array(
-    fc.record({
-      durationMs: fc.nat(40),
-      outcome: fc.oneof(
-        { weight: 2, arbitrary: fc.constant('completed' as const) },
-        fc.constantFrom(...outcomes),
-      ),
-      obeysAfterMs: fc.nat(30),
-    }),
-    { minLength: 1, maxLength: 7 },
-  ),
-  cancels: fc.oneof(
-    { weight: 2, arbitrary: fc.constant([]) },
-    fc.array(fc.record({ step: fc.nat(40), node: fc.nat(60) }), { maxLength: 3 }),
-  ),
-});
+export const roughRun = roughRunOf({ isRough: true, isRuled: true, isMapped: true });
+
+/** The same without foreach. */
+export const roughUnmappedRun = roughRunOf({ isRough: true, isRuled: true, isMapped: false });
+
+function roughRunOf(features: Features): fc.Arbitrary<RandomRun> {
+  return fc.record({
+    dag: dagOf(1, features),
+    slots: fc.integer({ min: 1, max: 4 }),
+    behaviours: fc.array(
+      fc.record({
+        durationMs: fc.nat(40),
+        outcome: fc.oneof(
+          { weight: 2, arbitrary: fc.constant('completed' as const) },
+          fc.constantFrom(...outcomes),
+        ),
+        obeysAfterMs: fc.nat(30),
+      }),
+      { minLength: 1, maxLength: 7 },
+    ),
+    cancels: fc.oneof(
+      { weight: 2, arbitrary: fc.constant([]) },
+      fc.array(fc.record({ step: fc.nat(40), node: fc.nat(60) }), { maxLength: 3 }),
+    ),
+  });
+}
 
 /** With trigger rules and conditions, but nothing in it depends on time. */
-export const ruledDag: fc.Arbitrary<Dag> = dagOf(1, { isRough: false, isRuled: true });
+export const ruledDag: fc.Arbitrary<Dag> = dagOf(1, { isRough: false, isRuled: true, isMapped: true });
 
 export function planOf(dag: Dag, options: ValidateOptions = {}): Plan {
   const validation = validate(dag, options);
@@ -81,17 +98,25 @@ export function behaviourOf({
 interface Features {
   readonly isRough: boolean;
   readonly isRuled: boolean;
+  readonly isMapped: boolean;
 }
 
-/** Mostly true; false or an error where the number of the node says so, and sometimes late. */
-export function conditionOf({ index }: PlanNode): ReturnType<NonNullable<SimulationOptions['condition']>> {
+/** Mostly true; false or an error where the path says so, and sometimes late. */
+export function conditionOf({ path }: PlanNode): ReturnType<NonNullable<SimulationOptions['condition']>> {
   const error = { code: 'condition', message: 'no such output' };
-  const result = index % 5 === 0 ? { error } : index % 3 !== 0;
-  return { result, afterMs: index % 4 === 0 ? 7 : 0 };
+  const digit = Math.floor(chanceOf(path) * 10);
+  return { result: digit === 9 ? { error } : digit > 2, afterMs: digit % 3 === 0 ? 7 : 0 };
+}
+
+/** None to three items, or an error where the path says so, and sometimes late. */
+export function itemsOf({ path }: PlanNode): ReturnType<NonNullable<SimulationOptions['items']>> {
+  const digit = Math.floor(chanceOf(`items ${path}`) * 10);
+  const error = { code: 'invalid_items', message: 'no list' };
+  return { result: digit === 9 ? { error } : { count: digit % 4 }, afterMs: digit % 3 === 0 ? 5 : 0 };
 }
 
 function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
-  const { isRough, isRuled } = features;
+  const { isRough, isRuled, isMapped } = features;
   const nested =
     level < DEEPEST
       ? fc.option(dagOf(level + 1, features), { freq: 2, nil: undefined, depthSize: 'max' })
@@ -100,6 +125,7 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
     waitsFor: fc.nat(63),
     rule: fc.constantFrom(...triggerRuleNames, 'all_success' as const, 'all_success' as const),
     condition: fc.nat(4).map((it) => it === 0),
+    foreach: fc.option(foreach, { freq: 2, nil: undefined, depthSize: 'max' }),
     priority: fc.integer({ min: -1, max: 2 }),
     nested,
     rough: roughNode,
@@ -117,7 +143,7 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
       ...(isRough && { failPolicy }),
       ...(isRough && failPolicy === 'fail_fast' && { onSiblings }),
       ...(isRough && deadlineMs !== undefined && { deadlineMs }),
-      nodes: nodes.map(({ waitsFor, rule, condition, priority, nested, rough }, index): DagNode => {
+      nodes: nodes.map(({ waitsFor, rule, condition, foreach, priority, nested, rough }, index): DagNode => {
         const dependsOn = nodes.flatMap((_, before) =>
           before < index && (waitsFor >> before) & 1 ? [`n${before}`] : [],
         );
@@ -128,6 +154,7 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
           dependsOn,
           ...(isRuled && canRule && { triggerRule: rule }),
           ...(isRuled && { condition }),
+          ...(isMapped && foreach && { foreach }),
           ...(nested ? { dag: nested } : isRough && rough),
         };
       }),

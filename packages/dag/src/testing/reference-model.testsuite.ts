@@ -32,6 +32,7 @@ export function endingsOf(dag: Dag, behaviour: ModelBehaviour): Endings {
 export interface ModelBehaviour {
   readonly leaf: (path: string) => 'completed' | 'failed';
   readonly condition: (path: string) => boolean | 'error';
+  readonly items: (path: string) => number | 'error';
 }
 
 function run(dag: Dag, path: string, endings: Endings, behaviour: ModelBehaviour): Seen {
@@ -66,6 +67,12 @@ function runNode(
     if (condition === 'error') endings.set(path, 'failed');
     return condition === 'error' ? 'failure' : 'skip';
   }
+  return node.foreach === undefined
+    ? runOnce(node, path, endings, behaviour)
+    : runItems(node, path, endings, behaviour);
+}
+
+function runOnce(node: DagNode, path: string, endings: Endings, behaviour: ModelBehaviour): Seen {
   if (node.dag !== undefined) {
     const end = run(node.dag, path, endings, behaviour);
     endings.set(path, end === 'success' ? 'completed' : 'failed');
@@ -75,7 +82,28 @@ function runNode(
   return behaviour.leaf(path) === 'completed' ? 'success' : 'failure';
 }
 
+function runItems(node: DagNode, path: string, endings: Endings, behaviour: ModelBehaviour): Seen {
+  const { failurePolicy = 'all', emptyAs = 'skipped' } = node.foreach!;
+  const count = behaviour.items(path);
+  if (count === 0 && emptyAs === 'skipped') {
+    endings.set(path, 'skipped: empty');
+    return 'skip';
+  }
+  const items = Array.from({ length: count === 'error' ? 0 : count }, (_, item) =>
+    runOnce(node, `${path}[${item}]`, endings, behaviour),
+  );
+  const failures = items.filter((end) => end === 'failure').length;
+  const isSuccess =
+    failurePolicy === 'any'
+      ? failures === 0 || failures < items.length
+      : failures <= (failurePolicy === 'all' ? 0 : failurePolicy.maxFailures);
+  endings.set(path, isSuccess && count !== 'error' ? 'completed' : 'failed');
+  return isSuccess && count !== 'error' ? 'success' : 'failure';
+}
+
 function skip(node: DagNode, path: string, reason: string, endings: Endings): void {
   endings.set(path, `skipped: ${reason}`);
+  // A foreach that was never expanded has no items.
+  if (node.foreach !== undefined) return;
   for (const child of node.dag?.nodes ?? []) skip(child, `${path}/${child.name}`, reason, endings);
 }

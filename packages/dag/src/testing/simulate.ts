@@ -1,12 +1,14 @@
 import type { Decision } from '../decide.ts';
 import { decide } from '../decide.ts';
 import type { Effect, NodeError, Outcome, PlannerEvent, Question } from '../events.ts';
+import { nodeOf } from '../expansion.ts';
 import type { TerminalStatus } from '../node-status.ts';
 import type { Plan, PlanNode } from '../plan.ts';
 import type { DagState } from '../state.ts';
 import { initialState } from '../state.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 
+type ItemsResult = Extract<PlannerEvent, { type: 'expanded' }>['result'];
 type ConditionResult = Extract<PlannerEvent, { type: 'condition' }>['result'];
 
 /** What a simulated attempt does when it gets a slot. */
@@ -22,6 +24,8 @@ export interface SimulationOptions {
   readonly attempt: (node: PlanNode, attempt: number) => SimulatedAttempt;
   /** Answers a condition, after so many ms if given (default: true, at once). */
   readonly condition?: (node: PlanNode) => { readonly result: ConditionResult; readonly afterMs?: number };
+  /** Answers how many items a foreach node has (default 2). */
+  readonly items?: (node: PlanNode) => { readonly result: ItemsResult; readonly afterMs?: number };
   /** How many leaves run at once in the whole tree (default: no limit). */
   readonly slots?: number;
   readonly startAt?: number;
@@ -148,9 +152,18 @@ class Simulation {
     }
   }
 
-  #answer({ node }: Question, now: number): void {
-    const { result, afterMs = 0 } = this.#options.condition?.(this.#plan.nodes[node]!) ?? { result: true };
-    const event: PlannerEvent = { type: 'condition', node, result };
+  #answer({ type, node }: Question, now: number): void {
+    const planned = nodeOf(this.#plan, this.#state, node);
+    const { condition, items } = this.#options;
+    const answer =
+      type === 'expand'
+        ? (items?.(planned) ?? { result: { count: 2 } })
+        : (condition?.(planned) ?? { result: true });
+    const event =
+      type === 'expand'
+        ? { type: 'expanded' as const, node, result: answer.result as ItemsResult }
+        : { type: 'condition' as const, node, result: answer.result as ConditionResult };
+    const { afterMs = 0 } = answer;
     if (afterMs === 0) this.#inbox.push(event);
     else this.#clock.setTimer(now + afterMs, () => this.#inbox.push(event));
   }
@@ -166,7 +179,7 @@ class Simulation {
 
   #startRun({ node, attempt }: WaitingLeaf): void {
     const startAt = this.#clock.now();
-    const what = this.#options.attempt(this.#plan.nodes[node]!, attempt);
+    const what = this.#options.attempt(nodeOf(this.#plan, this.#state, node), attempt);
     const finish = (outcome: Outcome, error?: NodeError): void => {
       this.#enders.delete(node);
       this.#freeSlots += 1;

@@ -1,29 +1,36 @@
 import { decide } from '../decide.ts';
 import type { Dag, DagNode } from '../definition.ts';
 import type { Effect, NodeError, Outcome, PlannerEvent, Question } from '../events.ts';
+import { expansionsOf, planOf as grownPlanOf, itemIndices } from '../expansion.ts';
 import type { NodeStatus } from '../node-status.ts';
 import type { Plan } from '../plan.ts';
 import { restoreState } from '../restore.ts';
 import type { NodeSnapshot } from '../state.ts';
 import { initialState, nodeSnapshot } from '../state.ts';
+import type { ValidateOptions } from '../validate.ts';
 import { planOf } from './random-dag.testsuite.ts';
 
 /** A run told event by event, with paths instead of numbers. */
 export class Story {
   now = 0;
-  readonly plan: Plan;
+  readonly #planned: Plan;
   readonly log: Effect[] = [];
   readonly questions: Question[] = [];
   #state;
 
-  constructor(dag: Dag, { isStarted = true, seed = '' }: { isStarted?: boolean; seed?: string } = {}) {
-    this.plan = planOf(dag, { seed });
-    this.#state = initialState(this.plan);
+  constructor(dag: Dag, { isStarted = true, ...options }: ValidateOptions & { isStarted?: boolean } = {}) {
+    this.#planned = planOf(dag, options);
+    this.#state = initialState(this.#planned);
     if (isStarted) this.send({ type: 'start' });
   }
 
+  /** The plan with all items so far. */
+  get plan(): Plan {
+    return grownPlanOf(this.#planned, this.#state);
+  }
+
   send(event: PlannerEvent): readonly Effect[] {
-    const { state, effects, questions } = decide(this.plan, this.#state, event, this.now);
+    const { state, effects, questions } = decide(this.#planned, this.#state, event, this.now);
     this.#state = state;
     this.log.push(...effects);
     this.questions.push(...questions);
@@ -51,7 +58,14 @@ export class Story {
     return this;
   }
 
-  /** Paths of the nodes whose condition was asked for, in order. */
+  /** Answers the question how many items there are. */
+  expand(path: string, count: number | { readonly error: NodeError }): this {
+    const result = typeof count === 'number' ? { count } : count;
+    this.send({ type: 'expanded', node: this.row(path).node, result });
+    return this;
+  }
+
+  /** Paths of the nodes whose condition or items were asked for, in order. */
   get asked(): string[] {
     return this.questions.map(({ node }) => this.plan.nodes[node]!.path);
   }
@@ -59,7 +73,7 @@ export class Story {
   /** Goes on from stored rows; tells what they make the planner ask again. */
   restore(): readonly Question[] {
     const rows = this.plan.nodes.map(({ index }) => nodeSnapshot(this.#state, index));
-    const { state, questions } = restoreState(this.plan, rows, this.now);
+    const { state, questions } = restoreState(this.#planned, rows, this.now, expansionsOf(this.#state));
     this.#state = state;
     return questions;
   }
@@ -70,6 +84,11 @@ export class Story {
 
   status(path: string): NodeStatus {
     return this.row(path).status;
+  }
+
+  /** In which items the node is, outermost first. */
+  itemsAround(path: string): readonly number[] {
+    return itemIndices(this.#planned, this.#state, this.row(path).node);
   }
 
   statuses(): NodeStatus[] {
