@@ -8,7 +8,7 @@ import { EMBEDDED_URL_VARIABLE, socketUrl } from '../packages/server/src/testing
 
 /**
  * Metric points per second through `append()` on the embedded database with its real settings, and what a
- * point costs on disk. Prints, asserts nothing. `node bench/ingest.ts [POINTS]`
+ * point costs on disk. Prints, asserts nothing. `node bench/ingest.ts [--points N] [--quick]`
  */
 const APPEND_BYTES = 256 * 1024;
 const KEYS = ['loss', 'accuracy', 'grad_norm', 'lr', 'tokens_per_second', 'gpu_memory', 'kl', 'entropy'];
@@ -22,7 +22,9 @@ const SHAPES: Readonly<Record<string, (i: number) => number>> = {
 };
 
 async function main(): Promise<void> {
-  const points = Number(process.argv[2] ?? 4_000_000);
+  const given = process.argv.indexOf('--points');
+  const usual = process.argv.includes('--quick') ? 400_000 : 4_000_000;
+  const points = given < 0 ? usual : Number(process.argv[given + 1]);
   const directory = await mkdtemp(join(tmpdir(), 'trainyard-bench-'));
   const server = await startEmbeddedPostgres({ dataDir: join(directory, 'postgres') });
   process.env[EMBEDDED_URL_VARIABLE] = socketUrl(server.connection);

@@ -28,11 +28,13 @@ const server = await startServer({ dataDir: dir, logLevel: 'error' });
 const rows: Row[] = [];
 try {
   const sizes = quick ? [100, 1000] : [100, 1000, 10_000];
+  const quiet = { debug() {}, info() {}, warn() {}, error() {} };
   const noop = createAgent({
     url: server.url,
     token: server.agentToken,
     dataDir: join(dir, 'noop'),
     slots: 500,
+    log: quiet,
     executors: { local: noopExecutor },
   });
   await noop.start();
@@ -46,11 +48,12 @@ try {
     token: server.agentToken,
     dataDir: join(dir, 'real'),
     slots: 8,
+    log: quiet,
     executors: { local: localExecutor },
   });
   await real.start();
-  rows.push(await measure('wide', 'process', quick ? 50 : 200));
-  rows.push(await measure('deep', 'process', quick ? 20 : 100));
+  rows.push(await measure('wide', 'process', quick ? 50 : 1000, 1));
+  rows.push(await measure('deep', 'process', quick ? 20 : 1000, 1));
   await real.drain();
   await real.stop();
 } finally {
@@ -58,7 +61,9 @@ try {
   rmSync(dir, { recursive: true, force: true });
 }
 
-process.stdout.write(`${machineLine()}; median of ${rounds} rounds\n`);
+process.stdout.write(
+  `${machineLine()}; medians of ${rounds} rounds (one round for 10,000 deep and for processes)\n`,
+);
 printTable(
   ['shape', 'executor', 'stages', 'stages/s', 'ms/stage'],
   rows.map((row) => [
@@ -69,15 +74,26 @@ printTable(
     row.msPerStage.toFixed(3),
   ]),
 );
-const wide = rows.filter((row) => row.shape === 'wide' && row.executor === 'no-op');
-const [small, large] = [wide[0]!, wide.at(-1)!];
-process.stdout.write(
-  `cost per stage, ${large.stages} against ${small.stages} stages: ${(large.msPerStage / small.msPerStage).toFixed(2)}\n`,
-);
+// Against 100 stages the fixed cost of a run shows, against 1,000 whether the cost of a stage grows.
+for (const shape of ['wide', 'deep'] as const) {
+  const measured = rows.filter((row) => row.shape === shape && row.executor === 'no-op');
+  const largest = measured.at(-1)!;
+  for (const smaller of measured.slice(0, -1)) {
+    const ratio = (largest.msPerStage / smaller.msPerStage).toFixed(2);
+    process.stdout.write(
+      `cost per stage, ${shape}, ${largest.stages} against ${smaller.stages} stages: ${ratio}\n`,
+    );
+  }
+}
 
-async function measure(shape: 'wide' | 'deep', executor: string, stages: number): Promise<Row> {
+async function measure(
+  shape: 'wide' | 'deep',
+  executor: string,
+  stages: number,
+  times = rounds,
+): Promise<Row> {
   const seconds: number[] = [];
-  for (let round = 0; round < rounds; round += 1) seconds.push(await runOnce(shape, stages));
+  for (let round = 0; round < times; round += 1) seconds.push(await runOnce(shape, stages));
   const typical = median(seconds);
   return {
     shape,

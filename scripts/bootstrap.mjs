@@ -3,8 +3,9 @@
 //
 //   node scripts/bootstrap.mjs                 install what is missing
 //   node scripts/bootstrap.mjs run FILE ARGS   ... and run a program of the workspace
-//   node scripts/bootstrap.mjs test [ARGS]     ... and what tests need, and run the tests
-//   node scripts/bootstrap.mjs test:long       ... the suites that need minutes
+//   node scripts/bootstrap.mjs test [ARGS]     ... and what tests need, and run every test
+//   node scripts/bootstrap.mjs test:fast       ... without the suites that need minutes
+//   node scripts/bootstrap.mjs test:long       ... only those
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -15,23 +16,20 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, 'node_modules', '.bin');
 const isCi = process.env.CI !== undefined && process.env.CI !== '';
 
+const TEST_PROJECTS = { test: ['fast', 'long'], 'test:fast': ['fast'], 'test:long': ['long'] };
+
 checkNode();
 installPackages();
 const [task = 'install', ...args] = process.argv.slice(2);
 if (task === 'run') {
   buildWeb();
   await startProgram(args);
-} else if (task === 'test' || task === 'test:long') {
+} else if (Object.hasOwn(TEST_PROJECTS, task)) {
   buildWeb();
   const { runTests } = await import('./run-tests.mjs');
   const { installTestParts } = await import('./test-parts.mjs');
-  process.exitCode = runTests({
-    root,
-    bin,
-    project: task === 'test' ? 'fast' : 'long',
-    args,
-    missing: installTestParts(isCi),
-  });
+  const missing = installTestParts(isCi);
+  process.exitCode = runTests({ root, bin, projects: TEST_PROJECTS[task], args, missing, isCi });
 } else if (task === 'install') {
   buildWeb();
 } else {

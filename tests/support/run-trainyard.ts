@@ -8,19 +8,31 @@ export interface Finished {
   readonly stderr: string;
 }
 
-const MAIN = resolve(import.meta.dirname, '../../packages/cli/src/main.ts');
+const ROOT = resolve(import.meta.dirname, '../..');
+const MAIN = resolve(ROOT, 'packages/cli/src/main.ts');
+
+interface RunOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
 
 /** Runs one `trainyard` command to its end. */
-export async function runTrainyard(
+export function runTrainyard(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return runProgram(process.execPath, [MAIN, ...args], options);
+}
+
+/** Runs a program to its end, in the repository unless told otherwise, with no TRAINYARD_ variable set. */
+export async function runProgram(
+  program: string,
   args: readonly string[],
-  options: { readonly env?: Record<string, string>; readonly cwd?: string } = {},
+  options: RunOptions = {},
 ): Promise<Finished> {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('TRAINYARD_')),
   );
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(program, args, {
     env: { ...env, ...options.env },
-    cwd: options.cwd,
+    cwd: options.cwd ?? ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

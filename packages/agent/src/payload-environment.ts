@@ -3,7 +3,7 @@ import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
 
 /**
  * Environment of a job's program: that of the agent without secrets of Trainyard and the database, then the
- * job's own, then what DESIGN section 8 promises. `node` is found as the Node that runs the agent, unless
+ * job's own, then what docs/guides/pipelines.md promises. `node` is found as the Node that runs the agent, unless
  * the job sets its own PATH.
  *
  * @param gpuIds ids for CUDA_VISIBLE_DEVICES; `undefined` leaves the variable alone (an agent without GPUs)

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { pause } from './backoff.ts';
 
 /**
- * Looks at the status file of a program (spec A4) and hands over its content when it changes. Resolves
+ * Looks at the status file of a program (docs/guides/pipelines.md, "Metrics") and hands over its content when it changes. Resolves
  * after a last look once `ended` fires. @throws when `signal` fires
  */
 export async function watchProgress(options: {

@@ -13,6 +13,8 @@
  * - `$!` is not used: the inner sh records its own pid and then becomes the program by exec, so no program
  *   runs whose identity is not on disk.
  * - The marker TRAINYARD_ATTEMPT_ID is set in the inner sh only, so that a sweep for it spares the supervisor.
+ * - The redirections stand at a subshell: at a plain command, sh itself would hold them while it waits, and
+ *   its notice of a signal ("Terminated") would get into the program's output.
  * - `mkdir` decides who starts when two supervisors are launched for one attempt.
  */
 export const SUPERVISOR_SCRIPT = String.raw`
@@ -66,7 +68,7 @@ elif command -v python3 >/dev/null 2>&1; then
 else
   set -- sh -c 'echo "trainyard: this machine has none of setsid, perl and python3; install one" >&2; exit 126'
 fi
-"$@" < /dev/null >> "$output" 2>&1
+(exec "$@") < /dev/null >> "$output" 2>&1
 code=$?
 
 # A full disk must not lose the exit code: try again for ten minutes, unless the directory is gone.

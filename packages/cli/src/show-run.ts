@@ -3,7 +3,7 @@ import type { CliContext } from './cli-context.ts';
 import { latestNotes } from './metric-notes.ts';
 import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
 
-/** The document that `runs show --json` prints; its keys are fixed (DESIGN section 8). */
+/** The document that `runs show --json` prints; its keys are fixed (packages/cli/README.md). */
 export interface RunDocument {
   readonly id: string;
   readonly kind: string;

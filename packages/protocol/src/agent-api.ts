@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { reportedOutcome, runError } from './api.ts';
 
-/** Numbers of the agent protocol (DESIGN section 4). */
+/** Numbers of the agent protocol. */
 export const AGENT_PROTOCOL = {
   leaseMs: 60_000,
   heartbeatMs: 20_000,

@@ -54,8 +54,11 @@ export const runTree: z.ZodType<RunTree> = run.extend({
 export const statusCounts = z.partialRecord(z.enum(RUN_STATUSES), z.int());
 export type StatusCounts = z.infer<typeof statusCounts>;
 
-/** A line of the list of root runs: the run and how many of its stages (leaves) are in which status. */
-export const runListItem = run.extend({ stages: statusCounts });
+/**
+ * A line of the list of root runs: the run without its outputs, which may be megabytes, and how many of its
+ * stages (leaves) are in which status.
+ */
+export const runListItem = run.omit({ outputs: true }).extend({ stages: statusCounts });
 export type RunListItem = z.infer<typeof runListItem>;
 
 export const page = <T extends z.ZodType>(item: T) =>

@@ -14,9 +14,9 @@ export interface AttemptFiles {
   readonly output: string;
   /** Directory that the program sees as PLATFORM_METRICS_DIR. */
   readonly metricsDir: string;
-  /** JSON lines, appended by the program (spec/pipelines.md A4). */
+  /** JSON lines, appended by the program (docs/guides/pipelines.md, "Metrics"). */
   readonly metrics: string;
-  /** One JSON object, overwritten by the program (A4). */
+  /** One JSON object, overwritten by the program (the same page). */
   readonly status: string;
   /** Control file for cooperative programs: one word, overwritten atomically by the agent. */
   readonly control: string;
@@ -50,13 +50,13 @@ export function attemptFiles(dir: string, runId: string): AttemptFiles {
   };
 }
 
-/** Names of the two metrics files of a job in a metrics directory (A4). */
+/** Names of the two metrics files of a job in a metrics directory. */
 export function metricsFiles(metricsDir: string, jobId: string): { metrics: string; status: string } {
   return { metrics: `${metricsDir}/${jobId}_metrics.jsonl`, status: `${metricsDir}/${jobId}_status.json` };
 }
 
 /**
- * Where a program that runs outside Trainyard writes its metrics (A4): PLATFORM_METRICS_DIR, else
+ * Where a program that runs outside Trainyard writes its metrics: PLATFORM_METRICS_DIR, else
  * `./platform_metrics`; over SSH `{workingDir}/platform_metrics`. Inside Trainyard the variable is set.
  */
 export function metricsDirectory(options: {

@@ -130,7 +130,7 @@ const stages = z.array(stage).min(1, 'a pipeline needs at least one stage');
 const pipelineBody = z.strictObject({ ...pipelineBase, stages });
 
 /**
- * A pipeline definition as DESIGN section 8 fixes it. Durations come out as milliseconds and defaults are
+ * A pipeline definition (docs/guides/pipelines.md). Durations come out as milliseconds and defaults are
  * filled in. Cross-references, cycles, depth and counts are judged by `dag`, not here.
  */
 export const pipelineDefinition = z.strictObject({

@@ -1,6 +1,6 @@
 import type { RunStatus } from './run-status.ts';
 
-/** Exit codes of the command line (DESIGN section 8). Errors carry theirs in the error catalogue. */
+/** Exit codes of the command line. Errors carry theirs in the error catalogue. */
 export const EXIT = {
   ok: 0,
   internal: 1,

@@ -23,7 +23,7 @@ export const MAX_KEYS_PER_LINE = 2000;
 /** Longest key, in characters. */
 export const MAX_KEY_LENGTH = 250;
 
-/** The A4 names that are called otherwise in our domain. */
+/** Names of older trainers that are called otherwise here. */
 const RENAMED: ReadonlyMap<string, string> = new Map([
   ['loss/actor_loss', 'policy_loss'],
   ['loss/critic_loss', 'value_loss'],
@@ -31,7 +31,7 @@ const RENAMED: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Reads one line of a metrics file (spec/pipelines.md A4). Numbers become points; groups such as
+ * Reads one line of a metrics file (docs/guides/pipelines.md, "Metrics"). Numbers become points; groups such as
  * `reward: {mean}` become keys `reward/mean`; `loss.actor_loss` is `policy_loss`, `loss.critic_loss` is
  * `value_loss`; the entries of `raw` keep their own names and never overwrite a named one. `NaN` and
  * `Infinity`, bare as Python writes them or as strings, are values. Text and null entries are ignored.

@@ -139,6 +139,9 @@ function startLeaf(
   const { tree } = changes;
   const run = tree.runs[node]!;
   run.attempt = attempt;
+  // What the last try ended with is told by its attempt; it says nothing of this one.
+  run.reason = null;
+  run.error = null;
   changes.touch(node);
   const resolved = stageSpec(tree, node, attempt);
   if (!resolved.ok) {
@@ -161,7 +164,7 @@ function applyStatus(
   const { tree } = changes;
   const run = tree.runs[effect.node]!;
   const { isGroup } = tree.plan.nodes[effect.node]!;
-  run.reason = effect.reason ?? run.reason;
+  run.reason = effect.reason ?? null;
   if (effect.error !== undefined) run.error = toRunError(effect.error);
   changes.touch(effect.node);
   switch (effect.status) {

@@ -25,7 +25,7 @@ export function createRunStore({ kysely }: Database): RunStore {
     kysely
       .selectFrom('trees')
       .innerJoin('runs', 'runs.id', 'trees.root_id')
-      .selectAll('runs')
+      .select(LIST_COLUMNS)
       .select('trees.counts as counts');
   return {
     async find(id) {
@@ -56,17 +56,49 @@ export function createRunStore({ kysely }: Database): RunStore {
       if (query.name !== undefined) select = select.where('trees.name', '=', query.name);
       if (query.cursor !== undefined) select = select.where('trees.root_id', '<', query.cursor);
       const rows = await select.execute();
-      const items = rows.slice(0, query.limit).map((row) => ({ ...toRun(row), stages: row.counts }));
+      const items = rows.slice(0, query.limit).map(toListItem);
       return { items, nextCursor: rows.length > query.limit ? items[items.length - 1]!.id : null };
     },
     async listItem(rootId) {
       const row = await listItems().where('trees.root_id', '=', rootId).executeTakeFirst();
-      return row === undefined ? undefined : { ...toRun(row), stages: row.counts };
+      return row === undefined ? undefined : toListItem(row);
     },
   };
 }
 
 export function toRun(row: Selectable<RunsTable>): Run {
+  return { ...toSummary(row), outputs: row.outputs ?? null };
+}
+
+/** What a list shows of a run: everything but its outputs, which are not even read for it. */
+const LIST_COLUMNS = [
+  'runs.id',
+  'runs.root_id',
+  'runs.parent_id',
+  'runs.kind',
+  'runs.name',
+  'runs.path',
+  'runs.depth',
+  'runs.node_index',
+  'runs.status',
+  'runs.reason',
+  'runs.error',
+  'runs.params',
+  'runs.depends_on',
+  'runs.attempt',
+  'runs.created_at',
+  'runs.queued_at',
+  'runs.started_at',
+  'runs.ended_at',
+] as const;
+
+type SummaryRow = Omit<Selectable<RunsTable>, 'outputs' | 'planner'>;
+
+function toListItem(row: SummaryRow & { counts: RunListItem['stages'] }): RunListItem {
+  return { ...toSummary(row), stages: row.counts };
+}
+
+function toSummary(row: SummaryRow): Omit<Run, 'outputs'> {
   return {
     id: row.id,
     rootId: row.root_id,
@@ -80,7 +112,6 @@ export function toRun(row: Selectable<RunsTable>): Run {
     reason: row.reason,
     error: row.error,
     params: row.params,
-    outputs: row.outputs ?? null,
     dependsOn: row.depends_on,
     attempt: row.attempt,
     createdAt: row.created_at.toISOString(),
