@@ -92,11 +92,11 @@ function blocksOf(path: string): Block[] {
   }));
 }
 
-/** Targets of links within the repository. Code is no place for links. */
+/** Targets of links and pictures within the repository. Code is no place for links. */
 function linksOf(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8').replace(/^```.*?^```$|`[^`\n]*`/gms, '');
-  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
-    .map((match) => match[1]!)
+  return [...text.matchAll(/\]\(([^)\s]+)\)|<img [^>]*src="([^"]+)"/g)]
+    .map((match) => match[1] ?? match[2]!)
     .filter((target) => !/^[a-z]+:/.test(target));
 }
 

@@ -112,6 +112,8 @@ describe('kill -9 in the middle of training', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const { id, jobs } = await submit(url);
       const payloads = payloadsOf(jobs.map((job) => job.id));
+      // Each job has its supervisor and its program.
+      expect(payloads.length).toBeGreaterThanOrEqual(2);
       await randomMoment();
       const before = payloads.filter(isAlive);
       await server.kill('SIGKILL');
@@ -126,6 +128,8 @@ describe('kill -9 in the middle of training', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const { id, jobs } = await submit(url);
       const payloads = payloadsOf(jobs.map((job) => job.id));
+      // Each job has its supervisor and its program.
+      expect(payloads.length).toBeGreaterThanOrEqual(2);
       await randomMoment();
       const before = payloads.filter(isAlive);
       const pidFile = join(dir, 'server', 'postgres', 'cluster', 'postmaster.pid');
@@ -140,6 +144,8 @@ describe('kill -9 in the middle of training', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const { id, jobs } = await submit(url);
       const payloads = payloadsOf(jobs.map((job) => job.id));
+      // Each job has its supervisor and its program.
+      expect(payloads.length).toBeGreaterThanOrEqual(2);
       await randomMoment();
       const before = payloads.filter(isAlive);
       await agent.kill('SIGKILL');
