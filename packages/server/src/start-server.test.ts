@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { TrainyardError } from '@trainyard/protocol';
@@ -65,6 +65,51 @@ describe('starting a server', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     await t.server.stop();
     await expect(stat(path)).rejects.toThrow('ENOENT');
+  });
+
+  it('refuses a data directory that another live server has, and leaves that one as it is', async () => {
+    t = await startTestServer();
+    const path = join(t.dataDir, 'server.json');
+    const before = await readFile(path, 'utf8');
+    const error = await failureOf(startServer(beside({ dataDir: t.dataDir })));
+    expect(error).toMatchObject({ code: 'DATA_DIR_IN_USE' });
+    for (const named of [t.dataDir, t.server.url, `pid ${process.pid}`, '--data-dir']) {
+      expect(error.message).toContain(named);
+    }
+    expect(await readFile(path, 'utf8')).toBe(before);
+    for (const token of [t.server.adminToken, t.server.agentToken]) {
+      expect((await t.call('GET', '/api/v1/runs', undefined, { token })).status).toBe(200);
+    }
+  });
+
+  it('gives a data directory to exactly one of several that start at once', async () => {
+    t = await startTestServer();
+    const started = await Promise.allSettled([1, 2, 3].map(() => startServer(beside({}))));
+    const servers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const refusals = started.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    expect(servers).toHaveLength(1);
+    expect(refusals).toMatchObject([{ code: 'DATA_DIR_IN_USE' }, { code: 'DATA_DIR_IN_USE' }]);
+    const advert = JSON.parse(await readFile(join(t.dataDir, 'other', 'server.json'), 'utf8'));
+    expect(advert).toMatchObject({ url: servers[0]!.url, token: servers[0]!.adminToken });
+    await servers[0]!.stop();
+  });
+
+  it.each([
+    ['of a server that is gone', () => ({ url: 'http://127.0.0.1:1', pid: 1, token: 'tyu_x' })],
+    ['whose port another server has now', () => ({ url: t.server.url, pid: 1, token: 'tyu_x' })],
+    ['that is no JSON', () => '{'],
+  ])('replaces an address %s', async (_, left) => {
+    t = await startTestServer();
+    const peer = await t.peer();
+    await peer.server.stop();
+    const path = join(peer.dataDir, 'server.json');
+    const content = left();
+    await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+    const next = await startServer(beside({ dataDir: peer.dataDir }));
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ url: next.url });
+    await writeFile(path, JSON.stringify({ url: 'http://127.0.0.1:1', pid: 1 }));
+    await next.stop();
+    expect(await readFile(path, 'utf8')).toContain('127.0.0.1:1"');
   });
 
   it('works when several start at once on an empty database, each with tokens of its own', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TrainyardError, VERSION } from '@trainyard/protocol';
@@ -8,6 +8,7 @@ import { createApp } from './app.ts';
 import { createAttempts } from './attempts/attempts.ts';
 import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
 import { startPeriodic } from './background/periodic.ts';
+import { claimDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
 import { createLiveBus } from './live/live-bus.ts';
 import { startPeerAnnouncements } from './live/peer-announcements.ts';
@@ -55,7 +56,8 @@ const INBOX_SWEEP_MS = 60_000;
 /**
  * Starts everything that a server is, in this order: database, migrations, orchestrator, HTTP. Resolves
  * when /readyz answers 200.
- * @throws TrainyardError EMBEDDED_DATABASE_…, DATABASE_…, AUTH_REQUIRED_FOR_HOST, ADDRESS_IN_USE
+ * @throws TrainyardError EMBEDDED_DATABASE_…, DATABASE_…, AUTH_REQUIRED_FOR_HOST, ADDRESS_IN_USE,
+ *   DATA_DIR_IN_USE another live server has the data directory
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const log = pino({ level: options.logLevel ?? 'warn', base: null }, pino.destination(2));
@@ -81,6 +83,8 @@ async function assemble(
 ): Promise<RunningServer> {
   const host = options.host ?? DEFAULT_HOST;
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  // The embedded database is a lock of the directory itself; with another one nothing else would refuse here.
+  if (options.databaseUrl !== undefined) await refuseUsedDataDir(options.dataDir);
   const database = await openStore(options, log, closers);
   await migrate(database);
   const auth = createAuth({ database, isLoopback: isLoopbackHost(host) });
@@ -127,11 +131,14 @@ async function assemble(
     await app.close();
   });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  // Before the tokens: making them revokes those of a server that has the same directory.
+  const claim = await claimDataDir(options.dataDir, { url, pid: process.pid });
+  closers.push(() => claim.release());
   // Servers that share a database must not replace each other's tokens.
   const place = `of ${hostname()}:${resolve(options.dataDir)}`;
   const adminToken = await auth.createBuiltInToken(`command line ${place}`, 'admin');
   const agentToken = await auth.createBuiltInToken(`agent ${place}`, 'agent');
-  await advertise(options.dataDir, { url, pid: process.pid, token: adminToken }, closers);
+  await claim.addToken(adminToken);
   isReady = true;
   return { url, agentToken, adminToken, isOpen: await auth.isOpen(), database, stop };
 }
@@ -206,22 +213,6 @@ async function listen(
       { cause: error },
     );
   }
-}
-
-/** Leaves the address (and a token, readable by this user only) where the command line finds it. */
-async function advertise(
-  dataDir: string,
-  advert: { url: string; pid: number; token: string },
-  closers: (() => Promise<void>)[],
-): Promise<void> {
-  const path = join(dataDir, 'server.json');
-  await rm(path, { force: true });
-  await writeFile(path, `${JSON.stringify(advert)}\n`, { mode: 0o600 });
-  closers.push(async () => {
-    // Another server may have written its own meanwhile.
-    const written = await readFile(path, 'utf8').catch(() => '');
-    if (written.includes(advert.token)) await rm(path, { force: true });
-  });
 }
 
 function authRequired(host: string): TrainyardError {
