@@ -11,6 +11,8 @@ export interface Connection {
   readonly token: string | undefined;
   /** The server lives in this process and ends with the command. */
   readonly isOwn: boolean;
+  /** The server was found on the data directory: when it ends, another may take its place. */
+  readonly mayMove: boolean;
   /** After a lost connection: finds the server again, or starts it if it was found in the data directory. */
   recover(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -23,6 +25,10 @@ export interface ConnectOptions {
 
 /** How long a server that is just starting is waited for. */
 const STARTING_MS = 10_000;
+/** How long a command waits for another one that has the data directory but no server that answers yet. */
+const TAKEN_MS = 30_000;
+/** How often work is done again because its server ended meanwhile. */
+const MAX_REPEATS = 5;
 /** How long a named server may be away while a run is watched. */
 const AWAY_MS = 60_000;
 const PROBE_MS = 3000;
@@ -33,7 +39,8 @@ const POLL_MS = 250;
  * directory, else one started in this process for as long as the command lasts.
  */
 export async function connect(context: CliContext, options: ConnectOptions): Promise<Connection> {
-  let target = await findTarget(context, options);
+  let target = await findTarget(context, options, new AbortController().signal);
+  const mayMove = () => context.url === undefined && target.stop === undefined;
   return {
     get client() {
       return target.client;
@@ -44,8 +51,11 @@ export async function connect(context: CliContext, options: ConnectOptions): Pro
     get isOwn() {
       return target.stop !== undefined;
     },
+    get mayMove() {
+      return mayMove();
+    },
     async recover(signal) {
-      if (context.url === undefined && target.stop === undefined) target = await findTarget(context, options);
+      if (mayMove()) target = await findTarget(context, options, signal);
       else await untilReady(target.client, AWAY_MS, signal);
     },
     close: async () => {
@@ -61,40 +71,84 @@ export function isConnectionFault(error: unknown): boolean {
   );
 }
 
+/**
+ * Does work that may be done twice, and does it again when the server on the data directory ends meanwhile:
+ * that server often belongs to another command, which ends with it.
+ */
+export async function repeatWhenServerEnds<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
+  for (let repeats = 0; ; repeats += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!connection.mayMove || !isConnectionFault(error) || repeats === MAX_REPEATS) throw error;
+      await connection.recover(new AbortController().signal);
+    }
+  }
+}
+
 interface Target {
   readonly client: Client;
   readonly token: string | undefined;
   readonly stop?: () => Promise<void>;
 }
 
-async function findTarget(context: CliContext, { otherwise }: ConnectOptions): Promise<Target> {
+async function findTarget(
+  context: CliContext,
+  { otherwise }: ConnectOptions,
+  signal: AbortSignal,
+): Promise<Target> {
   if (context.url !== undefined) {
     return { client: createClient({ url: context.url, token: context.token }), token: context.token };
   }
-  const running = await findRunning(context);
-  if (running !== undefined) return running;
-  if (otherwise === 'fail') {
-    throw new TrainyardError(
-      'SERVER_UNREACHABLE',
-      `No Trainyard server runs on ${context.dataDir}. Start one with: trainyard up (or name one with --url)`,
-    );
+  const deadline = performance.now() + TAKEN_MS;
+  for (;;) {
+    const running = await findRunning(context, signal);
+    if (running !== undefined) return running;
+    if (otherwise === 'fail') throw noServer(context);
+    try {
+      return await startOwn(context, otherwise === 'start server and agent');
+    } catch (error) {
+      // Another command was faster, or is just ending: its server is found soon, or the directory is free.
+      if (!isTaken(error) || performance.now() > deadline) throw error;
+    }
+    await pause(POLL_MS, signal);
+    signal.throwIfAborted();
   }
-  return startOwn(context, otherwise === 'start server and agent');
+}
+
+function noServer({ dataDir }: CliContext): TrainyardError {
+  return new TrainyardError(
+    'SERVER_UNREACHABLE',
+    `No Trainyard server runs on ${dataDir}. Start one with: trainyard up (or name one with --url)`,
+  );
+}
+
+function isTaken(error: unknown): boolean {
+  return (
+    error instanceof TrainyardError &&
+    (error.code === 'EMBEDDED_DATABASE_IN_USE' || error.code === 'DATA_DIR_IN_USE')
+  );
 }
 
 /** The server whose address lies in the data directory, if it answers. The file is only a hint. */
-async function findRunning(context: CliContext): Promise<Target | undefined> {
-  const file = await readFile(join(context.dataDir, 'server.json'), 'utf8').catch(() => undefined);
-  const hint = file === undefined ? undefined : parseHint(file);
+async function findRunning(context: CliContext, signal: AbortSignal): Promise<Target | undefined> {
+  const hint = await readHint(context);
   if (hint === undefined) return undefined;
-  const token = context.token ?? hint.token;
-  const client = createClient({ url: hint.url, token });
   try {
-    await untilReady(client, STARTING_MS, new AbortController().signal);
+    await untilReady(createClient({ url: hint.url }), STARTING_MS, signal);
   } catch {
+    signal.throwIfAborted();
     return undefined;
   }
-  return { client, token };
+  // A server that was just starting has added its token meanwhile.
+  const { url, token: written } = (await readHint(context)) ?? hint;
+  const token = context.token ?? written;
+  return { client: createClient({ url, token }), token };
+}
+
+async function readHint({ dataDir }: CliContext): Promise<ReturnType<typeof parseHint>> {
+  const text = await readFile(join(dataDir, 'server.json'), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : parseHint(text);
 }
 
 function parseHint(text: string): { url: string; token: string | undefined } | undefined {

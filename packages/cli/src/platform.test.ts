@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -165,7 +165,7 @@ describe('run', () => {
   });
 });
 
-const SLOW = 'name: slow\nstages: [{ name: a, job: { command: "echo begun; sleep 60" } }]\n';
+const SLOW = 'name: slow\nstages: [{ name: a, job: { command: "echo begun; sleep 600" } }]\n';
 
 describe('a run that goes on', () => {
   it('is left by Ctrl-C, found again by wait, and ends with 11 when cancelled', async () => {
@@ -256,41 +256,17 @@ describe('what is not there', () => {
   });
 });
 
-describe('a platform for one command', () => {
-  it('starts with the command, ends with it, and keeps its runs', async () => {
+describe('ready', () => {
+  it('is not printed when the agent cannot start', async () => {
     const own = await temporaryDir();
     try {
-      const file = await pipeline('own.yaml', TREE);
-      const ran = await command(['run', file, '--data-dir', own.dir]);
-      expect(ran).toMatchObject({ code: 0, stdout: expect.stringMatching(/^run_\w+ completed\n$/) });
+      await mkdir(join(own.dir, 'agent'));
+      // The directory looks as if the agent of the other platform had it.
+      await copyFile(join(home.dir, 'home/agent/agent.lock'), join(own.dir, 'agent/agent.lock'));
+      const { code, stdout, stderr } = await command(['up', '--port', '0', '--data-dir', own.dir]);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toContain('Another agent');
       await expect(readFile(join(own.dir, 'server.json'))).rejects.toThrow('ENOENT');
-      const shown = await command(['runs', 'show', '--data-dir', own.dir]);
-      expect(shown.stdout).toContain('status    completed');
-    } finally {
-      await own.remove();
-    }
-  });
-
-  it('is taken over by the next command when it ends before that one', async () => {
-    const own = await temporaryDir();
-    const here = { TRAINYARD_HOME: own.dir };
-    try {
-      const short = await pipeline('short.yaml', SLOW.replace('slow', 'short').replace('60', '2'));
-      const long = await pipeline(
-        'long.yaml',
-        'name: long\nstages: [{ name: a, job: { command: "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.7; done" } }]\n',
-      );
-      const first = startCommand(['run', short], here);
-      await first.until('stderr', /a: running/);
-      const second = startCommand(['run', long], here);
-      expect((await first.ended).code).toBe(0);
-      const ended = await second.ended;
-      expect(ended).toMatchObject({
-        code: 0,
-        stderr: expect.stringContaining('lost; looking for the server'),
-      });
-      const logs = await command(['runs', 'logs', 'latest', '--stage', 'a'], here);
-      expect(logs.stdout).toBe('1\n2\n3\n4\n5\n6\n7\n8\n');
     } finally {
       await own.remove();
     }

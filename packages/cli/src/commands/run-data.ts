@@ -1,5 +1,6 @@
 import { EXIT, type RunEvent, type RunTree } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { findStage, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, Interrupted } from '../interrupt.ts';
 import { formatMetric } from '../metric-notes.ts';
@@ -18,17 +19,20 @@ export function logsCommand(
   id: string | undefined,
   options: StageOptions & LogOptions,
 ): Promise<number> {
-  return withServer(context, ({ client }) =>
+  const write = (connection: Connection): Promise<number> =>
     stream(async (signal) => {
-      const run = await findStage(client, await idOrNewest(client, id), options.stage);
+      const run = await repeatWhenServerEnds(connection, async () =>
+        findStage(connection.client, await idOrNewest(connection.client, id), options.stage),
+      );
+      const { client } = connection;
       if (run.kind === 'job' && !options.timestamps && !context.json) {
         await writeRawLog(client, run.id, options, signal);
       } else {
         await writeLogLines(context, client, run.id, options, signal);
       }
       if (!options.follow) noteIfEmpty(context, run);
-    }),
-  );
+    });
+  return withServer(context, write, { once: true });
 }
 
 /** Runs work that writes for long: Ctrl-C ends it with 130, a reader that goes away (`| head`) with 0. */
@@ -83,9 +87,10 @@ export function eventsCommand(
   id: string | undefined,
   options: { readonly follow: boolean },
 ): Promise<number> {
-  return withServer(context, ({ client }) =>
+  const write = (connection: Connection): Promise<number> =>
     stream(async (signal) => {
-      const runId = await idOrNewest(client, id);
+      const runId = await repeatWhenServerEnds(connection, () => idOrNewest(connection.client, id));
+      const { client } = connection;
       if (options.follow) {
         for await (const event of client.followEvents(runId, { signal })) {
           context.out(eventText(context, event));
@@ -98,8 +103,8 @@ export function eventsCommand(
         if (items.length === 0 || nextSeq <= afterSeq) return;
         afterSeq = nextSeq;
       }
-    }),
-  );
+    });
+  return withServer(context, write, { once: true });
 }
 
 function eventText(context: CliContext, event: RunEvent): string {

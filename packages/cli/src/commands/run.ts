@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import {
@@ -9,7 +10,7 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import type { Connection } from '../connection.ts';
+import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { runDocument } from '../show-run.ts';
 import { statusPaint } from '../style.ts';
 import { errorText, runDuration } from '../tree-view.ts';
@@ -41,22 +42,26 @@ export async function runCommand(context: CliContext, file: string, options: Run
       const tree = await watchRun(context, connection, id);
       return finish(context, tree);
     },
-    { otherwise },
+    { otherwise, once: true },
   );
 }
 
 /** Submits and gives the id. Faults of the definition come with the file's name. */
 export async function submit(
-  { client }: Connection,
+  connection: Connection,
   input: { source: string; file: string; params: Readonly<Record<string, string>> },
 ): Promise<string> {
+  const run = {
+    source: input.source,
+    params: input.params,
+    baseDir: dirname(resolve(input.file)),
+    fileName: basename(input.file),
+  };
+  const idempotencyKey = randomUUID();
   try {
-    const { id } = await client.submitRun({
-      source: input.source,
-      params: input.params,
-      baseDir: dirname(resolve(input.file)),
-      fileName: basename(input.file),
-    });
+    const { id } = await repeatWhenServerEnds(connection, () =>
+      connection.client.submitRun(run, { idempotencyKey }),
+    );
     return id;
   } catch (error) {
     if (!(error instanceof TrainyardError) || error.code !== 'INVALID_DEFINITION') throw error;

@@ -8,7 +8,13 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { type Connection, type ConnectOptions, connect, isConnectionFault } from '../connection.ts';
+import {
+  type Connection,
+  type ConnectOptions,
+  connect,
+  isConnectionFault,
+  repeatWhenServerEnds,
+} from '../connection.ts';
 import { epochTable } from '../epoch-table.ts';
 import { idOrNewest } from '../find-run.ts';
 import { guardInterrupts, pause } from '../interrupt.ts';
@@ -27,15 +33,24 @@ export interface ListOptions {
   readonly limit: number;
 }
 
+export interface WorkOptions extends Partial<ConnectOptions> {
+  /**
+   * The work must not be done twice, or writes before it has all answers. Any other work is done again when
+   * the server on the data directory ends meanwhile.
+   */
+  readonly once?: boolean;
+}
+
 /** Runs a command against the server and lets go of it afterwards. */
 export async function withServer<T>(
   context: CliContext,
   work: (connection: Connection) => Promise<T>,
-  options: ConnectOptions = { otherwise: 'start server' },
+  { otherwise = 'start server', once = false }: WorkOptions = {},
 ): Promise<T> {
-  const connection = await connect(context, options);
+  const connection = await connect(context, { otherwise });
   try {
-    return await work(connection);
+    if (once) return await work(connection);
+    return await repeatWhenServerEnds(connection, () => work(connection));
   } finally {
     await connection.close();
   }

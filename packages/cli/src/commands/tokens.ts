@@ -1,5 +1,6 @@
 import { EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import type { Connection } from '../connection.ts';
 import { readDuration } from '../duration-option.ts';
 import { table } from '../table.ts';
 import { withServer } from './runs.ts';
@@ -12,7 +13,7 @@ export interface CreateTokenOptions {
 
 export function createTokenCommand(context: CliContext, options: CreateTokenOptions): Promise<number> {
   const expiresInMs = options.expires === undefined ? undefined : readDuration('expires', options.expires);
-  return withServer(context, async ({ client }) => {
+  const create = async ({ client }: Connection): Promise<number> => {
     const created = await client.createToken({
       name: options.name,
       scopes: options.scope.length === 0 ? ['user'] : options.scope,
@@ -21,7 +22,8 @@ export function createTokenCommand(context: CliContext, options: CreateTokenOpti
     context.err('This token is shown once. Keep it in TRAINYARD_TOKEN.\n');
     context.out(context.json ? `${JSON.stringify(created)}\n` : `${created.token}\n`);
     return EXIT.ok;
-  });
+  };
+  return withServer(context, create, { once: true });
 }
 
 export function listTokensCommand(context: CliContext): Promise<number> {

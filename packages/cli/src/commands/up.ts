@@ -27,6 +27,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     agent: options.agent ? { slots: options.slots } : undefined,
   });
   try {
+    await Promise.race([platform.agentStarted, untilAborted(guard.signal)]);
     if (!guard.signal.aborted) {
       context.out(`ready ${platform.url}\n`);
       context.err(`Data in ${context.dataDir}. Open ${platform.url} in a browser. Ctrl-C stops.\n`);
@@ -34,8 +35,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
         context.err('No tokens exist: whoever can reach this port on this machine may use it.\n');
       }
     }
-    const agentFailed = platform.agentStarted.then(() => new Promise<never>(() => undefined));
-    await Promise.race([untilAborted(guard.signal), agentFailed]);
+    await untilAborted(guard.signal);
   } finally {
     await platform.stop();
     guard.release();
