@@ -24,8 +24,8 @@ function tell(draft: Draft, index: number, ended: number, end: DependencyEnd): b
   const before = draft.tally(index);
   const tally = tallyEnd(before, end);
   draft.setTally(index, tally);
-  if (draft.row(index).status !== 'pending') return false;
   const verdict = judge(triggerRule, tally);
+  if (verdict === 'wait' || draft.row(index).status !== 'pending') return false;
   if (verdict === 'run' && judge(triggerRule, before) !== 'run') ruleMet(draft, index);
   if (verdict !== 'skip') return false;
   const reason = reasonOfSkip(triggerRule, tally);

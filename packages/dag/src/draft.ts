@@ -32,8 +32,8 @@ export class Draft {
   readonly #rows: LazyEdit<NodeSnapshot>;
   readonly #tallies: LazyEdit<Tally>;
   readonly #books: LazyEdit<GroupBook | null>;
-  readonly #grown: LazyEdit<PlanNode>;
-  readonly #expansions: LazyEdit<Expansion>;
+  /** Null in all decisions but the few that expand a foreach. */
+  #grown: VectorEdit<PlanNode> | null = null;
 
   constructor(plan: Plan, before: DagState, now: number) {
     this.plan = plan;
@@ -42,12 +42,10 @@ export class Draft {
     this.#rows = new LazyEdit(before.rows);
     this.#tallies = new LazyEdit(before.tallies);
     this.#books = new LazyEdit(before.books);
-    this.#grown = new LazyEdit(before.grown);
-    this.#expansions = new LazyEdit(before.expansions);
   }
 
   node(index: number): PlanNode {
-    return this.plan.nodes[index] ?? this.#grown.get(index - this.plan.nodes.length);
+    return this.plan.nodes[index] ?? (this.#grown ?? this.#before.grown).get(index - this.plan.nodes.length);
   }
 
   get nodeCount(): number {
@@ -56,8 +54,8 @@ export class Draft {
 
   /** Adds the nodes of a foreach behind all others. */
   append(expansion: Expansion, nodes: readonly PlanNode[]): void {
-    this.#expansions.push(expansion);
     this.expansions.push(expansion);
+    this.#grown ??= this.#before.grown.edit();
     for (const node of nodes) {
       this.#grown.push(node);
       this.#rows.push(initialSnapshot(node.index));
@@ -80,26 +78,34 @@ export class Draft {
 
   /** Changes a row, announces a new status, and keeps the number of taken places of the parent right. */
   patchRow(index: number, patch: Partial<NodeSnapshot>): void {
-    const old = this.row(index);
-    const row: NodeSnapshot = { ...old, ...patch };
-    this.#rows.set(index, row);
-    this.#changed.add(index);
-    if (row.status === old.status) return;
-    this.effects.push(statusEffect(row));
+    const places = this.#setRow(index, patch);
     const { parent } = this.node(index);
-    const places = Number(holdsPlace(row.status)) - Number(holdsPlace(old.status));
     if (parent >= 0 && places !== 0) this.patchBook(parent, { active: this.book(parent).active + places });
   }
 
   /** Makes a node terminal and counts it in its parent; what follows from it is decided elsewhere. */
-  close(index: number, ending: Ending): void {
-    const { status, reason = null, error = null, upstream = null } = ending;
-    this.patchRow(index, { status, reason, error, upstream, retryAt: null });
+  close(index: number, { status, reason = null, error = null, upstream = null }: Ending): void {
+    const places = this.#setRow(index, { status, reason, error, upstream, retryAt: null });
     const { parent } = this.node(index);
     if (parent < 0) return;
-    const { open, failures } = this.book(parent);
+    const { active, open, failures } = this.book(parent);
     const isFailure = dependencyEnd(this.row(index)) === 'failure';
-    this.patchBook(parent, { open: open - 1, failures: isFailure ? failures + 1 : failures });
+    this.patchBook(parent, {
+      active: active + places,
+      open: open - 1,
+      failures: isFailure ? failures + 1 : failures,
+    });
+  }
+
+  /** Gives how many places of its parent the node takes more than before. */
+  #setRow(index: number, patch: Partial<NodeSnapshot>): number {
+    const old = this.row(index);
+    const row: NodeSnapshot = { ...old, ...patch };
+    this.#rows.set(index, row);
+    this.#changed.add(index);
+    if (row.status === old.status) return 0;
+    this.effects.push(statusEffect(row));
+    return Number(holdsPlace(row.status)) - Number(holdsPlace(old.status));
   }
 
   /** Puts a node into the queue of its parent. */
@@ -125,7 +131,11 @@ export class Draft {
     const { rows: oldRows, tallies: oldTallies, books: oldBooks } = this.#before;
     // Nothing grows without a change of rows.
     if (rows === oldRows && tallies === oldTallies && books === oldBooks) return this.#before;
-    return { rows, tallies, books, grown: this.#grown.done(), expansions: this.#expansions.done() };
+    const { grown, expansions } = this.#before;
+    if (this.#grown === null) return { rows, tallies, books, grown, expansions };
+    const log = expansions.edit();
+    for (const expansion of this.expansions) log.push(expansion);
+    return { rows, tallies, books, grown: this.#grown.done(), expansions: log.done() };
   }
 
   changed(): readonly number[] {
