@@ -65,6 +65,13 @@ test('a live change replaces one run and leaves the others as they are', () => {
   expect(next.order).toBe(model.order);
 });
 
+test('a line of the list changes the run and leaves its outputs', () => {
+  const model = buildRunModel({ ...tree, outputs: { accuracy: 0.97 } });
+  const { outputs: _, ...root } = model.runs.get(tree.id)!;
+  const { model: next } = applyRuns(model, [{ ...root, status: 'completed', stages: { completed: 5 } }]);
+  expect(next.runs.get(tree.id)).toEqual({ ...root, status: 'completed', outputs: { accuracy: 0.97 } });
+});
+
 test('a run that the model does not know is announced, not added', () => {
   const model = buildRunModel(tree);
   const result = applyRuns(model, [sampleRun('stranger')]);

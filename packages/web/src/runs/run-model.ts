@@ -1,6 +1,7 @@
 import {
   isTerminalRunStatus,
   type Run,
+  type RunListItem,
   type RunStatus,
   type RunTree,
   type StatusCounts,
@@ -40,13 +41,20 @@ export function buildRunModel(tree: RunTree): RunModel {
   return { rootId: tree.id, runs, order, children };
 }
 
-/** Puts changed runs into the model. `unknown` says that a run came which the model has no place for. */
-export function applyRuns(model: RunModel, changed: readonly Run[]): { model: RunModel; unknown: boolean } {
+/**
+ * Puts changed runs into the model. `unknown` says that a run came which the model has no place for. A line
+ * of the list, which has no outputs, leaves the outputs that are known.
+ */
+export function applyRuns(
+  model: RunModel,
+  changed: readonly (Run | RunListItem)[],
+): { model: RunModel; unknown: boolean } {
   const runs = new Map(model.runs);
   let unknown = false;
   for (const run of changed) {
-    if (runs.has(run.id)) runs.set(run.id, run);
-    else unknown = true;
+    const known = runs.get(run.id);
+    if (known === undefined) unknown = true;
+    else runs.set(run.id, 'outputs' in run ? run : withOutputsOf(known, run));
   }
   return { model: { ...model, runs }, unknown };
 }
@@ -112,6 +120,10 @@ export function progress(counts: StatusCounts): { ended: number; total: number }
     if (isTerminalRunStatus(status)) ended += n;
   }
   return { ended, total };
+}
+
+function withOutputsOf(known: Run, { stages: _, ...rest }: RunListItem): Run {
+  return { ...rest, outputs: known.outputs };
 }
 
 function siblingsOf(model: RunModel, run: Run): Run[] {

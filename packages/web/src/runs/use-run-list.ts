@@ -1,9 +1,10 @@
-import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import type { Page } from '@trainyard/client';
-import { isTerminalRunStatus, type Run, type RunListItem, type RunStatus } from '@trainyard/protocol';
+import { isTerminalRunStatus, type RunListItem, type RunStatus } from '@trainyard/protocol';
 import { useEffect, useMemo, useRef } from 'react';
 import { api, queryClient } from '../live/services.ts';
 import { useLiveTopic } from '../live/use-live.ts';
+import { distinct, isNew, type ListPages, patchPages } from './list-pages.ts';
 
 const PAGE_SIZE = 50;
 /** Least time between two readings of the list that live messages ask for. */
@@ -14,7 +15,13 @@ const ACTIVE_POLL_MS = 15_000;
 /** Pages of root runs for a filter, patched by the live feed. */
 export function useRunList(filter: { status?: RunStatus; name?: string }) {
   const queryKey = ['runs', filter.status ?? null, filter.name ?? null] as const;
-  const query = useInfiniteQuery<Page<RunListItem>, Error, Pages, readonly (string | null)[], string | null>({
+  const query = useInfiniteQuery<
+    Page<RunListItem>,
+    Error,
+    ListPages,
+    readonly (string | null)[],
+    string | null
+  >({
     queryKey,
     queryFn: ({ pageParam, signal }) =>
       api.listRuns({
@@ -26,7 +33,7 @@ export function useRunList(filter: { status?: RunStatus; name?: string }) {
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.nextCursor,
     placeholderData: (before) => before,
-    refetchInterval: (current) => pollMs(current.state.data as Pages | undefined),
+    refetchInterval: (current) => pollMs(current.state.data as ListPages | undefined),
   });
   const refresh = useThrottled(() => void queryClient.invalidateQueries({ queryKey }), REFRESH_MS);
   useLiveTopic('list', {
@@ -34,9 +41,9 @@ export function useRunList(filter: { status?: RunStatus; name?: string }) {
     onMessage: (message) => {
       if (message.type === 'gap') refresh();
       if (message.type !== 'runs') return;
-      const data = queryClient.getQueryData<Pages>(queryKey);
+      const data = queryClient.getQueryData<ListPages>(queryKey);
       if (data === undefined) return;
-      queryClient.setQueryData<Pages>(queryKey, patch(data, message.runs));
+      queryClient.setQueryData<ListPages>(queryKey, patchPages(data, message.runs));
       // A new run, or one that leaves or enters the filter: the server knows its place.
       if (message.runs.some((run) => filter.status !== undefined || isNew(data, run))) refresh();
     },
@@ -44,25 +51,6 @@ export function useRunList(filter: { status?: RunStatus; name?: string }) {
   });
   const runs = useMemo(() => distinct(query.data), [query.data]);
   return { ...query, runs };
-}
-
-type Pages = InfiniteData<Page<RunListItem>, string | null>;
-
-function patch(data: Pages, changed: readonly Run[]): Pages {
-  const byId = new Map(changed.map((run) => [run.id, run]));
-  return {
-    ...data,
-    pages: data.pages.map((page) => ({
-      ...page,
-      items: page.items.map((item) => ({ ...item, ...byId.get(item.id) })),
-    })),
-  };
-}
-
-/** Newer than everything shown. An older run that is not shown belongs to a page that is not loaded. */
-function isNew(data: Pages, run: Run): boolean {
-  const newest = data.pages[0]?.items[0];
-  return newest === undefined || run.createdAt > newest.createdAt;
 }
 
 /** Calls at once, and then at most once per interval, the last call included. */
@@ -93,15 +81,7 @@ function useThrottled(action: () => void, intervalMs: number): () => void {
   }, [intervalMs]);
 }
 
-/** A run can be on two pages for a moment, when new ones move the pages between two readings. */
-function distinct(data: Pages | undefined): RunListItem[] {
-  const seen = new Map<string, RunListItem>();
-  for (const page of data?.pages ?? [])
-    for (const item of page.items) if (!seen.has(item.id)) seen.set(item.id, item);
-  return [...seen.values()];
-}
-
-function pollMs(data: Pages | undefined): number | false {
+function pollMs(data: ListPages | undefined): number | false {
   const active = data?.pages.some((page) => page.items.some((item) => !isTerminalRunStatus(item.status)));
   return active === true ? ACTIVE_POLL_MS : false;
 }

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import type { LiveMessage, Run } from '@trainyard/protocol';
+import type { LiveMessage, Run, RunListItem } from '@trainyard/protocol';
 import { useMemo } from 'react';
 import { api, queryClient } from '../live/services.ts';
 import { useLiveTopic } from '../live/use-live.ts';
@@ -49,13 +49,13 @@ export function useRunFeed(rootId: string | undefined): void {
 }
 
 /** Runs that came live, with the time they came, for requests that were under way then. */
-const recent: { atMs: number; run: Run }[] = [];
+const recent: { atMs: number; run: Run | RunListItem }[] = [];
 const RECENT_MS = 30_000;
 
 /** Patches the cache of one root run from live messages. */
 class RunFeed {
   readonly rootId: string;
-  #runs: Run[] = [];
+  #runs: (Run | RunListItem)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(rootId: string) {
@@ -81,7 +81,7 @@ class RunFeed {
     void queryClient.cancelQueries({ queryKey }).then(() => queryClient.invalidateQueries({ queryKey }));
   }
 
-  #addRuns(runs: readonly Run[]): void {
+  #addRuns(runs: readonly (Run | RunListItem)[]): void {
     const atMs = performance.now();
     for (const run of runs) recent.push({ atMs, run });
     while (recent[0] !== undefined && recent[0].atMs < atMs - RECENT_MS) recent.shift();
