@@ -7,7 +7,8 @@ import { leavesUnder, type RunModel } from '../runs/run-model.ts';
 import { texts } from '../texts.ts';
 import { ChartCard, CurveMark } from './chart-card.tsx';
 import { curveStyle } from './curve-colours.ts';
-import { MAX_CURVES, metricKeys, useCurveSource, useLatestMetrics } from './use-curves.ts';
+import { metricKeys } from './metric-keys.ts';
+import { MAX_CURVES, useCurveSource, useLatestMetrics } from './use-curves.ts';
 
 const KEYS_AT_FIRST = 24;
 

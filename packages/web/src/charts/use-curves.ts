@@ -19,26 +19,6 @@ export function useLatestMetrics(runId: string, active: boolean) {
   });
 }
 
-/**
- * All keys, those that came live included. Curves come before single values, and what tells how well a
- * training goes before the rest.
- */
-export function metricKeys(
-  latest: readonly { readonly key: string; readonly count: number }[],
-  live: readonly string[],
-): string[] {
-  const weights = new Map(live.map((key) => [key, weightOf(key, 2)]));
-  for (const { key, count } of latest) {
-    weights.set(key, Math.min(weights.get(key) ?? Number.POSITIVE_INFINITY, weightOf(key, count)));
-  }
-  return [...weights.keys()].sort((a, b) => weights.get(a)! - weights.get(b)! || a.localeCompare(b));
-}
-
-function weightOf(key: string, count: number): number {
-  const isResult = /loss|acc|reward|score|error|f1|auc/i.test(key);
-  return (count > 1 ? 0 : 2) + (isResult ? 0 : 1);
-}
-
 export interface CurveSource {
   readonly store: CurveStore;
   /** Counts up when what was read over HTTP may be old. */

@@ -1,5 +1,6 @@
 import { type Attempt, isTerminalAttemptStatus, isTerminalRunStatus, type Run } from '@trainyard/protocol';
-import { metricKeys, useLatestMetrics } from '../charts/use-curves.ts';
+import { metricKeys } from '../charts/metric-keys.ts';
+import { useLatestMetrics } from '../charts/use-curves.ts';
 import { useNow } from '../design/clock.ts';
 import { CopyButton } from '../design/copy.tsx';
 import { ErrorBanner, LoadError } from '../design/feedback.tsx';
