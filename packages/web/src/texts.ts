@@ -1,4 +1,5 @@
 import type { RunStatus } from '@trainyard/protocol';
+import { counted, plural } from './design/plural.ts';
 
 /** Every text of the pages, in one place, so that wording is reviewed and translated here only. */
 export const texts = {
@@ -79,9 +80,9 @@ export const texts = {
   },
   agents: {
     title: 'Agents',
-    strip: (online: number, total: number) => `${online} of ${total} agents online`,
+    strip: (online: number, total: number) => `${online} of ${counted(total, 'agent')} online`,
     stripNone: 'No agent has registered',
-    slots: (busy: number, total: number) => `${busy} of ${total} slots busy`,
+    slots: (busy: number, total: number) => `${busy} of ${counted(total, 'slot')} busy`,
     columns: {
       name: 'Agent',
       state: 'State',
@@ -106,6 +107,8 @@ export const texts = {
     cancelConfirm: 'Cancel this run',
     cancelBack: 'Keep it running',
     cancelSent: 'Cancel was accepted. The status changes when its processes have ended.',
+    cancelEnded: (status: string) => `Cancel was accepted, and the run has ended: ${status}.`,
+    cancelTooLate: (status: string) => `The run has ended: ${status}. Nothing is left to cancel.`,
     cancelFailed: 'The run was not cancelled',
     commands: 'Copy as command',
     commandsTitle: 'Commands for this run',
@@ -124,7 +127,7 @@ export const texts = {
     },
     tabsLabel: 'Parts of the run',
     ended: 'ended',
-    of: (done: number, total: number) => `${done} of ${total} stages ended`,
+    of: (done: number, total: number) => `${done} of ${counted(total, 'stage')} ended`,
     notFound: 'There is no run with this id',
     splitColumns: 'Width of the left column',
     splitRows: 'Height of the upper row',
@@ -139,10 +142,11 @@ export const texts = {
     zoomOut: 'Zoom out',
     openAll: 'Open all',
     closeAll: 'Close all',
-    bundle: (n: number) => `${n} stages`,
+    bundle: (n: number) => counted(n, 'stage'),
     bundleHint: 'Folded: this level has too many stages to draw. The table shows each one.',
-    folded: (shown: number, total: number) => `${shown} of ${total} stages drawn; the table shows all`,
-    group: (n: number) => (n === 1 ? '1 stage' : `${n} stages`),
+    folded: (shown: number, total: number) =>
+      `${shown} of ${counted(total, 'stage')} drawn; the table shows all`,
+    group: (n: number) => counted(n, 'stage'),
     legend: 'Statuses',
     tableLabel: 'Stages of the run',
     columns: {
@@ -152,7 +156,7 @@ export const texts = {
       duration: 'Duration',
       dependsOn: 'Depends on',
     },
-    stageCount: (shown: number, total: number) => `${shown} of ${total} stages`,
+    stageCount: (shown: number, total: number) => `${shown} of ${counted(total, 'stage')}`,
     filter: 'Filter stages',
     noMatch: 'No stage matches',
     attempt: (n: number) => `try ${n}`,
@@ -201,7 +205,7 @@ export const texts = {
     datasetColumns: { name: 'Name', rows: 'Rows', size: 'Size', version: 'sha256', role: 'Role' },
     metrics: 'Metrics',
     metricColumns: { key: 'Key', last: 'Last', min: 'Min', max: 'Max', step: 'Step' },
-    metricsMore: (n: number) => `${n} more keys in the charts`,
+    metricsMore: (n: number) => `${n} more ${plural(n, 'key')} in the charts`,
     stages: 'Stages',
     events: 'Latest events',
     kind: { pipeline: 'Pipeline', job: 'Job', graph: 'Graph', approval: 'Approval', external: 'External' },
@@ -213,9 +217,9 @@ export const texts = {
     emptyEnded: 'This run has reported no metrics',
     filter: 'Filter metrics',
     runsShown: (shown: number, total: number) =>
-      `Curves of ${shown} of ${total} jobs; select a stage to see others`,
+      `Curves of ${shown} of ${counted(total, 'job')}; select a stage to see others`,
     legend: 'Curves',
-    keys: (shown: number, total: number) => `Showing ${shown} of ${total} metrics`,
+    keys: (shown: number, total: number) => `Showing ${shown} of ${counted(total, 'metric')}`,
     more: 'Show more',
     summary: (key: string, series: number, steps: string) => `${key}: curves: ${series}, steps ${steps}`,
     table: 'Values',
@@ -234,11 +238,11 @@ export const texts = {
     noJob: 'No job has started yet',
     timestamps: 'Time',
     follow: 'Follow',
-    newLines: (n: number) => (n === 1 ? '1 new line' : `${n} new lines`),
+    newLines: (n: number) => `${n} new ${plural(n, 'line')}`,
     download: 'Download',
     loadOlder: 'Loading older lines…',
     shown: (lines: number, shown: string, size: string) =>
-      shown === size ? `${lines} lines, ${size}` : `${lines} lines, the last ${shown} of ${size}`,
+      `${counted(lines, 'line')}, ${shown === size ? size : `the last ${shown} of ${size}`}`,
     cut: (size: string) => `… cut at 4 kB of ${size}`,
     showAll: 'Show all',
     failed: 'The log could not be loaded',
@@ -249,7 +253,7 @@ export const texts = {
     empty: 'No events yet',
     columns: { seq: '#', at: 'Time', type: 'Event', stage: 'Stage', data: 'Data' },
     shown: (shown: number, last: number) =>
-      shown >= last ? `${shown} events` : `The last ${shown} of ${last} events`,
+      shown >= last ? counted(shown, 'event') : `The last ${shown} of ${counted(last, 'event')}`,
     only: (path: string) => `Only ${path}`,
     root: '(run)',
     newestFirst: 'Newest first',

@@ -14,18 +14,21 @@ export function CancelButton({ run }: { run: Run }) {
     mutationFn: () => api.cancelRun(run.id, reason.trim() === '' ? {} : { reason: reason.trim() }),
     onSuccess: () => void queryClient.invalidateQueries({ queryKey: ['tree', run.rootId] }),
   });
-  // The dialog stays until it is closed: it says what the server answered, also when the run ends at once.
-  if (isTerminalRunStatus(run.status) && !open) return null;
-  const cancelling = run.status === 'cancelling' || isTerminalRunStatus(run.status) || cancel.isSuccess;
+  const ended = isTerminalRunStatus(run.status);
+  // An open dialog stays until it is closed, and then says how the run has ended; the button has no use then.
+  if (ended && !open) return null;
+  const cancelling = run.status === 'cancelling' || cancel.isSuccess;
   return (
     <>
-      <button type="button" className="btn btn-danger" disabled={cancelling} onClick={() => setOpen(true)}>
-        {cancelling ? texts.status.cancelling : texts.run.cancel}
-      </button>
+      {!ended && (
+        <button type="button" className="btn btn-danger" disabled={cancelling} onClick={() => setOpen(true)}>
+          {cancelling ? texts.status.cancelling : texts.run.cancel}
+        </button>
+      )}
       <Dialog open={open} title={texts.run.cancelTitle(run.name)} onClose={() => setOpen(false)}>
-        {cancel.isSuccess ? (
+        {cancel.isSuccess || ended ? (
           <div className="flex flex-col gap-3">
-            <p role="status">{texts.run.cancelSent}</p>
+            <p role="status">{answer(run, cancel.isSuccess)}</p>
             <button type="button" className="btn self-end" onClick={() => setOpen(false)}>
               {texts.common.close}
             </button>
@@ -62,4 +65,10 @@ export function CancelButton({ run }: { run: Run }) {
       </Dialog>
     </>
   );
+}
+
+function answer(run: Run, accepted: boolean): string {
+  if (!isTerminalRunStatus(run.status)) return texts.run.cancelSent;
+  const status = texts.status[run.status];
+  return accepted ? texts.run.cancelEnded(status) : texts.run.cancelTooLate(status);
 }

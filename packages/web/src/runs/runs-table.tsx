@@ -8,6 +8,7 @@ import { Status } from '../design/status.tsx';
 import { StatusBar } from '../design/status-bar.tsx';
 import { Duration, RelativeTime } from '../design/time.tsx';
 import { texts } from '../texts.ts';
+import { errorLine } from './error-line.ts';
 import { progress } from './run-model.ts';
 
 /** The list of root runs. j and k move through the rows, Enter opens one. */
@@ -71,10 +72,9 @@ export function RunsTable({ runs }: { runs: readonly RunListItem[] }) {
                 {run.error !== null && (
                   <span
                     className="block truncate text-[12px] font-normal text-danger"
-                    title={run.error.message}
+                    title={errorLine(run.error)}
                   >
-                    {run.error.path === undefined || run.error.path === '' ? '' : `${run.error.path}: `}
-                    {run.error.message}
+                    {errorLine(run.error)}
                   </span>
                 )}
               </th>
