@@ -161,10 +161,11 @@ describe('restoreState', () => {
     );
   });
 
-  it('refuses a row of a node that the plan does not have', () => {
+  it('refuses a row or an expansion of a node that the plan does not have', () => {
     const plan = planOf({ nodes: [{ name: 'a' }] });
     const row = { ...rowsOf(restoreState(plan, [], 0).state)[0]!, node: 2 };
     expect(() => restoreState(plan, [row], 0)).toThrow('node 2');
+    expect(() => restoreState(plan, [], 0, [{ node: 1, count: 2 }])).toThrow('node 1, which is no foreach');
   });
 });
 
