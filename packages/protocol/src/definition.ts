@@ -90,10 +90,19 @@ export const TRIGGER_RULES = [
   'always',
 ] as const;
 
+const condition = z.union([
+  z.boolean(),
+  z
+    .string()
+    .max(10_000)
+    .regex(/^\s*\$\{\{[\s\S]*\}\}\s*$/, 'a condition is true, false or one expression: ${{ … }}'),
+]);
+
 const stageBase = {
   name,
   dependsOn: z.array(z.string()).max(DEFINITION_LIMITS.maxStages).default([]),
   triggerRule: z.enum(TRIGGER_RULES).default('all_success'),
+  when: condition.optional(),
   params: z.record(z.string().max(DEFINITION_LIMITS.maxNameLength), jsonValue).default({}),
   retry: retry.optional(),
   timeout: duration.optional(),

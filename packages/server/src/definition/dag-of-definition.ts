@@ -19,11 +19,12 @@ export function toDag(body: PipelineBody): Dag {
 }
 
 function toNode(stage: StageDefinition): DagNode {
-  const { name, dependsOn, triggerRule, priority, retry, timeout, pipeline } = stage;
+  const { name, dependsOn, triggerRule, when, priority, retry, timeout, pipeline } = stage;
   return {
     name,
     dependsOn,
     triggerRule,
+    ...(when === undefined ? {} : { condition: true }),
     priority,
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(retry === undefined

@@ -64,6 +64,7 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
     const own = Object.keys(stage.params);
     const params = own.length === 0 ? outer.params : new Set([...outer.params, ...own]);
     const inside = { levels, params };
+    if (typeof stage.when === 'string') checkValue(stage.when, inside, [...stagePath, 'when'], faults);
     if (stage.job !== undefined) {
       const { command, env, workingDir } = stage.job;
       checkValue({ command, env, workingDir }, inside, [...stagePath, 'job'], faults);

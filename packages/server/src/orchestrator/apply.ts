@@ -1,8 +1,15 @@
-import { decide, type Effect, type NodeError, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
-import type { RunError, RunStatus } from '@trainyard/protocol';
+import {
+  decide,
+  type Effect,
+  type NodeError,
+  nodeSnapshot,
+  type PlannerEvent,
+  type Question,
+} from '@trainyard/dag';
+import { type RunError, type RunStatus, TrainyardError } from '@trainyard/protocol';
 import type { Fact } from './facts.ts';
 import type { OwnedTree } from './owned-tree.ts';
-import { groupOutputs, stageSpec } from './stage-spec.ts';
+import { groupOutputs, stageCondition, stageSpec } from './stage-spec.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
@@ -49,7 +56,7 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
 /** Lets the planner decide and takes its effects into rows, attempts, timers and events. */
 export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: number): void {
   const { tree } = changes;
-  // A stage whose expressions fail ends in the same tick; its end is one more event, not a nested call.
+  // Answers and stages whose expressions fail are events of the same tick, not nested calls.
   const queue: PlannerEvent[] = [event];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const decision = decide(tree.plan, tree.state, next, nowMs);
@@ -59,6 +66,19 @@ export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: num
       const followUp = applyEffect(changes, effect, nowMs);
       if (followUp !== undefined) queue.push(followUp);
     }
+    for (const question of decision.questions) queue.push(answer(tree, question));
+  }
+}
+
+/** Everything that the planner asks can be answered at once, so no question outlives its tick. */
+function answer(tree: OwnedTree, question: Question): PlannerEvent {
+  const { node } = question;
+  if (question.type === 'expand') throw new Error(`Stage "${tree.runs[node]!.path}" has no list of items.`);
+  try {
+    return { type: 'condition', node, result: stageCondition(tree, node) };
+  } catch (error) {
+    if (!(error instanceof TrainyardError)) throw error;
+    return { type: 'condition', node, result: { error: { code: 'expression', message: error.message } } };
   }
 }
 

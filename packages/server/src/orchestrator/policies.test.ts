@@ -1,6 +1,7 @@
 import { triggerRuleNames } from '@trainyard/dag';
 import { TRIGGER_RULES } from '@trainyard/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
+import { parseDefinition } from '../definition/index.ts';
 import { testDatabases } from '../testing/index.ts';
 import { type ControlPlane, startControlPlane } from './testing/control-plane.ts';
 
@@ -90,4 +91,62 @@ stages:
     expect(runs.get('no')).toMatchObject({ status: 'failed', attempt: 1 });
     expect(runs.get('yes')!.endedAt).toBeNull();
   });
+
+  it.each([
+    ['${{ params.epochs > 1 }}', 'queued'],
+    ['${{ params.epochs > 5 }}', 'skipped'],
+    ['${{ stages.first.outputs.score >= 0.5 }}', 'queued'],
+    ['${{ stages.first.outputs.score < 0.5 }}', 'skipped'],
+    ["${{ stages.first.status == 'completed' }}", 'queued'],
+    ['false', 'skipped'],
+  ])('with the condition %s the stage is %s', async (when, status) => {
+    plane = await startControlPlane(testDatabases()[0]!);
+    const agent = await plane.agent();
+    const root = await plane.submit(conditional(when), { params: { epochs: 3 } });
+    const [first] = await plane.claim(agent);
+    await plane.report(first!, 'completed', { outputs: { score: 0.5 } });
+    const runs = await plane.settled(root);
+    expect(runs.get('second')!.status).toBe(status);
+    if (status === 'skipped') {
+      expect(runs.get('second')!.reason).toBe('condition');
+      expect(runs.get('')!.status).toBe('completed');
+    }
+  });
+
+  it.each([
+    ['${{ params.epochs }}', 'is 3, not true or false'],
+    ['${{ stages.first.outputs.nothing > 1 }}', 'nothing'],
+  ])('fails a stage whose condition %s has no answer', async (when, says) => {
+    plane = await startControlPlane(testDatabases()[0]!);
+    const agent = await plane.agent();
+    const root = await plane.submit(conditional(when), { params: { epochs: 3 } });
+    const [first] = await plane.claim(agent);
+    await plane.report(first!, 'completed', { outputs: { score: 0.5 } });
+    const second = (await plane.settled(root)).get('second')!;
+    expect(second).toMatchObject({ status: 'failed', error: { code: 'expression' } });
+    expect(second.error!.message).toContain(says);
+  });
 });
+
+it('refuses a condition that is no expression, or refers to what is not before it', () => {
+  const faultsOf = (when: string) => {
+    const parsed = parseDefinition(conditional(when));
+    return parsed.ok ? [] : parsed.faults.map((fault) => `${fault.line}: ${fault.message}`);
+  };
+  expect(faultsOf('yes please')[0]).toMatch(/^8: .*one expression/);
+  expect(faultsOf('${{ stages.second.status }}')[0]).toMatch(/^8: .*second/);
+  expect(faultsOf('${{ params.epoch > 1 }}')[0]).toMatch(/^8: .*epochs/);
+});
+
+function conditional(when: string): string {
+  return `
+name: conditional
+params: { epochs: { type: integer, default: 3 } }
+stages:
+  - { name: first, job: { command: 'true' } }
+  - name: second
+    dependsOn: [first]
+    when: ${when}
+    job: { command: 'true' }
+`;
+}

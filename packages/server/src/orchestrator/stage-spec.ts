@@ -45,6 +45,21 @@ export function stageSpec(tree: OwnedTree, node: number, attempt: number): Stage
   }
 }
 
+/**
+ * Whether a stage's `when` lets it run, judged with the outputs of the stages it depends on.
+ * @throws TrainyardError INVALID_PARAMS when the expression has no value, or none that is true or false
+ */
+export function stageCondition(tree: OwnedTree, node: number): boolean {
+  const when = tree.stages[node]?.when ?? true;
+  if (typeof when === 'boolean') return when;
+  const value = resolveExpressions(when.trim(), scopeOf(tree, node, paramsOf(tree, node), when));
+  if (typeof value === 'boolean') return value;
+  throw new TrainyardError(
+    'INVALID_PARAMS',
+    `The condition ${when.trim()} of stage "${tree.runs[node]!.path}" is ${JSON.stringify(value)}, not true or false.`,
+  );
+}
+
 /** Outputs of a pipeline: those of its stages by name, left out where a stage has none. */
 export function groupOutputs(tree: OwnedTree, node: number): Params | null {
   const outputs: Params = {};

@@ -19,7 +19,7 @@ export interface ControlPlane {
   readonly bus: LiveBus;
   submit(
     yaml: string,
-    options?: { params?: Record<string, never>; idempotencyKey?: string },
+    options?: { params?: Record<string, number>; idempotencyKey?: string },
   ): Promise<string>;
   agent(options?: { queues?: string[]; gpus?: number }): Promise<string>;
   claim(agentId: string, free?: number): Promise<Assigned[]>;
