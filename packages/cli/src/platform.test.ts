@@ -183,7 +183,10 @@ describe('a run that goes on', () => {
 
     const again = startCommand(['runs', 'watch', id!, '--json'], env());
     await again.until('stderr', /a: running/);
-    expect((await run('runs', 'cancel', id!, '--reason', 'enough')).code).toBe(0);
+    expect(await run('runs', 'cancel', id!, '--reason', 'enough')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(new RegExp(`^${id} (cancel requested|cancelling|cancelled)\n$`)),
+    });
     const ended = await again.ended;
     expect(ended.code).toBe(11);
     expect(JSON.parse(ended.stdout)).toMatchObject({ id, status: 'cancelled' });
@@ -227,6 +230,21 @@ describe('a run that goes on', () => {
     } finally {
       live.close();
     }
+  });
+});
+
+describe('runs show', () => {
+  it('says why a queued job is not taken', async () => {
+    const file = await pipeline(
+      'nowhere.yaml',
+      'name: nowhere\nstages: [{ name: a, job: { command: "true", queue: nobody } }]\n',
+    );
+    const { id } = JSON.parse((await run('run', file, '--detach', '--json')).stdout);
+    await until('the queue', async () => {
+      const { stdout } = await run('runs', 'show', id);
+      return stdout.includes('no agent that is online serves the queue "nobody"') ? true : undefined;
+    });
+    expect((await run('runs', 'cancel', id)).code).toBe(0);
   });
 });
 

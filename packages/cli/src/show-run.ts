@@ -26,6 +26,8 @@ export function runDocument(run: RunTree): RunDocument {
 export interface RunFacts {
   readonly tree: RunTree;
   readonly metrics: readonly (MetricLatest & { readonly runId: string })[];
+  /** Why queued jobs are not taken, by run id. */
+  readonly queueNotes: ReadonlyMap<string, string>;
   readonly datasets: readonly DatasetVersion[];
   /** Path and text of the table of each job that recorded epochs. */
   readonly epochs: readonly { readonly path: string; readonly text: string }[];
@@ -33,13 +35,13 @@ export interface RunFacts {
 
 /** The whole tree for people, with its metrics (last values, and by epoch) and the dataset versions. */
 export function showText(
-  { tree, metrics, datasets, epochs }: RunFacts,
+  { tree, metrics, queueNotes, datasets, epochs }: RunFacts,
   context: Pick<CliContext, 'outStyle'>,
 ): string {
   const style = context.outStyle;
   const lines = renderTree({
     tree,
-    notes: latestNotes(metrics),
+    notes: new Map([...latestNotes(metrics), ...queueNotes]),
     nowMs: Date.now(),
     width: 1000,
     height: Number.POSITIVE_INFINITY,

@@ -4,6 +4,7 @@ import {
   exitCodeOfRun,
   isTerminalRunStatus,
   type Run,
+  type RunTree,
   readRunStatus,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -16,8 +17,9 @@ import {
   repeatWhenServerEnds,
 } from '../connection.ts';
 import { epochTable } from '../epoch-table.ts';
-import { idOrNewest } from '../find-run.ts';
+import { descend, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, pause } from '../interrupt.ts';
+import { queueNotes } from '../queue-notes.ts';
 import { runDocument, showText } from '../show-run.ts';
 import { statusIcon, statusPaint } from '../style.ts';
 import { table } from '../table.ts';
@@ -110,9 +112,20 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
       client.listRunDatasets(runId),
     ]);
     const epochs = await epochTables(client, metrics);
-    context.out(showText({ tree, metrics, datasets, epochs }, context));
+    const waiting = await notesOfQueued(client, tree);
+    context.out(showText({ tree, metrics, queueNotes: waiting, datasets, epochs }, context));
     return EXIT.ok;
   });
+}
+
+async function notesOfQueued(client: Client, tree: RunTree): Promise<ReadonlyMap<string, string>> {
+  // A definition is that of a root run; what is shown may be one of its stages.
+  if (![...descend(tree)].some((run) => run.status === 'queued')) return new Map();
+  const [{ definition }, agents] = await Promise.all([
+    client.getDefinition(tree.rootId),
+    client.listAgents(),
+  ]);
+  return queueNotes({ tree, definition, agents });
 }
 
 /** Tables of the jobs that recorded epochs; of a wide sweep only the first ones, the rest by `runs metrics`. */
@@ -196,19 +209,22 @@ async function waitForEnd(
 
 /** How long a command that runs its own platform waits for the end of what it cancelled. */
 const CANCEL_WAIT_MS = 60_000;
+/** How long one that uses another server waits for it, so that it can say how it went. */
+const CANCEL_LOOK_MS = 2000;
 
 export function cancelCommand(context: CliContext, id: string, reason: string | undefined): Promise<number> {
   return withServer(
     context,
     async (connection) => {
-      let run = await connection.client.cancelRun(id, reason === undefined ? {} : { reason });
-      // Its agent ends with this command: the processes have to be gone before.
-      if (connection.isOwn)
-        run = await waitForEnd(connection, id, CANCEL_WAIT_MS, new AbortController().signal);
+      await connection.client.cancelRun(id, reason === undefined ? {} : { reason });
+      // An agent of our own ends with this command: the processes have to be gone before.
+      const waitMs = connection.isOwn ? CANCEL_WAIT_MS : CANCEL_LOOK_MS;
+      const run = await waitForEnd(connection, id, waitMs, new AbortController().signal);
+      const isSeen = run.status === 'cancelling' || isTerminalRunStatus(run.status);
       context.out(
         context.json
           ? `${JSON.stringify({ id: run.id, status: run.status })}\n`
-          : `${run.id} ${run.status}\n`,
+          : `${run.id} ${isSeen ? run.status : 'cancel requested'}\n`,
       );
       return EXIT.ok;
     },

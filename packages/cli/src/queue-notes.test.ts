@@ -1,0 +1,31 @@
+import { pipelineDefinition } from '@trainyard/protocol';
+import { expect, it } from 'vitest';
+import { queueNotes } from './queue-notes.ts';
+import { testTree } from './testing/test-tree.ts';
+
+const definition = pipelineDefinition.parse({
+  name: 'p',
+  stages: [
+    { name: 'a', job: { command: 'x', queue: 'gpu', resources: { gpus: 4 } } },
+    { name: 'g', pipeline: { stages: [{ name: 'b', job: { command: 'x' } }] } },
+  ],
+});
+const a = { ...testTree('a', 'queued'), path: 'a' };
+const b = { ...testTree('b', 'queued'), path: 'g/b' };
+const tree = testTree('p', 'running', [a, { ...testTree('g', 'running', [b]), path: 'g' }]);
+
+const agent = (queues: string[], gpus: number, online = true) => ({ queues, gpus, online });
+const notes = (...agents: ReturnType<typeof agent>[]) => queueNotes({ tree, definition, agents });
+
+it('says of a queued job why no agent takes it', () => {
+  expect(notes(agent(['gpu', 'default'], 4, false)).get(a.id)).toBe('no agent is online');
+  const some = notes(agent(['gpu'], 1), agent(['gpu'], 2));
+  expect(some.get(a.id)).toBe('no agent of the queue "gpu" has 4 GPUs; the largest has 2');
+  expect(some.get(b.id)).toBe('no agent that is online serves the queue "default"');
+});
+
+it('says nothing of a job that waits for a free slot, or that runs', () => {
+  expect(notes(agent(['gpu'], 4), agent(['default'], 0)).size).toBe(0);
+  const running = { ...tree, children: [{ ...a, status: 'running' as const }] };
+  expect(queueNotes({ tree: running, definition, agents: [] }).size).toBe(0);
+});
