@@ -66,6 +66,13 @@ describe('the command line', () => {
     expect(stderr).toContain('trainyard up');
   });
 
+  it('refuses a database that is not PostgreSQL, with exit code 2 and without its password', async () => {
+    const { code, stdout, stderr } = await run('up', '--port', '0', '--database-url', 'mysql://me:pw@db/x');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('"mysql://"; it must be that of a PostgreSQL: postgres://… or postgresql://…');
+    expect(stderr).not.toContain('pw');
+  });
+
   it('prints completions', async () => {
     expect((await run('completion', 'zsh')).stdout).toContain('trainyard');
     expect((await run('complete', '--', 'runs', 'c')).stdout).toContain('cancel');
@@ -86,7 +93,9 @@ describe('validate', () => {
     const { code, stdout } = await run('validate', file, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual({ name: 'good', stages: 3, depth: 2, layers: [['a'], ['b']] });
-    expect((await run('validate', file)).stdout).toContain('good: 3 stages, 2 levels');
+    const { stdout: text } = await run('validate', file);
+    expect(text).toContain('good: 3 stages, 2 levels');
+    expect(text).toContain('b (1 stage)');
   });
 
   it('prints every fault as file:line:column: message, with exit code 2', async () => {

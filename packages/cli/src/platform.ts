@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Agent, type AgentLog, createAgent } from '@trainyard/agent';
+import { TrainyardError } from '@trainyard/protocol';
 import { startServer } from '@trainyard/server';
 import { pino } from 'pino';
 
@@ -28,10 +29,11 @@ export interface Platform {
 
 /**
  * Server, database and agent in this process: the only place where the parts are put together.
- * @throws TrainyardError as `startServer`
+ * @throws TrainyardError as `startServer`; USAGE for a database that is not PostgreSQL
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { dataDir, databaseUrl, host, port, logLevel } = options;
+  if (databaseUrl !== undefined) refuseOtherDatabase(databaseUrl);
   const server = await startServer({ dataDir, databaseUrl, host, port, logLevel, webDir: findWebDir() });
   const agent = options.agent === undefined ? undefined : newAgent(server, options);
   const agentStarted = agent?.start() ?? Promise.resolve();
@@ -47,6 +49,18 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       await server.stop();
     },
   };
+}
+
+/** The address itself is not named, since it may hold a password. */
+function refuseOtherDatabase(databaseUrl: string): void {
+  if (/^postgres(ql)?:\/\//i.test(databaseUrl)) return;
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(databaseUrl)?.[0];
+  throw new TrainyardError(
+    'USAGE',
+    `The database URL (--database-url or TRAINYARD_DATABASE_URL) begins with ` +
+      `${scheme === undefined ? 'no scheme' : `"${scheme}"`}; it must be that of a PostgreSQL: ` +
+      'postgres://… or postgresql://…',
+  );
 }
 
 /** Slots of the built-in agent: one per core, and never less than two. */
