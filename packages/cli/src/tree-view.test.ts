@@ -1,7 +1,9 @@
 import type { RunStatus, RunTree } from '@trainyard/protocol';
 import { describe, expect, it } from 'vitest';
+import { addressHere } from './commands/up.ts';
 import { LiveScreen } from './live-screen.ts';
 import { createStyle } from './style.ts';
+import { wrapList } from './table.ts';
 import { testTree } from './testing/test-tree.ts';
 import { errorText, oneLine, renderTree, type TreeViewInput } from './tree-view.ts';
 
@@ -89,5 +91,26 @@ describe('the screen', () => {
       '\u001b[?25h',
     ]);
     expect([screen.width, screen.height]).toEqual([79, 22]);
+  });
+});
+
+describe('texts', () => {
+  it('write time limits for people', () => {
+    const error = { code: 'timeout', message: 'Stage "a" timed out: no end after 90000 ms' };
+    expect(errorText(error)).toBe('Stage "a" timed out: no end after 1 m 30 s');
+    expect(errorText({ code: 'deadline', message: 'deadline of 2000 ms passed' })).toBe(
+      'deadline of 2.0 s passed',
+    );
+  });
+
+  it('wrap lists, and leave a long item whole', () => {
+    expect(wrapList(['a', 'bb', 'a-long-one', 'c'], 6)).toBe('a, bb,\na-long-one,\nc');
+    expect(wrapList(['a', 'b'], Number.POSITIVE_INFINITY)).toBe('a, b');
+  });
+
+  it('name an address that a browser here can open', () => {
+    expect(addressHere('http://0.0.0.0:7070')).toBe('http://127.0.0.1:7070');
+    expect(addressHere('http://[::]:7070')).toBe('http://[::1]:7070');
+    expect(addressHere('http://10.0.0.1:7070')).toBe('http://10.0.0.1:7070');
   });
 });

@@ -55,9 +55,17 @@ export function oneLine(text: string): string {
     .replaceAll(/\p{Cc}+/gu, ' ');
 }
 
+/** The message of an error on one line, its time limit written for people. */
+export function errorMessage(error: NonNullable<Run['error']>): string {
+  return oneLine(error.message).replace(
+    /\b(no end after|deadline of) (\d+) ms\b/,
+    (_, words: string, limitMs: string) => `${words} ${formatDurationMs(Number(limitMs))}`,
+  );
+}
+
 /** The error of a run on one line, with the stage it came from. */
 export function errorText(error: NonNullable<Run['error']>): string {
-  const message = oneLine(error.message);
+  const message = errorMessage(error);
   return error.path === undefined || message.includes(error.path)
     ? message
     : `${message} (stage ${error.path})`;
@@ -149,7 +157,7 @@ function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
   const note = notes.get(run.id);
   if (note !== undefined) parts.push(note);
   // A pipeline's error repeats that of the stage below it.
-  if (run.error !== null && run.children.length === 0) parts.push(oneLine(run.error.message));
+  if (run.error !== null && run.children.length === 0) parts.push(errorMessage(run.error));
   else if (run.status === 'skipped' && run.reason !== null) parts.push(oneLine(run.reason));
   return parts.length === 0 ? '' : `  ${parts.join('  ')}`;
 }

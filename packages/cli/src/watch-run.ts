@@ -7,7 +7,7 @@ import { LiveScreen } from './live-screen.ts';
 import { latestNotes } from './metric-notes.ts';
 import type { RunState } from './run-state.ts';
 import { statusIcon, statusPaint } from './style.ts';
-import { oneLine, renderTree, runDuration } from './tree-view.ts';
+import { errorMessage, oneLine, renderTree, runDuration } from './tree-view.ts';
 
 const REDRAW_MS = 160;
 const METRICS_MS = 1000;
@@ -67,8 +67,8 @@ function lineView(context: CliContext): View {
         const parts = [`${clock()} ${statusIcon(run.status)} ${name}: ${paint(run.status)}`];
         if (isTerminalRunStatus(run.status)) parts.push(runDuration(run, Date.now()));
         if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
-        const reason = run.error?.message ?? run.reason;
-        if (reason !== null && reason !== undefined) parts.push(oneLine(reason));
+        if (run.error !== null) parts.push(errorMessage(run.error));
+        else if (run.reason !== null) parts.push(oneLine(run.reason));
         context.err(`${parts.filter((part) => part !== '').join('  ')}\n`);
       }
     },

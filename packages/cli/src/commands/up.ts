@@ -30,7 +30,9 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     await Promise.race([platform.agentStarted, untilAborted(guard.signal)]);
     if (!guard.signal.aborted) {
       context.out(`ready ${platform.url}\n`);
-      context.err(`Data in ${context.dataDir}. Open ${platform.url} in a browser. Ctrl-C stops.\n`);
+      context.err(
+        `Data in ${context.dataDir}. Open ${addressHere(platform.url)} in a browser. Ctrl-C stops.\n`,
+      );
       if (platform.isOpen) {
         context.err('No tokens exist: whoever can reach this port on this machine may use it.\n');
       }
@@ -41,4 +43,9 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     guard.release();
   }
   return EXIT.ok;
+}
+
+/** An address that a browser on this machine can open: "any address" is none that can be gone to. */
+export function addressHere(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
 }
