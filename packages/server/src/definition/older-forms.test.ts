@@ -260,6 +260,8 @@ describe('any older definition', () => {
     const any = fc.oneof(document, fc.record({ stages: fc.array(item) }), fc.array(item));
     fc.assert(
       fc.property(any, (json) => {
+        // Such a key is refused at once in a value, and as one fault among others in a text.
+        fc.pre(!JSON.stringify(json).includes('__proto__'));
         const asValue = checkDefinition(json);
         const asText = parseDefinition(JSON.stringify(json));
         expect(asText.ok).toBe(asValue.ok);
