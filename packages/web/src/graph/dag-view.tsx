@@ -1,21 +1,14 @@
 import '@xyflow/react/dist/base.css';
 import './flow.css';
 import { isSuccessfulRunStatus, isTerminalRunStatus, type StatusCounts } from '@trainyard/protocol';
-import {
-  Background,
-  type Edge,
-  ReactFlow,
-  ReactFlowProvider,
-  useReactFlow,
-  useStoreApi,
-} from '@xyflow/react';
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { Icon } from '../design/icons.tsx';
+import { Background, type Edge, ReactFlow, ReactFlowProvider } from '@xyflow/react';
+import { useMemo, useRef, useState } from 'react';
 import type { RunModel } from '../runs/run-model.ts';
 import { texts } from '../texts.ts';
 import { buildGraph, type GraphNode } from './graph-model.ts';
 import { layoutNested, type PlacedEdge, type PlacedNode } from './nested-layout.ts';
 import { type FlowNode, NODE_TYPES, type NodeActions } from './nodes.tsx';
+import { Controls, FIT, KeepInView, Refit } from './viewport.tsx';
 
 interface DagViewProps {
   readonly model: RunModel;
@@ -46,6 +39,8 @@ function Flow({ model, counts, selectedId, onSelect }: DagViewProps) {
   const shape = useMemo(() => layoutNested(level), [level]);
   const nodes = useFlowNodes(shape.nodes, model, counts, selectedId, actions);
   const edges = useMemo(() => shape.edges.map((edge) => toEdge(edge, model)), [shape, model]);
+  /** Whether the user has panned or zoomed since the picture was fitted. */
+  const moved = useRef(false);
   const total = model.order.length - 1;
   const setAll = (open: boolean) =>
     setToggled(
@@ -69,11 +64,16 @@ function Flow({ model, counts, selectedId, onSelect }: DagViewProps) {
         fitView
         fitViewOptions={FIT}
         onPaneClick={() => onSelect(undefined)}
+        onMove={(event) => {
+          // Moves made by the page itself have no event.
+          if (event) moved.current = true;
+        }}
       >
         <Background gap={18} size={1} color="var(--line)" />
-        <Refit shapeKey={shapeKey(shape.nodes)} />
+        <Refit shapeKey={shapeKey(shape.nodes)} moved={moved} />
         <KeepInView id={selectedId} />
         <Controls
+          moved={moved}
           onAll={model.children.size > 1 ? setAll : undefined}
           note={visible < total ? texts.graph.folded(visible, total) : undefined}
         />
@@ -81,13 +81,6 @@ function Flow({ model, counts, selectedId, onSelect }: DagViewProps) {
     </section>
   );
 }
-
-/** Room for the switch above and the controls below. */
-const FIT = {
-  padding: { top: '44px', bottom: '52px', left: '20px', right: '20px' },
-  maxZoom: 1.1,
-  minZoom: 0.25,
-} as const;
 
 /** A group that opened by itself stays open on this page: what one looks at must not fold away. */
 function useStickyGraph(
@@ -198,83 +191,4 @@ function toEdge(edge: PlacedEdge, model: RunModel): Edge {
 
 function shapeKey(nodes: readonly PlacedNode[]): string {
   return nodes.map((entry) => entry.node.id).join();
-}
-
-/** Fits the picture again when nodes come or go, unless the user has moved it. */
-function Refit({ shapeKey: key }: { shapeKey: string }) {
-  const { fitView } = useReactFlow();
-  const first = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is what changes.
-  useEffect(() => {
-    if (first.current) {
-      first.current = false;
-      return;
-    }
-    const frame = requestAnimationFrame(() => void fitView({ ...FIT, duration: 200 }));
-    return () => cancelAnimationFrame(frame);
-  }, [key, fitView]);
-  return null;
-}
-
-/** Moves a selection that came from the keyboard or from the table into view. */
-function KeepInView({ id }: { id: string | undefined }) {
-  const { getInternalNode, setCenter, getViewport } = useReactFlow();
-  const box = useStoreApi().getState().domNode;
-  useEffect(() => {
-    const node = id === undefined ? undefined : getInternalNode(id);
-    if (node === undefined || box === null) return;
-    const { x, y, zoom } = getViewport();
-    const at = node.internals.positionAbsolute;
-    const width = node.width ?? 0;
-    const height = node.height ?? 0;
-    const left = at.x * zoom + x;
-    const top = at.y * zoom + y;
-    const inside =
-      left >= 0 &&
-      top >= 0 &&
-      left + width * zoom <= box.clientWidth &&
-      top + height * zoom <= box.clientHeight;
-    if (!inside) void setCenter(at.x + width / 2, at.y + height / 2, { zoom, duration: 200 });
-  }, [id, box, getInternalNode, setCenter, getViewport]);
-  return null;
-}
-
-function Controls(props: { onAll: ((open: boolean) => void) | undefined; note: string | undefined }) {
-  const { zoomIn, zoomOut, fitView } = useReactFlow();
-  const { onAll, note } = props;
-  return (
-    <div className="absolute bottom-2 left-2 z-10 flex max-w-[calc(100%-16px)] flex-wrap items-center gap-1">
-      <div className="card flex shadow-float">
-        <IconButton label={texts.graph.zoomIn} icon="plus" onClick={() => void zoomIn()} />
-        <IconButton label={texts.graph.zoomOut} icon="minus" onClick={() => void zoomOut()} />
-        <IconButton label={texts.graph.fit} icon="fit" onClick={() => void fitView(FIT)} />
-      </div>
-      {onAll !== undefined && (
-        <div className="card flex shadow-float">
-          <button type="button" className="btn btn-quiet" onClick={() => onAll(true)}>
-            {texts.graph.openAll}
-          </button>
-          <button type="button" className="btn btn-quiet" onClick={() => onAll(false)}>
-            {texts.graph.closeAll}
-          </button>
-        </div>
-      )}
-      {note !== undefined && <span className="rounded bg-surface px-1.5 text-muted">{note}</span>}
-    </div>
-  );
-}
-
-function IconButton(props: { label: string; icon: 'plus' | 'minus' | 'fit'; onClick: () => void }) {
-  const { label, icon, onClick } = props;
-  return (
-    <button
-      type="button"
-      className="btn btn-quiet btn-icon"
-      aria-label={label}
-      title={label}
-      onClick={onClick}
-    >
-      <Icon name={icon} size={14} />
-    </button>
-  );
 }
