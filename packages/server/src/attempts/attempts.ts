@@ -20,13 +20,15 @@ import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import { MicroBatcher } from '../store/micro-batcher.ts';
 import { claimAttempts, commandsFor } from './claim.ts';
-import { expireLeases, renewLeases } from './leases.ts';
+import { expireLeases, renewLeases, takeBackUnheld } from './leases.ts';
 import { type ParsedReport, takeReports } from './reports.ts';
 import { waitForWork } from './wait-for-work.ts';
 
 /** An agent counts as online while it was seen within this time. */
 const ONLINE_MS = AGENT_PROTOCOL.heartbeatMs * 2 + 10_000;
 const REPORTS_PER_TRANSACTION = 1000;
+/** How often an agent's claims are compared with what is leased to it. */
+const UNHELD_CHECK_MS = 5000;
 /** Safety net for a claim that missed its wake-up, for example from another server. */
 const CLAIM_POLL_MS = 1000;
 
@@ -65,6 +67,16 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
     },
   });
 
+  const unheldCheckedAtMs = new Map<string, number>();
+  const checkUnheld = async (agentId: AgentId, request: z.output<typeof claimWork>): Promise<void> => {
+    const now = Date.now();
+    if (now - (unheldCheckedAtMs.get(agentId) ?? 0) < UNHELD_CHECK_MS) return;
+    unheldCheckedAtMs.set(agentId, now);
+    const heldIds = request.held.map((attempt) => attempt.attemptId);
+    const count = await takeBackUnheld(kysely, { id: agentId, heldIds, requestId: request.requestId });
+    if (count > 0) bus.emit('inbox');
+  };
+
   const requireAgent = async (agentId: string) => {
     const row = isId('agt', agentId)
       ? await kysely
@@ -99,6 +111,8 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
         .values({ id: agentId, ...values })
         .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
         .execute();
+      // An agent that starts again may have been cut off in the middle of a claim.
+      unheldCheckedAtMs.delete(agentId);
       return { agentId, leaseMs: AGENT_PROTOCOL.leaseMs, heartbeatMs: AGENT_PROTOCOL.heartbeatMs };
     },
 
@@ -111,6 +125,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
         // Listen before looking, so that nothing that comes in between is missed.
         const wait = waitForWork(bus, signal);
         try {
+          if (!signal.aborted) await checkUnheld(agent.id, request);
           const commands = await commandsFor(kysely, agent.id, request.held);
           const assignments =
             request.free === 0

@@ -50,24 +50,59 @@ export async function expireLeases(db: Kysely<Schema>): Promise<number> {
     const at = Date.now();
     const facts = rows.map((row) => {
       const subject = { node: row.node_index, attempt: row.number, at };
-      const event =
-        row.status === 'lost'
-          ? {
-              kind: 'finished',
-              ...subject,
-              outcome: 'lost',
-              exitCode: null,
-              signal: null,
-              error: LOST,
-              outputs: null,
-              datasets: [],
-            }
-          : { kind: 'unreachable', ...subject };
+      const event = row.status === 'lost' ? lostFact(subject, LOST) : { kind: 'unreachable', ...subject };
       return { root_id: row.root_id, event };
     });
     await insertFacts(trx, facts);
     return facts.length;
   });
+}
+
+/** A call that overtook an older one may not know yet what the older one brought. */
+const ANSWER_ON_ITS_WAY_MS = 5000;
+
+/**
+ * Takes back attempts whose claim was answered but whose answer never reached the agent: they are leased to
+ * it, it does not hold them, and it asks with another request id now. Without this they would stand until
+ * their lease is over. Returns how many there were.
+ */
+export async function takeBackUnheld(
+  db: Kysely<Schema>,
+  agent: { readonly id: string; readonly heldIds: readonly string[]; readonly requestId: string },
+): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<{ root_id: string; node_index: number; number: number }>`
+      update attempts set status = 'lost', ended_at = now()
+      where agent_id = ${agent.id} and status = 'leased' and claim_request <> ${agent.requestId}
+        and not id = any(${agent.heldIds}::text[])
+        and claimed_at < now() - ${ANSWER_ON_ITS_WAY_MS} * interval '1 millisecond'
+      returning root_id, node_index, number`.execute(trx);
+    const at = Date.now();
+    const facts = rows.map((row) => ({
+      root_id: row.root_id,
+      event: lostFact({ node: row.node_index, attempt: row.number, at }, NEVER_REACHED),
+    }));
+    await insertFacts(trx, facts);
+    return facts.length;
+  });
+}
+
+const NEVER_REACHED = {
+  code: 'lost',
+  message: 'The agent never got the attempt: the answer to its claim was lost.',
+};
+
+function lostFact(subject: { node: number; attempt: number; at: number }, error: typeof LOST) {
+  return {
+    kind: 'finished',
+    ...subject,
+    outcome: 'lost',
+    exitCode: null,
+    signal: null,
+    error,
+    outputs: null,
+    datasets: [],
+  };
 }
 
 const LOST = {

@@ -139,6 +139,28 @@ describeDatabases('the durable path', (engine) => {
     await expect(plane.report(lost.assignments[0]!, 'completed')).rejects.toThrow('UNAUTHENTICATED');
   });
 
+  it('hands out again at once what an agent never learned that it has', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(CHAIN);
+    const { signal } = new AbortController();
+    const request = { free: 5, freeGpus: 0, held: [], waitMs: 0 };
+    // The answer is lost, and so is the agent's memory of having asked.
+    await plane.attempts.claim(agent, { ...request, requestId: 'request-0001' }, signal);
+    await sql`update attempts set claimed_at = claimed_at - interval '6 seconds'`.execute(
+      plane.database.kysely,
+    );
+    const registered = await plane.attempts.register({ ...AGENT, agentId: agent });
+    expect(registered.agentId).toBe(agent);
+    const next = await eventually(async () => {
+      const requestId = `request-${Math.random()}`;
+      return (await plane.attempts.claim(agent, { ...request, requestId }, signal)).assignments[0];
+    });
+    expect(next.spec).toMatchObject({ stage: 'a', number: 2 });
+    await plane.report(next, 'completed');
+    expect((await plane.settled(root)).get('a')!.status).toBe('completed');
+  });
+
   it('never gives one attempt to two agents', async () => {
     plane = await startControlPlane(engine);
     const stages = Array.from({ length: 60 }, (_, i) => `  - { name: s${i}, job: { command: 'true' } }`).join(
@@ -279,6 +301,17 @@ describeDatabases('the durable path', (engine) => {
     expect(events.filter((event) => event.type === 'run.finished').length).toBe(3);
   });
 });
+
+const AGENT = {
+  name: 'test',
+  hostname: 'test',
+  version: '0',
+  bootId: 'b',
+  slots: 5,
+  gpus: 0,
+  queues: ['default'],
+  labels: {},
+};
 
 async function cancel(plane: ControlPlane, root: string): Promise<void> {
   const event = JSON.stringify({ kind: 'cancel', node: 0, at: Date.now(), reason: 'test' });
