@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TrainyardError } from '@trainyard/protocol';
+import { INSTANCE_HEADER } from './routes/system.ts';
 
 /** A data directory taken by one server; `server.json` in it says by which. */
 export interface DataDirClaim {
@@ -29,10 +30,10 @@ const MAX_ROUNDS = 10;
  */
 export async function claimDataDir(
   dataDir: string,
-  server: { readonly url: string; readonly pid: number },
+  { instanceId, ...server }: { readonly url: string; readonly pid: number; readonly instanceId: string },
 ): Promise<DataDirClaim> {
   const path = join(dataDir, FILE);
-  await createAdvert(dataDir, path, `${JSON.stringify(server)}\n`);
+  await createAdvert(path, { dataDir, text: `${JSON.stringify(server)}\n`, instanceId });
   return {
     async addToken(token) {
       const draft = await writeDraft(path, `${JSON.stringify({ ...server, token })}\n`);
@@ -51,13 +52,16 @@ export async function refuseUsedDataDir(dataDir: string): Promise<void> {
   if (other !== undefined && (await isAlive(other))) throw inUse(dataDir, other);
 }
 
-async function createAdvert(dataDir: string, path: string, text: string): Promise<void> {
+async function createAdvert(
+  path: string,
+  { dataDir, text, instanceId }: { dataDir: string; text: string; instanceId: string },
+): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     if (await createExclusively(path, text)) return;
     const found = await readFile(path, 'utf8').catch(() => undefined);
     if (found === undefined) continue;
     const other = parseAdvert(found);
-    if (other !== undefined && (await isAlive(other))) throw inUse(dataDir, other);
+    if (other !== undefined && (await isAlive(other, instanceId))) throw inUse(dataDir, other);
     await discard(path, found);
   }
   throw new TrainyardError(
@@ -111,12 +115,15 @@ function parseAdvert(text: string): ServerAdvert | undefined {
   }
 }
 
-/** A Trainyard server answers at the address and knows the token, so it is not another one on a reused port. */
-async function isAlive({ url, token }: ServerAdvert): Promise<boolean> {
+/**
+ * A Trainyard server answers at the address and knows the token, so it is not another one on a reused port;
+ * nor is it ourselves, who may listen by now where a dead server did.
+ */
+async function isAlive({ url, token }: ServerAdvert, ownInstanceId?: string): Promise<boolean> {
   try {
     const health = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(PROBE_MS) });
     const { status } = (await health.json()) as { status?: unknown };
-    if (status !== 'ok') return false;
+    if (status !== 'ok' || health.headers.get(INSTANCE_HEADER) === ownInstanceId) return false;
     if (token === undefined) return true;
     const answer = await fetch(`${url}/api/v1/runs?limit=1`, {
       headers: { authorization: `Bearer ${token}` },

@@ -16,6 +16,8 @@ export interface ServerContext {
   readonly auth: Auth;
   readonly bus: LiveBus;
   readonly info: ServerInfo;
+  /** New at every start. */
+  readonly instanceId: string;
   readonly log: Logger;
   /** False until migrations ran and the orchestrator owns its trees, and again while stopping. */
   readonly isReady: () => boolean;

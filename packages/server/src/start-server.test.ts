@@ -112,6 +112,23 @@ describe('starting a server', () => {
     expect(await readFile(path, 'utf8')).toContain('127.0.0.1:1"');
   });
 
+  it('starts again at the same address after a kill, where its own answer is no other server', async () => {
+    t = await startTestServer();
+    const peer = await t.peer();
+    const path = join(peer.dataDir, 'server.json');
+    // A killed server leaves its file, and its token stays valid until the next start.
+    const left = await readFile(path, 'utf8');
+    await peer.server.stop();
+    await writeFile(path, left);
+    const port = Number(new URL(peer.server.url).port);
+    const next = await startServer(beside({ dataDir: peer.dataDir, port }));
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({
+      url: peer.server.url,
+      token: next.adminToken,
+    });
+    await next.stop();
+  });
+
   it('works when several start at once on an empty database, each with tokens of its own', async () => {
     t = await startTestServer();
     const place = await testDatabase({ scope: 'database' });

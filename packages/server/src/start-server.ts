@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -113,6 +114,7 @@ async function assemble(
     bus,
     log,
     info: { version: VERSION, auth: 'open', database: isEmbedded ? 'embedded' : 'external' },
+    instanceId: randomUUID(),
     isReady: () => isReady,
   };
   startBackground(context, closers);
@@ -132,7 +134,11 @@ async function assemble(
   });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   // Before the tokens: making them revokes those of a server that has the same directory.
-  const claim = await claimDataDir(options.dataDir, { url, pid: process.pid });
+  const claim = await claimDataDir(options.dataDir, {
+    url,
+    pid: process.pid,
+    instanceId: context.instanceId,
+  });
   closers.push(() => claim.release());
   // Servers that share a database must not replace each other's tokens.
   const place = `of ${hostname()}:${resolve(options.dataDir)}`;

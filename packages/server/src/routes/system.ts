@@ -5,6 +5,9 @@ import type { ServerContext } from '../server-context.ts';
 import { databaseAnswers } from '../store/runs.ts';
 import { readSubmittedDefinition } from './submitted-definition.ts';
 
+/** Header of /healthz: tells one start of a server from every other, also at the same address. */
+export const INSTANCE_HEADER = 'x-trainyard-instance';
+
 /** Health, for load balancers and scripts; outside of the versioned API. */
 export function healthRoutes(context: ServerContext): FastifyPluginAsyncZod {
   return async (app) => {
@@ -14,7 +17,8 @@ export function healthRoutes(context: ServerContext): FastifyPluginAsyncZod {
         config: { access: 'public' },
         schema: { tags: ['system'], response: { 200: z.object({ status: z.literal('ok') }) } },
       },
-      async () => ({ status: 'ok' as const }),
+      async (_request, reply) =>
+        reply.header(INSTANCE_HEADER, context.instanceId).send({ status: 'ok' as const }),
     );
     app.get(
       '/readyz',
