@@ -161,6 +161,24 @@ describeDatabases('the durable path', (engine) => {
     expect((await plane.settled(root)).get('a')!.status).toBe('completed');
   });
 
+  it('goes on with all other trees while one cannot be written, and with that one when it can', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const [bad, good] = [await plane.submit(CHAIN), await plane.submit(CHAIN)];
+    const { kysely } = plane.database;
+    await sql`alter table runs add constraint poison check (root_id <> ${sql.lit(bad)} or status <> 'completed')
+      not valid`.execute(kysely);
+    for (const assigned of await plane.claim(agent)) await plane.report(assigned, 'completed');
+    expect((await plane.settled(good)).get('a')!.status).toBe('completed');
+    const [next] = await plane.claim(agent);
+    expect(next!.spec.rootId).toBe(good);
+    await plane.report(next!, 'completed');
+    expect((await plane.settled(good)).get('')!.status).toBe('completed');
+    expect((await plane.runs(bad)).get('')!.endedAt).toBeNull();
+    await sql`alter table runs drop constraint poison`.execute(kysely);
+    expect((await plane.settled(bad)).get('a')!.status).toBe('completed');
+  });
+
   it('never gives one attempt to two agents', async () => {
     plane = await startControlPlane(engine);
     const stages = Array.from({ length: 60 }, (_, i) => `  - { name: s${i}, job: { command: 'true' } }`).join(

@@ -8,7 +8,6 @@ import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyEvent, applyFact } from './apply.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
-import type { Fact } from './facts.ts';
 import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
 import { newTree, type OwnedTree } from './owned-tree.ts';
@@ -16,6 +15,7 @@ import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
 import { requestHash, type Submission } from './submission.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
+import { type InboxRow, type TreeWork, workByTree } from './tree-work.ts';
 import { WakeUp } from './wake-up.ts';
 import { OwnershipLost, writeTick } from './write-tick.ts';
 
@@ -56,6 +56,8 @@ class TreeOwner implements Orchestrator {
   readonly #timers = new TimerHeap<DueTimer>();
   /** Trees that are ours but not in memory as the store has them; read again before the next tick. */
   readonly #stale = new Set<string>();
+  /** After a failed tick: one transaction per tree until a tick succeeds. */
+  #isCareful = false;
   readonly #ownership;
   #loops: Promise<void>[] = [];
   #stopping = new AbortController();
@@ -122,44 +124,47 @@ class TreeOwner implements Orchestrator {
     // Only now: had the read failed, the timers would be gone.
     const due = this.#timers.takeDue(nowMs);
     if (due.length === 0 && facts.length === 0) return false;
-    const byTree = new Map<string, TreeChanges>();
-    const changesOf = (rootId: string): TreeChanges | undefined => {
-      const known = byTree.get(rootId);
-      if (known !== undefined) return known;
-      const tree = this.#trees.get(rootId);
-      if (tree === undefined) return undefined;
-      const changes = new TreeChanges(tree);
-      byTree.set(rootId, changes);
-      return changes;
-    };
+    const work = workByTree(due, facts);
+    const wasCareful = this.#isCareful;
+    this.#isCareful = false;
+    for (const batch of wasCareful ? work.map((one) => [one]) : [work]) {
+      // What fails together is tried again tree by tree, so that a tree that cannot be written stands alone.
+      if (!(await this.#take(batch, nowMs))) this.#isCareful = true;
+    }
+    // One that fails alone waits for the next wake-up: it must not become a busy loop.
+    return this.#isCareful ? !wasCareful : facts.length === FACTS_PER_TICK;
+  }
+
+  /** Takes work into its trees in one transaction; false if that failed and the trees have to be read again. */
+  async #take(batch: readonly TreeWork[], nowMs: number): Promise<boolean> {
     try {
-      for (const timer of due) {
-        const changes = changesOf(timer.rootId);
-        if (changes === undefined) continue;
-        applyEvent(changes, timerEvent(timer), nowMs);
+      const changes: TreeChanges[] = [];
+      for (const { rootId, timers, facts } of batch) {
+        const tree = this.#trees.get(rootId);
+        if (tree === undefined) continue;
+        const change = new TreeChanges(tree);
+        changes.push(change);
+        for (const timer of timers) applyEvent(change, timerEvent(timer), nowMs);
+        for (const { event } of facts) applyFact(change, event, nowMs);
       }
-      for (const row of facts) {
-        const changes = changesOf(row.root_id);
-        if (changes !== undefined) applyFact(changes, row.event, nowMs);
-      }
-      const changes = [...byTree.values()];
       await writeTick(this.#options.database.pool, {
         ownerId: this.#serverId,
         changes,
-        inboxIds: facts.map((row) => row.id),
+        inboxIds: batch.flatMap(({ facts }) => facts.map(({ id }) => id)),
         nowMs,
       });
       this.#afterCommit(changes);
-    } catch (error) {
-      this.#forget([...byTree.keys()], error);
       return true;
+    } catch (error) {
+      const rootIds = batch.map(({ rootId }) => rootId);
+      this.#forget(rootIds, error);
+      return false;
     }
-    return facts.length === FACTS_PER_TICK;
   }
 
-  async #readFacts(): Promise<{ id: number; root_id: string; event: Fact }[]> {
+  async #readFacts(): Promise<InboxRow[]> {
     if (this.#trees.size === 0) return [];
-    const { rows } = await sql<{ id: number; root_id: string; event: Fact }>`
+    const { rows } = await sql<InboxRow>`
       select id, root_id, event from tree_inbox
       where root_id = any(${[...this.#trees.keys()]}::text[])
       order by id limit ${FACTS_PER_TICK}`.execute(this.#options.database.kysely);
@@ -194,7 +199,7 @@ class TreeOwner implements Orchestrator {
       this.#stale.add(rootId);
     }
     if (cause instanceof OwnershipLost) return;
-    this.#options.log.warn({ err: cause }, 'a tick could not be written; reading its trees again');
+    this.#options.log.warn({ err: cause, rootIds }, 'a tick could not be written; reading its trees again');
   }
 
   /** Claims what has no live owner; the next tick reads it. */
