@@ -32,6 +32,14 @@ export function planOf(plan: Plan, state: DagState): Plan {
   return { ...plan, nodes, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
 }
 
+/** The direct children of a node in their order; of a foreach its items, none before it has them. */
+export function childrenOf(plan: Plan, state: DagState, index: number): readonly number[] {
+  const node = nodeOf(plan, state, index);
+  if (node.foreach === null) return node.children;
+  const block = state.books.get(index)?.items ?? null;
+  return block === null ? [] : firstNodesOf(block);
+}
+
 /** All expansions so far, in the order in which `restoreState` needs them. */
 export function expansionsOf(state: DagState): readonly Expansion[] {
   return Array.from({ length: state.expansions.length }, (_, at) => state.expansions.get(at));
@@ -93,8 +101,7 @@ function itemNode(foreach: PlanNode, template: PlanNode, item: number, base: num
 
 function withItems(plan: Plan, state: DagState, index: number): PlanNode {
   const node = nodeOf(plan, state, index);
-  const block = node.foreach ? (state.books.get(index)?.items ?? null) : null;
-  if (block === null) return node;
-  const children = firstNodesOf(block);
+  if (node.foreach === null || (state.books.get(index)?.items ?? null) === null) return node;
+  const children = childrenOf(plan, state, index);
   return { ...node, children, group: { ...node.group!, roots: children, layers: [children] } };
 }

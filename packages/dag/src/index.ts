@@ -25,7 +25,7 @@ export {
 export type { Effect, NodeError, Outcome, PlannerEvent, Question, StopReason, TimerKind } from './events.ts';
 export { outcomes } from './events.ts';
 export type { Expansion } from './expansion.ts';
-export { expansionsOf, itemIndices, nodeCount, nodeOf, planOf } from './expansion.ts';
+export { childrenOf, expansionsOf, itemIndices, nodeCount, nodeOf, planOf } from './expansion.ts';
 export type { Fault, FaultCode } from './fault.ts';
 export { faultCodes } from './fault.ts';
 export type { LeafContext, LeafHandler } from './leaf-pool.ts';

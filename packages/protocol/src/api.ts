@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
+import { jsonValue } from './definition/values.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
 /** An instant in answers of the API: ISO 8601 in UTC. */
@@ -25,8 +26,10 @@ export const run = z.object({
   /** Names from the root's stages down, joined by "/"; "" for the root. */
   path: z.string(),
   depth: z.int(),
-  /** Position in the definition, depth first; 0 is the root. */
+  /** Position in the definition, depth first; 0 is the root. Items of a foreach follow all others. */
   index: z.int(),
+  /** Of an item of a foreach: which one it is, from 0, and its value. */
+  item: z.object({ index: z.int(), value: jsonValue }).nullable(),
   status: z.enum(RUN_STATUSES),
   reason: z.string().nullable(),
   error: runError.nullable(),

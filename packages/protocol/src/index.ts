@@ -5,7 +5,7 @@ export * from './attempt-status.ts';
 export type { DocumentPath, OlderFormFault, OlderFormMapping } from './compat/older-form.ts';
 export { fromStageList } from './compat/stage-list.ts';
 export { fromTaskGraph } from './compat/task-graph.ts';
-export * from './definition.ts';
+export * from './definition/index.ts';
 export * from './duration.ts';
 export * from './errors.ts';
 export * from './events.ts';

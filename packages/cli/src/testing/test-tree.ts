@@ -14,6 +14,7 @@ export function testTree(name: string, status: RunStatus, children: RunTree[] = 
     name,
     path: '',
     depth: 0,
+    item: null,
     index: 0,
     status,
     reason: null,

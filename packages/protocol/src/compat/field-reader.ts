@@ -1,4 +1,4 @@
-import type { JsonValue } from '../definition.ts';
+import type { JsonValue } from '../definition/index.ts';
 import type { DocumentPath, OlderFormFault } from './older-form.ts';
 
 export type JsonObject = { [key: string]: JsonValue };

@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS, type JsonValue } from '../definition.ts';
+import { DEFINITION_LIMITS, type JsonValue } from '../definition/index.ts';
 import { type FieldReader, isJsonObject, type JsonObject, ownValue, show } from './field-reader.ts';
 import type { DocumentPath } from './older-form.ts';
 

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../definition.ts';
+import type { JsonValue } from '../definition/index.ts';
 import { FieldReader, isJsonObject, ownValue, show } from './field-reader.ts';
 import type { DocumentPath, OlderFormFault } from './older-form.ts';
 import { nameFrom, stageNames } from './stage-names.ts';

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../definition.ts';
+import type { JsonValue } from '../definition/index.ts';
 
 /**
  * A text that means itself in a definition. The older systems had no expressions, so a `${{` in one of their

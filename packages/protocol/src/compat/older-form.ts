@@ -1,4 +1,4 @@
-import type { JsonValue, PipelineDefinition } from '../definition.ts';
+import type { JsonValue, PipelineDefinition } from '../definition/index.ts';
 
 /** Keys and indices from a document's root. */
 export type DocumentPath = readonly (string | number)[];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFINITION_LIMITS, type JsonValue, pipelineDefinition } from '../definition.ts';
+import { DEFINITION_LIMITS, type JsonValue, pipelineDefinition } from '../definition/index.ts';
 import { fromStageList } from './stage-list.ts';
 
 type Json = Record<string, JsonValue>;

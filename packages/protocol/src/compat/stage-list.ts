@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS, type JsonValue } from '../definition.ts';
+import { DEFINITION_LIMITS, type JsonValue } from '../definition/index.ts';
 import { FieldReader, isJsonObject, ownValue, show } from './field-reader.ts';
 import { type LevelItem, levelItems, titleOf } from './level.ts';
 import { literalJson } from './literal-text.ts';

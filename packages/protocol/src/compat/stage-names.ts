@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS } from '../definition.ts';
+import { DEFINITION_LIMITS } from '../definition/index.ts';
 
 /**
  * Names for the stages of one level, in order. The older systems allowed any text as an id; what a name here

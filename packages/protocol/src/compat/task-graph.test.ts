@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type JsonValue, pipelineDefinition } from '../definition.ts';
+import { type JsonValue, pipelineDefinition } from '../definition/index.ts';
 import { fromTaskGraph } from './task-graph.ts';
 
 type Json = Record<string, JsonValue>;

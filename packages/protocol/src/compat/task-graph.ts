@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS, type JsonValue } from '../definition.ts';
+import { DEFINITION_LIMITS, type JsonValue } from '../definition/index.ts';
 import { FieldReader, isJsonObject, type JsonObject, show } from './field-reader.ts';
 import { DEPTH_KEYS, fullTextBudget, innerDagOf, type TextBudget } from './inner-dag.ts';
 import { type LevelItem, levelItems, titleOf } from './level.ts';

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../definition.ts';
+import type { JsonValue } from '../definition/index.ts';
 import { MAX_DURATION_MS } from '../duration.ts';
 import { type FieldReader, ownValue, show } from './field-reader.ts';
 import { literalJson, literalText } from './literal-text.ts';

@@ -1,6 +1,7 @@
-import type { Dag, Fault as DagFault, DagNode } from '@trainyard/dag';
+import type { Dag, Fault as DagFault, DagNode, Foreach } from '@trainyard/dag';
 import {
   DEFINITION_LIMITS,
+  type ForeachDefinition,
   type JsonValue,
   type PipelineBody,
   type StageDefinition,
@@ -19,12 +20,13 @@ export function toDag(body: PipelineBody): Dag {
 }
 
 function toNode(stage: StageDefinition): DagNode {
-  const { name, dependsOn, triggerRule, when, priority, retry, timeout, pipeline } = stage;
+  const { name, dependsOn, triggerRule, when, foreach, priority, retry, timeout, pipeline } = stage;
   return {
     name,
     dependsOn,
     triggerRule,
     ...(when === undefined ? {} : { condition: true }),
+    ...(foreach === undefined ? {} : { foreach: toForeach(foreach) }),
     priority,
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(retry === undefined
@@ -41,6 +43,10 @@ function toNode(stage: StageDefinition): DagNode {
         }),
     ...(pipeline === undefined ? {} : { dag: toDag(pipeline) }),
   };
+}
+
+function toForeach({ maxItems, maxParallel, failurePolicy, emptyAs }: ForeachDefinition): Foreach {
+  return { maxItems, maxParallel, failurePolicy, emptyAs };
 }
 
 /**

@@ -1,4 +1,10 @@
-import type { JsonValue, PipelineBody, PipelineDefinition, StageDefinition } from '@trainyard/protocol';
+import {
+  itemNames,
+  type JsonValue,
+  type PipelineBody,
+  type PipelineDefinition,
+  type StageDefinition,
+} from '@trainyard/protocol';
 import { compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
@@ -18,6 +24,8 @@ interface Level {
 interface Place {
   readonly levels: readonly Level[];
   readonly params: ReadonlySet<string>;
+  /** Names of the items of the foreach stages around. */
+  readonly items: ReadonlySet<string>;
 }
 
 /**
@@ -26,7 +34,8 @@ interface Place {
  */
 export function expressionFaults(definition: PipelineDefinition): Fault[] {
   const faults: Fault[] = [];
-  checkLevel(definition, { levels: [], params: new Set(Object.keys(definition.params)) }, [], faults);
+  const params = new Set(Object.keys(definition.params));
+  checkLevel(definition, { levels: [], params, items: new Set() }, [], faults);
   return faults;
 }
 
@@ -59,12 +68,26 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
   for (const [index, stage] of body.stages.entries()) {
     const levels = [...outer.levels, { ...level, current: index }];
     const stagePath = [...path, 'stages', index];
+    const around = { ...outer, levels };
+    const { foreach } = stage;
+    if (foreach !== undefined) {
+      checkValue(
+        { in: foreach.in ?? null, matrix: foreach.matrix ?? null },
+        around,
+        [...stagePath, 'foreach'],
+        faults,
+      );
+    }
+    const items = foreach === undefined ? outer.items : new Set([...outer.items, ...itemNames(foreach)]);
     // The params that a stage sets are computed from those around it and seen by what is inside it.
-    checkValue(stage.params, { levels, params: outer.params }, [...stagePath, 'params'], faults);
+    checkValue(stage.params, { ...around, items }, [...stagePath, 'params'], faults);
     const own = Object.keys(stage.params);
     const params = own.length === 0 ? outer.params : new Set([...outer.params, ...own]);
-    const inside = { levels, params };
-    if (typeof stage.when === 'string') checkValue(stage.when, inside, [...stagePath, 'when'], faults);
+    const inside = { levels, params, items };
+    if (typeof stage.when === 'string') {
+      // A foreach is judged as a whole: there is no item yet, nor params in the light of one.
+      checkValue(stage.when, foreach === undefined ? inside : around, [...stagePath, 'when'], faults);
+    }
     if (stage.job !== undefined) {
       const { command, env, workingDir } = stage.job;
       checkValue({ command, env, workingDir }, inside, [...stagePath, 'job'], faults);
@@ -139,6 +162,10 @@ function problemOfReference({ root, name }: Reference, place: Place): string | u
     case 'run':
       if (name === undefined || RUN_FIELDS.includes(name as (typeof RUN_FIELDS)[number])) return undefined;
       return `the run has no "${name}"${didYouMean(name, RUN_FIELDS)}`;
+    case 'item':
+      if (name === undefined || place.items.has(name)) return undefined;
+      if (place.items.size === 0) return 'there is no item here; it belongs to a stage with "foreach"';
+      return `there is no item "${name}"${didYouMean(name, place.items)}`;
     case 'stages':
       return name === undefined ? undefined : problemOfStage(name, place.levels);
     default:

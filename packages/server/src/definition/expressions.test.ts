@@ -18,6 +18,7 @@ const scope: ExpressionScope = {
     train: { status: 'completed', outputs: { checkpoint: 'model.json', accuracy: 0.93, deep: { a: [7] } } },
     'pre-pare': { status: 'completed', outputs: null },
   },
+  item: {},
   run: { id: 'run_1', name: 'example' },
 };
 

@@ -19,6 +19,8 @@ export interface ExpressionScope {
   readonly paramSpecs?: Readonly<Record<string, ParamSpec>>;
   /** The stages that are visible here (see `visibleStages`), by name. */
   readonly stages: Readonly<Record<string, { readonly status: string; readonly outputs: JsonValue }>>;
+  /** Items of the foreach stages around, by their names. */
+  readonly item: Readonly<Record<string, JsonValue>>;
   readonly run: { readonly id: string; readonly name: string };
 }
 
@@ -84,6 +86,7 @@ function celScope(scope: ExpressionScope): Readonly<Record<string, unknown>> {
   return {
     params: Object.fromEntries(params),
     stages: toCel(scope.stages as unknown as JsonValue),
+    item: toCel(scope.item as JsonValue),
     run: { id: scope.run.id, name: scope.run.name },
   };
 }
@@ -106,6 +109,13 @@ function evaluateExpression(
   }
 }
 
+const WHAT_A_ROOT_HOLDS = {
+  params: 'param',
+  stages: 'visible stage',
+  item: 'item',
+  run: 'field of the run',
+} as const satisfies Record<(typeof EXPRESSION_ROOTS)[number], string>;
+
 /** Names what an expression refers to in vain; empty when everything it names is there. */
 function missingName(expression: CompiledExpression, scope: ExpressionScope): string {
   for (const { root, name } of expression.references) {
@@ -114,7 +124,7 @@ function missingName(expression: CompiledExpression, scope: ExpressionScope): st
     }
     const names = Object.keys(scope[root as keyof ExpressionScope] ?? {});
     if (name === undefined || names.includes(name)) continue;
-    const what = root === 'params' ? 'param' : root === 'stages' ? 'visible stage' : 'field of the run';
+    const what = WHAT_A_ROOT_HOLDS[root as keyof typeof WHAT_A_ROOT_HOLDS];
     return `there is no ${what} "${name}"${didYouMean(name, names)}`;
   }
   return '';

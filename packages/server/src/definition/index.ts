@@ -71,7 +71,11 @@ function checkOwn(json: JsonValue): Checked {
   const tooMany = stageCountFault(json);
   if (tooMany !== undefined) return { faults: [tooMany] };
   const parsed = pipelineDefinition.safeParse(json);
-  const limits = { maxDepth: DEFINITION_LIMITS.maxDepth, maxNodes: DEFINITION_LIMITS.maxStages };
+  const limits = {
+    maxDepth: DEFINITION_LIMITS.maxDepth,
+    maxNodes: DEFINITION_LIMITS.maxStages,
+    maxExpandedNodes: DEFINITION_LIMITS.maxExpandedRuns,
+  };
   if (!parsed.success) {
     // The stages are compared even so, so that one round of corrections is enough.
     const loose = validate(looseDag(json), limits);

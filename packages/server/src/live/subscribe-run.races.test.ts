@@ -111,6 +111,7 @@ function row(id: string, version: number): Run {
     name: id,
     path: id,
     depth: 0,
+    item: null,
     index: 0,
     status: 'running',
     reason: null,

@@ -1,15 +1,10 @@
-import {
-  decide,
-  type Effect,
-  type NodeError,
-  nodeSnapshot,
-  type PlannerEvent,
-  type Question,
-} from '@trainyard/dag';
-import { type RunError, type RunStatus, TrainyardError } from '@trainyard/protocol';
+import { decide, type Effect, type NodeError, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
+import type { RunError, RunStatus } from '@trainyard/protocol';
+import { answerQuestion } from './answer-question.ts';
 import type { Fact } from './facts.ts';
-import type { OwnedTree } from './owned-tree.ts';
-import { groupOutputs, stageCondition, stageSpec } from './stage-spec.ts';
+import { leafKindOf } from './leaf-kinds.ts';
+import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { groupOutputs } from './stage-scope.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
@@ -56,29 +51,18 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
 /** Lets the planner decide and takes its effects into rows, attempts, timers and events. */
 export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: number): void {
   const { tree } = changes;
-  // Answers and stages whose expressions fail are events of the same tick, not nested calls.
+  // Answers and stages that end at once are events of the same tick, not nested calls.
   const queue: PlannerEvent[] = [event];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const decision = decide(tree.plan, tree.state, next, nowMs);
     tree.state = decision.state;
+    for (const expansion of decision.expansions) changes.grow(expansion, nowMs);
     for (const node of decision.changed) changes.touch(node);
     for (const effect of decision.effects) {
       const followUp = applyEffect(changes, effect, nowMs);
       if (followUp !== undefined) queue.push(followUp);
     }
-    for (const question of decision.questions) queue.push(answer(tree, question));
-  }
-}
-
-/** Everything that the planner asks can be answered at once, so no question outlives its tick. */
-function answer(tree: OwnedTree, question: Question): PlannerEvent {
-  const { node } = question;
-  if (question.type === 'expand') throw new Error(`Stage "${tree.runs[node]!.path}" has no list of items.`);
-  try {
-    return { type: 'condition', node, result: stageCondition(tree, node) };
-  } catch (error) {
-    if (!(error instanceof TrainyardError)) throw error;
-    return { type: 'condition', node, result: { error: { code: 'expression', message: error.message } } };
+    for (const question of decision.questions) queue.push(answerQuestion(changes, question));
   }
 }
 
@@ -127,7 +111,7 @@ function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): Plann
   const { tree } = changes;
   switch (effect.type) {
     case 'node_ready': {
-      const node = tree.plan.nodes[effect.node]!;
+      const node = nodeAt(tree, effect.node);
       const parent = node.parent < 0 ? null : tree.runs[node.parent]!.path;
       changes.addEvent(effect.node, 'run.ready', nowMs, { indegree: node.dependencyCount, parent });
       return undefined;
@@ -135,8 +119,7 @@ function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): Plann
     case 'start_leaf':
       return startLeaf(changes, effect.node, effect.attempt, nowMs);
     case 'cancel_leaf':
-      changes.cancels.push({ node: effect.node, attempt: effect.attempt });
-      return undefined;
+      return leafKindOf(stageAt(tree, effect.node)!).cancel({ changes, nowMs, ...effect });
     case 'set_timer':
       changes.timers.push({ atMs: effect.at, node: effect.node, kind: effect.kind, attempt: effect.attempt });
       return undefined;
@@ -163,17 +146,7 @@ function startLeaf(
   run.reason = null;
   run.error = null;
   changes.touch(node);
-  const resolved = stageSpec(tree, node, attempt);
-  if (!resolved.ok) {
-    const error = { code: 'expression', message: resolved.message };
-    return { type: 'leaf_finished', node, attempt, outcome: 'failed', error };
-  }
-  run.params = resolved.params;
-  run.queuedAt ??= iso(nowMs);
-  changes.setStatus(node, 'queued');
-  changes.attempts.push({ node, number: attempt, ...resolved.attempt });
-  changes.addEvent(node, 'run.queued', nowMs, { attempt, queue: resolved.attempt.queue });
-  return undefined;
+  return leafKindOf(stageAt(tree, node)!).start({ changes, node, attempt, nowMs });
 }
 
 function applyStatus(
@@ -183,7 +156,7 @@ function applyStatus(
 ): void {
   const { tree } = changes;
   const run = tree.runs[effect.node]!;
-  const { isGroup } = tree.plan.nodes[effect.node]!;
+  const { isGroup } = nodeAt(tree, effect.node);
   run.reason = effect.reason ?? null;
   if (effect.error !== undefined) run.error = toRunError(effect.error);
   changes.touch(effect.node);

@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto';
-import { nodeSnapshot } from '@trainyard/dag';
 import { TrainyardError } from '@trainyard/protocol';
-import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
+import { expansionInsert, runInserts } from './new-rows.ts';
 import type { TreeChanges } from './tree-changes.ts';
 import { attemptRows, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
-
-/** Rows of one insert statement: keeps a statement's JSON parameter at a few megabytes. */
-const ROWS_PER_STATEMENT = 5000;
 
 export interface TreeInsert {
   readonly ownerId: string;
@@ -34,7 +31,8 @@ export async function insertTree(
     const { changes } = insert;
     const earlier = await insertTreeRow(trx, insert);
     if (earlier !== undefined) return { rootId: earlier, isNew: false };
-    await insertRuns(trx, changes);
+    const rows = [...runInserts(changes.tree, 0), expansionInsert(changes)];
+    for (const { text, values } of rows) await trx.executeQuery(CompiledQuery.raw(text, values));
     const attempts = jsonbText(attemptRows([changes], insert.nowMs));
     await trx.executeQuery(CompiledQuery.raw(INSERT_ATTEMPTS.replace('$ATTEMPTS', '$1'), [attempts]));
     const events = jsonbText(changes.events);
@@ -83,24 +81,4 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
     'IDEMPOTENCY_MISMATCH',
     `The idempotency key "${insert.idempotencyKey}" was used for another request (run ${earlier.root_id}). Use a new key.`,
   );
-}
-
-async function insertRuns(trx: Transaction<Schema>, { tree }: TreeChanges): Promise<void> {
-  for (let from = 0; from < tree.runs.length; from += ROWS_PER_STATEMENT) {
-    const rows = tree.runs.slice(from, from + ROWS_PER_STATEMENT).map((run) => ({
-      ...run,
-      planner: nodeSnapshot(tree.state, run.index),
-    }));
-    await sql`
-      insert into runs (id, root_id, parent_id, node_index, depth, kind, name, path, depends_on, status, reason,
-        error, params, outputs, attempt, planner, created_at, queued_at, started_at, ended_at)
-      select id, "rootId", "parentId", index, depth, kind, name, path,
-        array(select json_array_elements_text("dependsOn")), status, reason, error, params, outputs, attempt,
-        planner, "createdAt", "queuedAt", "startedAt", "endedAt"
-      from json_to_recordset(${jsonbText(rows)}::json)
-        as x(id text, "rootId" text, "parentId" text, index int, depth int, kind text, name text, path text,
-             "dependsOn" json, status text, reason text, error jsonb, params jsonb, outputs jsonb, attempt int,
-             planner jsonb, "createdAt" timestamptz, "queuedAt" timestamptz, "startedAt" timestamptz,
-             "endedAt" timestamptz)`.execute(trx);
-  }
 }

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import { parseDefinition } from '../definition/index.ts';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
-import { countLeaves, type OwnedTree, planOf, stagesByNode } from './owned-tree.ts';
+import { countLeaf, nodeAt, type OwnedTree, planOf, stagesBySource } from './owned-tree.ts';
 
 export interface LoadedTree {
   readonly tree: OwnedTree;
@@ -38,18 +38,25 @@ export async function loadTree(
   const snapshots = rows.flatMap((run) =>
     run.planner === null ? [] : [run.planner as unknown as NodeSnapshot],
   );
-  const restored = restoreState(plan, snapshots, input.nowMs);
+  const expansions = await db
+    .selectFrom('tree_expansions')
+    .select(['node', 'count'])
+    .where('root_id', '=', input.rootId)
+    .orderBy('sequence')
+    .execute();
+  const restored = restoreState(plan, snapshots, input.nowMs, expansions);
   const tree: OwnedTree = {
     rootId: input.rootId,
     epoch: input.epoch,
     definition,
     plan,
-    stages: stagesByNode(definition, plan),
+    stages: stagesBySource(definition),
     baseDir: row.base_dir,
     state: restored.state,
     runs,
-    counts: countLeaves(plan, runs),
+    counts: {},
     eventSeq: row.event_seq,
   };
+  for (const { index, status } of runs) if (!nodeAt(tree, index).isGroup) countLeaf(tree, status, 1);
   return { tree, effects: restored.effects };
 }

@@ -1,4 +1,11 @@
-import { type DagState, initialState, type Plan } from '@trainyard/dag';
+import {
+  childrenOf as childNodesOf,
+  type DagState,
+  initialState,
+  nodeOf,
+  type Plan,
+  type PlanNode,
+} from '@trainyard/dag';
 import {
   newId,
   type PipelineDefinition,
@@ -6,6 +13,7 @@ import {
   type RunStatus,
   type StageDefinition,
 } from '@trainyard/protocol';
+import { stageRun } from './stage-run.ts';
 
 /** A run tree in the memory of the server that owns it. Its rows in the store say the same after each tick. */
 export interface OwnedTree {
@@ -13,13 +21,14 @@ export interface OwnedTree {
   /** Fencing number of this ownership. */
   readonly epoch: number;
   readonly definition: PipelineDefinition;
+  /** The nodes of the definition; those of items are reached by `nodeAt` like all others. */
   readonly plan: Plan;
-  /** The stage of each node; null for the root. */
+  /** Stages by their number in the definition (`PlanNode.source`); null for the root. */
   readonly stages: readonly (StageDefinition | null)[];
   readonly baseDir: string | null;
   state: DagState;
-  /** The row of each node, as last written or about to be written. */
-  readonly runs: readonly Run[];
+  /** The row of each node, as last written or about to be written. Grows when a foreach gets its items. */
+  readonly runs: Run[];
   /** Leaves by status. */
   readonly counts: Partial<Record<RunStatus, number>>;
   eventSeq: number;
@@ -33,49 +42,49 @@ export function newTree(input: {
   readonly baseDir: string | null;
   readonly nowMs: number;
 }): OwnedTree {
-  const { definition } = input;
-  const createdAt = new Date(input.nowMs).toISOString();
-  const ids = input.plan.nodes.map(() => newId('run', input.nowMs));
-  const rootId = ids[0]!;
+  const { definition, nowMs } = input;
+  const rootId = newId('run', nowMs);
   const plan = planOf(input.plan, rootId);
-  const stages = stagesByNode(definition, plan);
-  const runs = plan.nodes.map((node): Run => {
-    const stage = stages[node.index] ?? null;
-    return {
-      id: ids[node.index]!,
-      rootId,
-      parentId: node.parent < 0 ? null : ids[node.parent]!,
-      kind: node.isGroup ? 'pipeline' : 'job',
-      name: node.index === 0 ? definition.name : node.name,
-      path: node.path,
-      depth: node.depth,
-      index: node.index,
-      status: 'pending',
-      reason: null,
-      error: null,
-      params: node.index === 0 ? input.params : {},
-      outputs: null,
-      dependsOn: stage === null ? [] : [...stage.dependsOn],
-      attempt: 0,
-      createdAt,
-      queuedAt: null,
-      startedAt: null,
-      endedAt: null,
-    };
-  });
-  const state = initialState(plan);
-  return {
+  const stages = stagesBySource(definition);
+  const tree: OwnedTree = {
     rootId,
     epoch: 1,
     definition,
     plan,
     stages,
     baseDir: input.baseDir,
-    state,
-    runs,
-    counts: countLeaves(plan, runs),
+    state: initialState(plan),
+    runs: [],
+    counts: {},
     eventSeq: 0,
   };
+  addRuns(tree, plan.nodes, nowMs);
+  tree.runs[0]!.params = input.params;
+  return tree;
+}
+
+/** Adds the rows of nodes that are new, in the order of their numbers. */
+export function addRuns(tree: OwnedTree, nodes: readonly PlanNode[], nowMs: number): void {
+  for (const node of nodes) {
+    const run = stageRun(tree, node, nowMs);
+    tree.runs.push(run);
+    if (!node.isGroup) countLeaf(tree, run.status, 1);
+  }
+}
+
+/** The node with this number, whether of the definition or of an item. */
+export function nodeAt(tree: OwnedTree, index: number): PlanNode {
+  return nodeOf(tree.plan, tree.state, index);
+}
+
+/** The stage that a node is, or is a copy of; null for the root. */
+export function stageAt(tree: OwnedTree, index: number): StageDefinition | null {
+  return tree.stages[nodeAt(tree, index).source] ?? null;
+}
+
+/** Numbers of the direct children: stages in their order, or the items of a foreach. */
+export function childrenOf(tree: OwnedTree, index: number): readonly number[] {
+  return childNodesOf(tree.plan, tree.state, index);
 }
 
 /** The plan of one run: its jitter is that of no other run, and the same after a restart. */
@@ -83,8 +92,8 @@ export function planOf(plan: Plan, rootId: string): Plan {
   return { ...plan, seed: rootId };
 }
 
-/** The stage definition of every node of the plan: both are numbered depth first. */
-export function stagesByNode(definition: PipelineDefinition, plan: Plan): (StageDefinition | null)[] {
+/** The stages of a definition in preorder, the root first. */
+export function stagesBySource(definition: PipelineDefinition): (StageDefinition | null)[] {
   const stages: (StageDefinition | null)[] = [null];
   const open: { list: readonly StageDefinition[]; next: number }[] = [{ list: definition.stages, next: 0 }];
   while (open.length > 0) {
@@ -98,18 +107,12 @@ export function stagesByNode(definition: PipelineDefinition, plan: Plan): (Stage
     stages.push(stage);
     if (stage.pipeline !== undefined) open.push({ list: stage.pipeline.stages, next: 0 });
   }
-  if (stages.length !== plan.nodes.length) {
-    throw new Error(`The plan has ${plan.nodes.length} nodes, its definition ${stages.length}.`);
-  }
   return stages;
 }
 
-export function countLeaves(plan: Plan, runs: readonly Run[]): Partial<Record<RunStatus, number>> {
-  const counts: Partial<Record<RunStatus, number>> = {};
-  for (const node of plan.nodes) {
-    if (node.isGroup) continue;
-    const { status } = runs[node.index]!;
-    counts[status] = (counts[status] ?? 0) + 1;
-  }
-  return counts;
+/** Counts a leaf in or out of a status. */
+export function countLeaf({ counts }: Pick<OwnedTree, 'counts'>, status: RunStatus, by: 1 | -1): void {
+  const count = (counts[status] ?? 0) + by;
+  if (count > 0) counts[status] = count;
+  else delete counts[status];
 }

@@ -1,6 +1,6 @@
-import type { TimerKind } from '@trainyard/dag';
-import type { AttemptSpec, EventType, RunEvent, RunStatus } from '@trainyard/protocol';
-import type { OwnedTree } from './owned-tree.ts';
+import { type Expansion, nodeCount, type TimerKind } from '@trainyard/dag';
+import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@trainyard/protocol';
+import { addRuns, childrenOf, countLeaf, nodeAt, type OwnedTree } from './owned-tree.ts';
 
 export interface NewAttempt {
   readonly node: number;
@@ -25,10 +25,38 @@ export class TreeChanges {
   readonly attempts: NewAttempt[] = [];
   readonly cancels: { readonly node: number; readonly attempt: number }[] = [];
   readonly timers: TimerRequest[] = [];
+  /** Lists of foreach stages that have been resolved and not been taken in yet, by node. */
+  readonly lists = new Map<number, readonly JsonValue[]>();
+  /** That foreach stages got their items, in order; `sequence` counts those of the tree from 0. */
+  readonly expansions: (Expansion & { readonly sequence: number })[] = [];
+  /** Nodes from this number on have no rows in the store yet. */
+  readonly firstNew: number;
+  readonly #expansionsBefore: number;
   readonly #dirty = new Set<number>();
 
   constructor(tree: OwnedTree) {
     this.tree = tree;
+    this.firstNew = tree.runs.length;
+    this.#expansionsBefore = tree.state.expansions.length;
+  }
+
+  /** Adds the rows of the items that the planner has just added behind all other nodes. */
+  grow(expansion: Expansion, nowMs: number): void {
+    const { tree } = this;
+    const { node, count } = expansion;
+    const list = this.lists.get(node)!;
+    this.lists.delete(node);
+    this.expansions.push({ ...expansion, sequence: this.#expansionsBefore + this.expansions.length });
+    const first = tree.runs.length;
+    const size = nodeCount(tree.state) - first;
+    addRuns(
+      tree,
+      Array.from({ length: size }, (_, at) => nodeAt(tree, first + at)),
+      nowMs,
+    );
+    const items = childrenOf(tree, node);
+    for (const [index, item] of items.entries()) tree.runs[item]!.item = { index, value: list[index]! };
+    this.addEvent(node, 'run.expanded', nowMs, { items: count });
   }
 
   /** Nodes whose rows have to be written. */
@@ -44,12 +72,9 @@ export class TreeChanges {
   setStatus(node: number, status: RunStatus): void {
     const run = this.tree.runs[node]!;
     if (run.status === status) return;
-    if (!this.tree.plan.nodes[node]!.isGroup) {
-      const { counts } = this.tree;
-      const before = (counts[run.status] ?? 1) - 1;
-      if (before > 0) counts[run.status] = before;
-      else delete counts[run.status];
-      counts[status] = (counts[status] ?? 0) + 1;
+    if (!nodeAt(this.tree, node).isGroup) {
+      countLeaf(this.tree, run.status, -1);
+      countLeaf(this.tree, status, 1);
     }
     run.status = status;
     this.touch(node);

@@ -3,6 +3,7 @@ import { newId } from '@trainyard/protocol';
 import pg from 'pg';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { inTransaction } from '../store/transaction.ts';
+import { expansionInsert, runInserts } from './new-rows.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Thrown when trees were taken over by another server: nothing of the tick was written. */
@@ -22,20 +23,23 @@ export interface TickWrite {
 }
 
 /**
- * Writes everything that one tick decided, for all trees, or nothing. Without cancels that is one statement
- * (its parts see one snapshot and commit together); a cancel may concern an attempt that the same tick
- * queues, so it follows in the same transaction. Each tree is fenced by (owner, epoch).
+ * Writes everything that one tick decided, for all trees, or nothing. Mostly that is one statement (its parts
+ * see one snapshot and commit together). Rows of new items precede it in the same transaction, because their
+ * attempts refer to them; cancels follow it, because they may concern an attempt that the same tick queues. Each tree is fenced by (owner, epoch).
  * @throws OwnershipLost
  */
 export async function writeTick(pool: pg.Pool, tick: TickWrite): Promise<void> {
   try {
-    if (tick.changes.every((change) => change.cancels.length === 0)) {
+    const hasGrown = tick.changes.some((change) => change.expansions.length > 0);
+    const hasCancels = tick.changes.some((change) => change.cancels.length > 0);
+    if (!hasGrown && !hasCancels) {
       await pool.query(tickStatement(tick));
       return;
     }
     await inTransaction(pool, 'read committed', async (client) => {
+      if (hasGrown) await writeGrowth(client, tick.changes);
       await client.query(tickStatement(tick));
-      await client.query(cancelStatement(tick));
+      if (hasCancels) await client.query(cancelStatement(tick));
     });
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || error.code !== DIVISION_BY_ZERO) throw error;
@@ -122,7 +126,9 @@ function treeRow({ tree }: TreeChanges) {
 
 function runRows(change: TreeChanges) {
   const { tree } = change;
-  return change.dirtyNodes.map((node) => {
+  // What is new has been inserted as it is now.
+  const known = change.dirtyNodes.filter((node) => node < change.firstNew);
+  return known.map((node) => {
     const run = tree.runs[node]!;
     return {
       id: run.id,
@@ -138,6 +144,14 @@ function runRows(change: TreeChanges) {
       ended_at: run.endedAt,
     };
   });
+}
+
+async function writeGrowth(client: pg.PoolClient, changes: readonly TreeChanges[]): Promise<void> {
+  for (const change of changes) {
+    if (change.expansions.length === 0) continue;
+    for (const insert of runInserts(change.tree, change.firstNew)) await client.query(insert);
+    await client.query(expansionInsert(change));
+  }
 }
 
 export function attemptRows(changes: readonly TreeChanges[], nowMs: number) {

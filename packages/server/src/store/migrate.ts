@@ -1,9 +1,13 @@
 import { type Migration, Migrator } from 'kysely/migration';
 import type { Database } from './database.ts';
 import { up as backbone } from './migrations/0001-backbone.ts';
+import { up as foreach } from './migrations/0002-foreach.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-backbone': { up: backbone } };
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-backbone': { up: backbone },
+  '0002-foreach': { up: foreach },
+};
 
 const INVALID_SCHEMA_NAME = '3F000';
 const MAX_ATTEMPTS = 10;

@@ -1,4 +1,4 @@
-import type { AttemptStatus, RunKind, RunStatus } from '@trainyard/protocol';
+import type { AttemptStatus, JsonValue, RunKind, RunStatus } from '@trainyard/protocol';
 import type { ColumnType, Generated } from 'kysely';
 
 /** JSON columns are written as text and read as values. */
@@ -59,6 +59,8 @@ export interface RunsTable {
   kind: RunKind;
   name: string;
   path: string;
+  /** Of an item of a foreach: {"index": 0, "value": …}. */
+  item: NullableJson<{ index: number; value: JsonValue }>;
   depends_on: string[];
   status: RunStatus;
   reason: string | null;
@@ -73,6 +75,15 @@ export interface RunsTable {
   queued_at: NullableInstant;
   started_at: NullableInstant;
   ended_at: NullableInstant;
+}
+
+/** That a foreach stage got its items: in this order they give the nodes of all items their numbers. */
+export interface TreeExpansionsTable {
+  root_id: string;
+  /** Counts from 0 within the tree. */
+  sequence: number;
+  node: number;
+  count: number;
 }
 
 export interface AttemptsTable {
@@ -227,6 +238,7 @@ export interface Schema {
   definitions: DefinitionsTable;
   trees: TreesTable;
   runs: RunsTable;
+  tree_expansions: TreeExpansionsTable;
   attempts: AttemptsTable;
   tree_inbox: TreeInboxTable;
   events: EventsTable;

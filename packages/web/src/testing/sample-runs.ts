@@ -49,6 +49,7 @@ export function sampleRun(name: string, fields: Partial<Run> = {}): Run {
     name,
     path: '',
     depth: 0,
+    item: null,
     index: 0,
     status: 'pending',
     reason: null,

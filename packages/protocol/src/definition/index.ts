@@ -1,0 +1,15 @@
+export { type ForeachDefinition, itemNames } from './foreach.ts';
+export type { JobDefinition } from './job.ts';
+export { DEFINITION_LIMITS } from './limits.ts';
+export {
+  type DefinitionFault,
+  definitionFault,
+  type ParamSpec,
+  type PipelineBody,
+  type PipelineDefinition,
+  pipelineDefinition,
+  type StageDefinition,
+  TRIGGER_RULES,
+} from './pipeline-definition.ts';
+export { STAGE_KINDS, type StageKind, stageKind } from './stage-kinds.ts';
+export type { JsonValue } from './values.ts';

@@ -1,0 +1,17 @@
+/** Limits of a pipeline file. Each is named in the message that refuses a file. */
+export const DEFINITION_LIMITS = {
+  /** Bytes of a pipeline file or of a definition sent to the API. */
+  maxBytes: 8 * 1024 * 1024,
+  /** Stages of a whole definition, nested ones included. */
+  maxStages: 50_000,
+  /** Runs of one run tree, those of all items of its foreach stages included. */
+  maxExpandedRuns: 100_000,
+  /** Levels of pipelines, the outermost included. */
+  maxDepth: 10,
+  maxNameLength: 100,
+  maxParallel: 10_000,
+  /** Items of one foreach, unless it says otherwise. */
+  defaultMaxItems: 10_000,
+  /** Lists whose product a foreach may take. */
+  maxMatrixAxes: 10,
+} as const;

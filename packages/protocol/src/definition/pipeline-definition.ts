@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { foreach } from './foreach.ts';
+import { job, retry } from './job.ts';
+import { DEFINITION_LIMITS } from './limits.ts';
+import { STAGE_KINDS, type StageKind } from './stage-kinds.ts';
+import { duration, identifier, jsonValue, name, soleExpression } from './values.ts';
+
+const paramSpec = z.strictObject({
+  type: z.enum(['string', 'integer', 'number', 'boolean', 'json']),
+  default: jsonValue.optional(),
+  description: z.string().max(2000).optional(),
+});
+export type ParamSpec = z.infer<typeof paramSpec>;
+
+/** How the dependencies of a stage must have ended for it to run. */
+export const TRIGGER_RULES = [
+  'all_success',
+  'all_done',
+  'one_success',
+  'one_failed',
+  'none_failed',
+  'all_failed',
+  'always',
+] as const;
+
+const condition = z.union([
+  z.boolean(),
+  soleExpression('a condition is true, false or one expression: ${{ … }}'),
+]);
+
+const stageBase = {
+  name,
+  dependsOn: z.array(z.string()).max(DEFINITION_LIMITS.maxStages).default([]),
+  triggerRule: z.enum(TRIGGER_RULES).default('all_success'),
+  when: condition.optional(),
+  foreach: foreach.optional(),
+  params: z.record(z.string().max(DEFINITION_LIMITS.maxNameLength), jsonValue).default({}),
+  retry: retry.optional(),
+  timeout: duration.optional(),
+  priority: z.int().min(-1000).max(1000).default(0),
+};
+
+/** One key per stage kind; a stage has exactly one of them. */
+const kindFields = {
+  job: job.optional(),
+} satisfies Record<Exclude<StageKind, 'pipeline'>, z.ZodType>;
+
+export interface StageDefinition
+  extends z.infer<z.ZodObject<typeof stageBase>>,
+    z.infer<z.ZodObject<typeof kindFields>> {
+  readonly pipeline?: PipelineBody | undefined;
+}
+
+const pipelineBase = {
+  maxParallel: z.int().min(1).max(DEFINITION_LIMITS.maxParallel).default(4),
+  failPolicy: z.enum(['skip_dependents', 'fail_fast']).default('skip_dependents'),
+  /** Under `fail_fast`: whether stages that run when one fails may finish or are cancelled. */
+  onSiblings: z.enum(['finish', 'cancel']).default('finish'),
+  deadline: duration.optional(),
+};
+
+export interface PipelineBody extends z.infer<z.ZodObject<typeof pipelineBase>> {
+  readonly stages: readonly StageDefinition[];
+}
+
+const quoted = STAGE_KINDS.map((kind) => `"${kind}"`);
+const ONE_KIND = `a stage has exactly one of ${quoted.slice(0, -1).join(', ')} and ${quoted.at(-1)}`;
+
+const stage: z.ZodType<StageDefinition> = z.lazy(() =>
+  z
+    .strictObject({ ...stageBase, ...kindFields, pipeline: pipelineBody.optional() })
+    .refine((value) => STAGE_KINDS.filter((kind) => value[kind] !== undefined).length === 1, {
+      message: ONE_KIND,
+    }),
+);
+
+const stages = z.array(stage).min(1, 'a pipeline needs at least one stage');
+
+const pipelineBody = z.strictObject({ ...pipelineBase, stages });
+
+/**
+ * A pipeline definition (docs/guides/pipelines.md). Durations come out as milliseconds and defaults are
+ * filled in. Cross-references, cycles, depth and counts are judged by `dag`, not here.
+ */
+export const pipelineDefinition = z.strictObject({
+  name,
+  description: z.string().max(10_000).optional(),
+  params: z.record(identifier('a parameter'), paramSpec).default({}),
+  ...pipelineBase,
+  stages,
+});
+export type PipelineDefinition = z.infer<typeof pipelineDefinition>;
+
+/** One fault of a definition. `line` and `column` start at 1 and are there when the source was text. */
+export const definitionFault = z.object({
+  code: z.string(),
+  message: z.string(),
+  /** Keys and indices from the document's root, for example ["stages", 2, "dependsOn", 0]. */
+  path: z.array(z.union([z.string(), z.number()])),
+  line: z.number().optional(),
+  column: z.number().optional(),
+});
+export type DefinitionFault = z.infer<typeof definitionFault>;
