@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { jsonValue } from './definition/values.ts';
+import { pipelineVersionId } from './pipelines-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
 /** An instant in answers of the API: ISO 8601 in UTC. */
@@ -37,6 +38,8 @@ export const run = z.object({
   outputs: z.unknown().nullable(),
   dependsOn: z.array(z.string()),
   attempt: z.int(),
+  /** The registered pipeline that a root run is of; left out when there is none. */
+  pipeline: pipelineVersionId.optional(),
   createdAt: instant,
   queuedAt: instant.nullable(),
   startedAt: instant.nullable(),
@@ -70,6 +73,8 @@ export const page = <T extends z.ZodType>(item: T) =>
 export const listRunsQuery = z.object({
   status: z.enum(RUN_STATUSES).optional(),
   name: z.string().max(100).optional(),
+  /** Only runs of this registered pipeline. */
+  pipeline: z.string().max(100).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(200).optional(),
 });

@@ -13,5 +13,6 @@ export * from './exit-code.ts';
 export * from './ids.ts';
 export * from './live.ts';
 export * from './metric-line.ts';
+export * from './pipelines-api.ts';
 export * from './run-status.ts';
 export * from './version.ts';

@@ -19,6 +19,7 @@ import { errorDocs } from './routes/error-docs.ts';
 import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricRoutes } from './routes/metrics.ts';
+import { pipelineRoutes } from './routes/pipelines.ts';
 import { guardRoutes } from './routes/route-access.ts';
 import { runRoutes } from './routes/runs.ts';
 import { streamRoutes } from './routes/streams.ts';
@@ -95,6 +96,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 function apiRoutes({ context, stopping }: AppOptions) {
   return async (api: FastifyInstance) => {
     await api.register(systemRoutes(context));
+    await api.register(pipelineRoutes(context));
     await api.register(runRoutes(context));
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));

@@ -45,6 +45,8 @@ export interface Auth {
     request: { token: string | undefined; host: string | undefined; origin: string | undefined },
     access: Access,
   ): Promise<void>;
+  /** The name of a token that was checked, for notes of who did something; null for the server's own. */
+  nameOf(token: string): Promise<string | null>;
   createToken(input: {
     name: string;
     scopes: readonly TokenScope[];
@@ -123,6 +125,15 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
         );
       }
       checkLoopback(host, origin);
+    },
+    async nameOf(token) {
+      const hash = hashToken(token);
+      const row = await kysely
+        .selectFrom('tokens')
+        .select('name')
+        .where('hash', '=', hash)
+        .executeTakeFirst();
+      return row === undefined || row.name.startsWith(BUILT_IN) ? null : row.name;
     },
     async createToken({ name, scopes, expiresInMs }) {
       if (name.startsWith(BUILT_IN)) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { TrainyardError } from '@trainyard/protocol';
+import { type PipelineVersionId, TrainyardError } from '@trainyard/protocol';
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
@@ -15,6 +15,7 @@ export interface TreeInsert {
   readonly idempotencyKey: string | null;
   /** Hash of the request: the same key with another request is refused. */
   readonly requestSha256: string;
+  readonly pipeline: PipelineVersionId | null;
   readonly nowMs: number;
 }
 
@@ -64,6 +65,8 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
       epoch: tree.epoch,
       idempotency_key: insert.idempotencyKey,
       request_sha256: insert.requestSha256,
+      pipeline_name: insert.pipeline?.name ?? null,
+      pipeline_version: insert.pipeline?.version ?? null,
       created_at: new Date(insert.nowMs),
       ended_at: tree.runs[0]!.endedAt,
     })

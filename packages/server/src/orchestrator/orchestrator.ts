@@ -104,6 +104,7 @@ class TreeOwner implements Orchestrator {
       fileName: submission.fileName,
       idempotencyKey: submission.idempotencyKey,
       requestSha256: requestHash(submission),
+      pipeline: submission.pipeline ?? null,
       nowMs,
     }).catch((error: unknown) => {
       // The connection may have broken after the commit: then the tree is there and waits for us.

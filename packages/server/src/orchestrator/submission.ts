@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Plan } from '@trainyard/dag';
-import type { PipelineDefinition } from '@trainyard/protocol';
+import type { PipelineDefinition, PipelineVersionId } from '@trainyard/protocol';
 
 /** A run to be stored and started; its definition is checked and its params are resolved. */
 export interface Submission {
@@ -11,11 +11,23 @@ export interface Submission {
   readonly baseDir: string | null;
   readonly fileName: string | null;
   readonly idempotencyKey: string | null;
+  /** The registered pipeline that this is a run of. */
+  readonly pipeline?: PipelineVersionId | undefined;
+  /**
+   * What was asked for, where that is not the source: "the newest version" asked twice is the same request,
+   * whatever was registered meanwhile.
+   */
+  readonly asked?: unknown;
 }
 
 /** Tells whether two submissions ask for the same: one idempotency key stands for one of them. */
-export function requestHash({ source, params, baseDir }: Submission): string {
+export function requestHash({
+  source,
+  params,
+  baseDir,
+  asked,
+}: Pick<Submission, 'source' | 'params' | 'baseDir' | 'asked'>): string {
   return createHash('sha256')
-    .update(JSON.stringify([source, params, baseDir]))
+    .update(JSON.stringify(asked ?? [source, params, baseDir]))
     .digest('hex');
 }

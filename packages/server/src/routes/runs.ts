@@ -20,12 +20,12 @@ import { resolveParams } from '../definition/index.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 import { readSubmittedDefinition } from './submitted-definition.ts';
 import { toTree } from './tree.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
 const MAX_TREE_RUNS = 100_000;
-const MAX_KEY_LENGTH = 200;
 
 /** Submitting, reading and cancelling runs. */
 export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
@@ -51,13 +51,6 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { definition, plan, source } = readSubmittedDefinition(request.body);
-        const key = request.headers['idempotency-key'];
-        if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > MAX_KEY_LENGTH)) {
-          throw new TrainyardError(
-            'INVALID_REQUEST',
-            `Idempotency-Key must have 1 to ${MAX_KEY_LENGTH} characters.`,
-          );
-        }
         const { rootId, isNew } = await context.orchestrator.submit({
           definition,
           plan,
@@ -65,7 +58,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           params: resolveParams(definition, request.body.params),
           baseDir: request.body.baseDir ?? null,
           fileName: request.body.fileName ?? null,
-          idempotencyKey: key ?? null,
+          idempotencyKey: idempotencyKey(request.headers),
         });
         return reply.status(isNew ? 201 : 200).send({ id: rootId });
       },

@@ -14,6 +14,7 @@ export interface RunStore {
   list(query: {
     readonly status?: RunStatus | undefined;
     readonly name?: string | undefined;
+    readonly pipeline?: string | undefined;
     readonly cursor?: string | undefined;
     readonly limit: number;
   }): Promise<{ items: RunListItem[]; nextCursor: string | null }>;
@@ -26,24 +27,29 @@ export function createRunStore({ kysely }: Database): RunStore {
       .selectFrom('trees')
       .innerJoin('runs', 'runs.id', 'trees.root_id')
       .select(LIST_COLUMNS)
-      .select('trees.counts as counts');
+      .select('trees.counts as counts')
+      .select(PIPELINE_COLUMNS);
+  const runRows = () =>
+    kysely
+      .selectFrom('runs')
+      // A row of `trees` has the id of a root run.
+      .leftJoin('trees', 'trees.root_id', 'runs.id')
+      .selectAll('runs')
+      .select(PIPELINE_COLUMNS);
   return {
     async find(id) {
-      const row = await kysely.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+      const row = await runRows().where('runs.id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : toRun(row);
     },
     async findAll(ids) {
       if (ids.length === 0) return [];
-      const { rows } = await sql<Selectable<RunsTable>>`
-        select * from runs where id = any(${ids}::text[])`.execute(kysely);
+      const rows = await runRows().where(sql<boolean>`runs.id = any(${ids}::text[])`).execute();
       return rows.map(toRun);
     },
     async tree(rootId, limit) {
-      const rows = await kysely
-        .selectFrom('runs')
-        .selectAll()
-        .where('root_id', '=', rootId)
-        .orderBy('node_index')
+      const rows = await runRows()
+        .where('runs.root_id', '=', rootId)
+        .orderBy('runs.node_index')
         .limit(limit)
         .execute();
       return rows.map(toRun);
@@ -54,6 +60,7 @@ export function createRunStore({ kysely }: Database): RunStore {
         .limit(query.limit + 1);
       if (query.status !== undefined) select = select.where('trees.status', '=', query.status);
       if (query.name !== undefined) select = select.where('trees.name', '=', query.name);
+      if (query.pipeline !== undefined) select = select.where('trees.pipeline_name', '=', query.pipeline);
       if (query.cursor !== undefined) select = select.where('trees.root_id', '<', query.cursor);
       const rows = await select.execute();
       const items = rows.slice(0, query.limit).map(toListItem);
@@ -66,7 +73,14 @@ export function createRunStore({ kysely }: Database): RunStore {
   };
 }
 
-export function toRun(row: Selectable<RunsTable>): Run {
+const PIPELINE_COLUMNS = ['trees.pipeline_name', 'trees.pipeline_version'] as const;
+
+interface OfPipeline {
+  readonly pipeline_name?: string | null;
+  readonly pipeline_version?: number | null;
+}
+
+export function toRun(row: Selectable<RunsTable> & OfPipeline): Run {
   return { ...toSummary(row), outputs: row.outputs ?? null };
 }
 
@@ -93,7 +107,7 @@ const LIST_COLUMNS = [
   'runs.ended_at',
 ] as const;
 
-type SummaryRow = Omit<Selectable<RunsTable>, 'outputs' | 'planner'>;
+type SummaryRow = Omit<Selectable<RunsTable>, 'outputs' | 'planner'> & OfPipeline;
 
 function toListItem(row: SummaryRow & { counts: RunListItem['stages'] }): RunListItem {
   return { ...toSummary(row), stages: row.counts };
@@ -116,6 +130,9 @@ function toSummary(row: SummaryRow): Omit<Run, 'outputs'> {
     params: row.params,
     dependsOn: row.depends_on,
     attempt: row.attempt,
+    ...(row.pipeline_name == null || row.pipeline_version == null
+      ? {}
+      : { pipeline: { name: row.pipeline_name, version: row.pipeline_version } }),
     createdAt: row.created_at.toISOString(),
     queuedAt: row.queued_at?.toISOString() ?? null,
     startedAt: row.started_at?.toISOString() ?? null,

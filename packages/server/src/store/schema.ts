@@ -1,4 +1,4 @@
-import type { AttemptStatus, JsonValue, RunKind, RunStatus } from '@trainyard/protocol';
+import type { AttemptStatus, JsonValue, RunKind, RunStatus, UsedPipeline } from '@trainyard/protocol';
 import type { ColumnType, Generated } from 'kysely';
 
 /** JSON columns are written as text and read as values. */
@@ -27,7 +27,38 @@ export interface DefinitionsTable {
   definition: Json;
   /** The text it was read from (YAML or JSON): what a server that takes a tree over reads again. */
   source: string;
+  /** What a person wrote, where pipelines that it uses were put in: `source` then has all of them. */
+  written: string | null;
+  /** The registered pipelines and files that were put in. */
+  uses: NullableJson<UsedPipeline[]>;
   created_at: Generated<Date>;
+}
+
+/** A pipeline that is registered by name. */
+export interface PipelinesTable {
+  name: string;
+  description: string | null;
+  /** 0 only inside of the transaction that writes the first version. */
+  latest_version: number;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+  archived_at: NullableInstant;
+}
+
+/** A version of a registered pipeline; never changed, numbered from 1 without gaps. */
+export interface PipelineVersionsTable {
+  name: string;
+  version: number;
+  definition_sha256: string;
+  /** Directory that `workingDir` is relative to, on the machines that run its jobs. */
+  base_dir: string | null;
+  file_name: string | null;
+  /** Names of the registered pipelines that it uses itself. */
+  uses: string[];
+  note: string | null;
+  created_at: Generated<Date>;
+  /** Name of the token that registered it; null on an open server. */
+  created_by: string | null;
 }
 
 /** One row per root run: what lists, ownership and the event counter need. */
@@ -46,6 +77,9 @@ export interface TreesTable {
   epoch: Generated<number>;
   idempotency_key: string | null;
   request_sha256: string | null;
+  /** The registered pipeline that this is a run of. */
+  pipeline_name: string | null;
+  pipeline_version: number | null;
   created_at: Instant;
   ended_at: NullableInstant;
 }
@@ -236,6 +270,8 @@ export interface MetricChunksTable {
 export interface Schema {
   servers: ServersTable;
   definitions: DefinitionsTable;
+  pipelines: PipelinesTable;
+  pipeline_versions: PipelineVersionsTable;
   trees: TreesTable;
   runs: RunsTable;
   tree_expansions: TreeExpansionsTable;

@@ -1,0 +1,67 @@
+import { type PipelineVersionRef, TrainyardError } from '@trainyard/protocol';
+import { parseDefinition, resolveParams } from '../definition/index.ts';
+import { requestHash, type Submission } from '../orchestrator/submission.ts';
+import type { ServerContext } from '../server-context.ts';
+import { createPipelineStore } from '../store/pipelines.ts';
+
+export interface RegisteredRun {
+  readonly name: string;
+  readonly version: PipelineVersionRef;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly idempotencyKey: string | null;
+}
+
+interface StartedRun {
+  readonly id: string;
+  readonly version: number;
+  readonly isNew: boolean;
+}
+
+/**
+ * Starts a run of a registered pipeline, for whoever asks: a person, a schedule, a webhook.
+ * @throws TrainyardError NOT_FOUND, CONFLICT when it is archived, INVALID_PARAMS, IDEMPOTENCY_MISMATCH
+ */
+export async function submitRegistered(
+  context: Pick<ServerContext, 'database' | 'orchestrator'>,
+  { name, version, params, idempotencyKey }: RegisteredRun,
+): Promise<StartedRun> {
+  const asked = ['pipeline', name, version, params];
+  const pipelines = createPipelineStore(context.database);
+  // What was started stays the answer, whatever became of the pipeline since.
+  const earlier = async (): Promise<StartedRun | undefined> => {
+    if (idempotencyKey === null) return undefined;
+    const requestSha256 = requestHash({ asked, source: '', params: {}, baseDir: null });
+    const run = await pipelines.runByKey(idempotencyKey, requestSha256);
+    return run === undefined ? undefined : { ...run, isNew: false };
+  };
+  const known = await earlier();
+  if (known !== undefined) return known;
+  const found = await pipelines.findForRun(name, version);
+  const checked = checkedAgain(found);
+  const { rootId, isNew } = await context.orchestrator.submit({
+    ...checked,
+    params: resolveParams(checked.definition, params),
+    baseDir: found.baseDir,
+    fileName: found.fileName,
+    idempotencyKey,
+    pipeline: { name, version: found.version },
+    asked,
+  });
+  const started = { id: rootId, version: found.version, isNew };
+  // A request with the same key was faster, and may have found an older version to be the newest.
+  return isNew ? started : ((await earlier()) ?? started);
+}
+
+/** It was checked when it was registered; a newer server may know a fault that the older one did not. */
+function checkedAgain(version: {
+  readonly name: string;
+  readonly version: number;
+  readonly source: string;
+}): Pick<Submission, 'definition' | 'plan' | 'source'> {
+  const { source } = version;
+  const checked = parseDefinition(source);
+  if (checked.ok) return { definition: checked.definition, plan: checked.plan, source };
+  const reason = checked.faults[0]!.message;
+  const message = `Version ${version.version} of pipeline "${version.name}" is not valid any more: ${reason}`;
+  throw new TrainyardError('INVALID_DEFINITION', message, { details: { faults: checked.faults } });
+}
