@@ -26,6 +26,7 @@ export function addRunsCommands(program: Command, act: Act): void {
     .description('root runs, newest first')
     .option('--status <status>', 'only those in this status')
     .option('--name <text>', 'only those whose name has this text')
+    .option('--pipeline <name>', 'only those of this registered pipeline')
     .option('--limit <n>', 'at most so many', wholeNumber('limit', 1), 20)
     .addHelpText(
       'after',

@@ -6,6 +6,7 @@ import type { DemoOptions } from './commands/demo.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
 import { keyValue, wholeNumber } from './option-values.ts';
+import { addPipelinesCommands } from './program-pipelines.ts';
 import { addRunsCommands } from './program-runs.ts';
 import { addTokensCommands } from './program-tokens.ts';
 
@@ -30,6 +31,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addUp(program, act);
   addRun(program, act);
   addValidate(program, act);
+  addPipelinesCommands(program, act);
   addRunsCommands(program, act);
   addAgent(program, act);
   addTokensCommands(program, act);

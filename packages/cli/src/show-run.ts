@@ -14,13 +14,16 @@ export interface RunDocument {
   readonly outputs: unknown;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
+  /** Only of a run of a registered pipeline. */
+  readonly pipeline?: RunTree['pipeline'];
   readonly children: RunDocument[];
 }
 
 export function runDocument(run: RunTree): RunDocument {
   const { id, kind, name, status, error, params, outputs, startedAt, endedAt } = run;
   const children = run.children.map(runDocument);
-  return { id, kind, name, status, error, params, outputs: outputs ?? null, startedAt, endedAt, children };
+  const document = { id, kind, name, status, error, params, outputs: outputs ?? null, startedAt, endedAt };
+  return { ...document, ...(run.pipeline === undefined ? {} : { pipeline: run.pipeline }), children };
 }
 
 export interface RunFacts {
@@ -53,6 +56,7 @@ export function showText(
     `started   ${tree.startedAt ?? 'not yet'}`,
     `took      ${runDuration(tree, Date.now()) || '-'}`,
   ];
+  if (tree.pipeline !== undefined) facts.push(`pipeline  ${tree.pipeline.name}@${tree.pipeline.version}`);
   if (tree.error !== null) facts.push(`error     ${style.red(errorText(tree.error))}`);
   if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
   const parts = [facts.join('\n'), lines.join('\n')];

@@ -16,6 +16,7 @@ import type {
 } from '@trainyard/protocol';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
+import { createPipelinesClient } from './pipelines-client.ts';
 
 /** Every method ends with options that may carry a signal; its abort rejects with the signal's reason. */
 export interface CallOptions {
@@ -101,6 +102,9 @@ export function createClient(connection: ConnectionOptions) {
   const client = {
     url: baseUrl(connection.url),
 
+    /** Pipelines that are registered by name. */
+    pipelines: createPipelinesClient(connection),
+
     info: (options: CallOptions = {}) => json<ServerInfo>({ path: '/api/v1/info', ...options }),
 
     /** False while the server starts or stops; rejects when none answers. */
@@ -140,8 +144,13 @@ export function createClient(connection: ConnectionOptions) {
     listRuns: ({
       signal,
       ...query
-    }: CallOptions & { status?: RunStatus; name?: string; limit?: number; cursor?: string } = {}) =>
-      json<Page<RunListItem>>({ path: '/api/v1/runs', query, signal }),
+    }: CallOptions & {
+      status?: RunStatus;
+      name?: string;
+      pipeline?: string;
+      limit?: number;
+      cursor?: string;
+    } = {}) => json<Page<RunListItem>>({ path: '/api/v1/runs', query, signal }),
 
     getRun: (id: string, options: CallOptions = {}) => json<Run>({ path: runPath(id), ...options }),
 

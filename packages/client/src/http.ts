@@ -12,7 +12,7 @@ export interface ConnectionOptions {
 export type QueryValue = string | number | boolean | undefined | readonly (string | number)[];
 
 export interface HttpRequest {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, QueryValue>>;
   readonly json?: unknown;

@@ -5,8 +5,9 @@ import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
 import { type DemoResult, demoResult, demoText } from '../demo-result.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
+import { readPipelineFile } from '../pipeline-file.ts';
 import { watchRun } from '../watch-run.ts';
-import { readPipelineFile, submit } from './run.ts';
+import { submit } from './run.ts';
 
 export interface DemoOptions {
   readonly exit?: boolean;

@@ -1,16 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import {
-  DEFINITION_LIMITS,
-  type DefinitionFault,
-  EXIT,
-  exitCodeOfRun,
-  type RunTree,
-  TrainyardError,
-} from '@trainyard/protocol';
+import { DEFINITION_LIMITS, EXIT, exitCodeOfRun, type RunTree } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, repeatWhenServerEnds } from '../connection.ts';
+import { checkedFile, readPipelineFile, withFaultsOf } from '../pipeline-file.ts';
+import { readPipelineRef } from '../pipeline-ref.ts';
 import { runDocument } from '../show-run.ts';
 import { statusPaint } from '../style.ts';
 import { errorText, runDuration } from '../tree-view.ts';
@@ -25,15 +19,41 @@ export interface RunOptions {
 /** Submits a pipeline file and, unless detached, shows it until its end. */
 export async function runCommand(context: CliContext, file: string, options: RunOptions): Promise<number> {
   const source = await readPipelineFile(file);
-  // A platform of our own would end with this command, and the detached run with it.
-  const otherwise = options.detach ? 'fail' : 'start server and agent';
   // A server takes no body of that size, so it could not say where the file passes the limit.
   const isTooLarge = Buffer.byteLength(source) > DEFINITION_LIMITS.maxBytes;
-  if (isTooLarge || (context.url === undefined && !options.detach)) await refuseFaults(source, file);
+  if (isTooLarge || (context.url === undefined && !options.detach)) await checkedFile(source, file);
+  const params = options.param ?? {};
+  return runAndWatch(context, options, (connection) => submit(connection, { source, file, params }));
+}
+
+/** As `runCommand`, for a registered pipeline: NAME or NAME@VERSION. */
+export async function runRegisteredCommand(
+  context: CliContext,
+  text: string,
+  options: RunOptions,
+): Promise<number> {
+  const { name, version } = readPipelineRef(text);
+  const idempotencyKey = randomUUID();
+  return runAndWatch(context, options, async (connection) => {
+    const body = { version, params: { ...options.param } };
+    const { id } = await repeatWhenServerEnds(connection, () =>
+      connection.client.pipelines.run(name, body, { idempotencyKey }),
+    );
+    return id;
+  });
+}
+
+function runAndWatch(
+  context: CliContext,
+  options: RunOptions,
+  start: (connection: Connection) => Promise<string>,
+): Promise<number> {
+  // A platform of our own would end with this command, and the detached run with it.
+  const otherwise = options.detach ? 'fail' : 'start server and agent';
   return withServer(
     context,
     async (connection) => {
-      const id = await submit(connection, { source, file, params: options.param ?? {} });
+      const id = await start(connection);
       if (options.detach) {
         context.out(context.json ? `${JSON.stringify({ id })}\n` : `${id}\n`);
         return EXIT.ok;
@@ -58,40 +78,10 @@ export async function submit(
     fileName: basename(input.file),
   };
   const idempotencyKey = randomUUID();
-  try {
-    const { id } = await repeatWhenServerEnds(connection, () =>
-      connection.client.submitRun(run, { idempotencyKey }),
-    );
-    return id;
-  } catch (error) {
-    if (!(error instanceof TrainyardError) || error.code !== 'INVALID_DEFINITION') throw error;
-    const { faults = [] } = (error.details ?? {}) as { faults?: DefinitionFault[] };
-    throw invalidDefinition(input.file, faults);
-  }
-}
-
-/** @throws TrainyardError NOT_FOUND when there is no such file */
-export async function readPipelineFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new TrainyardError('NOT_FOUND', `There is no file ${resolve(file)}.`);
-    throw new TrainyardError('USAGE', `${file} cannot be read: ${message}`, { cause: error });
-  }
-}
-
-export function invalidDefinition(file: string, faults: readonly DefinitionFault[]): TrainyardError {
-  const count = `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`;
-  const message = `${file} has ${count}; the first: ${faults[0]?.message ?? 'unknown'}`;
-  return new TrainyardError('INVALID_DEFINITION', message, { details: { fileName: file, faults } });
-}
-
-/** Refuses a faulty file without a server. */
-async function refuseFaults(source: string, file: string): Promise<void> {
-  const { parseDefinition } = await import('@trainyard/server/definition');
-  const result = parseDefinition(source);
-  if (!result.ok) throw invalidDefinition(file, result.faults);
+  const { id } = await withFaultsOf(input.file, () =>
+    repeatWhenServerEnds(connection, () => connection.client.submitRun(run, { idempotencyKey })),
+  );
+  return id;
 }
 
 function finish(context: CliContext, tree: RunTree): number {

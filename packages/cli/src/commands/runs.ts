@@ -32,6 +32,7 @@ const MAX_EPOCH_TABLES = 10;
 export interface ListOptions {
   readonly status?: string;
   readonly name?: string;
+  readonly pipeline?: string;
   readonly limit: number;
 }
 
@@ -83,12 +84,16 @@ export function listCommand(context: CliContext, options: ListOptions): Promise<
 
 const PAGE = 500;
 
-async function listRuns(client: Client, { status: word, name, limit }: ListOptions) {
+async function listRuns(client: Client, { status: word, name, pipeline, limit }: ListOptions) {
   const status = word === undefined ? undefined : readRunStatus(word);
   if (word !== undefined && status === undefined) {
     throw new TrainyardError('USAGE', `"${word}" is not a status of a run.`);
   }
-  const filter = { ...(status === undefined ? {} : { status }), ...(name === undefined ? {} : { name }) };
+  const filter = {
+    ...(status === undefined ? {} : { status }),
+    ...(name === undefined ? {} : { name }),
+    ...(pipeline === undefined ? {} : { pipeline }),
+  };
   const first = await client.listRuns({ ...filter, limit: Math.min(PAGE, limit) });
   const items = [...first.items];
   for (let cursor = first.nextCursor; cursor !== null && items.length < limit; ) {

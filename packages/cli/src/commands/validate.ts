@@ -1,8 +1,8 @@
 import { EXIT } from '@trainyard/protocol';
 import { parseDefinition } from '@trainyard/server/definition';
 import type { CliContext } from '../cli-context.ts';
+import { invalidDefinition, readPipelineFile } from '../pipeline-file.ts';
 import { table, wrapList } from '../table.ts';
-import { invalidDefinition, readPipelineFile } from './run.ts';
 
 /** The column "layer" and the space after the last one. */
 const LAYER_COLUMN_WIDTH = 9;

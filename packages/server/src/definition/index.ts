@@ -15,6 +15,7 @@ import { schemaFaults } from './schema-faults.ts';
 import { jsonLimitFault } from './value-limits.ts';
 import { readYamlSource } from './yaml-source.ts';
 
+export { diffDefinitions } from './definition-diff.ts';
 export { expressionFaults, visibleStages } from './expression-check.ts';
 export { type ExpressionScope, resolveExpressions, resolveJob } from './expressions.ts';
 export { resolveParams } from './params.ts';

@@ -1,4 +1,5 @@
 import type {
+  PipelineDiff,
   PipelineRegistered,
   PipelineVersion,
   PipelineVersionInfo,
@@ -47,6 +48,20 @@ describeDatabases('registered pipelines', (engine) => {
     expect(second.source).toBe(source('train', 'date'));
     expect(second.definition).toMatchObject({ name: 'train', stages: [{ name: 'a' }] });
     expect((await get<PipelineVersion>('/train/versions/latest')).version).toBe(3);
+  });
+
+  it('are compared in two of their versions', async () => {
+    await put('compare', { source: source('compare') });
+    await put('compare', { source: source('compare', 'date') });
+    const diff = await get<PipelineDiff>('/compare/diff?from=1&to=latest');
+    expect(diff).toMatchObject({
+      from: 'compare@1',
+      to: 'compare@2',
+      changed: [{ path: 'a', keys: [{ key: 'job.command', from: 'true', to: 'date' }] }],
+      text: expect.stringContaining('+  - { name: a'),
+    });
+    expectError(await t.call('GET', '/api/v1/pipelines/compare/diff?from=1&to=3'), 'NOT_FOUND');
+    expectError(await t.call('GET', '/api/v1/pipelines/compare/diff?from=1'), 'INVALID_REQUEST');
   });
 
   it('refuse a change of another version than the expected one', async () => {

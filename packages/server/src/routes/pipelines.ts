@@ -2,7 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import {
   listPipelinesQuery,
   listPipelineVersionsQuery,
+  type PipelineVersion,
   page,
+  pipelineDiff,
+  pipelineDiffQuery,
   pipelineRegistered,
   pipelineVersion,
   pipelineVersionInfo,
@@ -14,6 +17,7 @@ import {
 } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { diffDefinitions } from '../definition/index.ts';
 import { submitRegistered } from '../pipelines/submit-registered.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
@@ -114,6 +118,27 @@ export function pipelineRoutes(context: ServerContext): FastifyPluginAsyncZod {
       (request) => pipelines.find(request.params.name, request.params.version),
     );
 
+    app.get(
+      '/pipelines/:name/diff',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['pipelines'],
+          params: nameParams,
+          querystring: pipelineDiffQuery,
+          response: { 200: pipelineDiff },
+        },
+      },
+      async (request) => {
+        const { name } = request.params;
+        const [from, to] = await Promise.all([
+          pipelines.find(name, request.query.from),
+          pipelines.find(name, request.query.to),
+        ]);
+        return diffDefinitions(compared(from), compared(to));
+      },
+    );
+
     app.post(
       '/pipelines/:name/runs',
       {
@@ -164,6 +189,10 @@ function refuseOtherName(wanted: string, found: string): void {
     'INVALID_REQUEST',
     `The definition is named "${found}", the address says "${wanted}": a pipeline is registered by its own name.`,
   );
+}
+
+function compared(version: PipelineVersion) {
+  return { ...version, label: `${version.name}@${version.version}` };
 }
 
 /** `If-Match: "3"` expects version 3, `If-None-Match: *` none at all. */

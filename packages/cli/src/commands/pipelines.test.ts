@@ -1,0 +1,91 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { command, type RunningCommand, startCommand, temporaryDir } from '../testing/command.ts';
+
+const SOURCE = `name: greet
+params:
+  who: { type: string, default: world }
+stages:
+  - { name: hello, job: { command: 'echo "hello \${{ params.who }} from $(cat place.txt)"' } }
+`;
+
+let dir: string;
+let remove: () => Promise<void>;
+let server: RunningCommand;
+
+beforeAll(async () => {
+  ({ dir, remove } = await temporaryDir());
+  await writeFile(join(dir, 'greet.yaml'), SOURCE);
+  await writeFile(join(dir, 'place.txt'), 'here');
+  server = startCommand(['up', '--port', '0', '--slots', '2', '--data-dir', join(dir, 'data')]);
+  await server.until('stdout', /^ready /m);
+});
+afterAll(async () => {
+  server.process.kill('SIGTERM');
+  await server.ended;
+  await remove();
+});
+
+const pipelines = (...args: string[]) =>
+  command(['--data-dir', join(dir, 'data'), 'pipelines', ...args], {}, dir);
+const json = (text: string) => JSON.parse(text) as never;
+
+it('registers a file, shows it and runs it in its directory', async () => {
+  const registered = await pipelines('register', 'greet.yaml', '--note', 'first');
+  expect(registered).toMatchObject({ code: 0, stdout: 'greet@1\n' });
+  const again = await pipelines('register', 'greet.yaml', '--json');
+  expect(json(again.stdout)).toMatchObject({ name: 'greet', version: 1, note: 'first', isNew: false });
+  expect((await pipelines('show', 'greet@1', '--source')).stdout).toBe(SOURCE);
+  expect((await pipelines('show', 'greet')).stdout).toMatch(
+    /greet@1 [\s\S]*who +string +"world"[\s\S]*stages: hello/,
+  );
+  expect((await pipelines('list')).stdout).toMatch(/greet +1 /);
+  const run = await pipelines('run', 'greet', '--param', 'who=moon', '--json');
+  expect(run.code).toBe(0);
+  const document = json(run.stdout) as { id: string };
+  expect(document).toMatchObject({ status: 'completed', pipeline: { name: 'greet', version: 1 } });
+  const logs = await command(['--data-dir', join(dir, 'data'), 'runs', 'logs', document.id]);
+  expect(logs.stdout).toContain('hello moon from here');
+  const listed = await command([
+    '--data-dir',
+    join(dir, 'data'),
+    'runs',
+    'list',
+    '--pipeline',
+    'greet',
+    '--json',
+  ]);
+  expect(json(listed.stdout)).toMatchObject([{ id: document.id }]);
+});
+
+it('compares a version with another one and with a file', async () => {
+  await writeFile(join(dir, 'greet.yaml'), SOURCE.replace('world', 'sun'));
+  const withFile = await pipelines('diff', 'greet@1', 'greet.yaml');
+  expect(withFile.stdout).toContain('~ params.who.default: "world" -> "sun"');
+  expect((await pipelines('register', 'greet.yaml', '--expect', '0')).code).toBe(1);
+  expect((await pipelines('register', 'greet.yaml', '--expect', '1')).stdout).toBe('greet@2\n');
+  const diff = json((await pipelines('diff', 'greet@1', 'greet@latest', '--json')).stdout);
+  expect(diff).toMatchObject({ isSame: false, pipeline: [{ key: 'params.who.default' }] });
+  expect((await pipelines('versions', 'greet')).stdout).toMatch(/^2 [\s\S]*^1 .*first$/m);
+});
+
+it('says what is wrong with a file, a name or a version', async () => {
+  await writeFile(join(dir, 'bad.yaml'), 'name: bad\nstages: []\n');
+  const bad = await pipelines('register', 'bad.yaml');
+  expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('bad.yaml:2:9')]);
+  expect((await pipelines('show', 'nothing')).code).toBe(3);
+  expect((await pipelines('run', 'greet@9', '--detach')).code).toBe(3);
+  expect((await pipelines('show', 'greet@x')).code).toBe(2);
+  expect((await pipelines('run', 'greet', '--param', 'whom=x')).code).toBe(2);
+});
+
+it('archives a pipeline, and deletes one that nothing uses', async () => {
+  expect((await pipelines('archive', 'greet', '--delete')).code).toBe(1);
+  expect((await pipelines('archive', 'greet')).stdout).toBe('greet archived\n');
+  expect((await pipelines('run', 'greet', '--detach')).code).toBe(1);
+  expect((await pipelines('list', '--json')).stdout).toBe('[]\n');
+  await writeFile(join(dir, 'once.yaml'), SOURCE.replace('greet', 'once'));
+  await pipelines('register', 'once.yaml');
+  expect((await pipelines('archive', 'once', '--delete')).stdout).toBe('once deleted\n');
+});
