@@ -52,12 +52,22 @@ export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): b
   if (when !== undefined && typeof when !== 'function') {
     faults.add('invalid_value', [...path, 'when'], `when is ${show(when)}; it must be a function`);
   }
+  checkPlace(node, [...path, 'takesNoPlace'], faults);
   const namesAreStrings =
     dependsOn === undefined || (Array.isArray(dependsOn) && dependsOn.every((it) => typeof it === 'string'));
   if (!namesAreStrings) {
     faults.add('invalid_value', [...path, 'dependsOn'], 'dependsOn must be a list of names of siblings');
   }
   return checkName(name, [...path, 'name'], faults) && namesAreStrings;
+}
+
+function checkPlace({ takesNoPlace, dag }: DagNode, path: Path, faults: FaultList): void {
+  if (takesNoPlace !== undefined && typeof takesNoPlace !== 'boolean') {
+    faults.add('invalid_value', path, `takesNoPlace is ${show(takesNoPlace)}; use true or false`);
+  } else if (takesNoPlace && dag !== undefined) {
+    const message = 'takesNoPlace is for leaves; a nested DAG takes a place while something in it may run';
+    faults.add('invalid_value', path, message);
+  }
 }
 
 function checkRule(rule: TriggerRule, dependsOn: unknown, path: Path, faults: FaultList): void {

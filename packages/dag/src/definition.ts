@@ -42,6 +42,11 @@ export interface DagNode {
   readonly timeoutMs?: number;
   /** Among siblings that are ready, the higher number starts first (default 0). */
   readonly priority?: number;
+  /**
+   * Leaves only: it only waits for something outside, so it takes none of the `maxParallel` places around it
+   * and starts as soon as it is ready, before its siblings. A foreach of such a leaf takes none either.
+   */
+  readonly takesNoPlace?: boolean;
   /** Makes this node a nested DAG. */
   readonly dag?: Dag;
 }

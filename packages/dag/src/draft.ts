@@ -105,6 +105,7 @@ export class Draft {
     this.#changed.add(index);
     if (row.status === old.status) return 0;
     this.effects.push(statusEffect(row));
+    if (this.node(index).takesNoPlace) return 0;
     return Number(holdsPlace(row.status)) - Number(holdsPlace(old.status));
   }
 

@@ -44,7 +44,9 @@ export interface PlanNode {
   readonly item: number | null;
   /** Null for all but foreach nodes, which are groups. */
   readonly foreach: PlanForeach | null;
+  /** Infinite for a node that takes no place: it never stands behind one that waits for a place. */
   readonly priority: number;
+  readonly takesNoPlace: boolean;
   readonly retry: RetryPolicy;
   /** Of one attempt; null for groups, whose time limit is `group.deadlineMs`. */
   readonly timeoutMs: number | null;
@@ -103,7 +105,7 @@ function numberNodes(root: DagNode, sources: { next: number }): PlanNode[] {
 }
 
 function templateOf(
-  { name, dag, retry, timeoutMs }: DagNode,
+  { name, dag, retry, timeoutMs, takesNoPlace }: DagNode,
   source: number,
   sources: { next: number },
 ): PlanNode[] {
@@ -112,6 +114,7 @@ function templateOf(
     ...(dag && { dag }),
     ...(retry && { retry }),
     ...(timeoutMs && { timeoutMs }),
+    ...(takesNoPlace && { takesNoPlace }),
   };
   sources.next = source;
   return numberNodes(item, sources);
@@ -156,7 +159,7 @@ function linkChildren(parent: DraftNode, drafts: readonly DraftNode[]): void {
   }
   parent.roots = children
     .filter((child) => child.dependsOn.length === 0)
-    .map((child) => ({ node: child.index, priority: child.source.priority ?? 0 }))
+    .map((child) => ({ node: child.index, priority: priorityOf(child.source) }))
     .sort((a, b) => (startsBefore(a, b) ? -1 : 1))
     .map(({ node }) => node);
   parent.layers = layersOf(children, drafts);
@@ -177,6 +180,10 @@ function layersOf(children: readonly DraftNode[], drafts: readonly DraftNode[]):
     layer = next.sort((a, b) => a.index - b.index);
   }
   return layers;
+}
+
+function priorityOf({ priority = 0, takesNoPlace }: DagNode): number {
+  return takesNoPlace ? Number.POSITIVE_INFINITY : priority;
 }
 
 function planNode(draft: DraftNode): PlanNode {
@@ -204,7 +211,8 @@ function planNode(draft: DraftNode): PlanNode {
       maxItems: source.foreach?.maxItems ?? DEFAULT_MAX_ITEMS,
       template,
     },
-    priority: source.priority ?? 0,
+    priority: priorityOf(source),
+    takesNoPlace: source.takesNoPlace === true,
     retry: isLeaf && source.retry ? source.retry : NO_RETRY,
     timeoutMs: isLeaf ? timeoutMs : null,
     group: isLeaf ? null : planGroup(source, timeoutMs, draft),

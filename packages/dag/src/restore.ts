@@ -107,7 +107,7 @@ function bookOf(
   }).length;
   return {
     ready: queueOf(children, nodes, rows, tallies, blocks, hasStarted),
-    active: statuses.filter(holdsPlace).length,
+    active: statuses.filter((status, at) => holdsPlace(status) && !nodes[children[at]!]!.takesNoPlace).length,
     open: statuses.filter((status) => !isTerminal(status)).length,
     failures,
     deadlineAt: hasStarted

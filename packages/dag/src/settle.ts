@@ -89,7 +89,8 @@ function fillPlaces(draft: Draft, group: number): void {
   // What is still waiting in a group that is being ended is meant to run all the same.
   for (;;) {
     const { ready, active, deadlineAt } = draft.book(group);
-    if (ready === null || active >= maxParallel || draft.now >= deadlineAt) return;
+    if (ready === null || draft.now >= deadlineAt) return;
+    if (active >= maxParallel && !draft.node(ready.node).takesNoPlace) return;
     draft.patchBook(group, { ready: withoutFirst(ready) });
     // Ending a waiting node leaves its entry in the queue; it is dropped here.
     if (!isTerminal(draft.row(ready.node).status)) startNode(draft, ready.node);

@@ -81,14 +81,16 @@ function follow(
   seen: SeenTransitions,
 ): void {
   const { statuses, active } = replay;
-  const { isGroup, parent, dependsOn, children, triggerRule } = plan.nodes[node]!;
+  const { isGroup, parent, dependsOn, children, triggerRule, takesNoPlace } = plan.nodes[node]!;
   const before = statuses[node]!;
   const change = `${isGroup ? 'group' : 'leaf'} ${before} -> ${status}`;
   if (!allowed.has(change)) expect.fail(`${change} is not in the table of transitions`);
   seen.add(change);
   statuses[node] = status;
   if (isTerminal(status)) replay.seen[node] = seenAs(status, reason);
-  if (parent >= 0) active[parent]! += Number(holdsPlace(status)) - Number(holdsPlace(before));
+  if (parent >= 0 && !takesNoPlace) {
+    active[parent]! += Number(holdsPlace(status)) - Number(holdsPlace(before));
+  }
   if (status === 'active') {
     const met = plainRules[triggerRule](dependsOn.map((dependency) => replay.seen[dependency]!));
     expect(met, 'dependencies first').toBe(true);

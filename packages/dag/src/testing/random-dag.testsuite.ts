@@ -127,6 +127,7 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
     condition: fc.nat(4).map((it) => it === 0),
     foreach: fc.option(foreach, { freq: 2, nil: undefined, depthSize: 'max' }),
     priority: fc.integer({ min: -1, max: 2 }),
+    takesNoPlace: fc.nat(5).map((it) => it === 0),
     nested,
     rough: roughNode,
   });
@@ -143,20 +144,23 @@ function dagOf(level: number, features: Features): fc.Arbitrary<Dag> {
       ...(isRough && { failPolicy }),
       ...(isRough && failPolicy === 'fail_fast' && { onSiblings }),
       ...(isRough && deadlineMs !== undefined && { deadlineMs }),
-      nodes: nodes.map(({ waitsFor, rule, condition, foreach, priority, nested, rough }, index): DagNode => {
-        const dependsOn = nodes.flatMap((_, before) =>
-          before < index && (waitsFor >> before) & 1 ? [`n${before}`] : [],
-        );
-        const canRule = dependsOn.length > 0 || !rulesThatNeedDependencies.includes(rule);
-        return {
-          name: `n${index}`,
-          priority,
-          dependsOn,
-          ...(isRuled && canRule && { triggerRule: rule }),
-          ...(isRuled && { condition }),
-          ...(isMapped && foreach && { foreach }),
-          ...(nested ? { dag: nested } : isRough && rough),
-        };
-      }),
+      nodes: nodes.map(
+        ({ waitsFor, rule, condition, foreach, priority, takesNoPlace, nested, rough }, index): DagNode => {
+          const dependsOn = nodes.flatMap((_, before) =>
+            before < index && (waitsFor >> before) & 1 ? [`n${before}`] : [],
+          );
+          const canRule = dependsOn.length > 0 || !rulesThatNeedDependencies.includes(rule);
+          return {
+            name: `n${index}`,
+            priority,
+            dependsOn,
+            ...(isRuled && canRule && { triggerRule: rule }),
+            ...(isRuled && { condition }),
+            ...(isMapped && foreach && { foreach }),
+            ...(nested ? { dag: nested } : isRough && rough),
+            ...(!nested && takesNoPlace && { takesNoPlace }),
+          };
+        },
+      ),
     }));
 }
