@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Agent, type AgentLog, createAgent } from '@trainyard/agent';
 import { TrainyardError } from '@trainyard/protocol';
-import { startServer } from '@trainyard/server';
+import { type ServerOptions, startServer } from '@trainyard/server';
 import { pino } from 'pino';
 
 export interface PlatformOptions {
@@ -13,6 +13,7 @@ export interface PlatformOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly logLevel?: string | undefined;
+  readonly privateWebhookHosts?: ServerOptions['privateWebhookHosts'];
   /** Without it no agent runs beside the server. */
   readonly agent?: { readonly slots?: number | undefined } | undefined;
 }
@@ -32,9 +33,18 @@ export interface Platform {
  * @throws TrainyardError as `startServer`; USAGE for a database that is not PostgreSQL
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { dataDir, databaseUrl, host, port, logLevel } = options;
+  const { dataDir, databaseUrl, host, port, logLevel, privateWebhookHosts } = options;
   if (databaseUrl !== undefined) refuseOtherDatabase(databaseUrl);
-  const server = await startServer({ dataDir, databaseUrl, host, port, logLevel, webDir: findWebDir() });
+  const server = await startServer({
+    dataDir,
+    databaseUrl,
+    host,
+    port,
+    logLevel,
+    privateWebhookHosts,
+    secretKey: secretKeyOf(process.env),
+    webDir: findWebDir(),
+  });
   const agent = options.agent === undefined ? undefined : newAgent(server, options);
   const agentStarted = agent?.start() ?? Promise.resolve();
   // Reported where it is awaited; until then it must not end the process.
@@ -49,6 +59,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       await server.stop();
     },
   };
+}
+
+/** Never an option: it would be seen by others on the machine. */
+function secretKeyOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const key = env['TRAINYARD_SECRET_KEY'];
+  return key === '' ? undefined : key;
 }
 
 /** The address itself is not named, since it may hold a password. */

@@ -9,6 +9,7 @@ import { keyValue, wholeNumber } from './option-values.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
 import { addRunsCommands } from './program-runs.ts';
 import { addTokensCommands } from './program-tokens.ts';
+import { addWebhooksCommands } from './program-webhooks.ts';
 
 const DEFAULT_PORT = 7070;
 
@@ -35,6 +36,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addRunsCommands(program, act);
   addAgent(program, act);
   addTokensCommands(program, act);
+  addWebhooksCommands(program, act);
   addDemo(program, act);
   program
     .command('completion')
@@ -93,6 +95,10 @@ function addUp(program: Command, act: Act): void {
     .option(
       '--database-url <url>',
       'use this PostgreSQL (TRAINYARD_DATABASE_URL) instead of the built-in one',
+    )
+    .option(
+      '--allow-private-webhooks [host...]',
+      'let webhooks reach private addresses: of these hosts, or of all',
     )
     .option('--log-level <level>', 'debug, info, warn or error; default warn')
     .addHelpText(

@@ -5,12 +5,18 @@ export type RunId = Branded<'run'>;
 export type AttemptId = Branded<'att'>;
 export type AgentId = Branded<'agt'>;
 export type TokenId = Branded<'tok'>;
+export type WebhookId = Branded<'whk'>;
+export type MessageId = Branded<'msg'>;
+export type TriggerId = Branded<'trg'>;
 
 interface IdKinds {
   run: RunId;
   att: AttemptId;
   agt: AgentId;
   tok: TokenId;
+  whk: WebhookId;
+  msg: MessageId;
+  trg: TriggerId;
 }
 export type IdPrefix = keyof IdKinds;
 

@@ -16,3 +16,4 @@ export * from './metric-line.ts';
 export * from './pipelines-api.ts';
 export * from './run-status.ts';
 export * from './version.ts';
+export * from './webhooks.ts';

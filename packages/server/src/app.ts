@@ -25,6 +25,7 @@ import { runRoutes } from './routes/runs.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { healthRoutes, systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import type { ServerContext } from './server-context.ts';
 import { drainBeforeClose, endSockets } from './shut-down.ts';
 import { guardText } from './storable-text.ts';
@@ -103,6 +104,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(agentRoutes(context, stopping));
     await api.register(streamRoutes(context));
     await api.register(tokenRoutes(context));
+    await api.register(webhookRoutes(context));
     await api.register(liveRoute(context, stopping));
     api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
       api.swagger(),

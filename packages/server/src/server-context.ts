@@ -2,10 +2,12 @@ import type { ServerInfo } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import type { Attempts } from './attempts/attempts.ts';
 import type { Auth } from './auth/auth.ts';
+import type { SecretBox } from './auth/secret-box.ts';
 import type { Ingest } from './ingest/index.ts';
 import type { LiveBus } from './live/live-bus.ts';
 import type { Orchestrator } from './orchestrator/orchestrator.ts';
 import type { Database } from './store/database.ts';
+import type { WebhookSender } from './webhooks/webhook-sender.ts';
 
 /** What the routes work with; assembled once in `start-server.ts`. */
 export interface ServerContext {
@@ -14,6 +16,8 @@ export interface ServerContext {
   readonly attempts: Attempts;
   readonly orchestrator: Orchestrator;
   readonly auth: Auth;
+  readonly secrets: SecretBox;
+  readonly webhookSender: WebhookSender;
   readonly bus: LiveBus;
   readonly info: ServerInfo;
   /** New at every start. */

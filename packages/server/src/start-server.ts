@@ -8,6 +8,7 @@ import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
 import { createAttempts } from './attempts/attempts.ts';
 import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
+import { openSecretBox } from './auth/secret-box.ts';
 import { startPeriodic } from './background/periodic.ts';
 import { claimDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
@@ -19,6 +20,8 @@ import { createServerMetrics } from './server-metrics.ts';
 import { type Database, openDatabase } from './store/database.ts';
 import { keepEmbeddedPostgres } from './store/embedded-keeper.ts';
 import { migrate } from './store/migrate.ts';
+import type { PrivateHosts } from './webhooks/target-guard.ts';
+import { createWebhookSender } from './webhooks/webhook-sender.ts';
 
 export interface ServerOptions {
   /** Holds the embedded database and `server.json`; made when missing. */
@@ -34,6 +37,10 @@ export interface ServerOptions {
   /** Directory of the built web page. */
   readonly webDir?: string | undefined;
   readonly logLevel?: string | undefined;
+  /** Seals stored secrets; servers of one database need the same. Default: a key kept in the data directory. */
+  readonly secretKey?: string | undefined;
+  /** Hosts that webhooks may reach although their addresses are private (default none). */
+  readonly privateWebhookHosts?: PrivateHosts | undefined;
 }
 
 export interface RunningServer {
@@ -104,6 +111,9 @@ async function assemble(
   }
   closers.push(() => orchestrator.stop());
 
+  const secrets = await openSecretBox(options);
+  const privateHosts = options.privateWebhookHosts ?? [];
+  const webhookSender = createWebhookSender({ database, bus, log, secrets, privateHosts });
   let isReady = false;
   const context: ServerContext = {
     database,
@@ -111,6 +121,8 @@ async function assemble(
     attempts,
     orchestrator,
     auth,
+    secrets,
+    webhookSender,
     bus,
     log,
     info: { version: VERSION, auth: 'open', database: isEmbedded ? 'embedded' : 'external' },
@@ -172,7 +184,9 @@ async function openStore(
   return database;
 }
 
-function startBackground({ attempts, database, log }: ServerContext, closers: (() => Promise<void>)[]): void {
+function startBackground(context: ServerContext, closers: (() => Promise<void>)[]): void {
+  const { attempts, database, log, webhookSender } = context;
+  webhookSender.start();
   const leases = startPeriodic({
     name: 'lease check',
     everyMs: LEASE_CHECK_MS,
@@ -191,7 +205,7 @@ function startBackground({ attempts, database, log }: ServerContext, closers: ((
     },
   });
   closers.push(async () => {
-    await Promise.all([leases.stop(), sweep.stop()]);
+    await Promise.all([leases.stop(), sweep.stop(), webhookSender.stop()]);
   });
 }
 

@@ -11,6 +11,8 @@ export interface UpOptions {
   readonly agent: boolean;
   readonly databaseUrl?: string;
   readonly logLevel?: string;
+  /** True for the option without hosts. */
+  readonly allowPrivateWebhooks?: true | readonly string[];
 }
 
 /** Runs the platform in the foreground until SIGINT or SIGTERM. */
@@ -24,6 +26,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     host: options.host,
     port: options.port,
     logLevel: options.logLevel ?? (context.debug ? 'debug' : undefined),
+    privateWebhookHosts: options.allowPrivateWebhooks === true ? 'all' : options.allowPrivateWebhooks,
     agent: options.agent ? { slots: options.slots } : undefined,
   });
   try {

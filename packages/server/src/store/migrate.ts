@@ -3,12 +3,14 @@ import type { Database } from './database.ts';
 import { up as backbone } from './migrations/0001-backbone.ts';
 import { up as foreach } from './migrations/0002-foreach.ts';
 import { up as pipelines } from './migrations/0004-pipelines.ts';
+import { up as webhooks } from './migrations/0005-webhooks.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-backbone': { up: backbone },
   '0002-foreach': { up: foreach },
   '0004-pipelines': { up: pipelines },
+  '0005-webhooks': { up: webhooks },
 };
 
 const INVALID_SCHEMA_NAME = '3F000';

@@ -1,11 +1,12 @@
 import type { AttemptStatus, JsonValue, RunKind, RunStatus, UsedPipeline } from '@trainyard/protocol';
 import type { ColumnType, Generated } from 'kysely';
+import type { AutomationSchema } from './automation-schema.ts';
 
 /** JSON columns are written as text and read as values. */
-type Json<T = unknown> = ColumnType<T, string, string>;
-type NullableJson<T = unknown> = ColumnType<T | null, string | null | undefined, string | null>;
-type Instant = ColumnType<Date, Date | string, Date | string>;
-type NullableInstant = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+export type Json<T = unknown> = ColumnType<T, string, string>;
+export type NullableJson<T = unknown> = ColumnType<T | null, string | null | undefined, string | null>;
+export type Instant = ColumnType<Date, Date | string, Date | string>;
+export type NullableInstant = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 
 export interface StoredError {
   code: string;
@@ -267,7 +268,7 @@ export interface MetricChunksTable {
   data: Buffer;
 }
 
-export interface Schema {
+export interface Schema extends AutomationSchema {
   servers: ServersTable;
   definitions: DefinitionsTable;
   pipelines: PipelinesTable;
