@@ -48,7 +48,7 @@ async function followOnce(
   let wake = new AbortController();
   const take = (changed: readonly Run[]): void => {
     if (changed.length > 0) onChange?.(changed, state);
-    if (state.hasEnded) wake.abort();
+    if (state.hasEnded || state.hasGrown) wake.abort();
   };
   take(state.replace(await client.getTree(rootId, { signal })));
   const live = connectLive({ url: client.url, token });
@@ -60,7 +60,9 @@ async function followOnce(
       await pause(TICK_MS, AbortSignal.any([signal, wake.signal]));
       signal.throwIfAborted();
       wake = new AbortController();
-      await checkFeed(live, tick, async () => take(state.replace(await client.getTree(rootId, { signal }))));
+      const refresh = async () => take(state.replace(await client.getTree(rootId, { signal })));
+      if (state.hasGrown) await refresh();
+      else await checkFeed(live, tick, refresh);
     }
     const tree = await client.getTree(rootId, { signal });
     take(state.replace(tree));

@@ -34,11 +34,12 @@ function whyNobody(
   return `no agent of the queue "${queue}" has ${gpus} GPUs; the largest has ${most}`;
 }
 
-/** The job of the stage at a path such as "sweep/large". */
+/** The job of the stage at a path such as "sweep/large", or "tune[3]" for an item of a foreach. */
 function jobAt(definition: Stages, path: string): JobDefinition | undefined {
   let body: Stages | undefined = definition;
   let job: JobDefinition | undefined;
-  for (const name of path.split('/')) {
+  for (const part of path.split('/')) {
+    const name = part.replace(/\[\d+\]$/, '');
     const stage: StageDefinition | undefined = body?.stages.find((each) => each.name === name);
     job = stage?.job;
     body = stage?.pipeline;

@@ -5,6 +5,8 @@ export class RunState {
   readonly #runs = new Map<string, Run>();
   #tree: RunTree | undefined;
   readonly #rootId: string;
+  /** Runs came that the tree did not have: a foreach got its items, and others of them may be missing yet. */
+  hasGrown = false;
 
   constructor(rootId: string) {
     this.#rootId = rootId;
@@ -32,7 +34,9 @@ export class RunState {
       all.push(run);
       for (const child of [...children].reverse()) open.push(child);
     }
-    return this.apply(all);
+    const news = this.apply(all);
+    this.hasGrown = false;
+    return news;
   }
 
   /** Takes changed runs. Gives those whose status is new, in an order in which it may have happened. */
@@ -45,6 +49,7 @@ export class RunState {
       if (before !== undefined && isTerminalRunStatus(before.status) && !isTerminalRunStatus(run.status)) {
         continue;
       }
+      if (before === undefined) this.hasGrown = true;
       this.#runs.set(run.id, run);
       this.#tree = undefined;
       if (before?.status !== run.status || before.attempt !== run.attempt) news.push(run);

@@ -10,6 +10,8 @@ export interface RunDocument {
   readonly name: string;
   readonly status: string;
   readonly error: RunTree['error'];
+  /** Of an item of a foreach stage only. */
+  readonly item?: RunTree['item'];
   readonly params: RunTree['params'];
   readonly outputs: unknown;
   readonly startedAt: string | null;
@@ -20,10 +22,12 @@ export interface RunDocument {
 }
 
 export function runDocument(run: RunTree): RunDocument {
-  const { id, kind, name, status, error, params, outputs, startedAt, endedAt } = run;
+  const { id, kind, name, status, error, item, params, startedAt, endedAt } = run;
+  const outputs = run.outputs ?? null;
   const children = run.children.map(runDocument);
-  const document = { id, kind, name, status, error, params, outputs: outputs ?? null, startedAt, endedAt };
-  return { ...document, ...(run.pipeline === undefined ? {} : { pipeline: run.pipeline }), children };
+  const own = { id, kind, name, status, error, ...(item !== null && { item }) };
+  const pipeline = run.pipeline === undefined ? {} : { pipeline: run.pipeline };
+  return { ...own, params, outputs, startedAt, endedAt, ...pipeline, children };
 }
 
 export interface RunFacts {

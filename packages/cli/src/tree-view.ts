@@ -153,6 +153,7 @@ function renderRow(row: Row, nameWidth: number, input: TreeViewInput): string {
 
 function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
   const parts: string[] = [];
+  if (run.item !== null) parts.push(itemText(run.item.value));
   if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
   const note = notes.get(run.id);
   if (note !== undefined) parts.push(note);
@@ -161,6 +162,14 @@ function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
   else if (run.status === 'skipped' && run.reason !== null) parts.push(oneLine(run.reason));
   return parts.length === 0 ? '' : `  ${parts.join('  ')}`;
 }
+
+/** Long values are cut: the whole one is in `runs show --json`. */
+function itemText(value: unknown): string {
+  const text = oneLine(typeof value === 'string' ? value : JSON.stringify(value));
+  return text.length > MAX_ITEM_LENGTH ? `${text.slice(0, MAX_ITEM_LENGTH - 1)}…` : text;
+}
+
+const MAX_ITEM_LENGTH = 40;
 
 /** Joins segments and cuts them to a width, counted without the colours. */
 function clip(segments: readonly Segment[], width: number): string {

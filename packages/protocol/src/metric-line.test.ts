@@ -171,7 +171,7 @@ describe('a metrics line', () => {
   });
 
   it('is read quickly however it is malformed', () => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     for (const text of [
       `{"step":1,"a":${'"\\'.repeat(200_000)}`,
       `{${'-'.repeat(500_000)}NaN`,
@@ -181,7 +181,7 @@ describe('a metrics line', () => {
     ]) {
       expect(parseMetricLine(text).ok).toBe(false);
     }
-    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(2000);
   });
 
   it('never throws, and gives back any numbers that were written', () => {

@@ -188,6 +188,7 @@ export const texts = {
     factEnded: 'Ended',
     factQueueTime: 'Queue time',
     factReason: 'Reason',
+    item: (index: number) => `Item ${index}`,
     params: 'Params',
     outputs: 'Outputs',
     attempts: 'Attempts',

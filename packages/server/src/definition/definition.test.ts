@@ -219,11 +219,12 @@ describe('an invalid file is refused with line and column', () => {
   });
 
   it('for a million stages, quickly', () => {
-    const startedAt = performance.now();
+    // Time of this process, not of the clock: other work on the machine says nothing about the reader.
+    const before = process.cpuUsage();
     expect(places(wide(1_000_000))).toEqual([expect.stringMatching(/^\d+:\d+ TOO_LARGE$/)]);
     const small = `{"name":"x","stages":[${Array.from({ length: 1_000_000 }, () => '{}').join(',\n')}]}`;
     expect(places(small)).toEqual([expect.stringMatching(/^\d+:\d+ TOO_LARGE$/)]);
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(10_000);
   });
 
   it('for 50,001 stages, at the stage that passes the limit', () => {

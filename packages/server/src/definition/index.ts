@@ -9,6 +9,7 @@ import {
 import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition.ts';
 import { expressionFaults } from './expression-check.ts';
 import { type Fault, type Locate, presentFaults } from './faults.ts';
+import { foreachFaults } from './foreach-check.ts';
 import { faultsInSource, readForm } from './older-forms.ts';
 import { paramDefaultFaults } from './params.ts';
 import { schemaFaults } from './schema-faults.ts';
@@ -16,6 +17,7 @@ import { jsonLimitFault } from './value-limits.ts';
 import { readYamlSource } from './yaml-source.ts';
 
 export { diffDefinitions } from './definition-diff.ts';
+export { definitionSize } from './definition-size.ts';
 export { expressionFaults, visibleStages } from './expression-check.ts';
 export { type ExpressionScope, resolveExpressions, resolveJob } from './expressions.ts';
 export { resolveParams } from './params.ts';
@@ -87,7 +89,12 @@ function checkOwn(json: JsonValue): Checked {
   const dag = toDag(definition);
   const validation = validate(dag, limits);
   const ofDag = validation.ok ? [] : dagFaults(validation.faults, json, 'all');
-  const faults = [...ofDag, ...paramDefaultFaults(definition), ...expressionFaults(definition)];
+  const faults = [
+    ...ofDag,
+    ...paramDefaultFaults(definition),
+    ...expressionFaults(definition),
+    ...foreachFaults(definition),
+  ];
   return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
 }
 

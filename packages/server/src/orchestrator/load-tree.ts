@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import { parseDefinition } from '../definition/index.ts';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
-import { countLeaf, nodeAt, type OwnedTree, planOf, stagesBySource } from './owned-tree.ts';
+import { countLeaf, isCounted, type OwnedTree, planOf, stagesBySource } from './owned-tree.ts';
 
 export interface LoadedTree {
   readonly tree: OwnedTree;
@@ -57,6 +57,6 @@ export async function loadTree(
     counts: {},
     eventSeq: row.event_seq,
   };
-  for (const { index, status } of runs) if (!nodeAt(tree, index).isGroup) countLeaf(tree, status, 1);
+  for (const { index, status } of runs) if (isCounted(tree, index)) countLeaf(tree, status, 1);
   return { tree, effects: restored.effects };
 }

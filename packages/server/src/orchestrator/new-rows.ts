@@ -41,7 +41,7 @@ const INSERT_RUNS = `
     array(select json_array_elements_text("dependsOn")), status, reason, error, params, outputs, attempt,
     planner, "createdAt", "queuedAt", "startedAt", "endedAt"
   from json_to_recordset($1::json)
-    as x(id text, "rootId" text, "parentId" text, index int, item jsonb, depth int, kind text, name text,
+    as x(id text, "rootId" text, "parentId" text, index int, item json, depth int, kind text, name text,
          path text, "dependsOn" json, status text, reason text, error jsonb, params jsonb, outputs jsonb,
          attempt int, planner jsonb, "createdAt" timestamptz, "queuedAt" timestamptz, "startedAt" timestamptz,
          "endedAt" timestamptz)`;

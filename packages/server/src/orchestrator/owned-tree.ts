@@ -68,8 +68,14 @@ export function addRuns(tree: OwnedTree, nodes: readonly PlanNode[], nowMs: numb
   for (const node of nodes) {
     const run = stageRun(tree, node, nowMs);
     tree.runs.push(run);
-    if (!node.isGroup) countLeaf(tree, run.status, 1);
+    if (isCounted(tree, node.index)) countLeaf(tree, run.status, 1);
   }
+}
+
+/** Leaves are counted by status, and a foreach as one of them until it has items. */
+export function isCounted(tree: OwnedTree, index: number): boolean {
+  const { isGroup, foreach } = nodeAt(tree, index);
+  return !isGroup || (foreach !== null && childrenOf(tree, index).length === 0);
 }
 
 /** The node with this number, whether of the definition or of an item. */

@@ -1,6 +1,6 @@
 import { type Expansion, nodeCount, type TimerKind } from '@trainyard/dag';
 import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@trainyard/protocol';
-import { addRuns, childrenOf, countLeaf, nodeAt, type OwnedTree } from './owned-tree.ts';
+import { addRuns, childrenOf, countLeaf, isCounted, nodeAt, type OwnedTree } from './owned-tree.ts';
 
 export interface NewAttempt {
   readonly node: number;
@@ -47,6 +47,7 @@ export class TreeChanges {
     const list = this.lists.get(node)!;
     this.lists.delete(node);
     this.expansions.push({ ...expansion, sequence: this.#expansionsBefore + this.expansions.length });
+    if (count > 0) countLeaf(tree, tree.runs[node]!.status, -1);
     const first = tree.runs.length;
     const size = nodeCount(tree.state) - first;
     addRuns(
@@ -72,7 +73,7 @@ export class TreeChanges {
   setStatus(node: number, status: RunStatus): void {
     const run = this.tree.runs[node]!;
     if (run.status === status) return;
-    if (!nodeAt(this.tree, node).isGroup) {
+    if (isCounted(this.tree, node)) {
       countLeaf(this.tree, run.status, -1);
       countLeaf(this.tree, status, 1);
     }

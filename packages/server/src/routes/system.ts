@@ -1,6 +1,7 @@
 import { serverInfo, submitRun } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { definitionSize } from '../definition/index.ts';
 import type { ServerContext } from '../server-context.ts';
 import { databaseAnswers } from '../store/runs.ts';
 import { readSubmittedDefinition } from './submitted-definition.ts';
@@ -74,10 +75,7 @@ export function systemRoutes(context: ServerContext): FastifyPluginAsyncZod {
         const root = plan.nodes[0]!;
         return {
           name: definition.name,
-          stages: plan.nodes.length - 1,
-          depth:
-            1 +
-            plan.nodes.reduce((deepest, node) => (node.isGroup ? Math.max(deepest, node.depth) : deepest), 0),
+          ...definitionSize(definition),
           layers: root.group!.layers.map((layer) => layer.map((node) => plan.nodes[node]!.name)),
         };
       },

@@ -53,6 +53,11 @@ export function Inspector(props: {
         )}
         {run.kind !== 'pipeline' && <AttemptsTable run={run} onShowLog={onShowLog} />}
         <MetricsTable run={run} />
+        {run.item !== null && (
+          <Section title={texts.details.item(run.item.index)}>
+            <JsonValue value={run.item.value} />
+          </Section>
+        )}
         {params !== undefined && (
           <Section title={texts.details.params}>
             <JsonFields value={params} />

@@ -1,10 +1,19 @@
-import { newId, type Report, type Run, report as reportSchema } from '@trainyard/protocol';
+import {
+  type JsonValue,
+  newId,
+  type Report,
+  type Run,
+  type RunEvent,
+  report as reportSchema,
+} from '@trainyard/protocol';
 import { pino } from 'pino';
 import { type Attempts, createAttempts } from '../../attempts/attempts.ts';
-import { parseDefinition } from '../../definition/index.ts';
+import { insertFacts } from '../../attempts/claim.ts';
+import { parseDefinition, resolveParams } from '../../definition/index.ts';
 import { createLiveBus, type LiveBus } from '../../live/live-bus.ts';
 import { type Database, openDatabase } from '../../store/database.ts';
 import { migrate } from '../../store/migrate.ts';
+import { createRunReads } from '../../store/run-reads.ts';
 import { createRunStore } from '../../store/runs.ts';
 import { type TestDatabase, type TestEngine, testDatabase } from '../../testing/index.ts';
 import { createOrchestrator, type Orchestrator } from '../orchestrator.ts';
@@ -19,7 +28,7 @@ export interface ControlPlane {
   readonly bus: LiveBus;
   submit(
     yaml: string,
-    options?: { params?: Record<string, number>; idempotencyKey?: string },
+    options?: { params?: Record<string, JsonValue>; idempotencyKey?: string },
   ): Promise<string>;
   agent(options?: { queues?: string[]; gpus?: number }): Promise<string>;
   claim(agentId: string, free?: number): Promise<Assigned[]>;
@@ -31,6 +40,10 @@ export interface ControlPlane {
   runs(rootId: string): Promise<Map<string, Run>>;
   /** Waits until every event up to now is taken in, then returns the runs by path. */
   settled(rootId: string): Promise<Map<string, Run>>;
+  /** All events of a tree. */
+  events(rootId: string): Promise<{ items: RunEvent[] }>;
+  /** Puts a fact into the inbox of a tree, as routes do. */
+  tell(rootId: string, fact: unknown): Promise<void>;
   /** A second server on the same database; the first one goes on living. */
   otherServer(): Promise<Orchestrator>;
   end(): Promise<void>;
@@ -73,7 +86,7 @@ export async function startControlPlane(
         definition: parsed.definition,
         plan: parsed.plan,
         source: yaml,
-        params,
+        params: resolveParams(parsed.definition, params),
         baseDir: '/somewhere',
         fileName: 'test.yaml',
         idempotencyKey: idempotencyKey ?? null,
@@ -111,6 +124,13 @@ export async function startControlPlane(
         if (open.length === 0) return runs(rootId);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
+    },
+    async events(rootId) {
+      return createRunReads(database).events((await store.find(rootId))!, { afterSeq: 0, limit: 100_000 });
+    },
+    async tell(rootId, event) {
+      await insertFacts(database.kysely, [{ root_id: rootId, event }]);
+      bus.emit('inbox');
     },
     async otherServer() {
       const other = createOrchestrator({ database, bus: createLiveBus(), log, exclusive: false });
