@@ -1,4 +1,5 @@
 export { type ForeachDefinition, itemNames } from './foreach.ts';
+export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
 export type { JobDefinition } from './job.ts';
 export { DEFINITION_LIMITS } from './limits.ts';
 export {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { foreach } from './foreach.ts';
+import { HOOK_NAMES } from './hooks.ts';
 import { job, retry } from './job.ts';
 import { DEFINITION_LIMITS } from './limits.ts';
 import { STAGE_KINDS, type StageKind } from './stage-kinds.ts';
@@ -38,6 +39,7 @@ const stageBase = {
   retry: retry.optional(),
   timeout: duration.optional(),
   priority: z.int().min(-1000).max(1000).default(0),
+  hook: z.enum(HOOK_NAMES).optional(),
 };
 
 /** One key per stage kind; a stage has exactly one of them. */
@@ -66,9 +68,19 @@ export interface PipelineBody extends z.infer<z.ZodObject<typeof pipelineBase>> 
 const quoted = STAGE_KINDS.map((kind) => `"${kind}"`);
 const ONE_KIND = `a stage has exactly one of ${quoted.slice(0, -1).join(', ')} and ${quoted.at(-1)}`;
 
+const HOOK_WAITS = 'a hook waits for all other stages of its level by itself; leave this out';
+
 const stage: z.ZodType<StageDefinition> = z.lazy(() =>
   z
     .strictObject({ ...stageBase, ...kindFields, pipeline: pipelineBody.optional() })
+    .check((context) => {
+      const { hook, dependsOn, triggerRule } = context.value;
+      if (hook === undefined) return;
+      const fault = (key: string, message: string) =>
+        context.issues.push({ code: 'custom', input: context.value, path: [key], message });
+      if (dependsOn.length > 0) fault('dependsOn', HOOK_WAITS);
+      if (triggerRule !== 'all_success') fault('triggerRule', HOOK_WAITS);
+    })
     .refine((value) => STAGE_KINDS.filter((kind) => value[kind] !== undefined).length === 1, {
       message: ONE_KIND,
     }),

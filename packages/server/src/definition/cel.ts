@@ -2,7 +2,7 @@ import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-j
 import type { JsonValue } from '@trainyard/protocol';
 
 /** The variables that an expression may name. */
-export const EXPRESSION_ROOTS = ['params', 'stages', 'item', 'run'] as const;
+export const EXPRESSION_ROOTS = ['params', 'stages', 'item', 'outcome', 'run'] as const;
 
 /** Comprehensions (`map`, `filter`, `all`…) in one expression: each may multiply the work of the others. */
 const MAX_COMPREHENSIONS = 3;

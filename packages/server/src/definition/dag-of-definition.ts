@@ -1,6 +1,7 @@
 import type { Dag, Fault as DagFault, DagNode, Foreach } from '@trainyard/dag';
 import {
   DEFINITION_LIMITS,
+  dependencyNames,
   type ForeachDefinition,
   type JsonValue,
   type PipelineBody,
@@ -10,22 +11,27 @@ import { clip, type DefinitionPath, type Fault } from './faults.ts';
 
 /** The definition in the words of the DAG engine; node i of a level is stage i of that level. */
 export function toDag(body: PipelineBody): Dag {
+  const hooks = new Set(body.stages.flatMap(({ hook, name }) => (hook === undefined ? [] : [name])));
   return {
     maxParallel: body.maxParallel,
     failPolicy: body.failPolicy,
     onSiblings: body.onSiblings,
     ...(body.deadline === undefined ? {} : { deadlineMs: body.deadline }),
-    nodes: body.stages.map(toNode),
+    nodes: body.stages.map((stage) => {
+      // To depend on a hook is a fault that is told by itself; here it would look like a cycle.
+      const dependsOn = dependencyNames(stage, body.stages).filter((name) => !hooks.has(name));
+      return toNode(stage, dependsOn);
+    }),
   };
 }
 
-function toNode(stage: StageDefinition): DagNode {
-  const { name, dependsOn, triggerRule, when, foreach, priority, retry, timeout, pipeline } = stage;
+function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
+  const { name, triggerRule, when, hook, foreach, priority, retry, timeout, pipeline } = stage;
   return {
     name,
     dependsOn,
-    triggerRule,
-    ...(when === undefined ? {} : { condition: true }),
+    triggerRule: hook === undefined ? triggerRule : 'always',
+    ...(when === undefined && hook === undefined ? {} : { condition: true }),
     ...(foreach === undefined ? {} : { foreach: toForeach(foreach) }),
     priority,
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),

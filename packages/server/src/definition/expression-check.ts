@@ -1,4 +1,5 @@
 import {
+  dependencyNames,
   itemNames,
   type JsonValue,
   type PipelineBody,
@@ -12,6 +13,7 @@ import { clip, type DefinitionPath, type Fault } from './faults.ts';
 
 const DASH_HINT = 'for a name with "-"';
 const RUN_FIELDS = ['id', 'name'] as const;
+const OUTCOME_FIELDS = ['status', 'error', 'stage'] as const;
 
 /** One level of the definition and the stage of it that is being looked at. */
 interface Level {
@@ -26,6 +28,8 @@ interface Place {
   readonly params: ReadonlySet<string>;
   /** Names of the items of the foreach stages around. */
   readonly items: ReadonlySet<string>;
+  /** Inside of a hook there is an outcome of its level to speak of. */
+  readonly hasOutcome: boolean;
 }
 
 /**
@@ -35,7 +39,7 @@ interface Place {
 export function expressionFaults(definition: PipelineDefinition): Fault[] {
   const faults: Fault[] = [];
   const params = new Set(Object.keys(definition.params));
-  checkLevel(definition, { levels: [], params, items: new Set() }, [], faults);
+  checkLevel(definition, { levels: [], params, items: new Set(), hasOutcome: false }, [], faults);
   return faults;
 }
 
@@ -68,8 +72,8 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
   for (const [index, stage] of body.stages.entries()) {
     const levels = [...outer.levels, { ...level, current: index }];
     const stagePath = [...path, 'stages', index];
-    const around = { ...outer, levels };
-    const { foreach } = stage;
+    const { foreach, hook } = stage;
+    const around = { ...outer, levels, hasOutcome: outer.hasOutcome || hook !== undefined };
     if (foreach !== undefined) {
       checkValue(
         { in: foreach.in ?? null, matrix: foreach.matrix ?? null },
@@ -83,7 +87,7 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
     checkValue(stage.params, { ...around, items }, [...stagePath, 'params'], faults);
     const own = Object.keys(stage.params);
     const params = own.length === 0 ? outer.params : new Set([...outer.params, ...own]);
-    const inside = { levels, params, items };
+    const inside = { ...around, params, items };
     if (typeof stage.when === 'string') {
       // A foreach is judged as a whole: there is no item yet, nor params in the light of one.
       checkValue(stage.when, foreach === undefined ? inside : around, [...stagePath, 'when'], faults);
@@ -166,6 +170,11 @@ function problemOfReference({ root, name }: Reference, place: Place): string | u
       if (name === undefined || place.items.has(name)) return undefined;
       if (place.items.size === 0) return 'there is no item here; it belongs to a stage with "foreach"';
       return `there is no item "${name}"${didYouMean(name, place.items)}`;
+    case 'outcome':
+      if (!place.hasOutcome) return 'there is no outcome here; it belongs to a stage with "hook"';
+      if (name === undefined || OUTCOME_FIELDS.includes(name as (typeof OUTCOME_FIELDS)[number]))
+        return undefined;
+      return `the outcome has no "${name}"${didYouMean(name, OUTCOME_FIELDS)}`;
     case 'stages':
       return name === undefined ? undefined : problemOfStage(name, place.levels);
     default:
@@ -201,7 +210,7 @@ function* ancestors(level: Level): Generator<number> {
   const seen = new Set<number>([level.current]);
   const queue = [level.current];
   for (const index of queue) {
-    for (const name of level.stages[index]!.dependsOn) {
+    for (const name of dependencyNames(level.stages[index]!, level.stages)) {
       const next = level.indexByName.get(name);
       if (next === undefined || seen.has(next)) continue;
       seen.add(next);

@@ -19,6 +19,7 @@ const scope: ExpressionScope = {
     'pre-pare': { status: 'completed', outputs: null },
   },
   item: {},
+  outcome: {},
   run: { id: 'run_1', name: 'example' },
 };
 

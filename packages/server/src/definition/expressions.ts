@@ -21,6 +21,8 @@ export interface ExpressionScope {
   readonly stages: Readonly<Record<string, { readonly status: string; readonly outputs: JsonValue }>>;
   /** Items of the foreach stages around, by their names. */
   readonly item: Readonly<Record<string, JsonValue>>;
+  /** Of the level of the hook stage around; empty elsewhere. */
+  readonly outcome: { readonly status?: string; readonly error?: string; readonly stage?: string };
   readonly run: { readonly id: string; readonly name: string };
 }
 
@@ -87,6 +89,7 @@ function celScope(scope: ExpressionScope): Readonly<Record<string, unknown>> {
     params: Object.fromEntries(params),
     stages: toCel(scope.stages as unknown as JsonValue),
     item: toCel(scope.item as JsonValue),
+    outcome: { ...scope.outcome },
     run: { id: scope.run.id, name: scope.run.name },
   };
 }
@@ -113,6 +116,7 @@ const WHAT_A_ROOT_HOLDS = {
   params: 'param',
   stages: 'visible stage',
   item: 'item',
+  outcome: 'field of the outcome',
   run: 'field of the run',
 } as const satisfies Record<(typeof EXPRESSION_ROOTS)[number], string>;
 

@@ -10,6 +10,7 @@ import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition
 import { expressionFaults } from './expression-check.ts';
 import { type Fault, type Locate, presentFaults } from './faults.ts';
 import { foreachFaults } from './foreach-check.ts';
+import { hookFaults } from './hook-check.ts';
 import { faultsInSource, readForm } from './older-forms.ts';
 import { paramDefaultFaults } from './params.ts';
 import { schemaFaults } from './schema-faults.ts';
@@ -94,6 +95,7 @@ function checkOwn(json: JsonValue): Checked {
     ...paramDefaultFaults(definition),
     ...expressionFaults(definition),
     ...foreachFaults(definition),
+    ...hookFaults(definition),
   ];
   return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
 }

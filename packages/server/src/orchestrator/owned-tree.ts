@@ -66,7 +66,8 @@ export function newTree(input: {
 /** Adds the rows of nodes that are new, in the order of their numbers. */
 export function addRuns(tree: OwnedTree, nodes: readonly PlanNode[], nowMs: number): void {
   for (const node of nodes) {
-    const run = stageRun(tree, node, nowMs);
+    const around = node.index === 0 ? null : stageAt(tree, node.parent);
+    const run = stageRun(tree, { node, level: around?.pipeline ?? tree.definition, nowMs });
     tree.runs.push(run);
     if (isCounted(tree, node.index)) countLeaf(tree, run.status, 1);
   }

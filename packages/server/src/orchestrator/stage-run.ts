@@ -1,12 +1,19 @@
 import type { PlanNode } from '@trainyard/dag';
-import { newId, type Run, type RunKind, type StageDefinition, stageKind } from '@trainyard/protocol';
+import {
+  lastStages,
+  newId,
+  type PipelineBody,
+  type Run,
+  type RunKind,
+  type StageDefinition,
+  stageKind,
+} from '@trainyard/protocol';
 import type { OwnedTree } from './owned-tree.ts';
 
 /** The first row of a node: everything that is known of it before anything happens. */
 export function stageRun(
   tree: Pick<OwnedTree, 'rootId' | 'definition' | 'stages' | 'runs'>,
-  node: PlanNode,
-  nowMs: number,
+  { node, level, nowMs }: { readonly node: PlanNode; readonly level: PipelineBody; readonly nowMs: number },
 ): Run {
   const isRoot = node.index === 0;
   const stage = tree.stages[node.source] ?? null;
@@ -26,13 +33,18 @@ export function stageRun(
     params: {},
     outputs: null,
     // What a foreach stage depends on is the group's matter; its items have nothing to wait for.
-    dependsOn: stage === null || node.item !== null ? [] : [...stage.dependsOn],
+    dependsOn: stage === null || node.item !== null ? [] : shownDependencies(stage, level),
     attempt: 0,
     createdAt: new Date(nowMs).toISOString(),
     queuedAt: null,
     startedAt: null,
     endedAt: null,
   };
+}
+
+/** A hook waits for everything, but is drawn behind what comes last. */
+function shownDependencies(stage: StageDefinition, level: PipelineBody): string[] {
+  return stage.hook === undefined ? [...stage.dependsOn] : [...lastStages(level.stages)];
 }
 
 function runKindOf(stage: StageDefinition): RunKind {

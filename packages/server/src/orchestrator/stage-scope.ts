@@ -1,5 +1,6 @@
 import { itemNames, type JsonValue, TrainyardError } from '@trainyard/protocol';
 import { type ExpressionScope, resolveExpressions } from '../definition/expressions.ts';
+import { isHookNeeded, levelOutcome } from './level-outcome.ts';
 import { childrenOf, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 
 /** Outputs of a nested pipeline larger than this are not stored as one value; its stages keep theirs. */
@@ -12,7 +13,8 @@ export type Params = Record<string, JsonValue>;
  * @throws TrainyardError INVALID_PARAMS when the expression has no value, or none that is true or false
  */
 export function stageCondition(tree: OwnedTree, node: number): boolean {
-  const when = stageAt(tree, node)?.when ?? true;
+  const { when = true, hook } = stageAt(tree, node)!;
+  if (hook !== undefined && !isHookNeeded(hook, levelOutcome(tree, nodeAt(tree, node).parent))) return false;
   if (typeof when === 'boolean') return when;
   const isForeach = nodeAt(tree, node).foreach !== null;
   // A foreach is judged as a whole, before there is an item that its own params could speak of.
@@ -82,6 +84,7 @@ export function scopeOf(tree: OwnedTree, node: number, params: Params, text: str
     paramSpecs: tree.definition.params,
     stages: text.includes('${{') && text.includes('stages') ? stagesFor(tree, node, text) : {},
     item: itemsFor(tree, node),
+    outcome: outcomeFor(tree, node),
     run: { id: root.id, name: root.name },
   };
 }
@@ -115,4 +118,15 @@ function itemsFor(tree: OwnedTree, node: number): Params {
     for (const name of itemNames(foreach)) if (!Object.hasOwn(items, name)) items[name] = values[name]!;
   }
   return items;
+}
+
+/** Of the level of the innermost hook around. */
+function outcomeFor(tree: OwnedTree, node: number): ExpressionScope['outcome'] {
+  for (let at = node; at > 0; at = nodeAt(tree, at).parent) {
+    const { item, parent } = nodeAt(tree, at);
+    // An item stands for the same stage as its foreach, which is the one on the level.
+    if (item !== null) continue;
+    if (stageAt(tree, at)!.hook !== undefined) return levelOutcome(tree, parent);
+  }
+  return {};
 }
