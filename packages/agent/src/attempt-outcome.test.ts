@@ -14,6 +14,7 @@ const judge = (facts: Partial<Facts>) =>
     cancelRequested: false,
     partitioned: false,
     products: { ok: true, outputs: { a: 1 }, datasets: [] },
+    failure: null,
     logTail: '',
     ...facts,
   });

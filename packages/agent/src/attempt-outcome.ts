@@ -29,6 +29,8 @@ export function judgeOutcome(facts: {
   readonly cancelRequested: boolean;
   readonly partitioned: boolean;
   readonly products: Products;
+  /** What a program of our own says of its failure. */
+  readonly failure: RunError | null;
   /** Last lines of the output. */
   readonly logTail: string;
 }): AttemptOutcome {
@@ -51,7 +53,7 @@ export function judgeOutcome(facts: {
     return {
       ...base,
       outcome: 'failed',
-      error: exitError(facts.exit.exitCode, facts.command, facts.logTail),
+      error: facts.failure ?? exitError(facts.exit.exitCode, facts.command, facts.logTail),
     };
   }
   if (!facts.products.ok) return { ...base, outcome: 'failed', error: facts.products.error };

@@ -3,7 +3,13 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { type AttemptFiles, datasetRecord, type ReportedDataset, type RunError } from '@trainyard/protocol';
+import {
+  type AttemptFiles,
+  datasetRecord,
+  type ReportedDataset,
+  type RunError,
+  runError,
+} from '@trainyard/protocol';
 import { lastLines, type Products } from './attempt-outcome.ts';
 
 /** Limits of what a program may hand over by files. */
@@ -46,6 +52,16 @@ export async function readLogTail(path: string): Promise<string> {
   }
 }
 
+/** What a program of our own wrote about its failure; null when it could not. */
+export async function readFailure(path: string): Promise<RunError | null> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const parsed = runError.safeParse(parseJson(text));
+  if (!parsed.success) return null;
+  const { code, message } = parsed.data;
+  return { code, message: message.slice(0, MAX_FAILURE_CHARACTERS) };
+}
+
+const MAX_FAILURE_CHARACTERS = 4000;
 const TAIL_BYTES = 16 * 1024;
 const TAIL_LINES = 5;
 const TAIL_CHARACTERS = 2000;

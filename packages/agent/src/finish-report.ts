@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { AttemptFiles, AttemptSpec, Report, RunError, StreamName } from '@trainyard/protocol';
 import { judgeOutcome, type Products } from './attempt-outcome.ts';
-import { readLogTail, readProducts } from './attempt-products.ts';
+import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptState } from './attempt-state.ts';
 import type { ExitResult } from './executor.ts';
 
@@ -32,6 +32,10 @@ export async function composeFinish(options: {
     cancelRequested: state.cancelRequested,
     partitioned: state.partitioned,
     products,
+    failure:
+      spec.builtin === undefined || files === undefined || endedWell
+        ? null
+        : await readFailure(files.failure),
     logTail: files !== undefined && !endedWell ? await readLogTail(files.output) : '',
   });
   return {

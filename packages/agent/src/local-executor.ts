@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
+import { programCommand } from './builtin/program-command.ts';
 import {
   type Executor,
   type ExitResult,
@@ -185,7 +186,7 @@ async function checkWorkingDir(workingDir: string): Promise<void> {
 }
 
 function spawnSupervisor({ files, spec, workingDir, env }: StartContext): Promise<ChildProcess> {
-  const command = typeof spec.command === 'string' ? ['sh', '-c', spec.command] : spec.command;
+  const command = programCommand(spec);
   const { [ATTEMPT_MARKER]: _marker, PATH: programPath, ...rest } = env;
   const arguments_ = [files.pid, files.exit, files.output, spec.attemptId, programPath ?? '', ...command];
   return new Promise((resolve, reject) => {

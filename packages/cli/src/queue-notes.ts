@@ -1,4 +1,4 @@
-import type { AgentInfo, JobDefinition, PipelineBody, RunTree, StageDefinition } from '@trainyard/protocol';
+import type { AgentInfo, PipelineBody, RunTree, StageDefinition } from '@trainyard/protocol';
 import { descend } from './find-run.ts';
 
 type Stages = Pick<PipelineBody, 'stages'>;
@@ -15,17 +15,20 @@ export function queueNotes(params: {
   const notes = new Map<string, string>();
   for (const run of descend(params.tree)) {
     if (run.status !== 'queued' || run.kind !== 'job') continue;
-    const job = jobAt(params.definition, run.path);
-    const note = job === undefined ? undefined : whyNobody(job, online);
+    const needs = needsAt(params.definition, run.path);
+    const note = needs === undefined ? undefined : whyNobody(needs, online);
     if (note !== undefined) notes.set(run.id, note);
   }
   return notes;
 }
 
-function whyNobody(
-  { queue, resources: { gpus } }: JobDefinition,
-  online: readonly Serving[],
-): string | undefined {
+/** What an agent must have to take a stage. */
+interface Needs {
+  readonly queue: string;
+  readonly gpus: number;
+}
+
+function whyNobody({ queue, gpus }: Needs, online: readonly Serving[]): string | undefined {
   if (online.length === 0) return 'no agent is online';
   const serving = online.filter((agent) => agent.queues.includes(queue));
   if (serving.length === 0) return `no agent that is online serves the queue "${queue}"`;
@@ -34,15 +37,20 @@ function whyNobody(
   return `no agent of the queue "${queue}" has ${gpus} GPUs; the largest has ${most}`;
 }
 
-/** The job of the stage at a path such as "sweep/large", or "tune[3]" for an item of a foreach. */
-function jobAt(definition: Stages, path: string): JobDefinition | undefined {
+/** What the stage at a path such as "sweep/large" needs; "tune[3]" is an item of a foreach. */
+function needsAt(definition: Stages, path: string): Needs | undefined {
   let body: Stages | undefined = definition;
-  let job: JobDefinition | undefined;
+  let stage: StageDefinition | undefined;
   for (const part of path.split('/')) {
     const name = part.replace(/\[\d+\]$/, '');
-    const stage: StageDefinition | undefined = body?.stages.find((each) => each.name === name);
-    job = stage?.job;
+    stage = body?.stages.find((each) => each.name === name);
     body = stage?.pipeline;
   }
-  return job;
+  return stage === undefined ? undefined : needsOf(stage);
+}
+
+function needsOf(stage: StageDefinition): Needs | undefined {
+  const work = stage.job ?? stage.function ?? stage.http;
+  if (work === undefined) return undefined;
+  return { queue: work.queue, gpus: 'resources' in work ? work.resources.gpus : 0 };
 }

@@ -38,6 +38,10 @@ export type RegisteredAgent = z.infer<typeof registeredAgent>;
 export const heldAttempt = z.strictObject({ attemptId: z.string(), epoch: z.int(), cancelling: z.boolean() });
 export type HeldAttempt = z.infer<typeof heldAttempt>;
 
+/** Programs that the agent brings along, each the work of one stage kind. */
+export const BUILTIN_PROGRAMS = ['http', 'function'] as const;
+export type BuiltinProgram = (typeof BUILTIN_PROGRAMS)[number];
+
 /** What to run: written to the attempt directory as spec.json, token left out. */
 export const attemptSpec = z.object({
   attemptId: z.string(),
@@ -56,6 +60,10 @@ export const attemptSpec = z.object({
   params: z.record(z.string(), z.unknown()),
   gpus: z.int(),
   graceMs: z.int(),
+  /** Instead of `command`: a program of the agent's own, and what it is to do. */
+  builtin: z
+    .object({ program: z.enum(BUILTIN_PROGRAMS), input: z.record(z.string(), z.unknown()) })
+    .optional(),
 });
 export type AttemptSpec = z.infer<typeof attemptSpec>;
 

@@ -28,6 +28,8 @@ export interface AttemptFiles {
   readonly outputs: string;
   /** JSON lines `{"name","path","role","rows"}` by which the program records datasets. */
   readonly datasets: string;
+  /** `{"code", "message"}` by which a program of the agent's own says why it failed. */
+  readonly failure: string;
   /** The agent's own journal of what it has reported; never read by the program. */
   readonly agentState: string;
 }
@@ -46,6 +48,7 @@ export function attemptFiles(dir: string, runId: string): AttemptFiles {
     params: `${dir}/params.json`,
     outputs: `${dir}/outputs.json`,
     datasets: `${dir}/datasets.jsonl`,
+    failure: `${dir}/failure.json`,
     agentState: `${dir}/agent-state.json`,
   };
 }

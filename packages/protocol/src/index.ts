@@ -15,5 +15,6 @@ export * from './live.ts';
 export * from './metric-line.ts';
 export * from './pipelines-api.ts';
 export * from './run-status.ts';
+export type { StageFunctionContext } from './stage-function-context.ts';
 export * from './version.ts';
 export * from './webhooks.ts';

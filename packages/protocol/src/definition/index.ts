@@ -1,5 +1,6 @@
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
+export { HTTP_LIMITS, HTTP_METHODS, type HttpDefinition } from './http.ts';
 export type { JobDefinition } from './job.ts';
 export { DEFINITION_LIMITS } from './limits.ts';
 export {
@@ -12,5 +13,6 @@ export {
   type StageDefinition,
   TRIGGER_RULES,
 } from './pipeline-definition.ts';
+export type { FunctionDefinition } from './stage-function.ts';
 export { STAGE_KINDS, type StageKind, stageKind } from './stage-kinds.ts';
 export type { JsonValue } from './values.ts';

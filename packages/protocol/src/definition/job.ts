@@ -1,29 +1,15 @@
 import { z } from 'zod';
-import { duration, name } from './values.ts';
-
-const command = z.union([
-  z.string().min(1).max(100_000),
-  z
-    .array(z.union([z.string().max(100_000), z.number().transform(String)]))
-    .min(1)
-    .max(1000),
-]);
+import { agentProgram, command, environment, resources, workingDir } from './agent-program.ts';
+import { duration } from './values.ts';
 
 /** A stage of kind `job`: a program that an agent runs. */
 export const job = z.strictObject({
   command,
-  workingDir: z.string().min(1).max(4096).default('.'),
-  env: z
-    .record(
-      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of an environment variable'),
-      z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]),
-    )
-    .default({}),
-  queue: name.default('default'),
-  resources: z.strictObject({ gpus: z.int().min(0).max(64).default(0) }).default({ gpus: 0 }),
+  workingDir: workingDir.default('.'),
+  env: environment.default({}),
+  resources,
   executor: z.literal('local').default('local'),
-  /** Time from the first polite signal to KILL. */
-  grace: duration.default(10_000),
+  ...agentProgram,
 });
 export type JobDefinition = z.infer<typeof job>;
 

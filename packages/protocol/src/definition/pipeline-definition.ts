@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { foreach } from './foreach.ts';
 import { HOOK_NAMES } from './hooks.ts';
+import { http } from './http.ts';
 import { job, retry } from './job.ts';
 import { DEFINITION_LIMITS } from './limits.ts';
+import { stageFunction } from './stage-function.ts';
 import { STAGE_KINDS, type StageKind } from './stage-kinds.ts';
 import { duration, identifier, jsonValue, name, soleExpression } from './values.ts';
 
@@ -45,6 +47,8 @@ const stageBase = {
 /** One key per stage kind; a stage has exactly one of them. */
 const kindFields = {
   job: job.optional(),
+  http: http.optional(),
+  function: stageFunction.optional(),
 } satisfies Record<Exclude<StageKind, 'pipeline'>, z.ZodType>;
 
 export interface StageDefinition

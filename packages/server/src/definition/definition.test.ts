@@ -198,7 +198,7 @@ describe('an invalid file is refused with line and column', () => {
     expect(all).toContain('"name" must be text, found the number 3');
     expect(all).toContain('did you mean "fail_fast"?');
     expect(all).toContain('"command" must be text or a list, found the number 3');
-    expect(all).toContain('a stage has exactly one of "job" and "pipeline"');
+    expect(all).toContain('a stage has exactly one of "job", "pipeline"');
   });
 
   it('for names and dependencies too when other parts are faulty', () => {

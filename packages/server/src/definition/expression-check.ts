@@ -5,11 +5,13 @@ import {
   type PipelineBody,
   type PipelineDefinition,
   type StageDefinition,
+  stageKind,
 } from '@trainyard/protocol';
 import { compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
 import { clip, type DefinitionPath, type Fault } from './faults.ts';
+import { expressionParts } from './stage-expressions.ts';
 
 const DASH_HINT = 'for a name with "-"';
 const RUN_FIELDS = ['id', 'name'] as const;
@@ -92,10 +94,7 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
       // A foreach is judged as a whole: there is no item yet, nor params in the light of one.
       checkValue(stage.when, foreach === undefined ? inside : around, [...stagePath, 'when'], faults);
     }
-    if (stage.job !== undefined) {
-      const { command, env, workingDir } = stage.job;
-      checkValue({ command, env, workingDir }, inside, [...stagePath, 'job'], faults);
-    }
+    checkValue(expressionParts(stage), inside, [...stagePath, stageKind(stage)], faults);
     if (stage.pipeline !== undefined) {
       checkLevel(stage.pipeline, inside, [...stagePath, 'pipeline'], faults);
     }

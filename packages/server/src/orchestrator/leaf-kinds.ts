@@ -1,5 +1,6 @@
 import type { PlannerEvent } from '@trainyard/dag';
 import { type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
+import { stageAt } from './owned-tree.ts';
 import { stageSpec } from './stage-spec.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -25,12 +26,12 @@ export function leafKindOf(stage: StageDefinition): LeafKind {
 
 type LeafStageKind = Exclude<StageKind, 'pipeline'>;
 
-/** A program for an agent: its attempt waits in a queue, and what becomes of it comes as facts. */
-const job: LeafKind = {
+/** Work for an agent: its attempt waits in a queue, and what becomes of it comes as facts. */
+const agentWork: LeafKind = {
   start({ changes, node, attempt, nowMs }) {
     const { tree } = changes;
     const run = tree.runs[node]!;
-    const resolved = stageSpec(tree, node, attempt);
+    const resolved = stageSpec(tree, stageAt(tree, node)!, node, attempt);
     if (!resolved.ok) {
       const error = { code: 'expression', message: resolved.message };
       return { type: 'leaf_finished', node, attempt, outcome: 'failed', error };
@@ -48,4 +49,8 @@ const job: LeafKind = {
   },
 };
 
-const LEAF_KINDS: Readonly<Record<LeafStageKind, LeafKind>> = { job };
+const LEAF_KINDS: Readonly<Record<LeafStageKind, LeafKind>> = {
+  job: agentWork,
+  http: agentWork,
+  function: agentWork,
+};

@@ -1,7 +1,9 @@
-import { type AttemptSpec, type JobDefinition, TrainyardError } from '@trainyard/protocol';
-import { resolveJob } from '../definition/expressions.ts';
-import { type OwnedTree, stageAt } from './owned-tree.ts';
-import { type Params, paramsOf, scopeOf } from './stage-scope.ts';
+import { type AttemptSpec, type JsonValue, type StageDefinition, TrainyardError } from '@trainyard/protocol';
+import { resolveExpressions } from '../definition/expressions.ts';
+import { expressionParts } from '../definition/stage-expressions.ts';
+import type { OwnedTree } from './owned-tree.ts';
+import { paramsOf, scopeOf } from './stage-scope.ts';
+import { type StageWork, stageWork } from './stage-work.ts';
 import type { NewAttempt } from './tree-changes.ts';
 
 type StageSpec =
@@ -13,45 +15,31 @@ type StageSpec =
   | { readonly ok: false; readonly message: string };
 
 /**
- * What an agent is asked to run for a job stage: its definition with every `${{ … }}` resolved against the
+ * What an agent is asked to run for a stage: its definition with every `${{ … }}` resolved against the
  * params around it and the outputs of the stages it can see.
  */
-export function stageSpec(tree: OwnedTree, node: number, attempt: number): StageSpec {
-  const stage = stageAt(tree, node);
-  const job = stage?.job;
-  if (stage === null || job === undefined) {
-    return { ok: false, message: `Stage "${tree.runs[node]!.path}" has no job.` };
-  }
+export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number, attempt: number): StageSpec {
   try {
     const params = paramsOf(tree, node);
-    const resolved = resolveJob(job, scopeOf(tree, node, params, expressionText(job)));
-    return {
-      ok: true,
+    const scope = scopeOf(tree, node, params, JSON.stringify(expressionParts(stage)));
+    const work = stageWork(stage, {
+      scope,
       params,
-      attempt: {
-        queue: job.queue,
-        priority: stage.priority,
-        gpus: job.resources.gpus,
-        spec: toAttemptSpec(tree, node, attempt, { job: resolved, params }),
-      },
-    };
+      resolve: <T>(value: T) => resolveExpressions(value as JsonValue, scope) as T,
+      path: (path) => joinPath(tree.baseDir, path),
+    });
+    const { queue, gpus } = work;
+    const spec = toAttemptSpec(tree, node, attempt, work);
+    return { ok: true, params, attempt: { queue, priority: stage.priority, gpus, spec } };
   } catch (error) {
     if (!(error instanceof TrainyardError)) throw error;
     return { ok: false, message: error.message };
   }
 }
 
-function expressionText(job: JobDefinition): string {
-  return JSON.stringify([job.command, job.workingDir, job.env]);
-}
-
-function toAttemptSpec(
-  tree: OwnedTree,
-  node: number,
-  attempt: number,
-  parts: { readonly job: JobDefinition; readonly params: Params },
-): AttemptSpec {
+function toAttemptSpec(tree: OwnedTree, node: number, attempt: number, work: StageWork): AttemptSpec {
   const run = tree.runs[node]!;
+  const { queue: _, ...what } = work;
   return {
     // The attempt's id is made with its row.
     attemptId: '',
@@ -60,19 +48,14 @@ function toAttemptSpec(
     stage: run.path,
     number: attempt,
     epoch: attempt,
-    executor: parts.job.executor,
-    command: parts.job.command,
-    workingDir: joinPath(tree.baseDir, parts.job.workingDir),
-    env: parts.job.env,
-    params: parts.params,
-    gpus: parts.job.resources.gpus,
-    graceMs: parts.job.grace,
+    executor: 'local',
+    ...what,
   };
 }
 
-/** `workingDir` is relative to the pipeline's file; both are paths of the machine that runs the job. */
-function joinPath(baseDir: string | null, workingDir: string): string {
-  if (workingDir.startsWith('/') || baseDir === null) return workingDir;
+/** Paths of a pipeline are relative to its file; both are paths of the machine that runs the job. */
+function joinPath(baseDir: string | null, path: string): string {
+  if (path.startsWith('/') || baseDir === null) return path;
   const base = baseDir.replace(/\/+$/, '');
-  return workingDir === '.' ? base || '/' : `${base}/${workingDir.replace(/^\.\//, '')}`;
+  return path === '.' ? base || '/' : `${base}/${path.replace(/^\.\//, '')}`;
 }

@@ -1,0 +1,68 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { type AttemptFiles, type AttemptSpec, attemptFiles } from '@trainyard/protocol';
+import { writeAtomically } from '../write-atomically.ts';
+
+/** What a program of the agent's own finds: the same directory, environment and rules as any other program. */
+export interface BuiltinAttempt {
+  readonly spec: AttemptSpec;
+  readonly files: AttemptFiles;
+  /** Writes a line to the log of the stage. */
+  log(text: string): void;
+  /** Appends a line to one of the JSON line files, such as datasets.jsonl. */
+  append(path: string, line: unknown): void;
+}
+
+/** Why a stage of a kind of our own failed; becomes the error of its run as it is. */
+export class BuiltinFailure extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = 'BuiltinFailure';
+    this.code = code;
+  }
+}
+
+/** @throws when this process was not started by an agent */
+export async function readBuiltinAttempt(env: NodeJS.ProcessEnv): Promise<BuiltinAttempt> {
+  const dir = env['TRAINYARD_ATTEMPT_DIR'];
+  if (dir === undefined) throw new Error('TRAINYARD_ATTEMPT_DIR is not set: an agent starts this program');
+  const files = attemptFiles(dir, env['TRAINYARD_RUN_ID'] ?? '');
+  const spec = JSON.parse(await readFile(files.spec, 'utf8')) as AttemptSpec;
+  return {
+    spec,
+    files,
+    // At once: a line must not be lost in a pipe when the process is killed.
+    log: (text) => writeFileSync(1, `${text}\n`),
+    append: (path, line) => appendFileSync(path, `${JSON.stringify(line)}\n`),
+  };
+}
+
+/** Leaves what the stage hands on. A value that is not a JSON object is put under `value`. */
+export async function writeOutputs({ files }: BuiltinAttempt, value: unknown): Promise<void> {
+  if (value === undefined) return;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(isObject(value) ? value : { value });
+  } catch (error) {
+    throw new BuiltinFailure('invalid_outputs', `what it returned is not JSON: ${messageOf(error)}`);
+  }
+  await writeAtomically(files.outputs, text);
+}
+
+/** Leaves why the stage failed, for the agent. */
+export async function writeFailure(
+  dir: string,
+  failure: { readonly code: string; readonly message: string },
+): Promise<void> {
+  await writeAtomically(attemptFiles(dir, '').failure, JSON.stringify(failure));
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

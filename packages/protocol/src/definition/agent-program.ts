@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { duration, name } from './values.ts';
+
+/** Environment variables of a program, by name. */
+export const environment = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of an environment variable'),
+  z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]),
+);
+
+/** What every stage may say whose work an agent does in a process of its own. */
+export const agentProgram = {
+  /** Only agents that serve this queue take it. */
+  queue: name.default('default'),
+  /** Time from the first polite signal to KILL. */
+  grace: duration.default(10_000),
+};
+
+export const resources = z.strictObject({ gpus: z.int().min(0).max(64).default(0) }).default({ gpus: 0 });
+
+export const command = z.union([
+  z.string().min(1).max(100_000),
+  z
+    .array(z.union([z.string().max(100_000), z.number().transform(String)]))
+    .min(1)
+    .max(1000),
+]);
+
+/** A directory, relative to the pipeline file. */
+export const workingDir = z.string().min(1).max(4096);
