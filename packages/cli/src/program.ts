@@ -9,6 +9,7 @@ import { keyValue, wholeNumber } from './option-values.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
 import { addRunsCommands } from './program-runs.ts';
 import { addTokensCommands } from './program-tokens.ts';
+import { addTriggersCommands } from './program-triggers.ts';
 import { addWebhooksCommands } from './program-webhooks.ts';
 
 const DEFAULT_PORT = 7070;
@@ -36,6 +37,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addRunsCommands(program, act);
   addAgent(program, act);
   addTokensCommands(program, act);
+  addTriggersCommands(program, act);
   addWebhooksCommands(program, act);
   addDemo(program, act);
   program

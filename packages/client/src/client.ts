@@ -17,6 +17,7 @@ import type {
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
+import { createTriggersClient } from './triggers-client.ts';
 import { createWebhooksClient } from './webhooks-client.ts';
 
 /** Every method ends with options that may carry a signal; its abort rejects with the signal's reason. */
@@ -103,6 +104,7 @@ export function createClient(connection: ConnectionOptions) {
   const client = {
     url: baseUrl(connection.url),
     webhooks: createWebhooksClient(connection),
+    triggers: createTriggersClient(connection),
 
     /** Pipelines that are registered by name. */
     pipelines: createPipelinesClient(connection),

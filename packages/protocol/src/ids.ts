@@ -8,6 +8,8 @@ export type TokenId = Branded<'tok'>;
 export type WebhookId = Branded<'whk'>;
 export type MessageId = Branded<'msg'>;
 export type TriggerId = Branded<'trg'>;
+export type ScheduleId = Branded<'sch'>;
+export type BackfillId = Branded<'bkf'>;
 
 interface IdKinds {
   run: RunId;
@@ -17,6 +19,8 @@ interface IdKinds {
   whk: WebhookId;
   msg: MessageId;
   trg: TriggerId;
+  sch: ScheduleId;
+  bkf: BackfillId;
 }
 export type IdPrefix = keyof IdKinds;
 

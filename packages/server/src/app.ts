@@ -16,6 +16,7 @@ import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { errorDocs } from './routes/error-docs.ts';
+import { hookRoutes } from './routes/hooks.ts';
 import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricRoutes } from './routes/metrics.ts';
@@ -25,6 +26,7 @@ import { runRoutes } from './routes/runs.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { healthRoutes, systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { triggerRoutes } from './routes/triggers.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import type { ServerContext } from './server-context.ts';
 import { drainBeforeClose, endSockets } from './shut-down.ts';
@@ -104,6 +106,8 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(agentRoutes(context, stopping));
     await api.register(streamRoutes(context));
     await api.register(tokenRoutes(context));
+    await api.register(hookRoutes(context));
+    await api.register(triggerRoutes(context));
     await api.register(webhookRoutes(context));
     await api.register(liveRoute(context, stopping));
     api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>

@@ -11,6 +11,7 @@ import {
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { pause } from '../interrupt.ts';
+import { secretFromEnv } from '../secret-option.ts';
 import { table } from '../table.ts';
 import { withServer } from './runs.ts';
 
@@ -201,11 +202,4 @@ function readStatus(text: string): DeliveryStatus {
     'USAGE',
     `--status "${text}" is none of ${Object.keys(DELIVERY_STATUSES).join(', ')}.`,
   );
-}
-
-/** Secrets come by the environment: options are seen by others on the machine. */
-function secretFromEnv(name: string): string {
-  const secret = process.env[name];
-  if (secret !== undefined && secret !== '') return secret;
-  throw new TrainyardError('USAGE', `--secret-env: the variable ${name} is not set or empty.`);
 }

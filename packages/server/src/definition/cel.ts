@@ -4,6 +4,10 @@ import type { JsonValue } from '@trainyard/protocol';
 /** The variables that an expression may name. */
 export const EXPRESSION_ROOTS = ['params', 'stages', 'item', 'outcome', 'run'] as const;
 
+/** Variables outside of definitions: what a trigger got, and what a schedule knows of its instant. */
+export const TEMPLATE_ROOTS = ['payload', 'schedule'] as const;
+export type TemplateRoot = (typeof TEMPLATE_ROOTS)[number];
+
 /** Comprehensions (`map`, `filter`, `all`…) in one expression: each may multiply the work of the others. */
 const MAX_COMPREHENSIONS = 3;
 const COMPREHENSIONS: ReadonlySet<string> = new Set(['map', 'filter', 'all', 'exists', 'exists_one']);
@@ -98,7 +102,7 @@ function buildEnvironment(): Environment {
     homogeneousAggregateLiterals: false,
     limits: { maxAstNodes: 300, maxDepth: 50, maxListElements: 100, maxMapEntries: 100 },
   });
-  for (const root of EXPRESSION_ROOTS) result.registerVariable(root, 'map');
+  for (const root of [...EXPRESSION_ROOTS, ...TEMPLATE_ROOTS]) result.registerVariable(root, 'map');
   // A param written as 1 is an int and as 1.5 a double; people expect arithmetic to work for both.
   for (const [left, right] of [
     ['int', 'double'],

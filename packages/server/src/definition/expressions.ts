@@ -39,7 +39,7 @@ export function resolveExpressions<T extends JsonValue>(value: T, scope: Express
     cel ??= celScope(scope);
     return evaluateExpression(source, scope, cel);
   };
-  return resolveValue(value, evaluate);
+  return resolveTexts(value, evaluate);
 }
 
 /** The job with all expressions resolved to text, ready for an agent. Throws as `resolveExpressions`. */
@@ -56,12 +56,13 @@ export function resolveJob(job: JobDefinition, scope: ExpressionScope): JobDefin
   };
 }
 
-function resolveValue(value: JsonValue, evaluate: (source: string) => JsonValue): JsonValue {
+/** Puts what `evaluate` says in place of every `${{ … }}` in the texts of a value. */
+export function resolveTexts(value: JsonValue, evaluate: (source: string) => JsonValue): JsonValue {
   if (typeof value === 'string') return mayHoldExpressions(value) ? resolveText(value, evaluate) : value;
-  if (Array.isArray(value)) return value.map((item) => resolveValue(item, evaluate));
+  if (Array.isArray(value)) return value.map((item) => resolveTexts(item, evaluate));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, resolveValue(inner, evaluate)]),
+    Object.entries(value).map(([key, inner]) => [key, resolveTexts(inner, evaluate)]),
   );
 }
 

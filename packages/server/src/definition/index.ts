@@ -21,6 +21,13 @@ export { diffDefinitions } from './definition-diff.ts';
 export { definitionSize } from './definition-size.ts';
 export { expressionFaults, visibleStages } from './expression-check.ts';
 export { type ExpressionScope, resolveExpressions, resolveJob } from './expressions.ts';
+export {
+  checkCondition,
+  checkTemplates,
+  evaluateCondition,
+  resolveTemplates,
+  type Templates,
+} from './param-templates.ts';
 export { resolveParams } from './params.ts';
 
 /** A definition that can be run, or every fault found in it. */

@@ -1,4 +1,4 @@
-import type { DeliveryStatus } from '@trainyard/protocol';
+import type { DeliveryStatus, JsonValue } from '@trainyard/protocol';
 import type { Generated } from 'kysely';
 import type { Instant, Json, NullableInstant } from './schema.ts';
 
@@ -54,7 +54,9 @@ export interface TriggersTable {
   pipeline: string;
   /** Null: the newest one. */
   version: number | null;
-  params: Json<Record<string, string>>;
+  /** Values with `${{ payload… }}`. */
+  params: Json<Record<string, JsonValue>>;
+  condition: string | null;
   secret: Buffer;
   secret_key_id: string;
   created_at: Instant;

@@ -1,0 +1,34 @@
+import { type JsonValue, type PipelineVersionRef, TrainyardError } from '@trainyard/protocol';
+import { parseDefinition } from '../definition/index.ts';
+import type { Database } from '../store/database.ts';
+import { createPipelineStore } from '../store/pipelines.ts';
+
+/**
+ * Refuses to store what would start no run: the pipeline must be there, have the params that are set, and
+ * have defaults for all others. Gives the version that a run of now would have.
+ * @throws TrainyardError NOT_FOUND, CONFLICT when it is archived, INVALID_PARAMS
+ */
+export async function checkStartable(
+  database: Database,
+  wanted: {
+    readonly pipeline: string;
+    readonly version: PipelineVersionRef;
+    readonly params: Readonly<Record<string, JsonValue>>;
+  },
+): Promise<number> {
+  const { source, version } = await createPipelineStore(database).findForRun(wanted.pipeline, wanted.version);
+  const checked = parseDefinition(source);
+  const declared = checked.ok ? checked.definition.params : {};
+  const unknown = Object.keys(wanted.params).filter((name) => !Object.hasOwn(declared, name));
+  const missing = Object.entries(declared).filter(
+    ([name, { default: byDefault }]) => byDefault === undefined && !Object.hasOwn(wanted.params, name),
+  );
+  const problems = [
+    ...unknown.map((name) => `pipeline "${wanted.pipeline}" has no param "${name}"`),
+    ...missing.map(
+      ([name]) => `param "${name}" of pipeline "${wanted.pipeline}" has no default and is not set`,
+    ),
+  ];
+  if (problems.length === 0) return version;
+  throw new TrainyardError('INVALID_PARAMS', problems.join('\n'), { details: { problems } });
+}
