@@ -16,6 +16,8 @@ export interface Ending {
   readonly reason?: string | null;
   readonly error?: NodeError | null;
   readonly upstream?: number | null;
+  /** No failure of its own: something else in a DAG around it failed fast. A reason would not tell, people give those. */
+  readonly isCutShort?: boolean;
 }
 
 /** The working copy of one decision: changes, effects in order, and groups that have to be looked at again. */
@@ -84,8 +86,9 @@ export class Draft {
   }
 
   /** Makes a node terminal and counts it in its parent; what follows from it is decided elsewhere. */
-  close(index: number, { status, reason = null, error = null, upstream = null }: Ending): void {
-    const places = this.#setRow(index, { status, reason, error, upstream, retryAt: null });
+  close(index: number, { status, reason = null, error = null, upstream = null, isCutShort }: Ending): void {
+    const stopReason = isCutShort ? 'fail_fast' : this.row(index).stopReason;
+    const places = this.#setRow(index, { status, reason, error, upstream, stopReason, retryAt: null });
     const { parent } = this.node(index);
     if (parent < 0) return;
     const { active, open, failures } = this.book(parent);

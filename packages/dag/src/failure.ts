@@ -9,9 +9,10 @@ import type { NodeSnapshot } from './state.ts';
  * Carries a failure outward at once, so that the first one in time wins at every level. Ends at the first
  * group that already knows a failure or is being ended, because then all around it do too.
  */
-export function noteFailure(draft: Draft, index: number, { status, reason, error }: Ending): void {
+export function noteFailure(draft: Draft, index: number, ending: Ending): void {
+  const { status, reason, error, isCutShort } = ending;
   // Neither is a cause: something else failed before, and that has been noted.
-  if (status === 'skipped' || reason === 'fail_fast') return;
+  if (status === 'skipped' || isCutShort) return;
   const { path, parent, isGroup } = draft.node(index);
   const detail = status === 'cancelled' ? reason : error?.message;
   const own: NodeError = {

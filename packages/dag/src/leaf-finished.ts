@@ -88,5 +88,6 @@ function isRetried(
 
 function endingOfStopped({ stopReason, reason, error }: NodeSnapshot): Ending {
   const isCancelled = stopReason === 'cancel' || stopReason === 'fail_fast';
-  return isCancelled ? { status: 'cancelled', reason } : { status: 'timed_out', error };
+  const isCutShort = stopReason === 'fail_fast';
+  return isCancelled ? { status: 'cancelled', reason, isCutShort } : { status: 'timed_out', error };
 }

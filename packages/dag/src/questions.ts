@@ -69,7 +69,7 @@ function faultOfCount(draft: Draft, { foreach, path }: PlanNode, count: number):
     return { code: 'too_many_items', message };
   }
   const total = draft.nodeCount + count * template.length;
-  if (total <= maxExpandedNodes) return null;
+  if (count === 0 || total <= maxExpandedNodes) return null;
   const message = `the ${count} items of "${path}" would make ${total} nodes in the run, more than ${maxExpandedNodes}; use fewer items or several runs`;
   return { code: 'too_many_nodes', message };
 }

@@ -1,9 +1,10 @@
 import { askFirst, tellDependents } from './dependents.ts';
 import type { Draft, Ending } from './draft.ts';
-import { firstNodesOf, toleratedFailures } from './expansion.ts';
+import { firstNodesOf } from './expansion.ts';
 import { isEnding, noteFailure } from './failure.ts';
 import { isSuccess, isTerminal } from './node-status.ts';
 import { nodesIn, readyFrom, withoutFirst } from './ready-queue.ts';
+import type { NodeSnapshot } from './state.ts';
 import { stopDescendants } from './stop.ts';
 import { dependencyEnd } from './trigger-rule.ts';
 
@@ -26,9 +27,9 @@ export function finish(draft: Draft, index: number, ending: Ending): void {
   stopDescendants(draft, parent, { kind: 'fail_fast', cause: index, isCancelling });
 }
 
-function startsFailFast(draft: Draft, index: number, { reason }: Ending): boolean {
+function startsFailFast(draft: Draft, index: number, { isCutShort }: Ending): boolean {
   // What was cut short by a fail-fast is no new failure; looking again for each would be quadratic.
-  if (dependencyEnd(draft.row(index)) !== 'failure' || reason === 'fail_fast') return false;
+  if (dependencyEnd(draft.row(index)) !== 'failure' || isCutShort) return false;
   const { parent } = draft.node(index);
   const { failPolicy, onSiblings } = draft.node(parent).group!;
   if (failPolicy !== 'fail_fast' || isEnding(draft.row(parent))) return false;
@@ -97,21 +98,22 @@ function fillPlaces(draft: Draft, group: number): void {
   }
 }
 
+/** In a group that knows no failure: an enclosing fail_fast left a child undone, or else a foreach tolerates all. */
+function hasCutShort(draft: Draft, group: number): boolean {
+  const { failures, items, draining } = draft.book(group);
+  if (failures === 0 || items === null) return failures > 0;
+  const wasCutShort = ({ status, stopReason }: NodeSnapshot): boolean =>
+    !isSuccess(status) && stopReason === 'fail_fast';
+  return draining && firstNodesOf(items).some((item) => wasCutShort(draft.row(item)));
+}
+
 function endingOfGroup(draft: Draft, group: number): Ending {
   const { stopReason, reason, error } = draft.row(group);
-  if (stopReason === 'cancel' || stopReason === 'fail_fast') return { status: 'cancelled', reason, error };
+  if (stopReason === 'cancel' || stopReason === 'fail_fast')
+    return { status: 'cancelled', reason, error, isCutShort: stopReason === 'fail_fast' };
   if (stopReason === 'deadline') return { status: 'timed_out', error };
   if (error !== null) return { status: 'failed', error };
-  const { items, draining } = draft.book(group);
-  const { foreach } = draft.node(group);
-  if (
-    foreach !== null &&
-    !draining &&
-    draft.book(group).failures <= toleratedFailures(foreach, items!.count)
-  ) {
-    return { status: 'completed' };
-  }
-  // Only an enclosing fail_fast leaves children undone without a failure in here.
-  if (draft.book(group).failures > 0) return { status: 'cancelled', reason: 'fail_fast' };
-  return { status: 'completed' };
+  return hasCutShort(draft, group)
+    ? { status: 'cancelled', reason: 'fail_fast', isCutShort: true }
+    : { status: 'completed' };
 }

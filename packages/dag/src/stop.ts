@@ -85,7 +85,9 @@ export function requestStop(draft: Draft, index: number, stop: Stop): void {
 /** How a node that is not running ends when it is stopped. */
 export function endingOfWaiting(row: NodeSnapshot, stop: Stop): Ending {
   if (stop.kind === 'cancel') return { status: 'cancelled', reason: stop.reason };
-  if (row.status === 'pending') return { status: 'skipped', reason: stop.kind, upstream: stop.cause };
+  const isCutShort = stop.kind === 'fail_fast';
+  if (row.status === 'pending')
+    return { status: 'skipped', reason: stop.kind, upstream: stop.cause, isCutShort };
   if (stop.kind === 'deadline') return { status: 'timed_out', error: stop.error };
   return { status: 'failed', error: row.error };
 }

@@ -1,0 +1,493 @@
+import type { Dag, DagNode, RetryPolicy } from '../definition.ts';
+import type { PlannerEvent, Question, StopReason, TimerKind } from '../events.ts';
+import type { NodeStatus } from '../node-status.ts';
+import type { TriggerRule } from '../trigger-rule.ts';
+import type { Seen } from './reference-model.testsuite.ts';
+import { plainRules } from './reference-model.testsuite.ts';
+
+/** A node as the reference planner knows it. Groups hold their children, foreach nodes their items. */
+export interface Spot {
+  readonly path: string;
+  readonly node: DagNode;
+  readonly parent: Spot | null;
+  readonly isForeach: boolean;
+  readonly isGroup: boolean;
+  readonly rule: TriggerRule;
+  kids: Spot[];
+  dependencies: Spot[];
+  status: NodeStatus;
+  attempt: number;
+  losses: number;
+  startedAt: number | null;
+  startOrder: number;
+  retryAt: number | null;
+  stop: StopReason | null;
+  reason: string | null;
+  error: { readonly code: string; readonly path: string } | null;
+  wasReady: boolean;
+  isConditionMet: boolean;
+  isExpanded: boolean;
+  hasFailedFast: boolean;
+  /** It did not end by itself but because something else in a DAG around it failed fast. */
+  isCutShort: boolean;
+}
+
+type SpotError = Spot['error'];
+type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }>;
+type Stop = { readonly kind: StopReason; readonly reason?: string | null; readonly error?: SpotError } & {
+  readonly letsFinish?: boolean;
+};
+type Ending = { status: NodeStatus; reason?: string | null; error?: SpotError; isCutShort?: boolean };
+
+export interface ReferenceOptions {
+  readonly maxExpandedNodes: number;
+  /** What stands in for chance in the back-off of an attempt, from 0 to below 1. */
+  readonly chance: (path: string, attempt: number) => number;
+}
+
+const LOSSES_FOR_FREE = 3;
+const HARMLESS_SKIPS = ['upstream_skipped', 'trigger_rule', 'condition', 'empty'];
+
+/**
+ * The planner once more, as README.md tells it and in the plainest way: plain objects that are changed in
+ * place, and after each event everything is looked at again until nothing moves any more. Slow on purpose.
+ */
+export class ReferencePlanner {
+  /** By number: nodes of the definition in preorder, then the items of each expansion. */
+  readonly spots: Spot[] = [];
+  readonly root: Spot;
+  readonly #options: ReferenceOptions;
+  #now = 0;
+  #starts = 0;
+  /** What the last event made it want, as `path#attempt`, or `path#attempt reason`. */
+  readonly wishes = { ready: [] as string[], start: [] as string[], cancel: [] as string[] };
+
+  constructor(dag: Dag, options: ReferenceOptions) {
+    this.#options = options;
+    this.root = this.#spot({ name: '', dag }, '', null, false);
+  }
+
+  apply(event: PlannerEvent, now: number): void {
+    this.#now = now;
+    for (const wishes of Object.values(this.wishes)) wishes.length = 0;
+    if (event.type === 'start') {
+      if (this.root.status === 'pending') this.#start(this.root);
+    } else {
+      const spot = this.spots[event.node]!;
+      if (event.type === 'leaf_started') this.#leafStarted(spot, event.attempt);
+      else if (event.type === 'leaf_finished') this.#leafFinished(spot, event);
+      else if (event.type === 'condition') this.#conditionAnswered(spot, event);
+      else if (event.type === 'expanded') this.#expanded(spot, event);
+      else if (event.type === 'cancel') this.#cancel(spot, event.reason);
+      else this.#timer(spot, event);
+    }
+    while (this.#moveOn());
+  }
+
+  /** What it waits for an answer to. */
+  question(spot: Spot): Question['type'] | null {
+    const { status, parent, node, rule } = spot;
+    if (status !== 'pending' || parent === null || parent.startedAt === null) return null;
+    if (isItem(spot) || !isMet(rule, endsOf(spot))) return null;
+    if (node.condition === true && !spot.isConditionMet) return 'evaluate_condition';
+    return spot.isForeach && !spot.isExpanded ? 'expand' : null;
+  }
+
+  /** The timer that has to be running for it. */
+  timer(spot: Spot): { readonly kind: TimerKind; readonly at: number } | null {
+    const { status, startedAt, retryAt, node, parent } = spot;
+    if (status === 'waiting_retry' && retryAt !== null) return { kind: 'retry', at: retryAt };
+    if (startedAt === null || !holdsPlace(spot)) return null;
+    if (!spot.isGroup) {
+      const isTimed = status === 'active' && !!node.timeoutMs;
+      return isTimed ? { kind: 'timeout', at: startedAt + node.timeoutMs! } : null;
+    }
+    const at = startedAt + limitOf(spot);
+    const isOver = status === 'cancelling' && spot.stop === 'deadline';
+    return isOver || at >= deadlineOf(parent) ? null : { kind: 'deadline', at };
+  }
+
+  #spot(node: DagNode, path: string, parent: Spot | null, isOneItem: boolean): Spot {
+    const isForeach = node.foreach !== undefined && !isOneItem;
+    const spot: Spot = {
+      path,
+      node,
+      parent,
+      isForeach,
+      isGroup: isForeach || node.dag !== undefined,
+      rule: isOneItem ? 'all_success' : (node.triggerRule ?? 'all_success'),
+      kids: [],
+      dependencies: [],
+      status: 'pending',
+      attempt: 0,
+      losses: 0,
+      startedAt: null,
+      startOrder: 0,
+      retryAt: null,
+      stop: null,
+      reason: null,
+      error: null,
+      wasReady: false,
+      isConditionMet: false,
+      isExpanded: false,
+      hasFailedFast: false,
+      isCutShort: false,
+    };
+    this.spots.push(spot);
+    if (isForeach || node.dag === undefined) return spot;
+    const inside = path === '' ? '' : `${path}/`;
+    spot.kids = node.dag.nodes.map((kid) => this.#spot(kid, inside + kid.name, spot, false));
+    for (const kid of spot.kids)
+      kid.dependencies = (kid.node.dependsOn ?? []).map(
+        (name) => spot.kids.find((it) => it.node.name === name)!,
+      );
+    return spot;
+  }
+
+  /**
+   * Lets one group start what has a place in it, or end. The one that started last comes first: that matters
+   * only for groups that fail in the moment in which they start, because all in them was cancelled before.
+   */
+  #moveOn(): boolean {
+    const groups = this.spots.filter((spot) => spot.isGroup && holdsPlace(spot));
+    for (const kid of groups.flatMap(({ kids }) => kids)) {
+      if (kid.wasReady || kid.status !== 'pending' || !this.#mayStart(kid)) continue;
+      kid.wasReady = true;
+      this.wishes.ready.push(kid.path);
+    }
+    groups.sort((a, b) => b.startOrder - a.startOrder);
+    return groups.some((group) => this.#fillPlaces(group) || this.#endIfOver(group));
+  }
+
+  #endIfOver(group: Spot): boolean {
+    if (!group.kids.every(isOver)) return false;
+    this.#finish(group, endingOfGroup(group));
+    return true;
+  }
+
+  #fillPlaces(group: Spot): boolean {
+    for (let started = 0; ; started++) {
+      const waiting = this.#now < deadlineOf(group) ? group.kids.filter((kid) => this.#mayStart(kid)) : [];
+      const isFull = group.kids.filter(takesPlace).length >= placesOf(group);
+      const [next] = waiting
+        .filter((kid) => !isFull || kid.node.takesNoPlace)
+        .sort((a, b) => priorityOf(b) - priorityOf(a));
+      if (next === undefined) return started > 0;
+      this.#start(next);
+    }
+  }
+
+  #mayStart(spot: Spot): boolean {
+    if (spot.status === 'waiting_retry') return spot.retryAt === null;
+    return spot.status === 'pending' && isMet(spot.rule, endsOf(spot)) && this.question(spot) === null;
+  }
+
+  #start(spot: Spot): void {
+    spot.status = 'active';
+    spot.attempt += 1;
+    spot.startOrder = this.#starts++;
+    spot.startedAt = spot.isGroup ? this.#now : null;
+    if (!spot.isGroup) spot.error = null;
+    if (!spot.isGroup) this.wishes.start.push(`${spot.path}#${spot.attempt}`);
+  }
+
+  #finish(spot: Spot, { status, reason = null, error = null, isCutShort = false }: Ending): void {
+    Object.assign(spot, { status, reason, error, isCutShort, retryAt: null });
+    const group = spot.parent;
+    if (group === null) return;
+    this.#skipHopeless(group);
+    if (status !== 'skipped' && !isSuccess(spot) && !isCutShort) this.#carry(spot);
+    const { failPolicy, onSiblings } = (group.isForeach ? undefined : group.node.dag) ?? {};
+    if (failPolicy !== 'fail_fast' || endOf(spot) !== 'failure' || isCutShort || isEnding(group)) return;
+    group.hasFailedFast = true;
+    this.#stopBelow(group, { kind: 'fail_fast', letsFinish: onSiblings !== 'cancel' });
+  }
+
+  /** Skips what cannot run any more because of how its dependencies ended. */
+  #skipHopeless(group: Spot): void {
+    for (let hasMoved = true; hasMoved; ) {
+      hasMoved = false;
+      for (const kid of group.kids) {
+        const reason = kid.status === 'pending' ? reasonToSkip(kid.rule, endsOf(kid)) : null;
+        if (reason === null) continue;
+        closeAll(kid, { status: 'skipped', reason });
+        hasMoved = true;
+      }
+    }
+  }
+
+  /** The first failure is known at once in every group around it. */
+  #carry(spot: Spot, status = spot.status, error = spot.error): void {
+    const code = status === 'cancelled' ? 'cancelled' : (error?.code ?? status);
+    const isFromInside = spot.isGroup && status === 'failed' && error !== null;
+    const carried = isFromInside ? error : { code, path: spot.path };
+    let inside = spot;
+    for (let group = spot.parent; group !== null; group = group.parent) {
+      if (group.error !== null || isEnding(group)) return;
+      if (group.isForeach && (isOver(inside) ? isTolerable(group) : toleratedIn(group) > 0)) return;
+      group.error = carried;
+      inside = group;
+    }
+  }
+
+  #stopBelow(group: Spot, stop: Stop): void {
+    for (const kid of group.kids) {
+      if (isOver(kid)) continue;
+      if (kid.rule === 'always' && stop.kind !== 'deadline' && holdsPlace(group)) continue;
+      if (!holdsPlace(kid)) this.#endWaiting(kid, stop);
+      else if (stop.letsFinish !== true) this.#requestStop(kid, stop);
+      this.#stopBelow(kid, stop);
+    }
+  }
+
+  #endWaiting(spot: Spot, { kind, reason, error = null }: Stop): void {
+    const wasTried = spot.status === 'waiting_retry';
+    spot.retryAt = null;
+    if (kind === 'cancel') Object.assign(spot, { status: 'cancelled', reason, error: null });
+    else if (!wasTried) {
+      Object.assign(spot, { status: 'skipped', reason: kind, error: null, isCutShort: kind === 'fail_fast' });
+    } else if (kind === 'deadline') Object.assign(spot, { status: 'timed_out', error });
+    else {
+      spot.status = 'failed';
+      this.#carry(spot);
+    }
+  }
+
+  #requestStop(spot: Spot, { kind, reason = null, error = null }: Stop): void {
+    if (spot.status !== 'active') return;
+    spot.status = 'cancelling';
+    spot.stop = kind;
+    spot.reason = kind === 'fail_fast' ? kind : reason;
+    spot.error = (spot.isGroup ? spot.error : null) ?? error;
+    if (!spot.isGroup) this.wishes.cancel.push(`${spot.path}#${spot.attempt} ${kind}`);
+  }
+
+  #cancel(spot: Spot, reason: string): void {
+    const stop: Stop = { kind: 'cancel', reason };
+    if (spot.status === 'pending' || spot.status === 'waiting_retry') {
+      this.#stopBelow(spot, stop);
+      this.#finish(spot, { status: 'cancelled', reason });
+    } else if (spot.status === 'active') {
+      this.#requestStop(spot, stop);
+      if (spot.isGroup) this.#carry(spot, 'cancelled');
+      this.#stopBelow(spot, stop);
+    } else if (spot.status === 'cancelling' && spot.stop === 'timeout') {
+      spot.reason ??= reason;
+    }
+  }
+
+  #timer(spot: Spot, { kind, attempt }: EventOf<'timer'>): void {
+    const { status, startedAt, retryAt, node } = spot;
+    const at = this.#now;
+    if (kind === 'deadline') {
+      if (!spot.isGroup || startedAt === null || !holdsPlace(spot) || at < startedAt + limitOf(spot)) return;
+      const error = { code: 'deadline', path: spot.path };
+      if (status === 'active') {
+        this.#requestStop(spot, { kind, error });
+        this.#carry(spot, 'timed_out', error);
+      }
+      this.#stopBelow(spot, { kind, error });
+    } else if (attempt !== spot.attempt) {
+      return;
+    } else if (kind === 'retry') {
+      if (status === 'waiting_retry' && retryAt !== null && at >= retryAt) spot.retryAt = null;
+    } else if (status === 'active' && !spot.isGroup && startedAt !== null && node.timeoutMs) {
+      if (at < startedAt + node.timeoutMs) return;
+      this.#requestStop(spot, { kind, error: { code: 'timeout', path: spot.path } });
+    }
+  }
+
+  #leafStarted(spot: Spot, attempt: number): void {
+    if (spot.isGroup || spot.status !== 'active' || spot.attempt !== attempt) return;
+    spot.startedAt ??= this.#now;
+  }
+
+  #leafFinished(spot: Spot, { attempt, outcome, error }: EventOf<'leaf_finished'>): void {
+    if (spot.isGroup || spot.attempt !== attempt || !holdsPlace(spot)) return;
+    if (outcome === 'completed' || outcome === 'stopped') this.#finish(spot, { status: outcome });
+    else if (spot.status === 'cancelling') this.#stopped(spot);
+    else if (outcome === 'cancelled') {
+      this.#finish(spot, { status: outcome, reason: error?.message ?? 'ended by its executor' });
+    } else {
+      const given = error?.code ?? (outcome === 'timed_out' ? 'timeout' : 'failed');
+      const code = outcome === 'lost' ? 'lost' : given;
+      if (outcome === 'lost') spot.losses += 1;
+      if (this.#tryAgain(spot, outcome, code)) return;
+      const status = outcome === 'timed_out' ? outcome : 'failed';
+      this.#finish(spot, { status, error: { code, path: spot.path } });
+    }
+  }
+
+  /** A leaf that was asked to end did not end by itself. */
+  #stopped(spot: Spot): void {
+    const { stop, reason, error } = spot;
+    if (stop === 'timeout' && reason === null && this.#tryAgain(spot, 'timed_out', 'timeout')) return;
+    if (stop !== 'cancel' && stop !== 'fail_fast') this.#finish(spot, { status: 'timed_out', error });
+    else this.#finish(spot, { status: 'cancelled', reason, isCutShort: stop === 'fail_fast' });
+  }
+
+  #tryAgain(spot: Spot, outcome: 'failed' | 'timed_out' | 'lost', code: string): boolean {
+    const { node, parent, path, attempt, losses, rule } = spot;
+    const {
+      attempts,
+      backoffMs,
+      factor,
+      maxBackoffMs,
+      jitter = 0,
+      retryOn = ['failed'],
+    } = node.retry ?? NO_RETRY;
+    const isFree = outcome === 'lost' && losses <= LOSSES_FOR_FREE;
+    const tries = attempt - Math.min(losses, LOSSES_FOR_FREE);
+    const isWanted = retryOn.includes(outcome) || (outcome !== 'lost' && retryOn.includes(code));
+    if (!isFree && (tries >= attempts || !isWanted)) return false;
+    if (rule !== 'always' && (parent!.status !== 'active' || isDraining(parent))) return false;
+    let waitMs = isFree ? 0 : Math.min(maxBackoffMs, backoffMs);
+    for (let more = 1; more < tries && !isFree; more++)
+      waitMs = Math.min(maxBackoffMs, backoffMs * factor ** more);
+    if (jitter > 0) waitMs = Math.round(waitMs * (1 - jitter * this.#options.chance(path, attempt)));
+    if (this.#now + waitMs >= deadlineOf(parent)) return false;
+    const retryAt = waitMs === 0 ? null : this.#now + waitMs;
+    Object.assign(spot, {
+      status: 'waiting_retry',
+      startedAt: null,
+      stop: null,
+      retryAt,
+      error: { code, path },
+    });
+    return true;
+  }
+
+  #conditionAnswered(spot: Spot, { result }: EventOf<'condition'>): void {
+    if (this.question(spot) !== 'evaluate_condition') return;
+    if (result === true) spot.isConditionMet = true;
+    else if (result === false) this.#skip(spot, 'condition');
+    else this.#failUnstarted(spot, result.error.code);
+  }
+
+  #expanded(spot: Spot, { result }: EventOf<'expanded'>): void {
+    if (this.question(spot) !== 'expand') return;
+    const { maxItems = 10_000, emptyAs = 'skipped' } = spot.node.foreach!;
+    if ('error' in result) this.#failUnstarted(spot, result.error.code);
+    else if (result.count > maxItems) this.#failUnstarted(spot, 'too_many_items');
+    else if (result.count === 0 && emptyAs === 'skipped') this.#skip(spot, 'empty');
+    else this.#addItems(spot, result.count);
+  }
+
+  #addItems(spot: Spot, count: number): void {
+    const before = this.spots.length;
+    const paths = Array.from({ length: count }, (_, at) => `${spot.path}[${at}]`);
+    const items = paths.map((path) => this.#spot(spot.node, path, spot, true));
+    if (count === 0 || this.spots.length <= this.#options.maxExpandedNodes) {
+      spot.kids = items;
+      spot.isExpanded = true;
+    } else {
+      this.spots.length = before;
+      this.#failUnstarted(spot, 'too_many_nodes');
+    }
+  }
+
+  #skip(spot: Spot, reason: string): void {
+    this.#finish(spot, { status: 'skipped', reason });
+    for (const kid of spot.kids) closeAll(kid, { status: 'skipped', reason });
+  }
+
+  #failUnstarted(spot: Spot, code: string): void {
+    this.#finish(spot, { status: 'failed', error: { code, path: spot.path } });
+    for (const kid of spot.kids) closeAll(kid, { status: 'skipped', reason: 'upstream_failed' });
+  }
+}
+
+const NO_RETRY: RetryPolicy = { attempts: 1, backoffMs: 0, factor: 1, maxBackoffMs: 0 };
+
+export const holdsPlace = ({ status }: Spot): boolean => status === 'active' || status === 'cancelling';
+export const isOver = (spot: Spot): boolean =>
+  !holdsPlace(spot) && spot.status !== 'pending' && spot.status !== 'waiting_retry';
+export const takesPlace = (spot: Spot): boolean => holdsPlace(spot) && !spot.node.takesNoPlace;
+const isEnding = (spot: Spot): boolean => spot.status === 'cancelling' || isOver(spot);
+const isItem = ({ parent }: Spot): boolean => parent?.isForeach === true;
+const isSuccess = ({ status }: Spot): boolean => status === 'completed' || status === 'stopped';
+const priorityOf = (spot: Spot): number => {
+  if (spot.node.takesNoPlace) return Number.MAX_VALUE;
+  return isItem(spot) ? 0 : (spot.node.priority ?? 0);
+};
+const endsOf = ({ dependencies }: Spot): Seen[] => dependencies.map(endOf);
+
+export function endOf(spot: Spot): Seen {
+  if (!isOver(spot)) return null;
+  if (isSuccess(spot)) return 'success';
+  return spot.status === 'skipped' && HARMLESS_SKIPS.includes(spot.reason!) ? 'skip' : 'failure';
+}
+
+export function placesOf({ isForeach, node }: Spot): number {
+  return Math.max(1, (isForeach ? node.foreach!.maxParallel : node.dag!.maxParallel) ?? 4);
+}
+
+/** From the start of a group; infinite for none. */
+function limitOf({ isForeach, node }: Spot): number {
+  if (isForeach) return Number.POSITIVE_INFINITY;
+  return Math.min(
+    node.dag?.deadlineMs ?? Number.POSITIVE_INFINITY,
+    node.timeoutMs || Number.POSITIVE_INFINITY,
+  );
+}
+
+function deadlineOf(group: Spot | null): number {
+  if (group === null) return Number.POSITIVE_INFINITY;
+  return Math.min(deadlineOf(group.parent), (group.startedAt ?? Number.POSITIVE_INFINITY) + limitOf(group));
+}
+
+/** It or a DAG around it has failed fast, unless something in between runs whatever happens. */
+function isDraining(group: Spot | null): boolean {
+  if (group === null) return false;
+  return group.hasFailedFast || (group.rule !== 'always' && isDraining(group.parent));
+}
+
+function toleratedIn({ node, kids }: Spot): number {
+  const { failurePolicy = 'all' } = node.foreach!;
+  if (failurePolicy === 'all') return 0;
+  return failurePolicy === 'any' ? Math.max(0, kids.length - 1) : failurePolicy.maxFailures;
+}
+
+function isTolerable(foreach: Spot): boolean {
+  return foreach.kids.filter((kid) => endOf(kid) === 'failure').length <= toleratedIn(foreach);
+}
+
+function endingOfGroup({ stop, reason, error, kids }: Spot): Ending {
+  if (stop === 'deadline') return { status: 'timed_out', error };
+  if (stop !== null) return { status: 'cancelled', reason, error, isCutShort: stop === 'fail_fast' };
+  if (error !== null) return { status: 'failed', error };
+  const isCutShort = kids.some((kid) => kid.isCutShort);
+  return isCutShort ? { status: 'cancelled', reason: 'fail_fast', isCutShort } : { status: 'completed' };
+}
+
+function closeAll(spot: Spot, ending: { readonly status: NodeStatus; readonly reason: string }): void {
+  if (!isOver(spot)) Object.assign(spot, ending, { error: null });
+  for (const kid of spot.kids) closeAll(kid, ending);
+}
+
+function isMet(rule: TriggerRule, ends: readonly Seen[]): boolean {
+  return plainRules[rule](ends);
+}
+
+/** The reason if, however the rest ends, the rule will not be met and the reason will be the same. */
+function reasonToSkip(rule: TriggerRule, ends: readonly Seen[]): string | null {
+  const open = ends.filter((end) => end === null).length;
+  const known = ends.filter((end) => end !== null);
+  const reasons = new Set<string | null>();
+  for (const rest of restsOf(open)) {
+    const all = [...known, ...rest];
+    const blamed = all.includes('failure') ? 'upstream_failed' : 'upstream_skipped';
+    const asksForFailure = rule === 'one_failed' || rule === 'all_failed';
+    reasons.add(isMet(rule, all) ? null : asksForFailure ? 'trigger_rule' : blamed);
+  }
+  const [only = null] = reasons;
+  return reasons.size === 1 ? only : null;
+}
+
+/** All ways in which so many nodes may end, as far as it matters which kinds of ends there are among them. */
+function restsOf(count: number): Seen[][] {
+  if (count === 0) return [[]];
+  const kinds: Seen[] = ['success', 'failure', 'skip'];
+  const sets = kinds.flatMap((a) => kinds.flatMap((b) => kinds.map((c) => [...new Set([a, b, c])])));
+  return sets.filter((set) => set.length <= count);
+}
