@@ -7,6 +7,7 @@ import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
 import { keyValue, wholeNumber } from './option-values.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
+import { addPoolsCommands } from './program-pools.ts';
 import { addRunsCommands } from './program-runs.ts';
 import { addTokensCommands } from './program-tokens.ts';
 import { addTriggersCommands } from './program-triggers.ts';
@@ -36,6 +37,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addPipelinesCommands(program, act);
   addRunsCommands(program, act);
   addAgent(program, act);
+  addPoolsCommands(program, act);
   addTokensCommands(program, act);
   addTriggersCommands(program, act);
   addWebhooksCommands(program, act);

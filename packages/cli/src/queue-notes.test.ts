@@ -15,7 +15,7 @@ const b = { ...testTree('b', 'queued'), path: 'g/b' };
 const tree = testTree('p', 'running', [a, { ...testTree('g', 'running', [b]), path: 'g' }]);
 
 const agent = (queues: string[], gpus: number, online = true) => ({ queues, gpus, online });
-const notes = (...agents: ReturnType<typeof agent>[]) => queueNotes({ tree, definition, agents });
+const notes = (...agents: ReturnType<typeof agent>[]) => queueNotes({ tree, definition, agents, waits: [] });
 
 it('says of a queued job why no agent takes it', () => {
   expect(notes(agent(['gpu', 'default'], 4, false)).get(a.id)).toBe('no agent is online');
@@ -27,5 +27,14 @@ it('says of a queued job why no agent takes it', () => {
 it('says nothing of a job that waits for a free slot, or that runs', () => {
   expect(notes(agent(['gpu'], 4), agent(['default'], 0)).size).toBe(0);
   const running = { ...tree, children: [{ ...a, status: 'running' as const }] };
-  expect(queueNotes({ tree: running, definition, agents: [] }).size).toBe(0);
+  expect(queueNotes({ tree: running, definition, agents: [], waits: [] }).size).toBe(0);
+});
+
+it('says which pool or group has no room, unless no agent would take the job anyway', () => {
+  const waits = [{ runId: a.id, path: 'a', reason: 'the pool "licence" is full' }];
+  const serving = [agent(['gpu', 'default'], 4)];
+  expect(queueNotes({ tree, definition, agents: serving, waits }).get(a.id)).toBe(
+    'the pool "licence" is full',
+  );
+  expect(queueNotes({ tree, definition, agents: [], waits }).get(a.id)).toBe('no agent is online');
 });

@@ -1,18 +1,20 @@
-import type { AgentInfo, PipelineBody, RunTree, StageDefinition } from '@trainyard/protocol';
+import type { AgentInfo, PipelineBody, RunTree, RunWait, StageDefinition } from '@trainyard/protocol';
 import { descend } from './find-run.ts';
 
 type Stages = Pick<PipelineBody, 'stages'>;
 type Serving = Pick<AgentInfo, 'queues' | 'gpus' | 'online'>;
 
-/** For each queued job that no agent which is online can take: why, by run id. */
+/** For each queued job that cannot start now, whichever agent is free: why, by run id. */
 export function queueNotes(params: {
   readonly tree: RunTree;
   /** Of the root run. */
   readonly definition: Stages;
   readonly agents: readonly Serving[];
+  /** Pools and groups without room. */
+  readonly waits: readonly RunWait[];
 }): ReadonlyMap<string, string> {
   const online = params.agents.filter((agent) => agent.online);
-  const notes = new Map<string, string>();
+  const notes = new Map(params.waits.map(({ runId, reason }) => [runId, reason]));
   for (const run of descend(params.tree)) {
     if (run.status !== 'queued' || run.kind !== 'job') continue;
     const needs = needsAt(params.definition, run.path);

@@ -11,12 +11,14 @@ import type {
   RunListItem,
   RunStatus,
   RunTree,
+  RunWait,
   ServerInfo,
   SubmitRun,
 } from '@trainyard/protocol';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
+import { poolCalls } from './pool-calls.ts';
 import { createTriggersClient } from './triggers-client.ts';
 import { createWebhooksClient } from './webhooks-client.ts';
 
@@ -167,6 +169,10 @@ export function createClient(connection: ConnectionOptions) {
         ...options,
       }),
 
+    /** Why ready stages of the run's tree wait: pools and concurrency groups without room. */
+    listWaits: (id: string, options: CallOptions = {}) =>
+      items<RunWait>({ path: runPath(id, 'waits'), ...options }),
+
     /** Oldest first. */
     listAttempts: (id: string, options: CallOptions = {}) =>
       items<Attempt>({ path: runPath(id, 'attempts'), ...options }),
@@ -258,6 +264,8 @@ export function createClient(connection: ConnectionOptions) {
       items<DatasetVersion>({ path: '/api/v1/datasets', query, signal }),
 
     listAgents: (options: CallOptions = {}) => items<AgentInfo>({ path: '/api/v1/agents', ...options }),
+
+    ...poolCalls(connection),
 
     /** The token's text is answered once and never again. */
     createToken: (

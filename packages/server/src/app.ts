@@ -21,6 +21,7 @@ import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricRoutes } from './routes/metrics.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
+import { poolRoutes } from './routes/pools.ts';
 import { guardRoutes } from './routes/route-access.ts';
 import { runRoutes } from './routes/runs.ts';
 import { streamRoutes } from './routes/streams.ts';
@@ -100,6 +101,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
   return async (api: FastifyInstance) => {
     await api.register(systemRoutes(context));
     await api.register(pipelineRoutes(context));
+    await api.register(poolRoutes(context));
     await api.register(runRoutes(context));
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));

@@ -126,11 +126,12 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
 async function notesOfQueued(client: Client, tree: RunTree): Promise<ReadonlyMap<string, string>> {
   // A definition is that of a root run; what is shown may be one of its stages.
   if (![...descend(tree)].some((run) => run.status === 'queued')) return new Map();
-  const [{ definition }, agents] = await Promise.all([
+  const [{ definition }, agents, waits] = await Promise.all([
     client.getDefinition(tree.rootId),
     client.listAgents(),
+    client.listWaits(tree.rootId),
   ]);
-  return queueNotes({ tree, definition, agents });
+  return queueNotes({ tree, definition, agents, waits });
 }
 
 /** Tables of the jobs that recorded epochs; of a wide sweep only the first ones, the rest by `runs metrics`. */

@@ -1,3 +1,4 @@
+export type { ConcurrencyDefinition, OnConflict, PoolUse } from './concurrency.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
 export { HTTP_LIMITS, HTTP_METHODS, type HttpDefinition } from './http.ts';

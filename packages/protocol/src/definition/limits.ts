@@ -12,6 +12,11 @@ export const DEFINITION_LIMITS = {
   maxParallel: 10_000,
   /** Items of one foreach, unless it says otherwise. */
   defaultMaxItems: 10_000,
+  /** Pools that one stage may name, and slots that it may take of one. */
+  maxPoolsOfStage: 20,
+  maxPoolSlots: 1_000_000,
+  /** Length of a concurrency group's name, its expressions resolved. */
+  maxGroupLength: 200,
   /** Lists whose product a foreach may take. */
   maxMatrixAxes: 10,
 } as const;

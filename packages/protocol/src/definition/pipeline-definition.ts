@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { concurrency, poolUses } from './concurrency.ts';
 import { foreach } from './foreach.ts';
 import { HOOK_NAMES } from './hooks.ts';
 import { http } from './http.ts';
@@ -42,6 +43,8 @@ const stageBase = {
   timeout: duration.optional(),
   priority: z.int().min(-1000).max(1000).default(0),
   hook: z.enum(HOOK_NAMES).optional(),
+  pools: poolUses.optional(),
+  concurrency: concurrency.optional(),
 };
 
 /** One key per stage kind; a stage has exactly one of them. */
@@ -87,8 +90,23 @@ const stage: z.ZodType<StageDefinition> = z.lazy(() =>
     })
     .refine((value) => STAGE_KINDS.filter((kind) => value[kind] !== undefined).length === 1, {
       message: ONE_KIND,
-    }),
+    })
+    .superRefine(onlyAgentsTakeLimits),
 );
+
+/** Stages that no agent runs: what they would hold of pools and groups they would hold in vain. */
+const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval']);
+
+function onlyAgentsTakeLimits(value: StageDefinition, context: z.RefinementCtx<StageDefinition>): void {
+  const kind = STAGE_KINDS.find((each) => value[each] !== undefined);
+  if (kind === undefined || !WITHOUT_AGENT.has(kind)) return;
+  for (const key of ['pools', 'concurrency'] as const) {
+    if (value[key] === undefined) continue;
+    const where = kind === 'pipeline' ? '; put it on the stages inside' : '';
+    const message = `"${key}" is only for stages that an agent runs, not for a stage with "${kind}"${where}`;
+    context.addIssue({ code: 'custom', path: [key], message });
+  }
+}
 
 const stages = z.array(stage).min(1, 'a pipeline needs at least one stage');
 

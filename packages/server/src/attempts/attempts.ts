@@ -19,7 +19,7 @@ import { hashToken } from '../auth/secret-token.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import { MicroBatcher } from '../store/micro-batcher.ts';
-import { claimAttempts, commandsFor } from './claim.ts';
+import { commandsFor, createClaims } from './claim.ts';
 import { expireLeases, renewLeases, takeBackUnheld } from './leases.ts';
 import { type ParsedReport, takeReports } from './reports.ts';
 import { waitForWork } from './wait-for-work.ts';
@@ -58,15 +58,22 @@ export interface Attempts {
 
 export function createAttempts({ database, bus }: { database: Database; bus: LiveBus }): Attempts {
   const { kysely } = database;
+  const claims = createClaims(database.pool);
   const batcher = new MicroBatcher<ParsedReport, ReportResult>({
     maxItems: REPORTS_PER_TRANSACTION,
     write: async (reports) => {
-      const results = await takeReports(database.pool, reports);
+      const { results, hasReleased } = await takeReports(database.pool, reports);
       bus.emit('inbox');
+      if (hasReleased) bus.emit('work');
       return results;
     },
   });
 
+  /** Attempts ended without a report: their trees have to know, and what they held is free. */
+  const announceEnds = (): void => {
+    bus.emit('inbox');
+    bus.emit('work');
+  };
   const unheldCheckedAtMs = new Map<string, number>();
   const checkUnheld = async (agentId: AgentId, request: z.output<typeof claimWork>): Promise<void> => {
     const now = Date.now();
@@ -74,7 +81,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
     unheldCheckedAtMs.set(agentId, now);
     const heldIds = request.held.map((attempt) => attempt.attemptId);
     const count = await takeBackUnheld(kysely, { id: agentId, heldIds, requestId: request.requestId });
-    if (count > 0) bus.emit('inbox');
+    if (count > 0) announceEnds();
   };
 
   const requireAgent = async (agentId: string) => {
@@ -130,7 +137,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
           const assignments =
             request.free === 0
               ? []
-              : await claimAttempts(database.pool, {
+              : await claims.claim({
                   agentId: agent.id,
                   queues: agent.queues,
                   requestId: request.requestId,
@@ -190,7 +197,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
     },
 
     async expireLeases() {
-      if ((await expireLeases(kysely)) > 0) bus.emit('inbox');
+      if ((await expireLeases(kysely)) > 0) announceEnds();
     },
   };
 }

@@ -1,95 +1,104 @@
 import {
-  AGENT_PROTOCOL,
   type AgentCommand,
   type AgentId,
   type Assignment,
-  type AttemptSpec,
   type AttemptStatus,
   type HeldAttempt,
   isTerminalAttemptStatus,
 } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
-import { attemptTokenHashSql, newAttemptTokens } from '../auth/secret-token.ts';
+import { newAttemptTokens } from '../auth/secret-token.ts';
+import { createLimitedClaims } from '../limits/claim-limited.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
-
-export interface ClaimRequest {
-  readonly agentId: AgentId;
-  readonly queues: readonly string[];
-  readonly requestId: string;
-  readonly free: number;
-  readonly freeGpus: number;
-}
-
-interface ClaimedRow {
-  readonly spec: AttemptSpec;
-  /** Which token of the call the attempt got, from 1. */
-  readonly token_number: number;
-}
+import {
+  type ClaimedRow,
+  type ClaimRequest,
+  leaseSql,
+  tellClaimedSql,
+  toAssignments,
+} from './claim-parts.ts';
 
 /** Bounds one answer; an agent with more room asks again at once. */
 const MAX_PER_CLAIM = 256;
 
 // Picked attempts each fit the free GPUs alone; the running sum keeps those that fit together. A repeat
-// with the same request id gets the same attempts with new tokens: its first answer was lost.
+// with the same request id gets the same attempts with new tokens: its first answer was lost. Where pools or
+// groups are in play, nothing is claimed but said: they need more than one statement.
 const CLAIM_SQL = `
   with repeated as (
-    select id, gpus, priority, created_at from attempts
+    select id, gpus, rank from attempts
     where claim_request = $2 and agent_id = $1 and status in ('leased', 'running', 'paused')
   ), picked as (
     select candidate.* from unnest($3::text[]) as wanted(queue)
     cross join lateral (
-      select id, gpus, priority, created_at from attempts
-      where queue = wanted.queue and status = 'queued' and gpus <= $5
-      order by priority desc, created_at, id
+      select id, gpus, rank, limits is not null as is_limited from attempts
+      where queue = wanted.queue and status = 'queued' and gate is null and gpus <= $5
+      order by rank, id
       limit $4 for update skip locked
     ) as candidate
     where not exists (select from repeated)
+  ), limited as (
+    select exists (select from picked where is_limited)
+      or not exists (select from repeated) and exists (
+        select from unnest($3::text[]) as wanted(queue)
+        cross join lateral (
+          select from attempts where queue = wanted.queue and status = 'queued' and gate is not null limit 1
+        ) as gated
+      ) as is_limited
   ), ordered as (
     select id, row_number() over first_come as token_number, sum(gpus) over first_come as gpus_so_far
-    from (select * from repeated union all select * from picked) as both_kinds
-    window first_come as (order by priority desc, created_at, id)
+    from (select id, gpus, rank from repeated union all select id, gpus, rank from picked) as both_kinds
+    where not (select is_limited from limited)
+    window first_come as (order by rank, id)
   ), claimed as (
-    update attempts a
-    set status = case when a.status = 'queued' then 'leased' else a.status end,
-        agent_id = $1, claim_request = $2,
-        token_hash = ${attemptTokenHashSql('$6::bytea', 'o.token_number')},
-        claimed_at = coalesce(a.claimed_at, now()), lease_until = now() + $7 * interval '1 millisecond'
+    update attempts a set ${leaseSql({ seed: '$6::bytea', number: 'o.token_number' })}
     from ordered o
     where a.id = o.id and (o.gpus_so_far <= $5 or exists (select from repeated)) and o.token_number <= $4
     returning a.root_id, a.node_index, a.number, a.spec, o.token_number
   ), told as (
-    insert into tree_inbox (root_id, event)
-    select root_id, jsonb_build_object(
-      'kind', 'claimed', 'node', node_index, 'attempt', number, 'at', $8::bigint, 'agent', $1)
-    from claimed where not exists (select from repeated) order by token_number
+    ${tellClaimedSql('$7::bigint')} where not exists (select from repeated) order by token_number
   )
-  select spec, token_number::int from claimed order by token_number`;
+  select limited.is_limited, claimed.spec, claimed.token_number::int
+  from limited left join claimed on true order by token_number`;
 
-/** Gives an agent up to `free` attempts, by priority and then by age, in one statement. */
-export async function claimAttempts(pool: pg.Pool, request: ClaimRequest): Promise<Assignment[]> {
-  const free = Math.min(request.free, MAX_PER_CLAIM);
+type ClaimRow = { readonly is_limited: boolean } & (ClaimedRow | { readonly spec: null });
+
+/** Hands out attempts, by priority and then by age. */
+export interface Claims {
+  claim(request: ClaimRequest): Promise<Assignment[]>;
+}
+
+export function createClaims(pool: pg.Pool): Claims {
+  const limited = createLimitedClaims(pool);
+  return {
+    async claim(wanted) {
+      const request = { ...wanted, free: Math.min(wanted.free, MAX_PER_CLAIM) };
+      return (await claimUnlimited(pool, request)) ?? limited.claim(request);
+    },
+  };
+}
+
+/** Claims in one statement; `undefined` where attempts with limits are in play. */
+async function claimUnlimited(pool: pg.Pool, request: ClaimRequest): Promise<Assignment[] | undefined> {
   const tokens = newAttemptTokens();
-  const { rows } = await pool.query<ClaimedRow>({
+  const { rows } = await pool.query<ClaimRow>({
     name: 'attempts-claim',
     text: CLAIM_SQL,
     values: [
       request.agentId,
       request.requestId,
       request.queues,
-      free,
+      request.free,
       request.freeGpus,
       tokens.seed,
-      AGENT_PROTOCOL.leaseMs,
       Date.now(),
     ],
   });
-  return rows.map((row) => ({
-    spec: row.spec,
-    token: tokens.token(row.token_number),
-    leaseMs: AGENT_PROTOCOL.leaseMs,
-  }));
+  if (rows[0]?.is_limited === true) return undefined;
+  const claimed = rows.filter((row): row is ClaimRow & ClaimedRow => row.spec !== null);
+  return toAssignments(claimed, tokens.token);
 }
 
 /**

@@ -18,20 +18,29 @@ interface AttemptRow {
   epoch: number;
   status: string;
   token_hash: Buffer | null;
+  /** It takes part in pools or a group. */
+  is_limited: boolean;
+}
+
+export interface TakenReports {
+  /** One per report, in their order. */
+  readonly results: ReportResult[];
+  /** Attempts ended that held slots of pools or a place in a group. */
+  readonly hasReleased: boolean;
 }
 
 /**
- * Takes a batch of reports in one transaction and answers one result each, in order. Each report is
+ * Takes a batch of reports in one transaction and answers one result each. Each report is
  * authorised by the token of its own attempt. Repeats are answered ok and change nothing; reports of an
  * attempt that is over otherwise are fenced.
  */
-export async function takeReports(pool: Pool, reports: readonly ParsedReport[]): Promise<ReportResult[]> {
+export async function takeReports(pool: Pool, reports: readonly ParsedReport[]): Promise<TakenReports> {
   return inTransaction(pool, 'read committed', async (client) => {
     const rows = await lockAttempts(client, reports);
     const writes = new ReportWrites();
     const results = reports.map((report) => judge(report, rows.get(report.attemptId), writes));
     await writes.flush(client);
-    return results;
+    return { results, hasReleased: writes.hasReleased };
   });
 }
 
@@ -43,7 +52,9 @@ async function lockAttempts(
   // One fixed order, so that two batches with the same attempts cannot wait for each other.
   const { rows } = await client.query<AttemptRow>({
     name: 'attempts-lock',
-    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash from attempts
+    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash,
+        limits is not null as is_limited
+      from attempts
       where id = any($1::text[]) order by id for update`,
     values: [ids],
   });
@@ -128,6 +139,10 @@ class ReportWrites {
   readonly #updates = new Map<string, AttemptUpdate>();
   readonly #finished: { row: AttemptRow; report: Finished }[] = [];
   readonly #facts: { root_id: string; event: Fact }[] = [];
+
+  get hasReleased(): boolean {
+    return this.#finished.some(({ row }) => row.is_limited);
+  }
 
   progress(row: AttemptRow, progress: Record<string, unknown>): void {
     this.#updateOf(row).progress = progress;

@@ -95,6 +95,8 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
       checkValue(stage.when, foreach === undefined ? inside : around, [...stagePath, 'when'], faults);
     }
     checkValue(expressionParts(stage), inside, [...stagePath, stageKind(stage)], faults);
+    checkValue(stage.pools ?? null, inside, [...stagePath, 'pools'], faults);
+    checkValue(stage.concurrency?.group ?? null, inside, [...stagePath, 'concurrency', 'group'], faults);
     if (stage.pipeline !== undefined) {
       checkLevel(stage.pipeline, inside, [...stagePath, 'pipeline'], faults);
     }

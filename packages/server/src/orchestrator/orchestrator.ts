@@ -3,6 +3,7 @@ import type { Effect } from '@trainyard/dag';
 import { newId } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
+import { requirePools } from '../limits/require-pools.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
@@ -37,7 +38,7 @@ export interface OrchestratorOptions {
 export interface Orchestrator {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Stores a new run and starts it. Answers once that is committed. */
+  /** Stores a new run and starts it. Answers once that is committed. @throws TrainyardError UNKNOWN_POOL */
   submit(submission: Submission): Promise<{ rootId: string; isNew: boolean }>;
   /** One round: due timers, new facts, one transaction. True if there may be more to do. */
   tick(): Promise<boolean>;
@@ -92,6 +93,7 @@ class TreeOwner implements Orchestrator {
   }
 
   async submit(submission: Submission): Promise<{ rootId: string; isNew: boolean }> {
+    await requirePools(this.#options.database.kysely, submission.definition);
     const nowMs = this.#now();
     const tree = newTree({ ...submission, nowMs });
     const changes = new TreeChanges(tree);

@@ -1,6 +1,7 @@
 import { type AttemptSpec, type JsonValue, type StageDefinition, TrainyardError } from '@trainyard/protocol';
 import { resolveExpressions } from '../definition/expressions.ts';
 import { expressionParts } from '../definition/stage-expressions.ts';
+import { resolveLimits } from '../limits/resolve-limits.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import { paramsOf, scopeOf } from './stage-scope.ts';
 import { type StageWork, stageWork } from './stage-work.ts';
@@ -30,7 +31,8 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
     });
     const { queue, gpus } = work;
     const spec = toAttemptSpec(tree, node, attempt, work);
-    return { ok: true, params, attempt: { queue, priority: stage.priority, gpus, spec } };
+    const limits = resolveLimits(stage, (text) => scopeOf(tree, node, params, text));
+    return { ok: true, params, attempt: { queue, priority: stage.priority, gpus, limits, spec } };
   } catch (error) {
     if (!(error instanceof TrainyardError)) throw error;
     return { ok: false, message: error.message };

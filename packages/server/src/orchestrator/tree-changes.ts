@@ -1,5 +1,6 @@
 import { type Expansion, nodeCount, type TimerKind } from '@trainyard/dag';
 import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@trainyard/protocol';
+import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import { addRuns, childrenOf, countLeaf, isCounted, nodeAt, type OwnedTree } from './owned-tree.ts';
 
 export interface NewAttempt {
@@ -8,6 +9,8 @@ export interface NewAttempt {
   readonly queue: string;
   readonly priority: number;
   readonly gpus: number;
+  /** Pools and group that it takes part in; null when none. */
+  readonly limits: readonly AttemptLimit[] | null;
   readonly spec: AttemptSpec;
 }
 

@@ -1,6 +1,7 @@
 import { nodeSnapshot } from '@trainyard/dag';
 import { newId } from '@trainyard/protocol';
 import pg from 'pg';
+import { replacingGroup } from '../limits/attempt-limit.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { expansionInsert, runInserts } from './new-rows.ts';
@@ -55,15 +56,17 @@ const DIVISION_BY_ZERO = '22012';
 /** The rows of new attempts, as every statement that inserts some takes them. */
 export const ATTEMPT_ROWS = `json_to_recordset($ATTEMPTS::json)
   as x(id text, run_id text, root_id text, number int, node_index int, queue text, priority int, gpus int,
-       spec jsonb, created_at timestamptz)`;
+       limits jsonb, replacing_group text, spec jsonb, created_at timestamptz)`;
 
 /** The rows of events, likewise. */
 export const EVENT_ROWS = `json_to_recordset($EVENTS::json)
   as x("rootId" text, seq bigint, "runId" text, type text, at timestamptz, data jsonb)`;
 
 export const INSERT_ATTEMPTS = `insert into attempts
-    (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, spec, created_at)
-  select id, run_id, root_id, number, number, node_index, 'queued', queue, priority, gpus, spec, created_at
+    (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, limits, replacing_group,
+     spec, created_at)
+  select id, run_id, root_id, number, number, node_index, 'queued', queue, priority, gpus, limits,
+    replacing_group, spec, created_at
   from ${ATTEMPT_ROWS}`;
 
 export const INSERT_EVENTS = `insert into events (root_id, seq, run_id, type, at, data)
@@ -168,6 +171,8 @@ export function attemptRows(changes: readonly TreeChanges[], nowMs: number) {
         queue: attempt.queue,
         priority: attempt.priority,
         gpus: attempt.gpus,
+        limits: attempt.limits,
+        replacing_group: replacingGroup(attempt.limits),
         spec: { ...attempt.spec, attemptId: id },
         created_at: createdAt,
       };

@@ -10,6 +10,7 @@ import {
   run,
   runListItem,
   runTree,
+  runWait,
   submitRun,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -17,6 +18,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
 import { resolveParams } from '../definition/index.ts';
+import { readWaits } from '../limits/waits.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
@@ -117,6 +119,21 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => ({ items: await reads.attempts((await find(request.params.id)).id) }),
+    );
+
+    app.get(
+      '/runs/:id/waits',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['runs'],
+          params: idParams,
+          response: { 200: z.object({ items: z.array(runWait) }) },
+        },
+      },
+      async (request) => ({
+        items: await readWaits(context.database.pool, (await find(request.params.id)).rootId),
+      }),
     );
 
     app.post(

@@ -2,6 +2,7 @@ import { type Migration, Migrator } from 'kysely/migration';
 import type { Database } from './database.ts';
 import { up as backbone } from './migrations/0001-backbone.ts';
 import { up as foreach } from './migrations/0002-foreach.ts';
+import { up as pools } from './migrations/0003-pools.ts';
 import { up as pipelines } from './migrations/0004-pipelines.ts';
 import { up as webhooks } from './migrations/0005-webhooks.ts';
 
@@ -9,6 +10,7 @@ import { up as webhooks } from './migrations/0005-webhooks.ts';
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-backbone': { up: backbone },
   '0002-foreach': { up: foreach },
+  '0003-pools': { up: pools },
   '0004-pipelines': { up: pipelines },
   '0005-webhooks': { up: webhooks },
 };

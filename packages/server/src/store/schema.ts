@@ -1,6 +1,15 @@
-import type { AttemptStatus, JsonValue, RunKind, RunStatus, UsedPipeline } from '@trainyard/protocol';
+import type {
+  AttemptStatus,
+  JsonValue,
+  OnConflict,
+  RunKind,
+  RunStatus,
+  UsedPipeline,
+} from '@trainyard/protocol';
 import type { ColumnType, Generated } from 'kysely';
+import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { AutomationSchema } from './automation-schema.ts';
+import type { StreamSchema } from './stream-schema.ts';
 
 /** JSON columns are written as text and read as values. */
 export type Json<T = unknown> = ColumnType<T, string, string>;
@@ -81,6 +90,12 @@ export interface TreesTable {
   /** The registered pipeline that this is a run of. */
   pipeline_name: string | null;
   pipeline_version: number | null;
+  /** Concurrency group of the run, with what its definition says about it. */
+  group_name: string | null;
+  group_limit: number | null;
+  group_conflict: OnConflict | null;
+  /** Since when it holds its group; null while it waits for its turn, or has no group. */
+  admitted_at: NullableInstant;
   created_at: Instant;
   ended_at: NullableInstant;
 }
@@ -132,6 +147,14 @@ export interface AttemptsTable {
   queue: string;
   priority: number;
   gpus: number;
+  /** Epoch ms from which it counts as waiting; a point of priority is worth an hour. */
+  rank: ColumnType<number, never, never>;
+  /** Pools and group that it takes part in; null when none. */
+  limits: NullableJson<AttemptLimit[]>;
+  /** The limit that had no room when its turn came. */
+  gate: string | null;
+  /** Its group, where the newcomer does not simply wait in it. */
+  replacing_group: string | null;
   spec: Json;
   agent_id: string | null;
   claim_request: string | null;
@@ -150,6 +173,15 @@ export interface AttemptsTable {
   claimed_at: NullableInstant;
   started_at: NullableInstant;
   ended_at: NullableInstant;
+}
+
+/** Named capacities that span runs. */
+export interface PoolsTable {
+  name: string;
+  slots: number;
+  description: string | null;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
 }
 
 /** Facts for the owner of a tree, written by whichever server learned them. */
@@ -210,65 +242,7 @@ export interface RunDatasetsTable {
   role: 'input' | 'output';
 }
 
-export interface StreamsTable {
-  attempt_id: string;
-  stream: 'log' | 'metrics';
-  run_id: string;
-  /** Highest contiguous offset that is stored. */
-  size: number;
-  /** Bytes of the stream that points were built from: at a line's end, or inside of a line too long to read. */
-  parsed: Generated<number>;
-  /** Whether `parsed` stands inside of a line that is too long: all up to its end is skipped. */
-  in_long_line: Generated<boolean>;
-  unreadable_lines: Generated<number>;
-}
-
-export interface StreamChunksTable {
-  attempt_id: string;
-  stream: 'log' | 'metrics';
-  offset: number;
-  bytes: Buffer;
-  received_at: Instant;
-}
-
-/** One row per run and key, with the values that tables and searches need. */
-export interface MetricSeriesTable {
-  id: Generated<number>;
-  run_id: string;
-  key: string;
-  first_step: number;
-  /** The newest point: highest step, of those the newest attempt's, of those the latest. */
-  last_step: number;
-  last_attempt: number;
-  last_value: number;
-  last_time: number;
-  count: number;
-  /** Of the finite values. */
-  min: number | null;
-  max: number | null;
-  /** Chunks written since the series was last compacted. */
-  unmerged_chunks: Generated<number>;
-}
-
-export interface MetricChunksTable {
-  id: Generated<number>;
-  series_id: number;
-  /** Number of the attempt that wrote the points: where steps repeat, the newest attempt counts. */
-  attempt: number;
-  first_step: number;
-  last_step: number;
-  n: number;
-  min: number | null;
-  max: number | null;
-  first_value: number;
-  first_time: number;
-  last_value: number;
-  last_time: number;
-  codec: number;
-  data: Buffer;
-}
-
-export interface Schema extends AutomationSchema {
+export interface Schema extends AutomationSchema, StreamSchema {
   servers: ServersTable;
   definitions: DefinitionsTable;
   pipelines: PipelinesTable;
@@ -277,14 +251,11 @@ export interface Schema extends AutomationSchema {
   runs: RunsTable;
   tree_expansions: TreeExpansionsTable;
   attempts: AttemptsTable;
+  pools: PoolsTable;
   tree_inbox: TreeInboxTable;
   events: EventsTable;
   agents: AgentsTable;
   tokens: TokensTable;
   dataset_versions: DatasetVersionsTable;
   run_datasets: RunDatasetsTable;
-  streams: StreamsTable;
-  stream_chunks: StreamChunksTable;
-  metric_series: MetricSeriesTable;
-  metric_chunks: MetricChunksTable;
 }

@@ -1,0 +1,43 @@
+import { AGENT_PROTOCOL, type AgentId, type Assignment, type AttemptSpec } from '@trainyard/protocol';
+import { attemptTokenHashSql } from '../auth/secret-token.ts';
+
+/** What the statements that claim attempts have in common. */
+
+export interface ClaimRequest {
+  readonly agentId: AgentId;
+  readonly queues: readonly string[];
+  readonly requestId: string;
+  readonly free: number;
+  readonly freeGpus: number;
+}
+
+export interface ClaimedRow {
+  readonly spec: AttemptSpec;
+  /** Which token of the call the attempt got, from 1. */
+  readonly token_number: number;
+}
+
+/** Columns that an agent's claim sets on row `a`; `$1` is the agent, `$2` its request. */
+export function leaseSql(token: { readonly seed: string; readonly number: string }): string {
+  return `status = case when a.status = 'queued' then 'leased' else a.status end,
+        agent_id = $1, claim_request = $2,
+        token_hash = ${attemptTokenHashSql(token.seed, token.number)},
+        claimed_at = coalesce(a.claimed_at, now()),
+        lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond'`;
+}
+
+/** Tells the trees of the attempts in `claimed`; `$1` is the agent, `now` an SQL expression in epoch ms. */
+export function tellClaimedSql(now: string): string {
+  return `insert into tree_inbox (root_id, event)
+    select root_id, jsonb_build_object(
+      'kind', 'claimed', 'node', node_index, 'attempt', number, 'at', ${now}, 'agent', $1)
+    from claimed`;
+}
+
+export function toAssignments(rows: readonly ClaimedRow[], token: (number: number) => string): Assignment[] {
+  return rows.map((row) => ({
+    spec: row.spec,
+    token: token(row.token_number),
+    leaseMs: AGENT_PROTOCOL.leaseMs,
+  }));
+}

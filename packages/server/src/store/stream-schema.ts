@@ -1,0 +1,68 @@
+import type { Generated } from 'kysely';
+import type { Instant } from './schema.ts';
+
+/** Tables of what attempts write: logs, metrics and the points made of them. */
+export interface StreamSchema {
+  streams: StreamsTable;
+  stream_chunks: StreamChunksTable;
+  metric_series: MetricSeriesTable;
+  metric_chunks: MetricChunksTable;
+}
+
+interface StreamsTable {
+  attempt_id: string;
+  stream: 'log' | 'metrics';
+  run_id: string;
+  /** Highest contiguous offset that is stored. */
+  size: number;
+  /** Bytes of the stream that points were built from: at a line's end, or inside of a line too long to read. */
+  parsed: Generated<number>;
+  /** Whether `parsed` stands inside of a line that is too long: all up to its end is skipped. */
+  in_long_line: Generated<boolean>;
+  unreadable_lines: Generated<number>;
+}
+
+interface StreamChunksTable {
+  attempt_id: string;
+  stream: 'log' | 'metrics';
+  offset: number;
+  bytes: Buffer;
+  received_at: Instant;
+}
+
+/** One row per run and key, with the values that tables and searches need. */
+interface MetricSeriesTable {
+  id: Generated<number>;
+  run_id: string;
+  key: string;
+  first_step: number;
+  /** The newest point: highest step, of those the newest attempt's, of those the latest. */
+  last_step: number;
+  last_attempt: number;
+  last_value: number;
+  last_time: number;
+  count: number;
+  /** Of the finite values. */
+  min: number | null;
+  max: number | null;
+  /** Chunks written since the series was last compacted. */
+  unmerged_chunks: Generated<number>;
+}
+
+interface MetricChunksTable {
+  id: Generated<number>;
+  series_id: number;
+  /** Number of the attempt that wrote the points: where steps repeat, the newest attempt counts. */
+  attempt: number;
+  first_step: number;
+  last_step: number;
+  n: number;
+  min: number | null;
+  max: number | null;
+  first_value: number;
+  first_time: number;
+  last_value: number;
+  last_time: number;
+  codec: number;
+  data: Buffer;
+}
