@@ -7,6 +7,7 @@ import { leafFinished } from './leaf-finished.ts';
 import { holdsPlace } from './node-status.ts';
 import type { Plan } from './plan.ts';
 import { conditionAnswered, expanded } from './questions.ts';
+import { skipDeselected } from './selection.ts';
 import { finish, settle, startNode } from './settle.ts';
 import type { DagState } from './state.ts';
 import type { Stop } from './stop.ts';
@@ -41,7 +42,7 @@ type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }
 function apply(draft: Draft, event: PlannerEvent): void {
   switch (event.type) {
     case 'start':
-      if (draft.row(0).status === 'pending') startNode(draft, 0);
+      start(draft);
       break;
     case 'leaf_started':
       leafStarted(draft, event);
@@ -62,6 +63,12 @@ function apply(draft: Draft, event: PlannerEvent): void {
       timer(draft, event);
       break;
   }
+}
+
+function start(draft: Draft): void {
+  if (draft.row(0).status !== 'pending') return;
+  skipDeselected(draft, draft.plan.nodes);
+  startNode(draft, 0);
 }
 
 function leafStarted(draft: Draft, { node, attempt }: EventOf<'leaf_started'>): void {

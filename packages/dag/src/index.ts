@@ -30,12 +30,21 @@ export type { Fault, FaultCode } from './fault.ts';
 export { faultCodes } from './fault.ts';
 export type { LeafContext, LeafHandler } from './leaf-pool.ts';
 export type { NodeStatus, SkipReason, TerminalStatus, Transition } from './node-status.ts';
-export { isSuccess, isTerminal, nodeStatuses, skipReasons, transitions } from './node-status.ts';
+export {
+  isFailedSkip,
+  isSuccess,
+  isTerminal,
+  nodeStatuses,
+  skipReasons,
+  transitions,
+} from './node-status.ts';
 export type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
 export type { Restored } from './restore.ts';
 export { restoreState } from './restore.ts';
 export type { NodeResult, RunDagOptions, RunEvent, RunResult, RunSummary } from './run-dag.ts';
 export { InvalidDagError, runDag } from './run-dag.ts';
+export type { Selection } from './selection.ts';
+export { selectNodes } from './selection.ts';
 export type { DagState, NodeSnapshot } from './state.ts';
 export { initialState, nodeSnapshot } from './state.ts';
 export type {

@@ -42,6 +42,7 @@ export const skipReasons = {
   trigger_rule: { isFailure: false, meaning: 'Its rule asks for failures that did not happen.' },
   condition: { isFailure: false, meaning: 'Its condition, or that of a DAG around it, is false.' },
   empty: { isFailure: false, meaning: 'Its foreach has no items.' },
+  not_selected: { isFailure: false, meaning: 'The run is one of other nodes only.' },
   fail_fast: { isFailure: true, meaning: 'A DAG around it failed fast.' },
   deadline: { isFailure: true, meaning: 'The deadline of a DAG around it passed.' },
 } as const;
@@ -84,7 +85,7 @@ export const transitions: readonly Transition[] = [
     from: 'pending',
     to: 'skipped',
     of: 'both',
-    when: 'its rule cannot be met, its condition is false, it has no items, a DAG around it failed fast or passed its deadline',
+    when: 'its rule cannot be met, its condition is false, it has no items, a DAG around it failed fast or passed its deadline, or it is not selected',
   },
   {
     from: 'pending',

@@ -14,6 +14,8 @@ export interface Plan {
   readonly seed: string;
   /** How many nodes a run may have together with those of all its items. */
   readonly maxExpandedNodes: number;
+  /** By their `source`: nodes that a run of only some nodes leaves out (`selectNodes`); mostly none. */
+  readonly deselected: ReadonlySet<number>;
   /** From a path such as `sweep/small` (root: empty string) to the number. */
   readonly indexByPath: ReadonlyMap<string, number>;
 }
@@ -78,7 +80,8 @@ export function buildPlan(
   limits: { readonly seed: string; readonly maxExpandedNodes: number },
 ): Plan {
   const nodes = numberNodes({ name: '', dag }, { next: 0 });
-  return { nodes, ...limits, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
+  const deselected: ReadonlySet<number> = new Set();
+  return { nodes, ...limits, deselected, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
 }
 
 /** Recurses only into a foreach inside of a foreach; `sources` counts the nodes of the definition. */

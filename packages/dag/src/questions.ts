@@ -3,6 +3,7 @@ import type { Draft, Ending } from './draft.ts';
 import type { NodeError, PlannerEvent, Question } from './events.ts';
 import { itemNodes } from './expansion.ts';
 import type { PlanNode } from './plan.ts';
+import { skipDeselected } from './selection.ts';
 import { finish } from './settle.ts';
 import type { GroupBook, NodeSnapshot } from './state.ts';
 import type { Tally } from './trigger-rule.ts';
@@ -49,11 +50,13 @@ export function expanded(draft: Draft, { node, result }: EventOf<'expanded'>): v
     skip(draft, node, 'empty');
   } else {
     const first = draft.nodeCount;
-    draft.append({ node, count: result.count }, itemNodes(foreach, result.count, first));
+    const nodes = itemNodes(foreach, result.count, first);
+    draft.append({ node, count: result.count }, nodes);
     draft.patchBook(node, {
       items: { first, count: result.count, size: template.length },
       open: result.count,
     });
+    skipDeselected(draft, nodes);
     tellReady(draft, node);
   }
 }

@@ -5,10 +5,17 @@ import { expansionsOf, planOf as grownPlanOf, itemIndices } from '../expansion.t
 import type { NodeStatus } from '../node-status.ts';
 import type { Plan } from '../plan.ts';
 import { restoreState } from '../restore.ts';
+import { selectNodes } from '../selection.ts';
 import type { NodeSnapshot } from '../state.ts';
 import { initialState, nodeSnapshot } from '../state.ts';
 import type { ValidateOptions } from '../validate.ts';
 import { planOf } from './random-dag.testsuite.ts';
+
+interface StoryOptions extends ValidateOptions {
+  readonly isStarted?: boolean;
+  /** Paths of the nodes that the run is to have, with what they depend on. */
+  readonly only?: readonly string[];
+}
 
 /** A run told event by event, with paths instead of numbers. */
 export class Story {
@@ -18,8 +25,11 @@ export class Story {
   readonly questions: Question[] = [];
   #state;
 
-  constructor(dag: Dag, { isStarted = true, ...options }: ValidateOptions & { isStarted?: boolean } = {}) {
-    this.#planned = planOf(dag, options);
+  constructor(dag: Dag, { isStarted = true, only, ...options }: StoryOptions = {}) {
+    const plan = planOf(dag, options);
+    const selection = only === undefined ? undefined : selectNodes(plan, only);
+    if (selection?.ok === false) throw new Error(selection.faults.join('\n'));
+    this.#planned = selection?.plan ?? plan;
     this.#state = initialState(this.#planned);
     if (isStarted) this.send({ type: 'start' });
   }
