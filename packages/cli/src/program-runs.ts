@@ -3,6 +3,7 @@ import { type Act, examples } from './command-parts.ts';
 import type { StageOptions } from './commands/run-data.ts';
 import type { ListOptions } from './commands/runs.ts';
 import { collect, wholeNumber } from './option-values.ts';
+import { addRetry } from './program-reruns.ts';
 
 interface LogsFlags extends StageOptions {
   readonly follow?: boolean;
@@ -53,6 +54,7 @@ export function addRunsCommands(program: Command, act: Act): void {
   addLogs(runs, act);
   addMetrics(runs, act);
   addEvents(runs, act);
+  addRetry(runs, act);
   runs
     .command('cancel')
     .description('cancel a run and all below it')

@@ -5,7 +5,7 @@ import type { AgentCommandOptions } from './commands/agent.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
-import { keyValue, wholeNumber } from './option-values.ts';
+import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
 import { addPoolsCommands } from './program-pools.ts';
 import { addRunsCommands } from './program-runs.ts';
@@ -122,6 +122,7 @@ function addRun(program: Command, act: Act): void {
     .description('run a pipeline file and wait for its end')
     .argument('<file>', 'pipeline file, YAML or JSON')
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
+    .option('--only <path>', 'run only this stage and what it depends on; may be repeated', collect)
     .option('--watch', 'show progress until the end (the default)')
     .option('--detach', 'submit, print the id and return')
     .addHelpText(

@@ -18,6 +18,10 @@ export interface RunDocument {
   readonly endedAt: string | null;
   /** Only of a run of a registered pipeline. */
   readonly pipeline?: RunTree['pipeline'];
+  /** Only of a re-run: the run that it does again. */
+  readonly rerunOf?: string;
+  /** Only of a stage that did not run: the run that produced its results. */
+  readonly keptFrom?: string;
   readonly children: RunDocument[];
 }
 
@@ -26,8 +30,20 @@ export function runDocument(run: RunTree): RunDocument {
   const outputs = run.outputs ?? null;
   const children = run.children.map(runDocument);
   const own = { id, kind, name, status, error, ...(item !== null && { item }) };
-  const pipeline = run.pipeline === undefined ? {} : { pipeline: run.pipeline };
-  return { ...own, params, outputs, startedAt, endedAt, ...pipeline, children };
+  return { ...own, params, outputs, startedAt, endedAt, ...originOf(run), children };
+}
+
+/** What is told only of runs that have it. */
+function originOf({
+  pipeline,
+  rerunOf,
+  keptFrom,
+}: RunTree): Pick<RunDocument, 'pipeline' | 'rerunOf' | 'keptFrom'> {
+  return {
+    ...(pipeline === undefined ? {} : { pipeline }),
+    ...(rerunOf === undefined ? {} : { rerunOf }),
+    ...(keptFrom === undefined ? {} : { keptFrom }),
+  };
 }
 
 export interface RunFacts {
@@ -61,6 +77,7 @@ export function showText(
     `took      ${runDuration(tree, Date.now()) || '-'}`,
   ];
   if (tree.pipeline !== undefined) facts.push(`pipeline  ${tree.pipeline.name}@${tree.pipeline.version}`);
+  if (tree.rerunOf !== undefined) facts.push(`re-run of ${tree.rerunOf}`);
   if (tree.error !== null) facts.push(`error     ${style.red(errorText(tree.error))}`);
   if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
   const parts = [facts.join('\n'), lines.join('\n')];

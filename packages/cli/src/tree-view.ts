@@ -160,6 +160,7 @@ function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
   // A pipeline's error repeats that of the stage below it.
   if (run.error !== null && run.children.length === 0) parts.push(errorMessage(run.error));
   else if (run.status === 'skipped' && run.reason !== null) parts.push(oneLine(run.reason));
+  else if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
   return parts.length === 0 ? '' : `  ${parts.join('  ')}`;
 }
 

@@ -68,6 +68,7 @@ function lineView(context: CliContext): View {
         if (isTerminalRunStatus(run.status)) parts.push(runDuration(run, Date.now()));
         if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
         if (run.error !== null) parts.push(errorMessage(run.error));
+        else if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
         else if (run.reason !== null) parts.push(oneLine(run.reason));
         context.err(`${parts.filter((part) => part !== '').join('  ')}\n`);
       }

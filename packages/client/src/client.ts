@@ -19,6 +19,7 @@ import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
 import { poolCalls } from './pool-calls.ts';
+import { createRerunCalls } from './rerun-calls.ts';
 import { createTriggersClient } from './triggers-client.ts';
 import { createWebhooksClient } from './webhooks-client.ts';
 
@@ -104,6 +105,8 @@ export function createClient(connection: ConnectionOptions) {
   const items = async <T>(request: HttpRequest) => (await json<{ items: T[] }>(request)).items;
 
   const client = {
+    ...createRerunCalls(connection),
+
     url: baseUrl(connection.url),
     webhooks: createWebhooksClient(connection),
     triggers: createTriggersClient(connection),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { jsonValue } from './definition/values.ts';
 import { pipelineVersionId } from './pipelines-api.ts';
+import { stagePaths } from './reruns-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
 /** An instant in answers of the API: ISO 8601 in UTC. */
@@ -38,6 +39,10 @@ export const run = z.object({
   outputs: z.unknown().nullable(),
   dependsOn: z.array(z.string()),
   attempt: z.int(),
+  /** The run that produced the results that this one kept instead of running; left out when it ran itself. */
+  keptFrom: z.string().optional(),
+  /** The root run that this root run does again; left out for all others. */
+  rerunOf: z.string().optional(),
   /** The registered pipeline that a root run is of; left out when there is none. */
   pipeline: pipelineVersionId.optional(),
   createdAt: instant,
@@ -91,6 +96,8 @@ export const submitRun = z
     baseDir: z.string().max(4096).optional(),
     /** Shown in messages and on the page, for example "pipeline.yaml". */
     fileName: z.string().max(4096).optional(),
+    /** Run only these stages and what they depend on. */
+    only: stagePaths.optional(),
   })
   .refine((body) => (body.source === undefined) !== (body.definition === undefined), {
     message: 'give exactly one of "source" and "definition"',

@@ -16,6 +16,7 @@ export * from './live.ts';
 export * from './metric-line.ts';
 export * from './pipelines-api.ts';
 export * from './pools-api.ts';
+export * from './reruns-api.ts';
 export * from './run-status.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
 export * from './triggers.ts';

@@ -22,6 +22,7 @@ import { logRoutes } from './routes/logs.ts';
 import { metricRoutes } from './routes/metrics.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { poolRoutes } from './routes/pools.ts';
+import { rerunRoutes } from './routes/reruns.ts';
 import { guardRoutes } from './routes/route-access.ts';
 import { runRoutes } from './routes/runs.ts';
 import { streamRoutes } from './routes/streams.ts';
@@ -103,6 +104,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(pipelineRoutes(context));
     await api.register(poolRoutes(context));
     await api.register(runRoutes(context));
+    await api.register(rerunRoutes(context));
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));
     await api.register(agentRoutes(context, stopping));

@@ -14,6 +14,7 @@ import { withServer } from './runs.ts';
 export interface RunOptions {
   readonly param?: Readonly<Record<string, string>>;
   readonly detach?: boolean;
+  readonly only?: readonly string[];
 }
 
 /** Submits a pipeline file and, unless detached, shows it until its end. */
@@ -23,7 +24,9 @@ export async function runCommand(context: CliContext, file: string, options: Run
   const isTooLarge = Buffer.byteLength(source) > DEFINITION_LIMITS.maxBytes;
   if (isTooLarge || (context.url === undefined && !options.detach)) await checkedFile(source, file);
   const params = options.param ?? {};
-  return runAndWatch(context, options, (connection) => submit(connection, { source, file, params }));
+  return runAndWatch(context, options, (connection) =>
+    submit(connection, { source, file, params, only: options.only }),
+  );
 }
 
 /** As `runCommand`, for a registered pipeline: NAME or NAME@VERSION. */
@@ -43,9 +46,10 @@ export async function runRegisteredCommand(
   });
 }
 
-function runAndWatch(
+/** Starts a run and, unless detached, shows it until its end. */
+export function runAndWatch(
   context: CliContext,
-  options: RunOptions,
+  options: Pick<RunOptions, 'detach'>,
   start: (connection: Connection) => Promise<string>,
 ): Promise<number> {
   // A platform of our own would end with this command, and the detached run with it.
@@ -69,13 +73,19 @@ function runAndWatch(
 /** Submits and gives the id. Faults of the definition come with the file's name. */
 export async function submit(
   connection: Connection,
-  input: { source: string; file: string; params: Readonly<Record<string, string>> },
+  input: {
+    readonly source: string;
+    readonly file: string;
+    readonly params: Readonly<Record<string, string>>;
+    readonly only?: readonly string[] | undefined;
+  },
 ): Promise<string> {
   const run = {
     source: input.source,
     params: input.params,
     baseDir: dirname(resolve(input.file)),
     fileName: basename(input.file),
+    ...(input.only === undefined ? {} : { only: [...input.only] }),
   };
   const idempotencyKey = randomUUID();
   const { id } = await withFaultsOf(input.file, () =>

@@ -5,6 +5,7 @@ import type { Fact } from './facts.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { groupOutputs } from './stage-scope.ts';
+import { reasonOfTaken, takeKept } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
@@ -146,6 +147,8 @@ function startLeaf(
   run.reason = null;
   run.error = null;
   changes.touch(node);
+  const kept = takeKept(changes, node, attempt, nowMs);
+  if (kept !== undefined) return kept;
   return leafKindOf(stageAt(tree, node)!).start({ changes, node, attempt, nowMs });
 }
 
@@ -157,7 +160,7 @@ function applyStatus(
   const { tree } = changes;
   const run = tree.runs[effect.node]!;
   const { isGroup } = nodeAt(tree, effect.node);
-  run.reason = effect.reason ?? null;
+  run.reason = effect.reason ?? reasonOfTaken(run);
   if (effect.error !== undefined) run.error = toRunError(effect.error);
   changes.touch(effect.node);
   switch (effect.status) {

@@ -4,6 +4,7 @@ import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import { expansionInsert, runInserts } from './new-rows.ts';
+import { takenDatasetsInsert } from './taken-datasets.ts';
 import type { TreeChanges } from './tree-changes.ts';
 import { attemptRows, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
 
@@ -33,6 +34,8 @@ export async function insertTree(
     const earlier = await insertTreeRow(trx, insert);
     if (earlier !== undefined) return { rootId: earlier, isNew: false };
     const rows = [...runInserts(changes.tree, 0), expansionInsert(changes)];
+    const takenDatasets = takenDatasetsInsert([changes]);
+    if (takenDatasets !== null) rows.push(takenDatasets);
     for (const { text, values } of rows) await trx.executeQuery(CompiledQuery.raw(text, values));
     const attempts = jsonbText(attemptRows([changes], insert.nowMs));
     await trx.executeQuery(CompiledQuery.raw(INSERT_ATTEMPTS.replace('$ATTEMPTS', '$1'), [attempts]));
@@ -67,6 +70,9 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
       request_sha256: insert.requestSha256,
       pipeline_name: insert.pipeline?.name ?? null,
       pipeline_version: insert.pipeline?.version ?? null,
+      rerun_of: tree.rerun?.rootId ?? null,
+      rerun: tree.rerun === null ? null : jsonbText(tree.rerun.request),
+      only_stages: tree.only === null ? null : [...tree.only],
       created_at: new Date(insert.nowMs),
       ended_at: tree.runs[0]!.endedAt,
     })

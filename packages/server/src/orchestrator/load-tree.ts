@@ -1,6 +1,7 @@
 import { type Effect, type NodeSnapshot, restoreState } from '@trainyard/dag';
 import type { Kysely } from 'kysely';
 import { parseDefinition } from '../definition/index.ts';
+import { readRerun } from '../rerun/rerun.ts';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
 import { countLeaf, isCounted, type OwnedTree, planOf, stagesBySource } from './owned-tree.ts';
@@ -19,7 +20,14 @@ export async function loadTree(
   const row = await db
     .selectFrom('trees')
     .innerJoin('definitions', 'definitions.sha256', 'trees.definition_sha256')
-    .select(['definitions.source', 'trees.base_dir', 'trees.event_seq'])
+    .select([
+      'definitions.source',
+      'trees.base_dir',
+      'trees.event_seq',
+      'trees.rerun_of',
+      'trees.rerun',
+      'trees.only_stages',
+    ])
     .where('trees.root_id', '=', input.rootId)
     .executeTakeFirstOrThrow();
   const checked = parseDefinition(row.source);
@@ -27,7 +35,7 @@ export async function loadTree(
     throw new Error(`The stored definition of ${input.rootId} is not valid: ${checked.faults[0]?.message}`);
   }
   const { definition } = checked;
-  const plan = planOf(checked.plan, input.rootId);
+  const plan = planOf(checked.plan, { seed: input.rootId, only: row.only_stages });
   const rows = await db
     .selectFrom('runs')
     .selectAll()
@@ -44,6 +52,7 @@ export async function loadTree(
     .where('root_id', '=', input.rootId)
     .orderBy('sequence')
     .execute();
+  const rerunOf = row.rerun_of === null ? null : { rootId: row.rerun_of, request: row.rerun! };
   const restored = restoreState(plan, snapshots, input.nowMs, expansions);
   const tree: OwnedTree = {
     rootId: input.rootId,
@@ -52,6 +61,8 @@ export async function loadTree(
     plan,
     stages: stagesBySource(definition),
     baseDir: row.base_dir,
+    rerun: await readRerun(db, rerunOf, { definition, params: runs[0]!.params }),
+    only: row.only_stages,
     state: restored.state,
     runs,
     counts: {},

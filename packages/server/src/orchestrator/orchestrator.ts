@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import { requirePools } from '../limits/require-pools.ts';
 import type { LiveBus } from '../live/live-bus.ts';
+import { readRerun } from '../rerun/rerun.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyEvent, applyFact } from './apply.ts';
@@ -94,8 +95,9 @@ class TreeOwner implements Orchestrator {
 
   async submit(submission: Submission): Promise<{ rootId: string; isNew: boolean }> {
     await requirePools(this.#options.database.kysely, submission.definition);
+    const rerun = await readRerun(this.#options.database.kysely, submission.rerunOf, submission);
     const nowMs = this.#now();
-    const tree = newTree({ ...submission, nowMs });
+    const tree = newTree({ ...submission, rerun, nowMs });
     const changes = new TreeChanges(tree);
     changes.addEvent(0, 'run.created', nowMs, { kind: 'pipeline', stages: submission.plan.nodes.length - 1 });
     applyEvent(changes, { type: 'start' }, nowMs);

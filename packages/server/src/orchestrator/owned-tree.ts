@@ -5,6 +5,7 @@ import {
   nodeOf,
   type Plan,
   type PlanNode,
+  selectNodes,
 } from '@trainyard/dag';
 import {
   newId,
@@ -12,7 +13,9 @@ import {
   type Run,
   type RunStatus,
   type StageDefinition,
+  TrainyardError,
 } from '@trainyard/protocol';
+import type { Rerun } from '../rerun/rerun.ts';
 import { stageRun } from './stage-run.ts';
 
 /** A run tree in the memory of the server that owns it. Its rows in the store say the same after each tick. */
@@ -26,6 +29,10 @@ export interface OwnedTree {
   /** Stages by their number in the definition (`PlanNode.source`); null for the root. */
   readonly stages: readonly (StageDefinition | null)[];
   readonly baseDir: string | null;
+  /** Of a run that does an earlier one again. */
+  readonly rerun: Rerun | null;
+  /** Paths of the stages that the run is limited to; null for all. */
+  readonly only: readonly string[] | null;
   state: DagState;
   /** The row of each node, as last written or about to be written. Grows when a foreach gets its items. */
   readonly runs: Run[];
@@ -40,11 +47,14 @@ export function newTree(input: {
   readonly plan: Plan;
   readonly params: Record<string, unknown>;
   readonly baseDir: string | null;
+  readonly rerun: Rerun | null;
+  readonly only?: readonly string[] | undefined;
   readonly nowMs: number;
 }): OwnedTree {
   const { definition, nowMs } = input;
   const rootId = newId('run', nowMs);
-  const plan = planOf(input.plan, rootId);
+  const only = input.only ?? null;
+  const plan = planOf(input.plan, { seed: rootId, only });
   const stages = stagesBySource(definition);
   const tree: OwnedTree = {
     rootId,
@@ -53,6 +63,8 @@ export function newTree(input: {
     plan,
     stages,
     baseDir: input.baseDir,
+    rerun: input.rerun,
+    only,
     state: initialState(plan),
     runs: [],
     counts: {},
@@ -94,9 +106,22 @@ export function childrenOf(tree: OwnedTree, index: number): readonly number[] {
   return childNodesOf(tree.plan, tree.state, index);
 }
 
-/** The plan of one run: its jitter is that of no other run, and the same after a restart. */
-export function planOf(plan: Plan, rootId: string): Plan {
-  return { ...plan, seed: rootId };
+/**
+ * The plan of one run: its jitter is that of no other run, and the same after a restart; it leaves out what
+ * the run is not to have.
+ * @throws TrainyardError INVALID_REQUEST when there is no such stage
+ */
+export function planOf(
+  plan: Plan,
+  { seed, only }: { readonly seed: string; readonly only: readonly string[] | null },
+): Plan {
+  const own = { ...plan, seed };
+  if (only === null) return own;
+  const selection = selectNodes(own, only);
+  if (selection.ok) return selection.plan;
+  throw new TrainyardError('INVALID_REQUEST', selection.faults.join('\n'), {
+    details: { faults: selection.faults },
+  });
 }
 
 /** The stages of a definition in preorder, the root first. */

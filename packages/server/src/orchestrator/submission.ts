@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Plan } from '@trainyard/dag';
 import type { PipelineDefinition, PipelineVersionId } from '@trainyard/protocol';
+import type { RerunOf } from '../rerun/rerun.ts';
 
 /** A run to be stored and started; its definition is checked and its params are resolved. */
 export interface Submission {
@@ -13,6 +14,10 @@ export interface Submission {
   readonly idempotencyKey: string | null;
   /** The registered pipeline that this is a run of. */
   readonly pipeline?: PipelineVersionId | undefined;
+  /** The run that this one does again. */
+  readonly rerunOf?: RerunOf | undefined;
+  /** Paths of stages: only these and what they depend on. */
+  readonly only?: readonly string[] | undefined;
   /**
    * What was asked for, where that is not the source: "the newest version" asked twice is the same request,
    * whatever was registered meanwhile.
@@ -25,9 +30,10 @@ export function requestHash({
   source,
   params,
   baseDir,
+  only,
   asked,
-}: Pick<Submission, 'source' | 'params' | 'baseDir' | 'asked'>): string {
+}: Pick<Submission, 'source' | 'params' | 'baseDir' | 'only' | 'asked'>): string {
   return createHash('sha256')
-    .update(JSON.stringify(asked ?? [source, params, baseDir]))
+    .update(JSON.stringify(asked ?? [source, params, baseDir, ...(only === undefined ? [] : [only])]))
     .digest('hex');
 }

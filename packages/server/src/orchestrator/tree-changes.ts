@@ -28,6 +28,8 @@ export class TreeChanges {
   readonly attempts: NewAttempt[] = [];
   readonly cancels: { readonly node: number; readonly attempt: number }[] = [];
   readonly timers: TimerRequest[] = [];
+  /** Leaves that ended with the results of another run instead of running. */
+  readonly taken: { readonly node: number; readonly from: string }[] = [];
   /** Lists of foreach stages that have been resolved and not been taken in yet, by node. */
   readonly lists = new Map<number, readonly JsonValue[]>();
   /** That foreach stages got their items, in order; `sequence` counts those of the tree from 0. */

@@ -5,6 +5,7 @@ import { replacingGroup } from '../limits/attempt-limit.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { expansionInsert, runInserts } from './new-rows.ts';
+import { takenDatasetsInsert } from './taken-datasets.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Thrown when trees were taken over by another server: nothing of the tick was written. */
@@ -33,13 +34,15 @@ export async function writeTick(pool: pg.Pool, tick: TickWrite): Promise<void> {
   try {
     const hasGrown = tick.changes.some((change) => change.expansions.length > 0);
     const hasCancels = tick.changes.some((change) => change.cancels.length > 0);
-    if (!hasGrown && !hasCancels) {
+    const takenDatasets = takenDatasetsInsert(tick.changes);
+    if (!hasGrown && !hasCancels && takenDatasets === null) {
       await pool.query(tickStatement(tick));
       return;
     }
     await inTransaction(pool, 'read committed', async (client) => {
       if (hasGrown) await writeGrowth(client, tick.changes);
       await client.query(tickStatement(tick));
+      if (takenDatasets !== null) await client.query(takenDatasets);
       if (hasCancels) await client.query(cancelStatement(tick));
     });
   } catch (error) {
@@ -84,10 +87,10 @@ const TICK_SQL = `
   ), changed_runs as (
     update runs r
     set status = x.status, reason = x.reason, error = x.error, params = x.params, outputs = x.outputs,
-        attempt = x.attempt, planner = x.planner, queued_at = x.queued_at, started_at = x.started_at,
+        kept_from = x.kept_from, attempt = x.attempt, planner = x.planner, queued_at = x.queued_at, started_at = x.started_at,
         ended_at = x.ended_at
     from json_to_recordset($3::json)
-      as x(id text, status text, reason text, error jsonb, params jsonb, outputs jsonb, attempt int,
+      as x(id text, status text, reason text, error jsonb, params jsonb, outputs jsonb, kept_from text, attempt int,
            planner jsonb, queued_at timestamptz, started_at timestamptz, ended_at timestamptz)
     where r.id = x.id
   ), new_attempts as (
@@ -140,6 +143,7 @@ function runRows(change: TreeChanges) {
       error: run.error,
       params: run.params,
       outputs: run.outputs,
+      kept_from: run.keptFrom ?? null,
       attempt: run.attempt,
       planner: nodeSnapshot(tree.state, node),
       queued_at: run.queuedAt,

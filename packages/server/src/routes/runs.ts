@@ -61,6 +61,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           baseDir: request.body.baseDir ?? null,
           fileName: request.body.fileName ?? null,
           idempotencyKey: idempotencyKey(request.headers),
+          only: request.body.only,
         });
         return reply.status(isNew ? 201 : 200).send({ id: rootId });
       },

@@ -28,14 +28,14 @@ export function createRunStore({ kysely }: Database): RunStore {
       .innerJoin('runs', 'runs.id', 'trees.root_id')
       .select(LIST_COLUMNS)
       .select('trees.counts as counts')
-      .select(PIPELINE_COLUMNS);
+      .select(TREE_COLUMNS);
   const runRows = () =>
     kysely
       .selectFrom('runs')
       // A row of `trees` has the id of a root run.
       .leftJoin('trees', 'trees.root_id', 'runs.id')
       .selectAll('runs')
-      .select(PIPELINE_COLUMNS);
+      .select(TREE_COLUMNS);
   return {
     async find(id) {
       const row = await runRows().where('runs.id', '=', id).executeTakeFirst();
@@ -73,14 +73,15 @@ export function createRunStore({ kysely }: Database): RunStore {
   };
 }
 
-const PIPELINE_COLUMNS = ['trees.pipeline_name', 'trees.pipeline_version'] as const;
+const TREE_COLUMNS = ['trees.pipeline_name', 'trees.pipeline_version', 'trees.rerun_of'] as const;
 
-interface OfPipeline {
+interface OfTree {
   readonly pipeline_name?: string | null;
   readonly pipeline_version?: number | null;
+  readonly rerun_of?: string | null;
 }
 
-export function toRun(row: Selectable<RunsTable> & OfPipeline): Run {
+export function toRun(row: Selectable<RunsTable> & OfTree): Run {
   return { ...toSummary(row), outputs: row.outputs ?? null };
 }
 
@@ -101,13 +102,14 @@ const LIST_COLUMNS = [
   'runs.params',
   'runs.depends_on',
   'runs.attempt',
+  'runs.kept_from',
   'runs.created_at',
   'runs.queued_at',
   'runs.started_at',
   'runs.ended_at',
 ] as const;
 
-type SummaryRow = Omit<Selectable<RunsTable>, 'outputs' | 'planner'> & OfPipeline;
+type SummaryRow = Omit<Selectable<RunsTable>, 'outputs' | 'planner'> & OfTree;
 
 function toListItem(row: SummaryRow & { counts: RunListItem['stages'] }): RunListItem {
   return { ...toSummary(row), stages: row.counts };
@@ -130,6 +132,8 @@ function toSummary(row: SummaryRow): Omit<Run, 'outputs'> {
     params: row.params,
     dependsOn: row.depends_on,
     attempt: row.attempt,
+    ...(row.kept_from === null ? {} : { keptFrom: row.kept_from }),
+    ...(row.rerun_of == null ? {} : { rerunOf: row.rerun_of }),
     ...(row.pipeline_name == null || row.pipeline_version == null
       ? {}
       : { pipeline: { name: row.pipeline_name, version: row.pipeline_version } }),

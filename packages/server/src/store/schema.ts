@@ -8,6 +8,7 @@ import type {
 } from '@trainyard/protocol';
 import type { ColumnType, Generated } from 'kysely';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
+import type { RerunRequest } from '../rerun/kept-stages.ts';
 import type { AutomationSchema } from './automation-schema.ts';
 import type { StreamSchema } from './stream-schema.ts';
 
@@ -96,6 +97,11 @@ export interface TreesTable {
   group_conflict: OnConflict | null;
   /** Since when it holds its group; null while it waits for its turn, or has no group. */
   admitted_at: NullableInstant;
+  /** Root of the run that this one does again, and what was asked for. */
+  rerun_of: string | null;
+  rerun: NullableJson<RerunRequest>;
+  /** Paths of the stages that this run was limited to; null for all. */
+  only_stages: string[] | null;
   created_at: Instant;
   ended_at: NullableInstant;
 }
@@ -117,6 +123,8 @@ export interface RunsTable {
   error: NullableJson<StoredError>;
   params: Json<Record<string, unknown>>;
   outputs: NullableJson;
+  /** The run that produced what this one keeps; null when it ran itself. */
+  kept_from: string | null;
   /** Number of the newest attempt; 0 before the first. */
   attempt: Generated<number>;
   /** The planner's own fields of this node (dag's node snapshot). */

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import type { Run, StatusCounts } from '@trainyard/protocol';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../design/copy.tsx';
@@ -181,6 +182,12 @@ function Facts({ run }: { run: Run }) {
         ] as const)),
     ...(run.dependsOn.length === 0 ? [] : ([[details.factDepends, run.dependsOn.join(', ')]] as const)),
     ...(run.reason === null ? [] : ([[details.factReason, run.reason]] as const)),
+    ...(run.keptFrom === undefined
+      ? []
+      : ([[details.factKept, <RunLink key="kept" id={run.keptFrom} />]] as const)),
+    ...(run.rerunOf === undefined
+      ? []
+      : ([[details.factRerunOf, <RunLink key="rerun" id={run.rerunOf} />]] as const)),
     [details.factCreated, <RelativeTime key="created" at={run.createdAt} />],
     ...(waitMs === undefined ? [] : ([[details.factQueueTime, formatDuration(waitMs)]] as const)),
     [details.factStarted, <RelativeTime key="started" at={run.startedAt} />],
@@ -197,6 +204,14 @@ function Facts({ run }: { run: Run }) {
         ))}
       </dl>
     </Section>
+  );
+}
+
+function RunLink({ id }: { id: string }) {
+  return (
+    <Link to="/runs/$runId" params={{ runId: id }} className="code hover:underline" title={id}>
+      {shortId(id)}
+    </Link>
   );
 }
 

@@ -12,6 +12,7 @@ import { Duration, RelativeTime } from '../design/time.tsx';
 import { RUN_TABS, type RunSearch } from '../routes/search.ts';
 import { texts } from '../texts.ts';
 import { CancelButton } from './cancel-button.tsx';
+import { RetryButton } from './retry-button.tsx';
 import { progress } from './run-model.ts';
 
 /** Name, status, time and actions of the run, and the tabs of its parts. */
@@ -57,6 +58,7 @@ export function RunHeader({ root, counts, search }: { root: Run; counts: StatusC
           </code>
           <CopyButton text={root.id} label={texts.common.copyId(root.id)} />
           <CommandsButton run={root} />
+          <RetryButton run={root} />
           <CancelButton run={root} />
         </span>
       </div>

@@ -1,0 +1,26 @@
+import type { RetryRun } from '@trainyard/protocol';
+import type { CallOptions } from './client.ts';
+import { type ConnectionOptions, sendForJson } from './http.ts';
+
+/** Running again what has ended. Part of the client. */
+export function createRerunCalls(connection: ConnectionOptions) {
+  return {
+    /**
+     * Starts a new run that does one that has ended again and keeps what had ended well. The same idempotency
+     * key gives the same run again.
+     * @throws TrainyardError CONFLICT when the run still goes on, or when nothing of it is left to do
+     */
+    retryRun: (
+      id: string,
+      body: RetryRun = {},
+      { idempotencyKey, signal }: CallOptions & { idempotencyKey?: string } = {},
+    ) =>
+      sendForJson<{ id: string }>(connection, {
+        method: 'POST',
+        path: `/api/v1/runs/${encodeURIComponent(id)}/retry`,
+        json: body,
+        headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
+        signal,
+      }),
+  };
+}
