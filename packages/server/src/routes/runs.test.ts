@@ -265,7 +265,8 @@ describe('runs over HTTP', () => {
     const agent = await t.agent();
     const source =
       'name: e\nstages:\n  - { name: a, job: { command: x }, retry: { attempts: 2, backoff: 1ms } }\n' +
-      '  - { name: b, dependsOn: [a], job: { command: x } }\n  - { name: c, job: { command: x } }\n';
+      '  - { name: b, dependsOn: [a], job: { command: x } }\n  - { name: c, job: { command: x } }\n' +
+      '  - { name: d, foreach: { item: i, in: [1] }, job: { command: x } }\n';
     const id = await t.submit(source);
     const dataset = { name: 'd', path: 'd', role: 'output', sha256: 'b'.repeat(64), sizeBytes: 1 } as const;
     for (let attempt = 1; attempt <= 2; attempt += 1) {
@@ -279,18 +280,26 @@ describe('runs over HTTP', () => {
         datasets: [dataset],
       });
     }
-    await t.treeWhen(id, ({ children }) => children[1]!.status === 'skipped');
+    await agent.report(await agent.take('d[0]'), { outcome: 'completed' });
+    await t.treeWhen(
+      id,
+      ({ children }) => children[1]!.status === 'skipped' && children[3]!.endedAt !== null,
+    );
     await cancel(id);
     await agent.report(await agent.take('c'), { outcome: 'cancelled' });
     await t.treeWhen(id, ({ endedAt }) => endedAt !== null);
-    const { body } = await t.call<{ items: RunEvent[] }>('GET', `/api/v1/runs/${id}/events`);
-    const seen = new Map(body.items.map((event) => [event.type, Object.keys(event.data)]));
-    expect([...seen.keys()].toSorted()).toEqual(
+    const again = await t.call<{ id: string }>('POST', `/api/v1/runs/${id}/retry`, {});
+    const events: RunEvent[] = [];
+    for (const of of [id, expectStatus(again, 201).id]) {
+      const { body } = await t.call<{ items: RunEvent[] }>('GET', `/api/v1/runs/${of}/events`);
+      events.push(...body.items);
+    }
+    expect([...new Set(events.map(({ type }) => type))].toSorted()).toEqual(
       Object.keys(EVENT_TYPES)
         .filter((type) => type !== 'attempt.unreachable')
         .toSorted(),
     );
-    for (const event of body.items) {
+    for (const event of events) {
       const fields = EVENT_TYPES[event.type as EventType]
         .split(' data: ')[1]!
         .replace(/ \(.*\)|\.$/g, '')
