@@ -19,7 +19,8 @@ import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
 import { poolCalls } from './pool-calls.ts';
-import { createRerunCalls } from './rerun-calls.ts';
+import { rerunCalls } from './rerun-calls.ts';
+import { tokenCalls } from './token-calls.ts';
 import { createTriggersClient } from './triggers-client.ts';
 import { createWebhooksClient } from './webhooks-client.ts';
 
@@ -69,16 +70,6 @@ export interface LogLines {
   readonly complete: boolean;
 }
 
-export interface TokenInfo {
-  readonly id: string;
-  readonly name: string;
-  readonly scopes: string[];
-  readonly createdAt: string;
-  readonly expiresAt: string | null;
-  readonly revokedAt: string | null;
-  readonly lastUsedAt: string | null;
-}
-
 export interface LogQuery extends CallOptions {
   /** Number of the attempt; the newest one by default. */
   readonly attempt?: number | undefined;
@@ -105,7 +96,8 @@ export function createClient(connection: ConnectionOptions) {
   const items = async <T>(request: HttpRequest) => (await json<{ items: T[] }>(request)).items;
 
   const client = {
-    ...createRerunCalls(connection),
+    ...rerunCalls(connection),
+    ...tokenCalls(connection),
 
     url: baseUrl(connection.url),
     webhooks: createWebhooksClient(connection),
@@ -269,28 +261,6 @@ export function createClient(connection: ConnectionOptions) {
     listAgents: (options: CallOptions = {}) => items<AgentInfo>({ path: '/api/v1/agents', ...options }),
 
     ...poolCalls(connection),
-
-    /** The token's text is answered once and never again. */
-    createToken: (
-      body: { name: string; scopes: readonly string[]; expiresInMs?: number },
-      options: CallOptions = {},
-    ) =>
-      json<{ id: string; token: string }>({
-        method: 'POST',
-        path: '/api/v1/tokens',
-        json: body,
-        ...options,
-      }),
-
-    listTokens: (options: CallOptions = {}) => items<TokenInfo>({ path: '/api/v1/tokens', ...options }),
-
-    async revokeToken(id: string, options: CallOptions = {}): Promise<void> {
-      await send(connection, {
-        method: 'DELETE',
-        path: `/api/v1/tokens/${encodeURIComponent(id)}`,
-        ...options,
-      });
-    },
   };
   return client;
 }

@@ -3,7 +3,7 @@ import type { CallOptions } from './client.ts';
 import { type ConnectionOptions, sendForJson } from './http.ts';
 
 /** Running again what has ended. Part of the client. */
-export function createRerunCalls(connection: ConnectionOptions) {
+export function rerunCalls(connection: ConnectionOptions) {
   return {
     /**
      * Starts a new run that does one that has ended again and keeps what had ended well. The same idempotency
