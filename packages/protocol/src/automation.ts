@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonValue } from './definition/values.ts';
 import { pipelineVersionRef } from './pipelines-api.ts';
 
 /** The name of a trigger or schedule: part of addresses and command lines. */
@@ -11,7 +12,7 @@ const MAX_PARAMS = 100;
 
 /** Values for params; texts may hold `${{ … }}`. */
 export const templateParams = z
-  .record(z.string().max(200), z.json())
+  .record(z.string().max(200), jsonValue)
   .refine((params) => Object.keys(params).length <= MAX_PARAMS, `has more than ${MAX_PARAMS} params`);
 
 /** Which registered pipeline to run; without a version the one that is the newest then. */

@@ -12,7 +12,11 @@ interface ErrorRow {
 export const ERRORS = {
   INVALID_REQUEST: row(400, 2, 'A parameter, header or body of the request does not have the required form.'),
   INVALID_DEFINITION: row(400, 2, 'The pipeline definition has faults; details list each with its place.'),
-  INVALID_PARAMS: row(400, 2, 'A parameter of the run is unknown, missing or of the wrong type.'),
+  INVALID_PARAMS: row(
+    400,
+    2,
+    'A param of the run or an input of an approval is unknown, missing or of the wrong type.',
+  ),
   UNKNOWN_POOL: row(400, 2, 'A stage names a pool that does not exist on this server.'),
   USAGE: row(400, 2, 'The command line was not understood.'),
   UNAUTHENTICATED: row(401, 4, 'No valid token came with the request.'),

@@ -8,7 +8,7 @@ export const EVENT_TYPES = {
   'run.expanded': 'A foreach stage got its items. data: items.',
   'run.kept': 'The stage did not run again: a re-run keeps what an earlier run has done. data: from.',
   'run.queued': 'An attempt waits for an agent. data: attempt, queue.',
-  'run.started': 'Its process, or its first stage, started. data: attempt.',
+  'run.started': 'Its process, or its first stage, started, or its approval was asked for. data: attempt.',
   'run.retry_scheduled': 'The last attempt failed and another follows. data: attempt, retryAt, error.',
   'run.cancel_requested': 'Cancel was asked for. data: reason.',
   'run.cancelling': 'Its processes are being ended. data: reason.',
@@ -18,6 +18,10 @@ export const EVENT_TYPES = {
   'attempt.finished': 'The attempt is terminal. data: attempt, outcome, exitCode, signal, error.',
   'attempt.unreachable': 'Its agent does not answer; nothing is decided yet. data: attempt, since.',
   'dataset.recorded': 'A dataset version was recorded. data: name, sha256, role, rows, sizeBytes.',
+  'approval.requested': 'A stage waits for a person. data: message, form, approvers, timeoutAt, onTimeout.',
+  'approval.escalated': 'Nobody decided in time; more may decide now. data: message, escalateTo, timeoutAt.',
+  'approval.decided':
+    'The approval has its decision. data: decision, decidedBy (null: its timeout), comment, inputs.',
   'metrics.problem': 'A line of the metrics file could not be read. data: offset, problem.',
 } as const;
 

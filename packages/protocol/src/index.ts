@@ -1,5 +1,6 @@
 export * from './agent-api.ts';
 export * from './api.ts';
+export * from './approvals-api.ts';
 export * from './attempt-files.ts';
 export * from './attempt-status.ts';
 export * from './automation.ts';

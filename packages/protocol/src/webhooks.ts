@@ -11,6 +11,7 @@ export const WEBHOOK_EVENTS = {
   'stage.finished': 'A stage of a run ended, however it ended.',
   'stage.failed': 'A stage of a run failed or timed out.',
   'approval.requested': 'A stage waits for a person.',
+  'approval.escalated': 'Nobody decided about a stage in time; others may decide as well now.',
   'approval.decided': 'A person decided about a stage, or its time was up.',
 } as const;
 export type WebhookEvent = keyof typeof WEBHOOK_EVENTS;

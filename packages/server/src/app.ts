@@ -15,6 +15,7 @@ import type { Registry } from 'prom-client';
 import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
+import { approvalRoutes } from './routes/approvals.ts';
 import { errorDocs } from './routes/error-docs.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { liveRoute } from './routes/live.ts';
@@ -105,6 +106,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(poolRoutes(context));
     await api.register(runRoutes(context));
     await api.register(rerunRoutes(context));
+    await api.register(approvalRoutes(context));
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));
     await api.register(agentRoutes(context, stopping));

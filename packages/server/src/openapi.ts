@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger';
-import { ERRORS, type ErrorCode, event, runTree, VERSION } from '@trainyard/protocol';
+import { ERRORS, type ErrorCode, event, jsonValue, runTree, VERSION } from '@trainyard/protocol';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -9,6 +9,7 @@ import type { Access } from './auth/auth.ts';
 const named = z.registry<{ id: string }>();
 named.add(runTree, { id: 'RunTree' });
 named.add(event, { id: 'Event' });
+named.add(jsonValue, { id: 'JsonValue' });
 
 const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 const errorAnswer = z

@@ -1,13 +1,14 @@
+export type { ApprovalDefinition, FormField } from './approval.ts';
 export type { ConcurrencyDefinition, OnConflict, PoolUse } from './concurrency.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
 export { HTTP_LIMITS, HTTP_METHODS, type HttpDefinition } from './http.ts';
 export type { JobDefinition } from './job.ts';
 export { DEFINITION_LIMITS } from './limits.ts';
+export type { ParamSpec } from './param-spec.ts';
 export {
   type DefinitionFault,
   definitionFault,
-  type ParamSpec,
   type PipelineBody,
   type PipelineDefinition,
   pipelineDefinition,
@@ -16,4 +17,4 @@ export {
 } from './pipeline-definition.ts';
 export type { FunctionDefinition } from './stage-function.ts';
 export { STAGE_KINDS, type StageKind, stageKind } from './stage-kinds.ts';
-export type { JsonValue } from './values.ts';
+export { type JsonValue, jsonValue } from './values.ts';

@@ -1,20 +1,15 @@
 import { z } from 'zod';
+import { approval } from './approval.ts';
 import { concurrency, poolUses } from './concurrency.ts';
 import { foreach } from './foreach.ts';
 import { HOOK_NAMES } from './hooks.ts';
 import { http } from './http.ts';
 import { job, retry } from './job.ts';
 import { DEFINITION_LIMITS } from './limits.ts';
+import { paramSpec } from './param-spec.ts';
 import { stageFunction } from './stage-function.ts';
 import { STAGE_KINDS, type StageKind } from './stage-kinds.ts';
 import { duration, identifier, jsonValue, name, soleExpression } from './values.ts';
-
-const paramSpec = z.strictObject({
-  type: z.enum(['string', 'integer', 'number', 'boolean', 'json']),
-  default: jsonValue.optional(),
-  description: z.string().max(2000).optional(),
-});
-export type ParamSpec = z.infer<typeof paramSpec>;
 
 /** How the dependencies of a stage must have ended for it to run. */
 export const TRIGGER_RULES = [
@@ -52,6 +47,7 @@ const kindFields = {
   job: job.optional(),
   http: http.optional(),
   function: stageFunction.optional(),
+  approval: approval.optional(),
 } satisfies Record<Exclude<StageKind, 'pipeline'>, z.ZodType>;
 
 export interface StageDefinition
@@ -91,8 +87,18 @@ const stage: z.ZodType<StageDefinition> = z.lazy(() =>
     .refine((value) => STAGE_KINDS.filter((kind) => value[kind] !== undefined).length === 1, {
       message: ONE_KIND,
     })
-    .superRefine(onlyAgentsTakeLimits),
+    .superRefine(onlyAgentsTakeLimits)
+    .check(asksOnce),
 );
+
+function asksOnce(context: z.core.ParsePayload<StageDefinition>): void {
+  const { approval: asked, retry: again, timeout } = context.value;
+  if (asked === undefined) return;
+  const fault = (key: string, message: string) =>
+    context.issues.push({ code: 'custom', input: context.value, path: [key], message });
+  if (again !== undefined) fault('retry', 'a person is not asked again; leave "retry" out');
+  if (timeout !== undefined) fault('timeout', 'put the "timeout" of an approval into "approval"');
+}
 
 /** Stages that no agent runs: what they would hold of pools and groups they would hold in vain. */
 const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval']);

@@ -37,6 +37,15 @@ export interface TokenInfo {
   readonly lastUsedAt: string | null;
 }
 
+/** Whom a request comes from. */
+export interface TokenHolder {
+  /** Of the token; "open server" where nobody needs one, "local administrator" for the server's own. */
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** The server is open, so whoever reaches it may do everything. */
+  readonly isTrusted: boolean;
+}
+
 export interface Auth {
   /** True when no token for people exists: requests need none, if the server is reached over loopback. */
   isOpen(): Promise<boolean>;
@@ -47,6 +56,8 @@ export interface Auth {
   ): Promise<void>;
   /** The name of a token that was checked, for notes of who did something; null for the server's own. */
   nameOf(token: string): Promise<string | null>;
+  /** Whose request it is, for decisions that not everybody may make. The request was checked before. */
+  holderOf(token: string | undefined): Promise<TokenHolder>;
   createToken(input: {
     name: string;
     scopes: readonly TokenScope[];
@@ -134,6 +145,19 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
         .where('hash', '=', hash)
         .executeTakeFirst();
       return row === undefined || row.name.startsWith(BUILT_IN) ? null : row.name;
+    },
+    async holderOf(token) {
+      if (await isOpen()) return { name: 'open server', scopes: [], isTrusted: true };
+      const row = await kysely
+        .selectFrom('tokens')
+        .select(['name', 'scopes'])
+        .where('hash', '=', hashToken(token ?? ''))
+        .executeTakeFirst();
+      if (row === undefined) {
+        throw new TrainyardError('UNAUTHENTICATED', 'The token is unknown, expired or revoked.');
+      }
+      const name = row.name.startsWith(BUILT_IN) ? 'local administrator' : row.name;
+      return { name, scopes: row.scopes, isTrusted: false };
     },
     async createToken({ name, scopes, expiresInMs }) {
       if (name.startsWith(BUILT_IN)) {

@@ -26,7 +26,7 @@ export function toDag(body: PipelineBody): Dag {
 }
 
 function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
-  const { name, triggerRule, when, hook, foreach, priority, retry, timeout, pipeline } = stage;
+  const { name, triggerRule, when, hook, foreach, priority, retry, timeout, approval, pipeline } = stage;
   return {
     name,
     dependsOn,
@@ -34,6 +34,7 @@ function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
     ...(when === undefined && hook === undefined ? {} : { condition: true }),
     ...(foreach === undefined ? {} : { foreach: toForeach(foreach) }),
     priority,
+    ...(approval === undefined ? {} : { takesNoPlace: true }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(retry === undefined
       ? {}

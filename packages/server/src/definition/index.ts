@@ -10,6 +10,7 @@ import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition
 import { expressionFaults } from './expression-check.ts';
 import { type Fault, type Locate, presentFaults } from './faults.ts';
 import { foreachFaults } from './foreach-check.ts';
+import { formFaults } from './form.ts';
 import { hookFaults } from './hook-check.ts';
 import { faultsInSource, readForm } from './older-forms.ts';
 import { paramDefaultFaults } from './params.ts';
@@ -100,6 +101,7 @@ function checkOwn(json: JsonValue): Checked {
   const faults = [
     ...ofDag,
     ...paramDefaultFaults(definition),
+    ...formFaults(definition),
     ...expressionFaults(definition),
     ...foreachFaults(definition),
     ...hookFaults(definition),

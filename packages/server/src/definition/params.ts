@@ -32,7 +32,7 @@ export function resolveParams(
       continue;
     }
     const read = readParam(value, spec);
-    if (read === undefined) problems.push(wrongType(name, spec, value));
+    if (read === undefined) problems.push(wrongType(`param "${name}"`, spec, value));
     else resolved.push([name, read]);
   }
   if (problems.length === 0) return Object.fromEntries(resolved);
@@ -43,18 +43,18 @@ export function resolveParams(
 export function paramDefaultFaults(definition: Pick<PipelineDefinition, 'params'>): Fault[] {
   return Object.entries(definition.params).flatMap(([name, spec]) => {
     if (spec.default === undefined || readDefault(spec) !== undefined) return [];
-    const message = `the default of ${wrongType(name, spec, spec.default)}`;
+    const message = `the default of ${wrongType(`param "${name}"`, spec, spec.default)}`;
     return [{ code: 'WRONG_TYPE', message, path: ['params', name, 'default'] }];
   });
 }
 
 /** A default is JSON already: the text of a `json` param is meant as a text. */
-function readDefault(spec: ParamSpec): JsonValue | undefined {
+export function readDefault(spec: Pick<ParamSpec, 'type' | 'default'>): JsonValue | undefined {
   return spec.type === 'json' ? spec.default : readParam(spec.default, spec);
 }
 
 /** The value as the declared type, `undefined` when it is not one. */
-function readParam(value: unknown, spec: Pick<ParamSpec, 'type'>): JsonValue | undefined {
+export function readParam(value: unknown, spec: Pick<ParamSpec, 'type'>): JsonValue | undefined {
   switch (spec.type) {
     case 'string':
       return typeof value === 'string' ? value : scalarText(value);
@@ -98,7 +98,8 @@ function asJson(value: unknown): JsonValue | undefined {
   return jsonLimitFault(value) === undefined ? (value as JsonValue) : undefined;
 }
 
-function wrongType(name: string, spec: ParamSpec, value: unknown): string {
+/** Says what was wanted of `what`, such as `param "lr"`, and what was found. */
+export function wrongType(what: string, spec: Pick<ParamSpec, 'type'>, value: unknown): string {
   const wanted = {
     string: 'text',
     integer: 'a whole number',
@@ -106,5 +107,5 @@ function wrongType(name: string, spec: ParamSpec, value: unknown): string {
     boolean: 'true or false',
     json: 'JSON',
   }[spec.type];
-  return `param "${name}" must be ${wanted}, found ${describeValue(value)}`;
+  return `${what} must be ${wanted}, found ${describeValue(value)}`;
 }

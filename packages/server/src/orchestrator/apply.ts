@@ -1,6 +1,8 @@
 import { decide, type Effect, type NodeError, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
 import type { RunError, RunStatus } from '@trainyard/protocol';
 import { answerQuestion } from './answer-question.ts';
+import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
+import { type DueTimer, timerEvent } from './due-timer.ts';
 import type { Fact } from './facts.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
@@ -44,9 +46,22 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
     case 'finished':
       applyFinished(changes, fact, nowMs);
       return;
+    case 'approval':
+      applyEvent(changes, takeDecision(changes, fact), nowMs);
+      return;
+    case 'approval_escalated':
+      takeEscalation(changes, fact);
+      return;
     default:
       fact satisfies never;
   }
+}
+
+/** Takes a timer that has rung. */
+export function applyTimer(changes: TreeChanges, timer: DueTimer, nowMs: number): void {
+  const event = timerEvent(timer);
+  if (event === undefined) approvalTimedOut(changes, timer, nowMs);
+  else applyEvent(changes, event, nowMs);
 }
 
 /** Lets the planner decide and takes its effects into rows, attempts, timers and events. */

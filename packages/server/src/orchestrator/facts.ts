@@ -39,4 +39,22 @@ export type Fact =
       readonly problem: string;
     }
   | { readonly kind: 'unreachable'; readonly node: number; readonly attempt: number; readonly at: number }
+  | {
+      readonly kind: 'approval';
+      readonly node: number;
+      readonly attempt: number;
+      readonly at: number;
+      readonly status: 'approved' | 'rejected' | 'withdrawn';
+      /** Null: its timeout. */
+      readonly decidedBy: string | null;
+      readonly comment: string | null;
+      readonly inputs: Readonly<Record<string, unknown>> | null;
+    }
+  | {
+      readonly kind: 'approval_escalated';
+      readonly node: number;
+      readonly attempt: number;
+      readonly at: number;
+      readonly timeoutAt: number;
+    }
   | { readonly kind: 'cancel'; readonly node: number; readonly at: number; readonly reason: string };

@@ -4,9 +4,8 @@ import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import { expansionInsert, runInserts } from './new-rows.ts';
-import { takenDatasetsInsert } from './taken-datasets.ts';
 import type { TreeChanges } from './tree-changes.ts';
-import { attemptRows, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
+import { attemptRows, followUps, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
 
 export interface TreeInsert {
   readonly ownerId: string;
@@ -34,13 +33,14 @@ export async function insertTree(
     const earlier = await insertTreeRow(trx, insert);
     if (earlier !== undefined) return { rootId: earlier, isNew: false };
     const rows = [...runInserts(changes.tree, 0), expansionInsert(changes)];
-    const takenDatasets = takenDatasetsInsert([changes]);
-    if (takenDatasets !== null) rows.push(takenDatasets);
     for (const { text, values } of rows) await trx.executeQuery(CompiledQuery.raw(text, values));
     const attempts = jsonbText(attemptRows([changes], insert.nowMs));
     await trx.executeQuery(CompiledQuery.raw(INSERT_ATTEMPTS.replace('$ATTEMPTS', '$1'), [attempts]));
     const events = jsonbText(changes.events);
     await trx.executeQuery(CompiledQuery.raw(INSERT_EVENTS.replace('$EVENTS', '$1'), [events]));
+    for (const { text, values } of followUps([changes], insert.nowMs)) {
+      await trx.executeQuery(CompiledQuery.raw(text, values));
+    }
     return { rootId: changes.tree.rootId, isNew: true };
   });
 }

@@ -1,5 +1,6 @@
 import type { PlannerEvent } from '@trainyard/dag';
 import { type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
+import { approvalStage } from './approval-stage.ts';
 import { stageAt } from './owned-tree.ts';
 import { stageSpec } from './stage-spec.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -53,4 +54,5 @@ const LEAF_KINDS: Readonly<Record<LeafStageKind, LeafKind>> = {
   job: agentWork,
   http: agentWork,
   function: agentWork,
+  approval: approvalStage,
 };

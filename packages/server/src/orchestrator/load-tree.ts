@@ -2,14 +2,18 @@ import { type Effect, type NodeSnapshot, restoreState } from '@trainyard/dag';
 import type { Kysely } from 'kysely';
 import { parseDefinition } from '../definition/index.ts';
 import { readRerun } from '../rerun/rerun.ts';
+import { timedApprovals } from '../store/approvals.ts';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
 import { countLeaf, isCounted, type OwnedTree, planOf, stagesBySource } from './owned-tree.ts';
+import type { TimerRequest } from './tree-changes.ts';
 
 export interface LoadedTree {
   readonly tree: OwnedTree;
   /** Timers that have to be armed again, and whatever the planner finds due. */
   readonly effects: readonly Effect[];
+  /** Timers of approvals, likewise. */
+  readonly timers: readonly TimerRequest[];
 }
 
 /** Rebuilds a tree from its rows after a restart or a take-over. The caller owns it with `epoch`. */
@@ -69,5 +73,10 @@ export async function loadTree(
     eventSeq: row.event_seq,
   };
   for (const { index, status } of runs) if (isCounted(tree, index)) countLeaf(tree, status, 1);
-  return { tree, effects: restored.effects };
+  const timed = await timedApprovals(db, input.rootId);
+  const timers = timed.map(({ node, timeoutAtMs, isEscalated }): TimerRequest => {
+    const kind = isEscalated ? 'approval_escalation' : 'approval_timeout';
+    return { atMs: Math.max(timeoutAtMs, input.nowMs), node, kind, attempt: runs[node]!.attempt };
+  });
+  return { tree, effects: restored.effects, timers };
 }

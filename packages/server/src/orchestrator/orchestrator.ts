@@ -8,8 +8,8 @@ import type { LiveBus } from '../live/live-bus.ts';
 import { readRerun } from '../rerun/rerun.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
-import { applyEvent, applyFact } from './apply.ts';
-import { type DueTimer, timerEvent } from './due-timer.ts';
+import { applyEvent, applyFact, applyTimer } from './apply.ts';
+import type { DueTimer } from './due-timer.ts';
 import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
 import { newTree, type OwnedTree } from './owned-tree.ts';
@@ -149,7 +149,7 @@ class TreeOwner implements Orchestrator {
         if (tree === undefined) continue;
         const change = new TreeChanges(tree);
         changes.push(change);
-        for (const timer of timers) applyEvent(change, timerEvent(timer), nowMs);
+        for (const timer of timers) applyTimer(change, timer, nowMs);
         for (const { event } of facts) applyFact(change, event, nowMs);
       }
       await writeTick(this.#options.database.pool, {
@@ -185,7 +185,7 @@ class TreeOwner implements Orchestrator {
       const { tree } = change;
       for (const timer of change.timers) this.#timers.add(timer.atMs, { rootId: tree.rootId, ...timer });
       hasWork ||= change.attempts.length > 0 || change.cancels.length > 0;
-      hasFacts ||= change.cancels.length > 0;
+      hasFacts ||= change.cancels.length > 0 || change.settlements.length > 0;
       if (tree.runs[0]!.endedAt !== null) this.#trees.delete(tree.rootId);
       bus.emit('tree', {
         rootId: tree.rootId,
@@ -239,9 +239,14 @@ class TreeOwner implements Orchestrator {
   async #load(rootId: string, epoch: number): Promise<void> {
     const { database, log } = this.#options;
     try {
-      const { tree, effects } = await loadTree(database.kysely, { rootId, epoch, nowMs: this.#now() });
+      const { tree, effects, timers } = await loadTree(database.kysely, {
+        rootId,
+        epoch,
+        nowMs: this.#now(),
+      });
       this.#trees.set(rootId, tree);
       for (const effect of effects) this.#armTimer(rootId, effect);
+      for (const { atMs, ...timer } of timers) this.#timers.add(atMs, { rootId, ...timer });
     } catch (error) {
       if (isDatabaseLost(error)) throw error;
       log.error({ err: error, rootId }, 'a run tree cannot be read and stands still');

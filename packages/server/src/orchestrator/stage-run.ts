@@ -49,5 +49,5 @@ function shownDependencies(stage: StageDefinition, level: PipelineBody): string[
 
 function runKindOf(stage: StageDefinition): RunKind {
   const kind = stageKind(stage);
-  return kind === 'pipeline' ? 'pipeline' : 'job';
+  return kind === 'pipeline' || kind === 'approval' ? kind : 'job';
 }

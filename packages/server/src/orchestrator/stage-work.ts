@@ -25,7 +25,8 @@ export interface StageWork
   readonly queue: string;
 }
 
-export type WorkKind = Exclude<StageKind, 'pipeline'>;
+/** The kinds that an agent carries out. */
+export type WorkKind = Exclude<StageKind, 'pipeline' | 'approval'>;
 
 /** The work of a stage with every `${{ … }}` resolved. @throws TrainyardError INVALID_PARAMS */
 export function stageWork(stage: StageDefinition, input: WorkInput): StageWork {

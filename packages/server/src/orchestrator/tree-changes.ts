@@ -1,6 +1,8 @@
-import { type Expansion, nodeCount, type TimerKind } from '@trainyard/dag';
+import { type Expansion, nodeCount } from '@trainyard/dag';
 import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@trainyard/protocol';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
+import type { NewApproval, Settlement } from '../store/approvals.ts';
+import type { DueKind } from './due-timer.ts';
 import { addRuns, childrenOf, countLeaf, isCounted, nodeAt, type OwnedTree } from './owned-tree.ts';
 
 export interface NewAttempt {
@@ -17,7 +19,7 @@ export interface NewAttempt {
 export interface TimerRequest {
   readonly atMs: number;
   readonly node: number;
-  readonly kind: TimerKind;
+  readonly kind: DueKind;
   readonly attempt: number | undefined;
 }
 
@@ -27,6 +29,9 @@ export class TreeChanges {
   readonly events: RunEvent[] = [];
   readonly attempts: NewAttempt[] = [];
   readonly cancels: { readonly node: number; readonly attempt: number }[] = [];
+  readonly approvals: NewApproval[] = [];
+  /** Approvals that are to end or to be escalated, if nobody was faster. */
+  readonly settlements: Settlement[] = [];
   readonly timers: TimerRequest[] = [];
   /** Leaves that ended with the results of another run instead of running. */
   readonly taken: { readonly node: number; readonly from: string }[] = [];

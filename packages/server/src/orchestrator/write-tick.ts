@@ -2,9 +2,10 @@ import { nodeSnapshot } from '@trainyard/dag';
 import { newId } from '@trainyard/protocol';
 import pg from 'pg';
 import { replacingGroup } from '../limits/attempt-limit.ts';
+import { approvalInsert, settlementStatement } from '../store/approvals.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { inTransaction } from '../store/transaction.ts';
-import { expansionInsert, runInserts } from './new-rows.ts';
+import { expansionInsert, type Insert, runInserts } from './new-rows.ts';
 import { takenDatasetsInsert } from './taken-datasets.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -27,23 +28,21 @@ export interface TickWrite {
 /**
  * Writes everything that one tick decided, for all trees, or nothing. Mostly that is one statement (its parts
  * see one snapshot and commit together). Rows of new items precede it in the same transaction, because their
- * attempts refer to them; cancels follow it, because they may concern an attempt that the same tick queues. Each tree is fenced by (owner, epoch).
+ * attempts refer to them; what has to come after the runs follows it. Each tree is fenced by (owner, epoch).
  * @throws OwnershipLost
  */
 export async function writeTick(pool: pg.Pool, tick: TickWrite): Promise<void> {
   try {
     const hasGrown = tick.changes.some((change) => change.expansions.length > 0);
-    const hasCancels = tick.changes.some((change) => change.cancels.length > 0);
-    const takenDatasets = takenDatasetsInsert(tick.changes);
-    if (!hasGrown && !hasCancels && takenDatasets === null) {
+    const after = followUps(tick.changes, tick.nowMs);
+    if (!hasGrown && after.length === 0) {
       await pool.query(tickStatement(tick));
       return;
     }
     await inTransaction(pool, 'read committed', async (client) => {
       if (hasGrown) await writeGrowth(client, tick.changes);
       await client.query(tickStatement(tick));
-      if (takenDatasets !== null) await client.query(takenDatasets);
-      if (hasCancels) await client.query(cancelStatement(tick));
+      for (const statement of after) await client.query(statement);
     });
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || error.code !== DIVISION_BY_ZERO) throw error;
@@ -52,6 +51,19 @@ export async function writeTick(pool: pg.Pool, tick: TickWrite): Promise<void> {
       error,
     );
   }
+}
+
+/** What follows the rows of the runs in the same transaction, in this order. */
+export function followUps(changes: readonly TreeChanges[], nowMs: number): Insert[] {
+  const approvals = changes.flatMap((change) => change.approvals);
+  const settlements = changes.flatMap((change) => change.settlements);
+  const takenDatasets = takenDatasetsInsert(changes);
+  return [
+    ...(takenDatasets === null ? [] : [takenDatasets]),
+    ...(approvals.length > 0 ? [approvalInsert(approvals)] : []),
+    ...(settlements.length > 0 ? [settlementStatement(settlements)] : []),
+    ...(changes.some((change) => change.cancels.length > 0) ? [cancelStatement(changes, nowMs)] : []),
+  ];
 }
 
 const DIVISION_BY_ZERO = '22012';
@@ -204,7 +216,7 @@ const CANCEL_SQL = `
     'exitCode', null, 'signal', null, 'error', null, 'outputs', null, 'datasets', '[]'::jsonb)
   from cancelled where status = 'cancelled'`;
 
-function cancelStatement({ changes, nowMs }: TickWrite): pg.QueryConfig {
+function cancelStatement(changes: readonly TreeChanges[], nowMs: number): Insert & { name: string } {
   const rows = changes.flatMap(({ tree, cancels }) =>
     cancels.map((cancel) => ({ run_id: tree.runs[cancel.node]!.id, number: cancel.attempt })),
   );

@@ -4,8 +4,8 @@ import { up as backbone } from './migrations/0001-backbone.ts';
 import { up as foreach } from './migrations/0002-foreach.ts';
 import { up as pools } from './migrations/0003-pools.ts';
 import { up as pipelines } from './migrations/0004-pipelines.ts';
-
 import { up as webhooks } from './migrations/0005-webhooks.ts';
+import { up as approvals } from './migrations/0007-approvals.ts';
 import { up as reruns } from './migrations/0008-reruns.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
@@ -15,6 +15,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-pools': { up: pools },
   '0004-pipelines': { up: pipelines },
   '0005-webhooks': { up: webhooks },
+  '0007-approvals': { up: approvals },
   '0008-reruns': { up: reruns },
 };
 

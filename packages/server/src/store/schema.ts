@@ -1,4 +1,6 @@
 import type {
+  ApprovalInfo,
+  ApprovalStatus,
   AttemptStatus,
   JsonValue,
   OnConflict,
@@ -192,6 +194,32 @@ export interface PoolsTable {
   updated_at: Generated<Date>;
 }
 
+/** A stage that waits, or has waited, for a person. */
+export interface ApprovalsTable {
+  run_id: string;
+  root_id: string;
+  node_index: number;
+  /** Name of the root run. */
+  pipeline: string;
+  path: string;
+  status: ApprovalStatus;
+  message: string;
+  /** With the defaults that its expressions gave; in the order of the definition, which `jsonb` would not keep. */
+  form: Json<ApprovalInfo['form']>;
+  approvers: string[] | null;
+  on_timeout: ApprovalInfo['onTimeout'];
+  escalate_to: string[] | null;
+  requested_at: Instant;
+  /** When it ends, or is escalated, by itself. */
+  timeout_at: NullableInstant;
+  escalated_at: NullableInstant;
+  decided_at: NullableInstant;
+  /** Name of a token, or "open server"; null when the timeout decided. */
+  decided_by: string | null;
+  comment: string | null;
+  inputs: NullableJson<Record<string, unknown>>;
+}
+
 /** Facts for the owner of a tree, written by whichever server learned them. */
 export interface TreeInboxTable {
   id: Generated<number>;
@@ -260,6 +288,7 @@ export interface Schema extends AutomationSchema, StreamSchema {
   tree_expansions: TreeExpansionsTable;
   attempts: AttemptsTable;
   pools: PoolsTable;
+  approvals: ApprovalsTable;
   tree_inbox: TreeInboxTable;
   events: EventsTable;
   agents: AgentsTable;

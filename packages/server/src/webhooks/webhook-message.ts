@@ -41,8 +41,9 @@ const SOURCES: Readonly<Record<WebhookEvent, string>> = {
   'run.cancelled': 'run.finished' satisfies EventType,
   'stage.finished': 'run.finished' satisfies EventType,
   'stage.failed': 'run.finished' satisfies EventType,
-  'approval.requested': 'approval.requested',
-  'approval.decided': 'approval.decided',
+  'approval.requested': 'approval.requested' satisfies EventType,
+  'approval.escalated': 'approval.escalated' satisfies EventType,
+  'approval.decided': 'approval.decided' satisfies EventType,
 };
 
 /** The types of stored events that are looked at for these events of webhooks. */
@@ -69,7 +70,9 @@ export function namesOf({
     if (SUCCEEDED.has(status)) return ['run.completed', 'run.finished'];
     return status === 'cancelled' ? ['run.cancelled', 'run.finished'] : ['run.finished'];
   }
-  if (type === 'approval.requested' || type === 'approval.decided') return [type];
+  if (type === 'approval.requested' || type === 'approval.escalated' || type === 'approval.decided') {
+    return [type];
+  }
   return isRoot && (type === 'run.created' || type === 'run.started') ? [type] : [];
 }
 

@@ -1,0 +1,9 @@
+import { z } from 'zod';
+import { jsonValue } from './values.ts';
+
+export const paramSpec = z.strictObject({
+  type: z.enum(['string', 'integer', 'number', 'boolean', 'json']),
+  default: jsonValue.optional(),
+  description: z.string().max(2000).optional(),
+});
+export type ParamSpec = z.infer<typeof paramSpec>;
