@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { AgentClient } from '@trainyard/client';
 import type { AttemptFiles, AttemptSpec, HeldAttempt, Report, RunError } from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
+import { withSecrets } from './attempt-secrets.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
 import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
@@ -183,7 +184,11 @@ export class AttemptRunner {
       await journal.update({ gpuIds: [...reservation.gpuIds], startedAtMs: Date.now() });
     }
     this.#refuseWhenEnding();
-    const env = payloadEnvironment({ agentEnv: this.#options.env, spec, files, gpuIds });
+    const { client, stopped } = this.#options;
+    const { token } = journal.state;
+    const signal = AbortSignal.any([stopped, this.#ending.signal]);
+    const filled = await withSecrets(spec, { client, token, signal });
+    const env = payloadEnvironment({ agentEnv: this.#options.env, spec: filled, files, gpuIds });
     return executor.start({ files, spec, env, workingDir: resolve(spec.workingDir) });
   }
 

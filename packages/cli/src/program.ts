@@ -9,6 +9,7 @@ import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
 import { addPoolsCommands } from './program-pools.ts';
 import { addRunsCommands } from './program-runs.ts';
+import { addSecretsCommands } from './program-secrets.ts';
 import { addTokensCommands } from './program-tokens.ts';
 import { addTriggersCommands } from './program-triggers.ts';
 import { addWebhooksCommands } from './program-webhooks.ts';
@@ -40,6 +41,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addPoolsCommands(program, act);
   addTokensCommands(program, act);
   addTriggersCommands(program, act);
+  addSecretsCommands(program, act);
   addWebhooksCommands(program, act);
   addDemo(program, act);
   program

@@ -1,6 +1,7 @@
 import {
   type AppendAnswer,
   appendAnswer,
+  attemptSecrets,
   type ClaimedWork,
   type ClaimWork,
   claimedWork,
@@ -45,6 +46,12 @@ export interface AgentClient {
   heartbeat(agentId: string, held: readonly HeldAttempt[], signal?: AbortSignal): Promise<HeartbeatAnswer>;
   /** Results come in the order of the reports. */
   report(reports: readonly Report[], signal?: AbortSignal): Promise<readonly ReportResult[]>;
+  /** Values of the secrets that the attempt needs, by name. @throws TrainyardError SECRET_MISSING */
+  attemptSecrets(
+    attemptId: string,
+    token: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly values: Readonly<Record<string, string>> }>;
   /** @throws TrainyardError STREAM_GAP (see `gapSize`), ATTEMPT_FENCED, TOO_LARGE and the common ones */
   append(append: StreamAppend, signal?: AbortSignal): Promise<AppendAnswer>;
 }
@@ -79,6 +86,11 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       call({ path: agentPath(agentId, 'heartbeat'), json: { held }, signal }, heartbeatAnswer),
     report: async (reports, signal) =>
       (await call({ path: '/api/v1/reports', json: { reports }, signal }, reportResults)).results,
+    attemptSecrets: (attemptId, token, signal) =>
+      call(
+        { method: 'GET', path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/secrets`, token, signal },
+        attemptSecrets,
+      ),
     append: async ({ attemptId, token, epoch, stream, offset, bytes }, signal) =>
       call(
         {

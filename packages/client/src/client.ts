@@ -20,6 +20,7 @@ import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } 
 import { createPipelinesClient } from './pipelines-client.ts';
 import { poolCalls } from './pool-calls.ts';
 import { rerunCalls } from './rerun-calls.ts';
+import { createSecretsClient } from './secrets-client.ts';
 import { tokenCalls } from './token-calls.ts';
 import { createTriggersClient } from './triggers-client.ts';
 import { createWebhooksClient } from './webhooks-client.ts';
@@ -100,6 +101,7 @@ export function createClient(connection: ConnectionOptions) {
     ...tokenCalls(connection),
 
     url: baseUrl(connection.url),
+    secrets: createSecretsClient(connection),
     webhooks: createWebhooksClient(connection),
     triggers: createTriggersClient(connection),
 

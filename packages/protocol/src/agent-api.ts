@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { reportedOutcome, runError } from './api.ts';
+import { secretPlace } from './secrets.ts';
 
 /** Numbers of the agent protocol. */
 export const AGENT_PROTOCOL = {
@@ -57,6 +58,8 @@ export const attemptSpec = z.object({
   /** Absolute, or relative to the agent's working directory. */
   workingDir: z.string(),
   env: z.record(z.string(), z.string()),
+  /** Secrets whose values belong into `env`, each where its placeholder stands. */
+  secrets: z.array(secretPlace).default([]),
   params: z.record(z.string(), z.unknown()),
   gpus: z.int(),
   graceMs: z.int(),

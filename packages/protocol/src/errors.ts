@@ -23,6 +23,7 @@ export const ERRORS = {
   FORBIDDEN: row(403, 4, 'The token is valid but does not allow this.'),
   HOST_NOT_ALLOWED: row(403, 4, 'An open server on loopback answers only requests addressed to loopback.'),
   NOT_FOUND: row(404, 3, 'There is nothing with this id or at this address.'),
+  SECRET_MISSING: row(409, 2, 'A job needs a secret that is not stored, or was stored with another key.'),
   CONFLICT: row(409, 1, 'The state found does not allow this action.'),
   IDEMPOTENCY_MISMATCH: row(409, 1, 'The idempotency key was used before with another request.'),
   STREAM_GAP: row(409, 1, 'Bytes before this offset are missing; send again from the size that is answered.'),

@@ -19,6 +19,7 @@ export * from './pipelines-api.ts';
 export * from './pools-api.ts';
 export * from './reruns-api.ts';
 export * from './run-status.ts';
+export * from './secrets.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
 export * from './triggers.ts';
 export * from './version.ts';

@@ -26,6 +26,7 @@ import { poolRoutes } from './routes/pools.ts';
 import { rerunRoutes } from './routes/reruns.ts';
 import { guardRoutes } from './routes/route-access.ts';
 import { runRoutes } from './routes/runs.ts';
+import { secretRoutes } from './routes/secrets.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { healthRoutes, systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -114,6 +115,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(tokenRoutes(context));
     await api.register(hookRoutes(context));
     await api.register(triggerRoutes(context));
+    await api.register(secretRoutes(context));
     await api.register(webhookRoutes(context));
     await api.register(liveRoute(context, stopping));
     api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>

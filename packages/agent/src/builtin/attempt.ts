@@ -1,6 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type AttemptFiles, type AttemptSpec, attemptFiles } from '@trainyard/protocol';
+import { fillPlaceholders, SECRETS_VARIABLE } from '../attempt-secrets.ts';
 import { writeAtomically } from '../write-atomically.ts';
 
 /** What a program of the agent's own finds: the same directory, environment and rules as any other program. */
@@ -29,7 +30,7 @@ export async function readBuiltinAttempt(env: NodeJS.ProcessEnv): Promise<Builti
   const dir = env['TRAINYARD_ATTEMPT_DIR'];
   if (dir === undefined) throw new Error('TRAINYARD_ATTEMPT_DIR is not set: an agent starts this program');
   const files = attemptFiles(dir, env['TRAINYARD_RUN_ID'] ?? '');
-  const spec = JSON.parse(await readFile(files.spec, 'utf8')) as AttemptSpec;
+  const spec = withSecretInput(JSON.parse(await readFile(files.spec, 'utf8')) as AttemptSpec, env);
   return {
     spec,
     files,
@@ -37,6 +38,15 @@ export async function readBuiltinAttempt(env: NodeJS.ProcessEnv): Promise<Builti
     log: (text) => writeFileSync(1, `${text}\n`),
     append: (path, line) => appendFileSync(path, `${JSON.stringify(line)}\n`),
   };
+}
+
+/** Takes the values out of the environment, so that nothing that this process starts inherits them. */
+function withSecretInput(spec: AttemptSpec, env: NodeJS.ProcessEnv): AttemptSpec {
+  const values = env[SECRETS_VARIABLE];
+  delete env[SECRETS_VARIABLE];
+  if (values === undefined || spec.builtin === undefined) return spec;
+  const input = fillPlaceholders(spec.builtin.input, JSON.parse(values)) as Record<string, unknown>;
+  return { ...spec, builtin: { ...spec.builtin, input } };
 }
 
 /** Leaves what the stage hands on. A value that is not a JSON object is put under `value`. */

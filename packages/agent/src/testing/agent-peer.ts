@@ -90,6 +90,7 @@ export class AgentPeer {
       executor: 'local',
       workingDir: '/tmp',
       env: {},
+      secrets: [],
       params: {},
       gpus: 0,
       graceMs: 2000,

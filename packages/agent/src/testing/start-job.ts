@@ -20,6 +20,7 @@ export function startContext(
     command,
     workingDir: options.workingDir ?? root,
     env: options.env ?? {},
+    secrets: [],
     params: {},
     gpus: 0,
     graceMs: 1000,

@@ -11,6 +11,7 @@ import {
   type RegisteredAgent,
   type ReportResult,
   type registerAgent,
+  type SecretPlace,
   TrainyardError,
 } from '@trainyard/protocol';
 import { sql } from 'kysely';
@@ -51,6 +52,8 @@ export interface Attempts {
    * @throws TrainyardError UNAUTHENTICATED, ATTEMPT_FENCED, NOT_FOUND
    */
   authorise(attemptId: string, token: string): Promise<AttemptIdentity>;
+  /** Names of the secrets that an attempt needs. */
+  secretsOf(attemptId: string): Promise<string[]>;
   agents(): Promise<AgentInfo[]>;
   /** One look at leases that ran out. */
   expireLeases(): Promise<void>;
@@ -186,6 +189,15 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
         throw new TrainyardError('ATTEMPT_FENCED', `Attempt ${attemptId} is ${row.status}; end its process.`);
       }
       return { runId: row.run_id, rootId: row.root_id, number: row.number, epoch: row.epoch };
+    },
+
+    async secretsOf(attemptId) {
+      const { spec } = await kysely
+        .selectFrom('attempts')
+        .select('spec')
+        .where('id', '=', attemptId)
+        .executeTakeFirstOrThrow();
+      return ((spec as { secrets?: SecretPlace[] }).secrets ?? []).map(({ name }) => name);
     },
 
     async agents() {

@@ -2,7 +2,7 @@ import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-j
 import type { JsonValue } from '@trainyard/protocol';
 
 /** The variables that an expression may name. */
-export const EXPRESSION_ROOTS = ['params', 'stages', 'item', 'outcome', 'run'] as const;
+export const EXPRESSION_ROOTS = ['params', 'stages', 'item', 'outcome', 'run', 'secrets'] as const;
 
 /** Variables outside of definitions: what a trigger got, and what a schedule knows of its instant. */
 export const TEMPLATE_ROOTS = ['payload', 'schedule'] as const;

@@ -11,7 +11,7 @@ import { compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
 import { clip, type DefinitionPath, type Fault } from './faults.ts';
-import { expressionParts } from './stage-expressions.ts';
+import { expressionParts, mayHoldSecrets } from './stage-expressions.ts';
 
 const DASH_HINT = 'for a name with "-"';
 const RUN_FIELDS = ['id', 'name'] as const;
@@ -32,6 +32,8 @@ interface Place {
   readonly items: ReadonlySet<string>;
   /** Inside of a hook there is an outcome of its level to speak of. */
   readonly hasOutcome: boolean;
+  /** Secrets may be named in the environment of a job, and nowhere else. */
+  readonly mayNameSecrets: boolean;
 }
 
 /**
@@ -41,7 +43,12 @@ interface Place {
 export function expressionFaults(definition: PipelineDefinition): Fault[] {
   const faults: Fault[] = [];
   const params = new Set(Object.keys(definition.params));
-  checkLevel(definition, { levels: [], params, items: new Set(), hasOutcome: false }, [], faults);
+  checkLevel(
+    definition,
+    { levels: [], params, items: new Set(), hasOutcome: false, mayNameSecrets: false },
+    [],
+    faults,
+  );
   return faults;
 }
 
@@ -94,12 +101,18 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
       // A foreach is judged as a whole: there is no item yet, nor params in the light of one.
       checkValue(stage.when, foreach === undefined ? inside : around, [...stagePath, 'when'], faults);
     }
-    checkValue(expressionParts(stage), inside, [...stagePath, stageKind(stage)], faults);
+    checkParts(stage, inside, [...stagePath, stageKind(stage)], faults);
     checkValue(stage.pools ?? null, inside, [...stagePath, 'pools'], faults);
     checkValue(stage.concurrency?.group ?? null, inside, [...stagePath, 'concurrency', 'group'], faults);
     if (stage.pipeline !== undefined) {
       checkLevel(stage.pipeline, inside, [...stagePath, 'pipeline'], faults);
     }
+  }
+}
+
+function checkParts(stage: StageDefinition, place: Place, path: DefinitionPath, faults: Fault[]): void {
+  for (const [key, value] of Object.entries(expressionParts(stage))) {
+    checkValue(value, { ...place, mayNameSecrets: mayHoldSecrets(stage, key) }, [...path, key], faults);
   }
 }
 
@@ -176,6 +189,10 @@ function problemOfReference({ root, name }: Reference, place: Place): string | u
       if (name === undefined || OUTCOME_FIELDS.includes(name as (typeof OUTCOME_FIELDS)[number]))
         return undefined;
       return `the outcome has no "${name}"${didYouMean(name, OUTCOME_FIELDS)}`;
+    case 'secrets':
+      if (!place.mayNameSecrets)
+        return 'secrets are for the "env" of a job or a function and for what an http stage sends: nobody can read them there';
+      return name === undefined ? 'write the name of the secret out: secrets.NAME' : undefined;
     case 'stages':
       return name === undefined ? undefined : problemOfStage(name, place.levels);
     default:

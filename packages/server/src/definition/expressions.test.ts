@@ -83,7 +83,7 @@ describe('an expression that cannot be computed', () => {
       'there is no visible stage "evaluate"; known: train, pre-pare',
     );
     expect(failure('stages.train.outputs.chekpoint')).toContain('No such key: chekpoint');
-    expect(failure('secrets.x')).toContain('there is no "secrets"');
+    expect(failure('secrets.x')).toContain('there is no secret here "x"');
     expect(failure('1 / 0')).toContain('division by zero');
     expect(failure('params.epochs +')).toContain(wrap('params.epochs +'));
     expect(failure('9223372036854775807')).toContain('too large for a JSON number');

@@ -24,6 +24,8 @@ export interface ExpressionScope {
   /** Of the level of the hook stage around; empty elsewhere. */
   readonly outcome: { readonly status?: string; readonly error?: string; readonly stage?: string };
   readonly run: { readonly id: string; readonly name: string };
+  /** Where secrets may be named: what stands for each until the agent puts its value in. */
+  readonly secrets?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -92,6 +94,7 @@ function celScope(scope: ExpressionScope): Readonly<Record<string, unknown>> {
     item: toCel(scope.item as JsonValue),
     outcome: { ...scope.outcome },
     run: { id: scope.run.id, name: scope.run.name },
+    secrets: { ...scope.secrets },
   };
 }
 
@@ -119,6 +122,7 @@ const WHAT_A_ROOT_HOLDS = {
   item: 'item',
   outcome: 'field of the outcome',
   run: 'field of the run',
+  secrets: 'secret here',
 } as const satisfies Record<(typeof EXPRESSION_ROOTS)[number], string>;
 
 /** Names what an expression refers to in vain; empty when everything it names is there. */

@@ -30,6 +30,7 @@ export {
   type Templates,
 } from './param-templates.ts';
 export { resolveParams } from './params.ts';
+export { secretsOfDefinition } from './secret-references.ts';
 
 /** A definition that can be run, or every fault found in it. */
 export type CheckedDefinition =

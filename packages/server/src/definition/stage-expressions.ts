@@ -1,12 +1,32 @@
-import { type JsonValue, type StageDefinition, stageKind } from '@trainyard/protocol';
+import { type JsonValue, type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
 import { approvalTexts } from './approval-texts.ts';
 
-/** The parts of what a stage is that may hold expressions; null for a nested pipeline, whose stages have their own. */
-export function expressionParts(stage: StageDefinition): JsonValue {
+type Parts = Readonly<Record<string, JsonValue>>;
+
+/** The parts of what a stage is that may hold expressions; none of a nested pipeline, whose stages have their own. */
+export function expressionParts(stage: StageDefinition): Parts {
   const kind = stageKind(stage);
-  if (kind === 'pipeline') return null;
-  if (kind === 'approval') return approvalTexts(stage.approval!);
-  if (kind !== 'job') return stage[kind] as unknown as JsonValue;
+  if (kind === 'pipeline') return {};
+  if (kind === 'approval') return approvalTexts(stage.approval!) as Parts;
+  if (kind !== 'job') return stage[kind] as unknown as Parts;
   const { command, env, workingDir } = stage.job!;
   return { command, env, workingDir };
+}
+
+/** Keys whose texts reach the process without being seen by others or kept: only there are secrets allowed. */
+const SECRET_KEYS: Partial<Readonly<Record<StageKind, readonly string[]>>> = {
+  job: ['env'],
+  function: ['env'],
+  http: ['url', 'headers', 'query', 'json', 'body'],
+};
+
+export function mayHoldSecrets(stage: StageDefinition, key: string): boolean {
+  return SECRET_KEYS[stageKind(stage)]?.includes(key) ?? false;
+}
+
+/** The parts that may name secrets. */
+export function secretParts(stage: StageDefinition): Parts {
+  return Object.fromEntries(
+    Object.entries(expressionParts(stage)).filter(([key]) => mayHoldSecrets(stage, key)),
+  );
 }

@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { type AttemptSpec, type JsonValue, type StageDefinition, TrainyardError } from '@trainyard/protocol';
 import { resolveExpressions } from '../definition/expressions.ts';
-import { expressionParts } from '../definition/stage-expressions.ts';
+import { secretNames } from '../definition/secret-references.ts';
+import { expressionParts, secretParts } from '../definition/stage-expressions.ts';
 import { resolveLimits } from '../limits/resolve-limits.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import { paramsOf, scopeOf } from './stage-scope.ts';
@@ -22,7 +24,11 @@ type StageSpec =
 export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number, attempt: number): StageSpec {
   try {
     const params = paramsOf(tree, node);
-    const scope = scopeOf(tree, node, params, JSON.stringify(expressionParts(stage)));
+    const secrets = secretNames(secretParts(stage)).map((name) => ({ name, placeholder: newPlaceholder() }));
+    const scope = {
+      ...scopeOf(tree, node, params, JSON.stringify(expressionParts(stage))),
+      secrets: Object.fromEntries(secrets.map(({ name, placeholder }) => [name, placeholder])),
+    };
     const work = stageWork(stage, {
       scope,
       params,
@@ -30,7 +36,7 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
       path: (path) => joinPath(tree.baseDir, path),
     });
     const { queue, gpus } = work;
-    const spec = toAttemptSpec(tree, node, attempt, work);
+    const spec = { ...toAttemptSpec(tree, node, attempt, work), secrets };
     const limits = resolveLimits(stage, (text) => scopeOf(tree, node, params, text));
     return { ok: true, params, attempt: { queue, priority: stage.priority, gpus, limits, spec } };
   } catch (error) {
@@ -39,7 +45,17 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
   }
 }
 
-function toAttemptSpec(tree: OwnedTree, node: number, attempt: number, work: StageWork): AttemptSpec {
+/** Nobody can guess it, so nothing that a job writes can ask for the secret of another one. */
+function newPlaceholder(): string {
+  return `trainyard-secret-${randomBytes(16).toString('hex')}`;
+}
+
+function toAttemptSpec(
+  tree: OwnedTree,
+  node: number,
+  attempt: number,
+  work: StageWork,
+): Omit<AttemptSpec, 'secrets'> {
   const run = tree.runs[node]!;
   const { queue: _, ...what } = work;
   return {

@@ -3,6 +3,7 @@ import { parseDefinition, resolveParams } from '../definition/index.ts';
 import { requestHash, type Submission } from '../orchestrator/submission.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
+import { submitChecked } from '../submit-checked.ts';
 
 export interface RegisteredRun {
   readonly name: string;
@@ -22,7 +23,7 @@ interface StartedRun {
  * @throws TrainyardError NOT_FOUND, CONFLICT when it is archived, INVALID_PARAMS, IDEMPOTENCY_MISMATCH
  */
 export async function submitRegistered(
-  context: Pick<ServerContext, 'database' | 'orchestrator'>,
+  context: Pick<ServerContext, 'database' | 'orchestrator' | 'secrets'>,
   { name, version, params, idempotencyKey }: RegisteredRun,
 ): Promise<StartedRun> {
   const asked = ['pipeline', name, version, params];
@@ -38,7 +39,7 @@ export async function submitRegistered(
   if (known !== undefined) return known;
   const found = await pipelines.findForRun(name, version);
   const checked = checkedAgain(found);
-  const { rootId, isNew } = await context.orchestrator.submit({
+  const { rootId, isNew } = await submitChecked(context, {
     ...checked,
     params: resolveParams(checked.definition, params),
     baseDir: found.baseDir,

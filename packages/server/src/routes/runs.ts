@@ -22,6 +22,7 @@ import { readWaits } from '../limits/waits.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
+import { submitChecked } from '../submit-checked.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { readSubmittedDefinition } from './submitted-definition.ts';
 import { toTree } from './tree.ts';
@@ -53,7 +54,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { definition, plan, source } = readSubmittedDefinition(request.body);
-        const { rootId, isNew } = await context.orchestrator.submit({
+        const { rootId, isNew } = await submitChecked(context, {
           definition,
           plan,
           source,

@@ -7,6 +7,7 @@ import { up as pipelines } from './migrations/0004-pipelines.ts';
 import { up as webhooks } from './migrations/0005-webhooks.ts';
 import { up as approvals } from './migrations/0007-approvals.ts';
 import { up as reruns } from './migrations/0008-reruns.ts';
+import { up as secrets } from './migrations/0011-secrets.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -17,6 +18,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0005-webhooks': { up: webhooks },
   '0007-approvals': { up: approvals },
   '0008-reruns': { up: reruns },
+  '0011-secrets': { up: secrets },
 };
 
 const INVALID_SCHEMA_NAME = '3F000';

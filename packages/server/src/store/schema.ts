@@ -250,6 +250,15 @@ export interface AgentsTable {
   created_at: Generated<Date>;
 }
 
+export interface SecretsTable {
+  name: string;
+  /** See auth/secret-box.ts. */
+  sealed: Buffer;
+  key_id: string;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+
 export interface TokensTable {
   id: string;
   name: string;
@@ -292,6 +301,7 @@ export interface Schema extends AutomationSchema, StreamSchema {
   tree_inbox: TreeInboxTable;
   events: EventsTable;
   agents: AgentsTable;
+  secrets: SecretsTable;
   tokens: TokensTable;
   dataset_versions: DatasetVersionsTable;
   run_datasets: RunDatasetsTable;
