@@ -7,6 +7,7 @@ import type {
   MetricPoint,
   PipelineDefinition,
   Run,
+  RunDefinition,
   RunEvent,
   RunListItem,
   RunStatus,
@@ -161,7 +162,7 @@ export function createClient(connection: ConnectionOptions) {
       json<RunTree>({ path: runPath(id, 'tree'), ...options }),
 
     getDefinition: (id: string, options: CallOptions = {}) =>
-      json<{ source: string | null; fileName: string | null; definition: PipelineDefinition }>({
+      json<Omit<RunDefinition, 'definition'> & { definition: PipelineDefinition }>({
         path: runPath(id, 'definition'),
         ...options,
       }),

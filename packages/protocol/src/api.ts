@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import type { JsonValue } from './definition/values.ts';
-import { pipelineVersionId } from './pipelines-api.ts';
+import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
@@ -98,11 +98,27 @@ export const submitRun = z
     fileName: z.string().max(4096).optional(),
     /** Run only these stages and what they depend on. */
     only: stagePaths.optional(),
+    /** Texts of the files that the definition uses (`use: ./train.yaml`), by their path below its directory. */
+    files: pipelineFiles.optional(),
   })
   .refine((body) => (body.source === undefined) !== (body.definition === undefined), {
     message: 'give exactly one of "source" and "definition"',
   });
 export type SubmitRun = z.input<typeof submitRun>;
+
+/** The exact definition of a run: that of its tree. */
+export const runDefinition = z.object({
+  /** As it was written. */
+  source: z.string(),
+  fileName: z.string().nullable(),
+  /** With defaults filled in, and with all that it uses put in. */
+  definition: z.unknown(),
+  /** The registered pipelines and files that it uses, directly or through others. */
+  uses: z.array(usedPipeline),
+  /** What is run, as JSON that can be submitted again; null where it is `source`. */
+  expanded: z.string().nullable(),
+});
+export type RunDefinition = z.infer<typeof runDefinition>;
 
 export const cancelRun = z.strictObject({ reason: z.string().max(500).optional() });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEFINITION_LIMITS } from './definition/limits.ts';
 
 const instant = z.iso.datetime();
 
@@ -17,9 +18,26 @@ const versionNumber = z.coerce.number().int().min(1).max(PIPELINE_LIMITS.maxVers
 export const pipelineVersionRef = z.union([z.literal('latest'), versionNumber]);
 export type PipelineVersionRef = z.infer<typeof pipelineVersionRef>;
 
+/** Texts of files by their path below the directory of the file that uses them: nothing leads out of it. */
+export const pipelineFiles = z
+  .record(
+    z
+      .string()
+      .min(1)
+      .max(4096)
+      .refine(
+        (path) => !/^\/|\\|(^|\/)\.\.(\/|$)/.test(path),
+        'must be a path below the directory of the file',
+      ),
+    z.string(),
+  )
+  .refine((files) => Object.keys(files).length <= DEFINITION_LIMITS.maxUsedDocuments, {
+    message: `at most ${DEFINITION_LIMITS.maxUsedDocuments} files`,
+  });
+
 /** A pipeline that was put into a definition: one that is registered, or a file that came with the request. */
 export const usedPipeline = z.object({
-  /** As the file says it: "train-model", "train-model@3", "./train.yaml". */
+  /** With its version: "train-model@3", or "./train.yaml". */
   use: z.string(),
   /** Left out for a file. */
   pipeline: pipelineVersionId.optional(),

@@ -17,4 +17,5 @@ export {
 } from './pipeline-definition.ts';
 export type { FunctionDefinition } from './stage-function.ts';
 export { STAGE_KINDS, type StageKind, stageKind } from './stage-kinds.ts';
+export type { UsedBody } from './used-body.ts';
 export { type JsonValue, jsonValue } from './values.ts';

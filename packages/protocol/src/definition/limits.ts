@@ -8,6 +8,10 @@ export const DEFINITION_LIMITS = {
   maxExpandedRuns: 100_000,
   /** Levels of pipelines, the outermost included. */
   maxDepth: 10,
+  /** Templates of one file. */
+  maxTemplates: 1000,
+  /** Registered pipelines and files that one definition may use, directly or through others. */
+  maxUsedDocuments: 200,
   maxNameLength: 100,
   maxParallel: 10_000,
   /** Items of one foreach, unless it says otherwise. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonValue } from './values.ts';
+import { identifier, jsonValue } from './values.ts';
 
 export const paramSpec = z.strictObject({
   type: z.enum(['string', 'integer', 'number', 'boolean', 'json']),
@@ -7,3 +7,6 @@ export const paramSpec = z.strictObject({
   description: z.string().max(2000).optional(),
 });
 export type ParamSpec = z.infer<typeof paramSpec>;
+
+/** The params that a pipeline declares. */
+export const paramSpecs = z.record(identifier('a parameter'), paramSpec).default({});

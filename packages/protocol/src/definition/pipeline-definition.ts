@@ -6,10 +6,11 @@ import { HOOK_NAMES } from './hooks.ts';
 import { http } from './http.ts';
 import { job, retry } from './job.ts';
 import { DEFINITION_LIMITS } from './limits.ts';
-import { paramSpec } from './param-spec.ts';
+import { paramSpecs } from './param-spec.ts';
 import { stageFunction } from './stage-function.ts';
 import { STAGE_KINDS, type StageKind } from './stage-kinds.ts';
-import { duration, identifier, jsonValue, name, soleExpression } from './values.ts';
+import { type UsedBody, usedBody } from './used-body.ts';
+import { duration, jsonValue, name, soleExpression } from './values.ts';
 
 /** How the dependencies of a stage must have ended for it to run. */
 export const TRIGGER_RULES = [
@@ -66,6 +67,7 @@ const pipelineBase = {
 
 export interface PipelineBody extends z.infer<z.ZodObject<typeof pipelineBase>> {
   readonly stages: readonly StageDefinition[];
+  readonly used?: UsedBody | undefined;
 }
 
 const quoted = STAGE_KINDS.map((kind) => `"${kind}"`);
@@ -116,7 +118,7 @@ function onlyAgentsTakeLimits(value: StageDefinition, context: z.RefinementCtx<S
 
 const stages = z.array(stage).min(1, 'a pipeline needs at least one stage');
 
-const pipelineBody = z.strictObject({ ...pipelineBase, stages });
+const pipelineBody = z.strictObject({ ...pipelineBase, stages, used: usedBody.optional() });
 
 /**
  * A pipeline definition (docs/guides/pipelines.md). Durations come out as milliseconds and defaults are
@@ -125,7 +127,7 @@ const pipelineBody = z.strictObject({ ...pipelineBase, stages });
 export const pipelineDefinition = z.strictObject({
   name,
   description: z.string().max(10_000).optional(),
-  params: z.record(identifier('a parameter'), paramSpec).default({}),
+  params: paramSpecs,
   ...pipelineBase,
   stages,
 });

@@ -6,6 +6,7 @@ import {
   type PipelineDefinition,
   type StageDefinition,
   stageKind,
+  type UsedBody,
 } from '@trainyard/protocol';
 import { compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
@@ -42,13 +43,7 @@ interface Place {
  */
 export function expressionFaults(definition: PipelineDefinition): Fault[] {
   const faults: Fault[] = [];
-  const params = new Set(Object.keys(definition.params));
-  checkLevel(
-    definition,
-    { levels: [], params, items: new Set(), hasOutcome: false, mayNameSecrets: false },
-    [],
-    faults,
-  );
+  checkLevel(definition, unitPlace(definition), [], faults);
   return faults;
 }
 
@@ -72,6 +67,7 @@ export function visibleStages(
       visible.set(ancestor, [...path.slice(0, depth), ancestor]);
     }
     body = body.stages[current]!.pipeline;
+    if (body?.used !== undefined) visible.clear();
   }
   return visible;
 }
@@ -105,7 +101,11 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
     checkValue(stage.pools ?? null, inside, [...stagePath, 'pools'], faults);
     checkValue(stage.concurrency?.group ?? null, inside, [...stagePath, 'concurrency', 'group'], faults);
     if (stage.pipeline !== undefined) {
-      checkLevel(stage.pipeline, inside, [...stagePath, 'pipeline'], faults);
+      const pipelinePath = [...stagePath, 'pipeline'];
+      const { used } = stage.pipeline;
+      if (used !== undefined) checkValue(used.given, inside, [...pipelinePath, 'used', 'given'], faults);
+      const within = used === undefined ? inside : unitPlace(used);
+      checkLevel(stage.pipeline, within, pipelinePath, faults);
     }
   }
 }
@@ -114,6 +114,17 @@ function checkParts(stage: StageDefinition, place: Place, path: DefinitionPath, 
   for (const [key, value] of Object.entries(expressionParts(stage))) {
     checkValue(value, { ...place, mayNameSecrets: mayHoldSecrets(stage, key) }, [...path, key], faults);
   }
+}
+
+/** What is known inside of a used pipeline: nothing but the params that it declares. */
+function unitPlace({ params }: Pick<UsedBody, 'params'>): Place {
+  return {
+    levels: [],
+    params: new Set(Object.keys(params)),
+    items: new Set(),
+    hasOutcome: false,
+    mayNameSecrets: false,
+  };
 }
 
 function levelOf(stages: readonly StageDefinition[]): Omit<Level, 'current'> {

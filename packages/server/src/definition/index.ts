@@ -1,27 +1,23 @@
-import { type Dag, type Plan, validate } from '@trainyard/dag';
-import {
-  DEFINITION_LIMITS,
-  type DefinitionFault,
-  type JsonValue,
-  type PipelineDefinition,
-  pipelineDefinition,
-} from '@trainyard/protocol';
-import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition.ts';
-import { expressionFaults } from './expression-check.ts';
-import { type Fault, type Locate, presentFaults } from './faults.ts';
-import { foreachFaults } from './foreach-check.ts';
-import { formFaults } from './form.ts';
-import { hookFaults } from './hook-check.ts';
-import { faultsInSource, readForm } from './older-forms.ts';
-import { paramDefaultFaults } from './params.ts';
-import { schemaFaults } from './schema-faults.ts';
-import { jsonLimitFault } from './value-limits.ts';
-import { readYamlSource } from './yaml-source.ts';
+import type { Dag, Plan } from '@trainyard/dag';
+import type { DefinitionFault, PipelineDefinition } from '@trainyard/protocol';
+import { checkOwn } from './check-own.ts';
+import { checkUses, type Expansion, usesOthers } from './check-uses.ts';
+import { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
+import { presentFaults } from './faults.ts';
+import { isJsonObject } from './json-object.ts';
+import type { Library } from './library.ts';
+import { faultsInSource } from './older-forms.ts';
 
+export type { Expansion } from './check-uses.ts';
 export { diffDefinitions } from './definition-diff.ts';
 export { definitionSize } from './definition-size.ts';
+
+export { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
+
 export { expressionFaults, visibleStages } from './expression-check.ts';
 export { type ExpressionScope, resolveExpressions, resolveJob } from './expressions.ts';
+export { isJsonObject } from './json-object.ts';
+export { gatherLibrary, type LibraryEntry, outsideUses, type UsedFile, type UsedName } from './library.ts';
 export {
   checkCondition,
   checkTemplates,
@@ -39,6 +35,8 @@ export type CheckedDefinition =
       readonly definition: PipelineDefinition;
       readonly dag: Dag;
       readonly plan: Plan;
+      /** There when the definition has templates or uses other pipelines; what is above has them put in. */
+      readonly expansion?: Expansion;
     }
   | { readonly ok: false; readonly faults: DefinitionFault[] };
 
@@ -47,69 +45,48 @@ export type CheckedDefinition =
  * come at once (at most 100), each with its line and column. Never throws, whatever the text is.
  */
 export function parseDefinition(source: string): CheckedDefinition {
-  const { json, faults, locate } = readYamlSource(source);
-  if (json === undefined) return refuse(faults, locate);
-  return check(json, faults, locate);
+  return checkDocument({ ...readDocument(source), directory: '.' });
 }
 
 /** Checks a definition that came as JSON. As `parseDefinition`, but faults have paths and no lines. */
 export function checkDefinition(json: unknown): CheckedDefinition {
-  const nowhere: Locate = () => undefined;
-  const limit = jsonLimitFault(json);
-  if (limit !== undefined) return refuse([limit], nowhere);
-  return check(json as JsonValue, [], nowhere);
+  return checkDocument(jsonDocument(json));
 }
 
-/** Judges a definition in any of the accepted forms; faults have the places of what was given. */
-function check(json: JsonValue, earlier: readonly Fault[], locate: Locate): CheckedDefinition {
-  const form = readForm(json);
-  if (form.kind === 'mixed') return refuse([...earlier, form.fault], locate);
-  const { mapping } = form;
-  // A mapped definition is JSON, too, in an interface that says more.
-  const own = mapping === undefined ? json : (mapping.definition as unknown as JsonValue);
-  const checked = checkOwn(own);
-  const found = mapping === undefined ? checked.faults : faultsInSource(mapping, checked.faults);
-  const faults = [...earlier, ...found];
-  if (checked.result === undefined || faults.length > 0) return refuse(faults, locate);
-  return { ok: true, ...checked.result };
+/** Reads a stored definition: `written` is null where its source is what somebody wrote. */
+export function checkStored({
+  source,
+  written,
+}: {
+  readonly source: string;
+  readonly written: string | null;
+}): CheckedDefinition {
+  // With other pipelines put in it was written by us, as JSON: limits of files that people write are not for it.
+  return written === null ? parseDefinition(source) : checkDefinition(JSON.parse(source));
 }
 
-interface Checked {
-  readonly faults: readonly Fault[];
-  /** Left out when the definition cannot be run at all. */
-  readonly result?: { readonly definition: PipelineDefinition; readonly dag: Dag; readonly plan: Plan };
-}
-
-function checkOwn(json: JsonValue): Checked {
-  const tooMany = stageCountFault(json);
-  if (tooMany !== undefined) return { faults: [tooMany] };
-  const parsed = pipelineDefinition.safeParse(json);
-  const limits = {
-    maxDepth: DEFINITION_LIMITS.maxDepth,
-    maxNodes: DEFINITION_LIMITS.maxStages,
-    maxExpandedNodes: DEFINITION_LIMITS.maxExpandedRuns,
-  };
-  if (!parsed.success) {
-    // The stages are compared even so, so that one round of corrections is enough.
-    const loose = validate(looseDag(json), limits);
-    const ofDag = loose.ok ? [] : dagFaults(loose.faults, json, 'names only');
-    return { faults: [...schemaFaults(parsed.error.issues, json), ...ofDag] };
+/**
+ * Judges a definition that was read. `library` has what it uses from outside (see `gatherLibrary`); what
+ * nobody looked up is listed in `expansion.notChecked`, and such a definition must not be run.
+ */
+export function checkDocument(
+  document: DefinitionDocument & Partial<UsableDocument>,
+  library: Library = new Map(),
+): CheckedDefinition {
+  const { json, mapping, locate } = document;
+  if (json === undefined) return { ok: false, faults: presentFaults(document.faults, locate) };
+  if (isJsonObject(json) && usesOthers(json)) {
+    const { faults, result, expansion } = checkUses(document, library);
+    if (result === undefined || expansion === undefined) {
+      return { ok: false, faults: presentFaults(faults, locate) };
+    }
+    return { ok: true, ...result, expansion };
   }
-  const definition = parsed.data;
-  const dag = toDag(definition);
-  const validation = validate(dag, limits);
-  const ofDag = validation.ok ? [] : dagFaults(validation.faults, json, 'all');
-  const faults = [
-    ...ofDag,
-    ...paramDefaultFaults(definition),
-    ...formFaults(definition),
-    ...expressionFaults(definition),
-    ...foreachFaults(definition),
-    ...hookFaults(definition),
-  ];
-  return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
-}
-
-function refuse(faults: readonly Fault[], locate: Locate): CheckedDefinition {
-  return { ok: false, faults: presentFaults(faults, locate) };
+  const checked = checkOwn(json);
+  const found = mapping === undefined ? checked.faults : faultsInSource(mapping, checked.faults);
+  const faults = [...document.faults, ...found];
+  if (checked.result === undefined || faults.length > 0) {
+    return { ok: false, faults: presentFaults(faults, locate) };
+  }
+  return { ok: true, ...checked.result };
 }

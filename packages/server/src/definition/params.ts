@@ -48,9 +48,14 @@ export function paramDefaultFaults(definition: Pick<PipelineDefinition, 'params'
   });
 }
 
-/** A default is JSON already: the text of a `json` param is meant as a text. */
+/** The default as the declared type; `undefined` when there is none or it is not of the type. */
 export function readDefault(spec: Pick<ParamSpec, 'type' | 'default'>): JsonValue | undefined {
-  return spec.type === 'json' ? spec.default : readParam(spec.default, spec);
+  return spec.default === undefined ? undefined : readGiven(spec.default, spec);
+}
+
+/** A value of a file is JSON already: the text of a `json` param is meant as a text. */
+export function readGiven(value: JsonValue, spec: Pick<ParamSpec, 'type'>): JsonValue | undefined {
+  return spec.type === 'json' ? value : readParam(value, spec);
 }
 
 /** The value as the declared type, `undefined` when it is not one. */

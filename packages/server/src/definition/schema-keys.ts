@@ -4,8 +4,13 @@ import type { DefinitionPath } from './faults.ts';
 
 type Schema = z.core.$ZodTypes;
 
-/** The keys that the schema knows at a path of the definition, for example those of a job. */
+/** The keys that may be written at a path of a definition, for example those of a job. */
 export function knownKeys(path: DefinitionPath): string[] {
+  return [...schemaKeys(path), ...beforeExpansion(path)];
+}
+
+/** The keys that the schema knows there. */
+export function schemaKeys(path: DefinitionPath): string[] {
   let schema = unwrap(pipelineDefinition as unknown as Schema);
   for (const step of path) {
     const next = stepInto(schema, step);
@@ -13,6 +18,12 @@ export function knownKeys(path: DefinitionPath): string[] {
     schema = unwrap(next);
   }
   return schema._zod.def.type === 'object' ? Object.keys(schema._zod.def.shape) : [];
+}
+
+/** Keys that are gone once templates and used pipelines are put in. */
+function beforeExpansion(path: DefinitionPath): string[] {
+  if (path.length === 0) return ['templates'];
+  return path.at(-1) === 'pipeline' ? ['use', 'params'] : [];
 }
 
 function stepInto(schema: Schema, step: string | number): Schema | undefined {

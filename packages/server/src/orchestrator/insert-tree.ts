@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
-import { type PipelineVersionId, TrainyardError } from '@trainyard/protocol';
+import { type PipelineVersionId, TrainyardError, type UsedPipeline } from '@trainyard/protocol';
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
+import { insertDefinition } from '../store/definitions.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import { expansionInsert, runInserts } from './new-rows.ts';
@@ -11,6 +11,8 @@ export interface TreeInsert {
   readonly ownerId: string;
   readonly changes: TreeChanges;
   readonly source: string;
+  readonly written: string | undefined;
+  readonly uses: readonly UsedPipeline[];
   readonly fileName: string | null;
   readonly idempotencyKey: string | null;
   /** Hash of the request: the same key with another request is refused. */
@@ -47,12 +49,8 @@ export async function insertTree(
 
 async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Promise<string | undefined> {
   const { tree } = insert.changes;
-  const sha256 = createHash('sha256').update(insert.source).digest('hex');
-  await trx
-    .insertInto('definitions')
-    .values({ sha256, definition: jsonbText(tree.definition), source: insert.source })
-    .onConflict((conflict) => conflict.column('sha256').doNothing())
-    .execute();
+  const { source, written, uses } = insert;
+  const sha256 = await insertDefinition(trx, { source, written, uses, definition: tree.definition });
   const inserted = await trx
     .insertInto('trees')
     .values({

@@ -1,6 +1,6 @@
 import { type Effect, type NodeSnapshot, restoreState } from '@trainyard/dag';
 import type { Kysely } from 'kysely';
-import { parseDefinition } from '../definition/index.ts';
+import { checkStored } from '../definition/index.ts';
 import { readRerun } from '../rerun/rerun.ts';
 import { timedApprovals } from '../store/approvals.ts';
 import { toRun } from '../store/runs.ts';
@@ -26,6 +26,7 @@ export async function loadTree(
     .innerJoin('definitions', 'definitions.sha256', 'trees.definition_sha256')
     .select([
       'definitions.source',
+      'definitions.written',
       'trees.base_dir',
       'trees.event_seq',
       'trees.rerun_of',
@@ -34,7 +35,7 @@ export async function loadTree(
     ])
     .where('trees.root_id', '=', input.rootId)
     .executeTakeFirstOrThrow();
-  const checked = parseDefinition(row.source);
+  const checked = checkStored(row);
   if (!checked.ok) {
     throw new Error(`The stored definition of ${input.rootId} is not valid: ${checked.faults[0]?.message}`);
   }

@@ -105,6 +105,8 @@ class TreeOwner implements Orchestrator {
       ownerId: this.#serverId,
       changes,
       source: submission.source,
+      written: submission.written,
+      uses: submission.uses ?? [],
       fileName: submission.fileName,
       idempotencyKey: submission.idempotencyKey,
       requestSha256: requestHash(submission),

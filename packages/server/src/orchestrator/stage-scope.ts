@@ -1,7 +1,9 @@
 import { itemNames, type JsonValue, TrainyardError } from '@trainyard/protocol';
 import { type ExpressionScope, resolveExpressions } from '../definition/expressions.ts';
+import { resolveUsedParams } from '../definition/used-params.ts';
 import { isHookNeeded, levelOutcome } from './level-outcome.ts';
 import { childrenOf, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { unitAround, usedBodyAt } from './used-unit.ts';
 
 /** Outputs of a nested pipeline larger than this are not stored as one value; its stages keep theirs. */
 const MAX_GROUP_OUTPUT_BYTES = 4 * 1024 * 1024;
@@ -43,14 +45,18 @@ export function groupOutputs(tree: OwnedTree, node: number): Params | JsonValue[
   return JSON.stringify(outputs).length > MAX_GROUP_OUTPUT_BYTES ? null : outputs;
 }
 
-/** Params of a stage: those of the pipelines around it, the inner ones first, then its own. */
+/**
+ * Params of a stage: those of the pipelines around it, the inner ones first, then its own. A used pipeline
+ * begins anew with the params that it declares.
+ * @throws TrainyardError INVALID_PARAMS when an expression has no value, or a used pipeline is given wrong ones
+ */
 export function paramsOf(tree: OwnedTree, node: number): Params {
-  return paramsAlong(tree, pathTo(tree, node));
+  return paramsAlong(tree, pathTo(tree, node), node);
 }
 
 /** Params around a stage, without its own. */
 export function outerParamsOf(tree: OwnedTree, node: number): Params {
-  return paramsAlong(tree, pathTo(tree, node).slice(0, -1));
+  return paramsAlong(tree, pathTo(tree, node).slice(0, -1), node);
 }
 
 /** Numbers from the outermost stage in. */
@@ -60,17 +66,24 @@ function pathTo(tree: OwnedTree, node: number): number[] {
   return path.reverse();
 }
 
-function paramsAlong(tree: OwnedTree, path: readonly number[]): Params {
+function paramsAlong(tree: OwnedTree, path: readonly number[], node: number): Params {
   let params = tree.runs[0]!.params as Params;
   for (const at of path) {
     // The params of a foreach stage are those of its items, each in the light of its own item.
     if (nodeAt(tree, at).foreach !== null) continue;
     const own = stageAt(tree, at)!.params;
-    if (Object.keys(own).length === 0) continue;
-    const scope = scopeOf(tree, at, params, JSON.stringify(own));
-    params = { ...params, ...(resolveExpressions(own, scope) as Params) };
+    if (Object.keys(own).length > 0) params = { ...params, ...resolvedAt(tree, at, params, own) };
+    // The stage itself belongs to the pipeline around; only what is inside sees the params of the unit.
+    const used = at === node ? undefined : usedBodyAt(tree, at);
+    if (used !== undefined) {
+      params = resolveUsedParams(used, resolvedAt(tree, at, params, used.given));
+    }
   }
   return params;
+}
+
+function resolvedAt(tree: OwnedTree, node: number, params: Params, values: Params): Params {
+  return resolveExpressions(values, scopeOf(tree, node, params, JSON.stringify(values))) as Params;
 }
 
 /**
@@ -81,7 +94,7 @@ export function scopeOf(tree: OwnedTree, node: number, params: Params, text: str
   const root = tree.runs[0]!;
   return {
     params,
-    paramSpecs: tree.definition.params,
+    paramSpecs: unitAround(tree, node).params,
     stages: text.includes('${{') && text.includes('stages') ? stagesFor(tree, node, text) : {},
     item: itemsFor(tree, node),
     outcome: outcomeFor(tree, node),
@@ -103,6 +116,7 @@ function stagesFor(tree: OwnedTree, node: number, text: string): ExpressionScope
         outputs: (isGroup ? groupOutputs(tree, sibling) : (run.outputs as JsonValue)) ?? {},
       };
     }
+    if (usedBodyAt(tree, at) !== undefined) break;
   }
   return stages;
 }
@@ -111,6 +125,8 @@ function stagesFor(tree: OwnedTree, node: number, text: string): ExpressionScope
 function itemsFor(tree: OwnedTree, node: number): Params {
   const items: Params = {};
   for (let at = node; at > 0; at = nodeAt(tree, at).parent) {
+    // The item of a stage that uses a pipeline belongs to the pipeline around.
+    if (at !== node && usedBodyAt(tree, at) !== undefined) break;
     const { item } = tree.runs[at]!;
     if (item === null) continue;
     const foreach = stageAt(tree, at)!.foreach!;
@@ -123,6 +139,8 @@ function itemsFor(tree: OwnedTree, node: number): Params {
 /** Of the level of the innermost hook around. */
 function outcomeFor(tree: OwnedTree, node: number): ExpressionScope['outcome'] {
   for (let at = node; at > 0; at = nodeAt(tree, at).parent) {
+    // A used pipeline does not see what is around it.
+    if (at !== node && usedBodyAt(tree, at) !== undefined) break;
     const { item, parent } = nodeAt(tree, at);
     // An item stands for the same stage as its foreach, which is the one on the level.
     if (item !== null) continue;

@@ -8,6 +8,7 @@ import type { OwnedTree } from './owned-tree.ts';
 import { paramsOf, scopeOf } from './stage-scope.ts';
 import { type StageWork, stageWork } from './stage-work.ts';
 import type { NewAttempt } from './tree-changes.ts';
+import { baseDirOf, joinPath } from './used-unit.ts';
 
 type StageSpec =
   | {
@@ -29,11 +30,12 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
       ...scopeOf(tree, node, params, JSON.stringify(expressionParts(stage))),
       secrets: Object.fromEntries(secrets.map(({ name, placeholder }) => [name, placeholder])),
     };
+    const baseDir = baseDirOf(tree, node);
     const work = stageWork(stage, {
       scope,
       params,
       resolve: <T>(value: T) => resolveExpressions(value as JsonValue, scope) as T,
-      path: (path) => joinPath(tree.baseDir, path),
+      path: (path) => joinPath(baseDir, path),
     });
     const { queue, gpus } = work;
     const spec = { ...toAttemptSpec(tree, node, attempt, work), secrets };
@@ -69,11 +71,4 @@ function toAttemptSpec(
     executor: 'local',
     ...what,
   };
-}
-
-/** Paths of a pipeline are relative to its file; both are paths of the machine that runs the job. */
-function joinPath(baseDir: string | null, path: string): string {
-  if (path.startsWith('/') || baseDir === null) return path;
-  const base = baseDir.replace(/\/+$/, '');
-  return path === '.' ? base || '/' : `${base}/${path.replace(/^\.\//, '')}`;
 }

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Plan } from '@trainyard/dag';
-import type { PipelineDefinition, PipelineVersionId } from '@trainyard/protocol';
+import type { PipelineDefinition, PipelineVersionId, UsedPipeline } from '@trainyard/protocol';
 import type { RerunOf } from '../rerun/rerun.ts';
 
 /** A run to be stored and started; its definition is checked and its params are resolved. */
 export interface Submission {
   readonly definition: PipelineDefinition;
   readonly plan: Plan;
+  /** Needs nothing from elsewhere: it is read again after a restart. */
   readonly source: string;
+  /** What was written, where other pipelines were put into it. */
+  readonly written?: string | undefined;
+  readonly uses?: readonly UsedPipeline[];
   readonly params: Record<string, unknown>;
   readonly baseDir: string | null;
   readonly fileName: string | null;

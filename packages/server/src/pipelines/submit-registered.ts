@@ -1,9 +1,10 @@
-import { type PipelineVersionRef, TrainyardError } from '@trainyard/protocol';
-import { parseDefinition, resolveParams } from '../definition/index.ts';
-import { requestHash, type Submission } from '../orchestrator/submission.ts';
+import type { PipelineVersionRef } from '@trainyard/protocol';
+import { resolveParams } from '../definition/index.ts';
+import { requestHash } from '../orchestrator/submission.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
 import { submitChecked } from '../submit-checked.ts';
+import { readRegisteredDefinition } from './read-submitted.ts';
 
 export interface RegisteredRun {
   readonly name: string;
@@ -20,7 +21,8 @@ interface StartedRun {
 
 /**
  * Starts a run of a registered pipeline, for whoever asks: a person, a schedule, a webhook.
- * @throws TrainyardError NOT_FOUND, CONFLICT when it is archived, INVALID_PARAMS, IDEMPOTENCY_MISMATCH
+ * @throws TrainyardError NOT_FOUND, CONFLICT when it is archived, INVALID_PARAMS, IDEMPOTENCY_MISMATCH,
+ *   INVALID_DEFINITION when what it uses is not there any more or does not fit any more
  */
 export async function submitRegistered(
   context: Pick<ServerContext, 'database' | 'orchestrator' | 'secrets'>,
@@ -38,10 +40,10 @@ export async function submitRegistered(
   const known = await earlier();
   if (known !== undefined) return known;
   const found = await pipelines.findForRun(name, version);
-  const checked = checkedAgain(found);
+  const ready = await readRegisteredDefinition(found, pipelines);
   const { rootId, isNew } = await submitChecked(context, {
-    ...checked,
-    params: resolveParams(checked.definition, params),
+    ...ready,
+    params: resolveParams(ready.definition, params),
     baseDir: found.baseDir,
     fileName: found.fileName,
     idempotencyKey,
@@ -51,18 +53,4 @@ export async function submitRegistered(
   const started = { id: rootId, version: found.version, isNew };
   // A request with the same key was faster, and may have found an older version to be the newest.
   return isNew ? started : ((await earlier()) ?? started);
-}
-
-/** It was checked when it was registered; a newer server may know a fault that the older one did not. */
-function checkedAgain(version: {
-  readonly name: string;
-  readonly version: number;
-  readonly source: string;
-}): Pick<Submission, 'definition' | 'plan' | 'source'> {
-  const { source } = version;
-  const checked = parseDefinition(source);
-  if (checked.ok) return { definition: checked.definition, plan: checked.plan, source };
-  const reason = checked.faults[0]!.message;
-  const message = `Version ${version.version} of pipeline "${version.name}" is not valid any more: ${reason}`;
-  throw new TrainyardError('INVALID_DEFINITION', message, { details: { faults: checked.faults } });
 }

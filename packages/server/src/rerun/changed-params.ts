@@ -16,22 +16,43 @@ export function stagesOfChangedParams(definition: PipelineBody, before: Params, 
       (name) => !isDeepStrictEqual(before[name], now[name]),
     ),
   );
-  const isChanged = ({ root, name }: Reference): boolean =>
-    root === 'params' && (name === undefined ? names.size > 0 : names.has(name));
   const changed = { inputs: new Set<string>(), course: new Set<string>() };
-  const visit = (stages: readonly StageDefinition[], around: string): void => {
-    for (const stage of stages) {
-      const path = around === '' ? stage.name : `${around}/${stage.name}`;
-      const { when, foreach, pipeline, ...own } = stage;
-      if (mentions(own as unknown as JsonValue, isChanged)) changed.inputs.add(path);
-      const course = [when ?? null, (foreach ?? null) as unknown as JsonValue];
-      if (mentions(course, (reference) => isChanged(reference) || isOfRun(reference)))
-        changed.course.add(path);
-      if (pipeline !== undefined) visit(pipeline.stages, path);
-    }
-  };
-  visit(definition.stages, '');
+  visitLevel(definition.stages, { around: '', isChanged: referenceTo(names) }, changed);
   return changed;
+}
+
+interface Level {
+  /** Path of the stage that the level belongs to. */
+  readonly around: string;
+  readonly isChanged: (reference: Reference) => boolean;
+}
+
+function visitLevel(
+  stages: readonly StageDefinition[],
+  { around, isChanged }: Level,
+  changed: { readonly inputs: Set<string>; readonly course: Set<string> },
+): void {
+  for (const stage of stages) {
+    const path = around === '' ? stage.name : `${around}/${stage.name}`;
+    const { when, foreach, pipeline, ...own } = stage;
+    if (mentions(own as unknown as JsonValue, isChanged)) changed.inputs.add(path);
+    const course = [when ?? null, (foreach ?? null) as unknown as JsonValue];
+    if (mentions(course, (reference) => isChanged(reference) || isOfRun(reference))) changed.course.add(path);
+    if (pipeline === undefined) continue;
+    const { used } = pipeline;
+    // A used pipeline has params of its own: those whose values name a changed one have changed with it.
+    const within =
+      used === undefined
+        ? isChanged
+        : referenceTo(
+            new Set(Object.keys(used.given).filter((name) => mentions(used.given[name]!, isChanged))),
+          );
+    visitLevel(pipeline.stages, { around: path, isChanged: within }, changed);
+  }
+}
+
+function referenceTo(names: ReadonlySet<string>): (reference: Reference) => boolean {
+  return ({ root, name }) => root === 'params' && (name === undefined ? names.size > 0 : names.has(name));
 }
 
 function mentions(value: JsonValue, isMeant: (reference: Reference) => boolean): boolean {

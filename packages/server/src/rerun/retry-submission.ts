@@ -1,7 +1,7 @@
 import { isTerminalRunStatus, type Run, TrainyardError } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
 import { didYouMean } from '../definition/did-you-mean.ts';
-import { parseDefinition, resolveParams } from '../definition/index.ts';
+import { checkStored, resolveParams } from '../definition/index.ts';
 import type { Submission } from '../orchestrator/submission.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
@@ -44,7 +44,7 @@ export async function retrySubmission(
       `All stages of run ${id} had ended well; nothing is left to run again. Name a stage to run it again with what depends on it, or ask for all.`,
     );
   }
-  const checked = parseDefinition(row.source);
+  const checked = checkStored(row);
   if (!checked.ok) {
     const message = `The definition of run ${id} is not valid any more: ${checked.faults[0]!.message}`;
     throw new TrainyardError('INVALID_DEFINITION', message, { details: { faults: checked.faults } });
@@ -53,6 +53,8 @@ export async function retrySubmission(
     definition: checked.definition,
     plan: checked.plan,
     source: row.source,
+    written: row.written ?? undefined,
+    uses: row.uses ?? [],
     params: paramsAnew(checked.definition, root.params, params),
     baseDir: row.base_dir,
     fileName: row.file_name,
@@ -73,6 +75,8 @@ async function readTreeRow(db: Kysely<Schema>, id: string) {
     .innerJoin('definitions', 'definitions.sha256', 'trees.definition_sha256')
     .select([
       'definitions.source',
+      'definitions.written',
+      'definitions.uses',
       'trees.base_dir',
       'trees.file_name',
       'trees.pipeline_name',

@@ -4,6 +4,7 @@ import type {
   PipelineVersion,
   PipelineVersionInfo,
   RegisteredPipeline,
+  RunDefinition,
   RunListItem,
 } from '@trainyard/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -147,6 +148,99 @@ describeDatabases('registered pipelines', (engine) => {
     );
     expect(items.map((item) => item.id).sort()).toEqual([old.body.id, newest.body.id].sort());
     expect(items[0]).toMatchObject({ pipeline: { name: 'go' } });
+  });
+
+  it('use each other, by name and version, as they are at the moment of a run', async () => {
+    const user = (use: string) =>
+      `name: user\nstages: [{ name: s, pipeline: { use: ${use}, params: { n: 3 } } }]\n`;
+    await put('base', { source: source('base', 'echo old'), baseDir: '/base' });
+    const registered = await put('user', { source: user('base') });
+    expect(registered.body).toMatchObject({ version: 1, uses: ['base'] });
+    const shown = await get<PipelineVersion>('/user/versions/1');
+    expect(shown.source).toBe(user('base'));
+    expect(shown.definition).toMatchObject({ stages: [{ pipeline: { use: 'base', params: { n: 3 } } }] });
+    await put('base', { source: source('base', 'echo new'), baseDir: '/base' });
+    const run = await t.call<{ id: string }>('POST', '/api/v1/pipelines/user/runs', {});
+    const { body } = await t.call<RunDefinition>('GET', `/api/v1/runs/${run.body.id}/definition`);
+    expect(body).toMatchObject({
+      source: user('base'),
+      uses: [{ use: 'base@2', pipeline: { name: 'base', version: 2 } }],
+      definition: {
+        stages: [
+          {
+            pipeline: {
+              used: { from: 'base@2', baseDir: '/base' },
+              stages: [{ job: { command: 'echo new' } }],
+            },
+          },
+        ],
+      },
+    });
+    expect(expectError(await t.call('DELETE', '/api/v1/pipelines/base'), 'CONFLICT').message).toContain(
+      '"user"',
+    );
+    await put('user', { source: user('base@1') });
+    const diff = await get<PipelineDiff>('/user/diff?from=1&to=2');
+    expect(diff.changed).toEqual([
+      { path: 's', keys: [{ key: 'pipeline.use', from: 'base', to: 'base@1' }] },
+    ]);
+  });
+
+  it('are refused when what they use is not there, is archived, is a file or is themselves', async () => {
+    const refused = async (name: string, use: string) => {
+      const body = { source: `name: ${name}\nstages: [{ name: s, pipeline: { use: ${use} } }]\n` };
+      return expectError(await put(name, body), 'INVALID_DEFINITION').message;
+    };
+    expect(await refused('r', 'nothing')).toContain('There is no registered pipeline "nothing"');
+    expect(await refused('r', 'train@99')).toContain('has no version 99');
+    expect(await refused('r', './file.yaml')).toContain('a registered pipeline cannot use files');
+    expect(await refused('r', 'r')).toContain('DAG nesting depth exceeds limit (10): r > r');
+    await put('ring-a', { source: source('ring-a') });
+    await put('ring-b', { source: 'name: ring-b\nstages: [{ name: s, pipeline: { use: ring-a } }]\n' });
+    expect(await refused('ring-a', 'ring-b')).toContain(
+      'DAG nesting depth exceeds limit (10): ring-a > ring-b',
+    );
+    expectStatus(await t.call('POST', '/api/v1/pipelines/ring-a/archive'), 200);
+    expect(await refused('r', 'ring-a')).toContain('was archived');
+    expectError(await t.call('POST', '/api/v1/pipelines/ring-b/runs', {}), 'INVALID_DEFINITION');
+    expectError(await t.call('GET', '/api/v1/pipelines/r'), 'NOT_FOUND');
+  });
+
+  it('are checked in files that use them, and files come with the request', async () => {
+    await put('checked', { source: source('checked') });
+    const body = {
+      source:
+        'name: p\nstages:\n  - { name: a, pipeline: { use: checked, params: { n: 1 } } }\n  - { name: b, pipeline: { use: ./b/b.yaml } }\n',
+      files: { 'b/b.yaml': 'name: b\nstages: [{ name: s, job: { command: x, workingDir: w } }]\n' },
+      baseDir: '/work',
+    };
+    const plan = await t.call('POST', '/api/v1/pipelines/validate', body);
+    expect(plan.body).toMatchObject({ name: 'p', stages: 4, depth: 2 });
+    const submit = (key: string, changed = {}) =>
+      t.call<{ id: string }>(
+        'POST',
+        '/api/v1/runs',
+        { ...body, ...changed },
+        { headers: { 'idempotency-key': key } },
+      );
+    const first = await submit('with files');
+    await put('checked', { source: source('checked', 'date') });
+    const again = await submit('with files');
+    expect([first.status, again.status, again.body.id]).toEqual([201, 200, first.body.id]);
+    const other = { files: { 'b/b.yaml': 'name: b\nstages: [{ name: s, job: { command: y } }]\n' } };
+    expectError(await submit('with files', other), 'IDEMPOTENCY_MISMATCH');
+    const wrong = await t.call('POST', '/api/v1/runs', {
+      ...body,
+      source: body.source.replace('n: 1', 'n: x'),
+    });
+    expect(expectError(wrong, 'INVALID_DEFINITION').message).toContain('definition:3:');
+    for (const path of ['../b.yaml', '/etc/passwd', 'a/../../b.yaml', 'a\\b.yaml']) {
+      expectError(await submit('path', { files: { [path]: 'x' } }), 'INVALID_REQUEST');
+    }
+    const missing = await submit('missing', { files: {} });
+    expect(expectError(missing, 'INVALID_DEFINITION').message).toContain(
+      './b/b.yaml did not come with the request',
+    );
   });
 
   it('are deleted when no run is of them, and otherwise archived until registered again', async () => {

@@ -18,12 +18,12 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { diffDefinitions } from '../definition/index.ts';
+import { readDefinitionToRegister } from '../pipelines/read-submitted.ts';
 import { submitRegistered } from '../pipelines/submit-registered.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { bearerToken } from './route-access.ts';
-import { readSubmittedDefinition } from './submitted-definition.ts';
 
 const nameParams = z.object({ name: z.string().max(100) });
 const versionParams = nameParams.extend({ version: pipelineVersionRef });
@@ -46,18 +46,14 @@ export function pipelineRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { body, headers } = request;
-        const { definition, source } = readSubmittedDefinition(body);
+        const definition = await readDefinitionToRegister(body, pipelines);
         refuseOtherName(request.params.name, definition.name);
         const token = bearerToken(request);
         const { version, isNew } = await pipelines.register(
           {
-            name: definition.name,
-            description: definition.description ?? null,
-            source,
-            definition,
+            ...definition,
             baseDir: body.baseDir ?? null,
             fileName: body.fileName ?? null,
-            uses: [],
             note: body.note ?? null,
             createdBy: token === undefined ? null : await context.auth.nameOf(token),
           },

@@ -8,6 +8,7 @@ import {
   page,
   type Run,
   run,
+  runDefinition,
   runListItem,
   runTree,
   runWait,
@@ -19,12 +20,13 @@ import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
 import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
+import { readSubmittedDefinition } from '../pipelines/read-submitted.ts';
 import type { ServerContext } from '../server-context.ts';
+import { createPipelineStore } from '../store/pipelines.ts';
 import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
 import { submitChecked } from '../submit-checked.ts';
 import { idempotencyKey } from './idempotency-key.ts';
-import { readSubmittedDefinition } from './submitted-definition.ts';
 import { toTree } from './tree.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -34,6 +36,7 @@ const MAX_TREE_RUNS = 100_000;
 export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
   const runs = createRunStore(context.database);
   const reads = createRunReads(context.database);
+  const pipelines = createPipelineStore(context.database);
 
   const find = async (id: string): Promise<Run> => {
     const found = await runs.find(id);
@@ -53,16 +56,20 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { definition, plan, source } = readSubmittedDefinition(request.body);
+        const { body } = request;
+        const ready = await readSubmittedDefinition(body, pipelines);
+        const params = resolveParams(ready.definition, body.params);
+        const baseDir = body.baseDir ?? null;
         const { rootId, isNew } = await submitChecked(context, {
-          definition,
-          plan,
-          source,
-          params: resolveParams(definition, request.body.params),
-          baseDir: request.body.baseDir ?? null,
-          fileName: request.body.fileName ?? null,
+          ...ready,
+          params,
+          baseDir,
+          fileName: body.fileName ?? null,
           idempotencyKey: idempotencyKey(request.headers),
-          only: request.body.only,
+          only: body.only,
+          ...(ready.written === undefined
+            ? {}
+            : { asked: [ready.written, params, baseDir, body.files, body.only] }),
         });
         return reply.status(isNew ? 201 : 200).send({ id: rootId });
       },
@@ -103,7 +110,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           tags: ['runs'],
           params: idParams,
           response: {
-            200: z.object({ source: z.string(), fileName: z.string().nullable(), definition: z.unknown() }),
+            200: runDefinition,
           },
         },
       },

@@ -2,9 +2,10 @@ import { serverInfo, submitRun } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { definitionSize } from '../definition/index.ts';
+import { readSubmittedDefinition } from '../pipelines/read-submitted.ts';
 import type { ServerContext } from '../server-context.ts';
+import { createPipelineStore } from '../store/pipelines.ts';
 import { databaseAnswers } from '../store/runs.ts';
-import { readSubmittedDefinition } from './submitted-definition.ts';
 
 /** Header of /healthz: tells one start of a server from every other, also at the same address. */
 export const INSTANCE_HEADER = 'x-trainyard-instance';
@@ -43,6 +44,7 @@ export function healthRoutes(context: ServerContext): FastifyPluginAsyncZod {
 
 /** What the server is, and a check of definitions that stores nothing. */
 export function systemRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  const pipelines = createPipelineStore(context.database);
   return async (app) => {
     app.get(
       '/info',
@@ -71,7 +73,7 @@ export function systemRoutes(context: ServerContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { definition, plan } = readSubmittedDefinition(request.body);
+        const { definition, plan } = await readSubmittedDefinition(request.body, pipelines);
         const root = plan.nodes[0]!;
         return {
           name: definition.name,

@@ -9,7 +9,7 @@ import {
 } from '@trainyard/protocol';
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from './database.ts';
-import { jsonbText } from './jsonb-text.ts';
+import { insertDefinition } from './definitions.ts';
 import type { PipelinesTable, PipelineVersionsTable, Schema } from './schema.ts';
 
 /** What a version is made of; the definition is checked. */
@@ -176,11 +176,7 @@ async function register(
     const message = `Pipeline "${name}" has ${latest} versions, which is the limit; register it under another name.`;
     throw new TrainyardError('TOO_LARGE', message);
   }
-  await trx
-    .insertInto('definitions')
-    .values({ sha256, definition: jsonbText(content.definition), source: content.source })
-    .onConflict((conflict) => conflict.column('sha256').doNothing())
-    .execute();
+  await insertDefinition(trx, { source: content.source, definition: content.definition });
   await trx
     .insertInto('pipeline_versions')
     .values({

@@ -1,11 +1,11 @@
-import type { Attempt, DatasetVersion, Run, RunEvent } from '@trainyard/protocol';
+import type { Attempt, DatasetVersion, Run, RunDefinition, RunEvent } from '@trainyard/protocol';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Database } from './database.ts';
 import type { Schema } from './schema.ts';
 
 /** Reads of what hangs on a run. */
 export interface RunReads {
-  definition(rootId: string): Promise<{ source: string; fileName: string | null; definition: unknown }>;
+  definition(rootId: string): Promise<RunDefinition>;
   /** Attempts of one run, oldest first. */
   attempts(runId: string): Promise<Attempt[]>;
   /** Events after a cursor: of the whole tree for a root, else of the run and what is below it. */
@@ -25,10 +25,17 @@ export function createRunReads({ kysely }: Database): RunReads {
       const row = await kysely
         .selectFrom('trees')
         .innerJoin('definitions', 'definitions.sha256', 'trees.definition_sha256')
-        .select(['definitions.source', 'definitions.definition', 'trees.file_name'])
+        .select(['definitions.source', 'definitions.definition', 'definitions.written', 'definitions.uses'])
+        .select('trees.file_name')
         .where('trees.root_id', '=', rootId)
         .executeTakeFirstOrThrow();
-      return { source: row.source, fileName: row.file_name, definition: row.definition };
+      return {
+        source: row.written ?? row.source,
+        fileName: row.file_name,
+        definition: row.definition,
+        uses: row.uses ?? [],
+        expanded: row.written === null ? null : row.source,
+      };
     },
     attempts: (runId) => readAttempts(kysely, runId),
     events: (run, page) => readEvents(kysely, run, page),

@@ -9,10 +9,12 @@ import {
 import { pino } from 'pino';
 import { type Attempts, createAttempts } from '../../attempts/attempts.ts';
 import { insertFacts } from '../../attempts/claim.ts';
-import { parseDefinition, resolveParams } from '../../definition/index.ts';
+import { resolveParams } from '../../definition/index.ts';
 import { createLiveBus, type LiveBus } from '../../live/live-bus.ts';
+import { readSubmittedDefinition } from '../../pipelines/read-submitted.ts';
 import { type Database, openDatabase } from '../../store/database.ts';
 import { migrate } from '../../store/migrate.ts';
+import { createPipelineStore } from '../../store/pipelines.ts';
 import { createRunReads } from '../../store/run-reads.ts';
 import { createRunStore } from '../../store/runs.ts';
 import { type TestDatabase, type TestEngine, testDatabase } from '../../testing/index.ts';
@@ -80,13 +82,10 @@ export async function startControlPlane(
     bus,
     runs,
     async submit(yaml, { params = {}, idempotencyKey } = {}) {
-      const parsed = parseDefinition(yaml);
-      if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults));
+      const ready = await readSubmittedDefinition({ source: yaml }, createPipelineStore(database));
       const { rootId } = await orchestrator.submit({
-        definition: parsed.definition,
-        plan: parsed.plan,
-        source: yaml,
-        params: resolveParams(parsed.definition, params),
+        ...ready,
+        params: resolveParams(ready.definition, params),
         baseDir: '/somewhere',
         fileName: 'test.yaml',
         idempotencyKey: idempotencyKey ?? null,

@@ -1,0 +1,53 @@
+import { type Dag, type Plan, validate } from '@trainyard/dag';
+import {
+  DEFINITION_LIMITS,
+  type JsonValue,
+  type PipelineDefinition,
+  pipelineDefinition,
+} from '@trainyard/protocol';
+import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition.ts';
+import { expressionFaults } from './expression-check.ts';
+import type { Fault } from './faults.ts';
+import { foreachFaults } from './foreach-check.ts';
+import { formFaults } from './form.ts';
+import { hookFaults } from './hook-check.ts';
+import { paramDefaultFaults } from './params.ts';
+import { schemaFaults } from './schema-faults.ts';
+import { givenParamFaults } from './used-params.ts';
+
+export interface CheckedOwn {
+  readonly faults: readonly Fault[];
+  /** Left out when the definition cannot be run at all. */
+  readonly result?: { readonly definition: PipelineDefinition; readonly dag: Dag; readonly plan: Plan };
+}
+
+/** Judges a definition in our own form that uses nothing from elsewhere. */
+export function checkOwn(json: JsonValue): CheckedOwn {
+  const tooMany = stageCountFault(json);
+  if (tooMany !== undefined) return { faults: [tooMany] };
+  const parsed = pipelineDefinition.safeParse(json);
+  const limits = {
+    maxDepth: DEFINITION_LIMITS.maxDepth,
+    maxNodes: DEFINITION_LIMITS.maxStages,
+    maxExpandedNodes: DEFINITION_LIMITS.maxExpandedRuns,
+  };
+  if (!parsed.success) {
+    // The stages are compared even so, so that one round of corrections is enough.
+    const loose = validate(looseDag(json), limits);
+    const ofDag = loose.ok ? [] : dagFaults(loose.faults, json, 'names only');
+    return { faults: [...schemaFaults(parsed.error.issues, json), ...ofDag] };
+  }
+  const definition = parsed.data;
+  const dag = toDag(definition);
+  const validation = validate(dag, limits);
+  const faults = [
+    ...(validation.ok ? [] : dagFaults(validation.faults, json, 'all')),
+    ...paramDefaultFaults(definition),
+    ...givenParamFaults(definition),
+    ...formFaults(definition),
+    ...expressionFaults(definition),
+    ...foreachFaults(definition),
+    ...hookFaults(definition),
+  ];
+  return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
+}
