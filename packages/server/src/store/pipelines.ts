@@ -10,7 +10,8 @@ import {
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from './database.ts';
 import { insertDefinition } from './definitions.ts';
-import type { PipelinesTable, PipelineVersionsTable, Schema } from './schema.ts';
+import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
+import type { Schema } from './schema.ts';
 
 /** What a version is made of; the definition is checked. */
 export interface PipelineContent {

@@ -12,6 +12,7 @@ import type { ColumnType, Generated } from 'kysely';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { RerunRequest } from '../rerun/kept-stages.ts';
 import type { AutomationSchema } from './automation-schema.ts';
+import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
 import type { StreamSchema } from './stream-schema.ts';
 
 /** JSON columns are written as text and read as values. */
@@ -45,33 +46,6 @@ export interface DefinitionsTable {
   /** The registered pipelines and files that were put in. */
   uses: NullableJson<UsedPipeline[]>;
   created_at: Generated<Date>;
-}
-
-/** A pipeline that is registered by name. */
-export interface PipelinesTable {
-  name: string;
-  description: string | null;
-  /** 0 only inside of the transaction that writes the first version. */
-  latest_version: number;
-  created_at: Generated<Date>;
-  updated_at: Generated<Date>;
-  archived_at: NullableInstant;
-}
-
-/** A version of a registered pipeline; never changed, numbered from 1 without gaps. */
-export interface PipelineVersionsTable {
-  name: string;
-  version: number;
-  definition_sha256: string;
-  /** Directory that `workingDir` is relative to, on the machines that run its jobs. */
-  base_dir: string | null;
-  file_name: string | null;
-  /** Names of the registered pipelines that it uses itself. */
-  uses: string[];
-  note: string | null;
-  created_at: Generated<Date>;
-  /** Name of the token that registered it; null on an open server. */
-  created_by: string | null;
 }
 
 /** One row per root run: what lists, ownership and the event counter need. */
