@@ -32,6 +32,25 @@ export function checkDagValues(dag: Dag, path: Path, faults: FaultList): void {
   checkDuration(deadlineMs, 1, [...path, 'deadlineMs'], faults);
 }
 
+/** True for a node with nothing but a good name and dependencies: most need no closer look. */
+export function isPlainNode(node: DagNode): boolean {
+  if (typeof node !== 'object' || node === null) return false;
+  const { name, dependsOn, triggerRule, condition, when, foreach, timeoutMs, priority, retry, takesNoPlace } =
+    node;
+  if (takesNoPlace !== undefined || timeoutMs !== undefined || priority !== undefined || retry !== undefined)
+    return false;
+  if (triggerRule !== undefined || condition !== undefined || when !== undefined) return false;
+  if (foreach !== undefined || typeof name !== 'string') return false;
+  if (name.length === 0 || name.length > MAX_NAME_LENGTH || name.includes('/')) return false;
+  return dependsOn === undefined || isListOfStrings(dependsOn);
+}
+
+function isListOfStrings(list: unknown): boolean {
+  if (!Array.isArray(list)) return false;
+  for (let at = 0; at < list.length; at++) if (typeof list[at] !== 'string') return false;
+  return true;
+}
+
 /** False when the node is no object or its names cannot be read, so that looking further makes no sense. */
 export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): boolean {
   if (typeof node !== 'object' || node === null) {
@@ -53,8 +72,7 @@ export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): b
     faults.add('invalid_value', [...path, 'when'], `when is ${show(when)}; it must be a function`);
   }
   checkPlace(node, [...path, 'takesNoPlace'], faults);
-  const namesAreStrings =
-    dependsOn === undefined || (Array.isArray(dependsOn) && dependsOn.every((it) => typeof it === 'string'));
+  const namesAreStrings = dependsOn === undefined || isListOfStrings(dependsOn);
   if (!namesAreStrings) {
     faults.add('invalid_value', [...path, 'dependsOn'], 'dependsOn must be a list of names of siblings');
   }

@@ -1,9 +1,11 @@
+import type { Links } from './sibling-links.ts';
+
 /**
  * One cycle for each group of nodes that wait on each other, as node numbers: `[0, 1, 0]` means that 0 waits
- * for 1 and 1 for 0. Starts with the lowest node and is the shortest one through it. `edges[n]` lists what n
- * waits for, without n itself. Iterative, O(nodes + edges), so a chain of any length is safe.
+ * for 1 and 1 for 0. Starts with the lowest node and is the shortest one through it. `edges` links each node to
+ * what it waits for, without itself. Iterative, O(nodes + edges), so a chain of any length is safe.
  */
-export function findCycles(edges: readonly (readonly number[])[]): number[][] {
+export function findCycles(edges: Links): number[][] {
   const component = components(edges);
   const sizes = new Map<number, number>();
   for (const id of component) sizes.set(id, (sizes.get(id) ?? 0) + 1);
@@ -18,12 +20,12 @@ export function findCycles(edges: readonly (readonly number[])[]): number[][] {
 }
 
 /** Strongly connected components (Tarjan, 1972) with an explicit stack: the component number of each node. */
-function components(edges: readonly (readonly number[])[]): number[] {
-  const count = edges.length;
-  const order = new Array<number>(count).fill(-1);
-  const low = new Array<number>(count).fill(0);
-  const component = new Array<number>(count).fill(-1);
-  const nextEdge = new Array<number>(count).fill(0);
+function components({ starts, targets }: Links): Int32Array {
+  const count = starts.length - 1;
+  const order = new Int32Array(count).fill(-1);
+  const low = new Int32Array(count);
+  const component = new Int32Array(count).fill(-1);
+  const nextEdge = starts.slice(0, count);
   const open: number[] = [];
   let visited = 0;
   let found = 0;
@@ -36,8 +38,8 @@ function components(edges: readonly (readonly number[])[]): number[] {
         order[node] = low[node] = visited++;
         open.push(node);
       }
-      const target = edges[node]![nextEdge[node]!++];
-      if (target !== undefined) {
+      if (nextEdge[node]! < starts[node + 1]!) {
+        const target = targets[nextEdge[node]!++]!;
         if (order[target] === -1) way.push(target);
         else if (component[target] === -1) low[node] = Math.min(low[node]!, order[target]!);
         continue;
@@ -57,15 +59,11 @@ function components(edges: readonly (readonly number[])[]): number[] {
   return component;
 }
 
-function shortestCycleThrough(
-  start: number,
-  edges: readonly (readonly number[])[],
-  component: readonly number[],
-): number[] {
+function shortestCycleThrough(start: number, { starts, targets }: Links, component: Int32Array): number[] {
   const reachedFrom = new Map<number, number>();
   const frontier = [start];
   for (const node of frontier) {
-    for (const target of edges[node]!) {
+    for (const target of targets.subarray(starts[node]!, starts[node + 1]!)) {
       if (target === start) {
         const cycle = [start];
         for (let step = node; step !== start; step = reachedFrom.get(step)!) cycle.push(step);

@@ -1,14 +1,15 @@
-import type { Effect, NodeError, Question } from './events.ts';
+import type { RetryPolicy } from './definition.ts';
+import type { Effect, NodeError, Question, SetTimer } from './events.ts';
 import type { Expansion } from './expansion.ts';
-import type { TerminalStatus } from './node-status.ts';
-import { holdsPlace } from './node-status.ts';
-import type { PersistentVector, VectorEdit } from './persistent-vector.ts';
-import type { Plan, PlanNode } from './plan.ts';
-import { addReady } from './ready-queue.ts';
-import type { DagState, GroupBook, NodeSnapshot } from './state.ts';
-import { initialBook, initialSnapshot } from './state.ts';
-import type { Tally } from './trigger-rule.ts';
-import { dependencyEnd, initialTally } from './trigger-rule.ts';
+import type { NodeStatus, TerminalStatus } from './node-status.ts';
+import { isSuccess, isTerminal } from './node-status.ts';
+import type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
+import type { GroupColumns, NodeExtras, PlanColumns } from './plan-columns.ts';
+import { depthIn, extrasOf, pathIn } from './plan-columns.ts';
+import { linkCount } from './sibling-links.ts';
+import type { GroupBook, NodeSnapshot } from './state.ts';
+import type { DependencyEnd, Tally, TriggerRule } from './trigger-rule.ts';
+import { dependencyEnd, triggerRuleNames } from './trigger-rule.ts';
 
 /** How a node ends; what is not given is empty in its row. */
 export interface Ending {
@@ -20,172 +21,211 @@ export interface Ending {
   readonly isCutShort?: boolean;
 }
 
-/** The working copy of one decision: changes, effects in order, and groups that have to be looked at again. */
-export class Draft {
+/** What a decision may change in a row. */
+export type RowPatch = Partial<Omit<NodeSnapshot, 'node'>>;
+
+/** What a decision may set in the book of a group; how its children stand is counted, and its queue has methods. */
+export type BookPatch = Partial<Pick<GroupBook, 'open' | 'deadlineAt' | 'draining' | 'items'>>;
+
+/**
+ * What the rules of the planner read and write while they decide: the plan, the state, and what is to be done.
+ * They know nothing else, so they mean the same whether the state is one of which old versions stay valid
+ * (`PersistentDraft`, for `decide`) or one that is changed in place (`MutableDraft`, for a run in this process).
+ */
+export abstract class Draft {
   readonly plan: Plan;
-  readonly now: number;
+  now: number;
   readonly effects: Effect[] = [];
   readonly questions: Question[] = [];
   readonly expansions: Expansion[] = [];
   /** Groups in which a place became free, something became ready or a child ended. */
   readonly unsettled: number[] = [];
-  readonly #before: DagState;
-  readonly #changed = new Set<number>();
-  readonly #rows: LazyEdit<NodeSnapshot>;
-  readonly #tallies: LazyEdit<Tally>;
-  readonly #books: LazyEdit<GroupBook | null>;
-  /** Null in all decisions but the few that expand a foreach. */
-  #grown: VectorEdit<PlanNode> | null = null;
+  readonly #columns: PlanColumns;
+  readonly #size: number;
 
-  constructor(plan: Plan, before: DagState, now: number) {
+  constructor(plan: Plan, now: number) {
     this.plan = plan;
     this.now = now;
-    this.#before = before;
-    this.#rows = new LazyEdit(before.rows);
-    this.#tallies = new LazyEdit(before.tallies);
-    this.#books = new LazyEdit(before.books);
+    this.#columns = plan.columns;
+    this.#size = plan.columns.size;
   }
 
-  node(index: number): PlanNode {
-    return this.plan.nodes[index] ?? (this.#grown ?? this.#before.grown).get(index - this.plan.nodes.length);
+  // The plan; nodes behind its last one are those of items.
+
+  parentOf(index: number): number {
+    return index < this.#size ? this.#columns.parents[index]! : this.grownNode(index).parent;
   }
 
-  get nodeCount(): number {
-    return this.#rows.length;
+  /** One more than the number of the last descendant, items of foreach nodes aside. */
+  endOf(index: number): number {
+    return index < this.#size ? this.#columns.ends[index]! : this.grownNode(index).end;
   }
 
-  /** Adds the nodes of a foreach behind all others. */
-  append(expansion: Expansion, nodes: readonly PlanNode[]): void {
-    this.expansions.push(expansion);
-    this.#grown ??= this.#before.grown.edit();
-    for (const node of nodes) {
-      this.#grown.push(node);
-      this.#rows.push(initialSnapshot(node.index));
-      this.#tallies.push(initialTally(node.dependencyCount));
-      this.#books.push(node.isGroup ? initialBook(node.children.length) : null);
-    }
+  /** Null for a leaf. */
+  groupOf(index: number): GroupColumns | PlanGroup | null {
+    return index < this.#size ? this.#columns.groups[index]! : this.grownNode(index).group;
   }
 
-  row(index: number): NodeSnapshot {
-    return this.#rows.get(index);
+  isGroup(index: number): boolean {
+    return this.groupOf(index) !== null;
   }
 
-  book(group: number): GroupBook {
-    return this.#books.get(group)!;
+  ruleOf(index: number): TriggerRule {
+    return index < this.#size
+      ? triggerRuleNames[this.#columns.rules[index]!]!
+      : this.grownNode(index).triggerRule;
   }
 
-  patchBook(group: number, patch: Partial<GroupBook>): void {
-    this.#books.set(group, { ...this.book(group), ...patch });
+  nameOf(index: number): string {
+    return index < this.#size ? this.#columns.names[index]! : this.grownNode(index).name;
   }
+
+  /** The number of the node in the definition. */
+  sourceOf(index: number): number {
+    return index < this.#size ? this.#columns.sources[index]! : this.grownNode(index).source;
+  }
+
+  /** Of a copy made by a foreach: which item it is for. */
+  itemOf(index: number): number | null {
+    return index < this.#size ? null : this.grownNode(index).item;
+  }
+
+  pathOf(index: number): string {
+    return index < this.#size ? pathIn(this.#columns, index) : this.grownNode(index).path;
+  }
+
+  /** 0 for the root. */
+  depthOf(index: number): number {
+    return index < this.#size ? depthIn(this.#columns, index) : this.grownNode(index).depth;
+  }
+
+  hasCondition(index: number): boolean {
+    return this.#extrasOf(index).condition;
+  }
+
+  foreachOf(index: number): PlanForeach | null {
+    return this.#extrasOf(index).foreach;
+  }
+
+  priorityOf(index: number): number {
+    return this.#extrasOf(index).priority;
+  }
+
+  takesNoPlace(index: number): boolean {
+    return this.#extrasOf(index).takesNoPlace;
+  }
+
+  retryOf(index: number): RetryPolicy {
+    return this.#extrasOf(index).retry;
+  }
+
+  timeoutOf(index: number): number | null {
+    return this.#extrasOf(index).timeoutMs;
+  }
+
+  #extrasOf(index: number): NodeExtras {
+    return index < this.#size ? extrasOf(this.#columns, index) : this.grownNode(index);
+  }
+
+  dependentCountOf(index: number): number {
+    if (index >= this.#size) return this.grownNode(index).dependents.length;
+    return linkCount(this.#columns.dependents, index);
+  }
+
+  dependentAt(index: number, position: number): number {
+    if (index >= this.#size) return this.grownNode(index).dependents[position]!;
+    const { starts, targets } = this.#columns.dependents;
+    return targets[starts[index]! + position]!;
+  }
+
+  dependenciesOf(index: number): readonly number[] | Int32Array {
+    if (index >= this.#size) return this.grownNode(index).dependsOn;
+    const { starts, targets } = this.#columns.dependsOn;
+    return targets.subarray(starts[index]!, starts[index + 1]!);
+  }
+
+  /** What a finished node counts as for those that depend on it. */
+  dependencyEndOf(index: number): DependencyEnd {
+    return isSuccess(this.statusOf(index)) ? 'success' : dependencyEnd(this.row(index));
+  }
+
+  hasEnded(index: number): boolean {
+    return isTerminal(this.statusOf(index));
+  }
+
+  // Changes, and what they mean for the book of the parent.
 
   /** Changes a row, announces a new status, and keeps the number of taken places of the parent right. */
-  patchRow(index: number, patch: Partial<NodeSnapshot>): void {
-    const places = this.#setRow(index, patch);
-    const { parent } = this.node(index);
-    if (parent >= 0 && places !== 0) this.patchBook(parent, { active: this.book(parent).active + places });
+  patchRow(index: number, patch: RowPatch): void {
+    const places = this.writeRow(index, patch);
+    if (this.parentOf(index) >= 0 && places !== 0) this.#count(index, places, 0, 0);
+  }
+
+  /** Hands out a leaf once more. */
+  startLeaf(index: number): void {
+    this.#count(index, this.writeHandOut(index), 0, 0);
   }
 
   /** Makes a node terminal and counts it in its parent; what follows from it is decided elsewhere. */
-  close(index: number, { status, reason = null, error = null, upstream = null, isCutShort }: Ending): void {
-    const stopReason = isCutShort ? 'fail_fast' : this.row(index).stopReason;
-    const places = this.#setRow(index, { status, reason, error, upstream, stopReason, retryAt: null });
-    const { parent } = this.node(index);
-    if (parent < 0) return;
-    const { active, open, failures } = this.book(parent);
-    const isFailure = dependencyEnd(this.row(index)) === 'failure';
-    this.patchBook(parent, {
-      active: active + places,
-      open: open - 1,
-      failures: isFailure ? failures + 1 : failures,
-    });
+  close(index: number, ending: Ending): void {
+    const places = this.writeEnding(index, ending);
+    if (this.parentOf(index) < 0) return;
+    this.#count(index, places, -1, this.dependencyEndOf(index) === 'failure' ? 1 : 0);
   }
 
-  /** Gives how many places of its parent the node takes more than before. */
-  #setRow(index: number, patch: Partial<NodeSnapshot>): number {
-    const old = this.row(index);
-    const row: NodeSnapshot = { ...old, ...patch };
-    this.#rows.set(index, row);
-    this.#changed.add(index);
-    if (row.status === old.status) return 0;
-    this.effects.push(statusEffect(row));
-    if (this.node(index).takesNoPlace) return 0;
-    return Number(holdsPlace(row.status)) - Number(holdsPlace(old.status));
+  #count(index: number, places: number, open: number, failures: number): void {
+    this.count(this.parentOf(index), this.takesNoPlace(index) ? 0 : places, open, failures);
   }
 
   /** Puts a node into the queue of its parent. */
   enqueue(index: number): void {
-    const { parent, priority } = this.node(index);
-    this.patchBook(parent, { ready: addReady(this.book(parent).ready, index, priority) });
-    this.unsettled.push(parent);
+    const parent = this.parentOf(index);
+    this.addReady(parent, index);
+    this.unsettle(parent);
   }
 
-  tally(index: number): Tally {
-    return this.#tallies.get(index);
+  /** Has a group looked at again; once is enough. */
+  unsettle(group: number): void {
+    const { unsettled } = this;
+    if (unsettled.length === 0 || unsettled[unsettled.length - 1] !== group) unsettled.push(group);
   }
 
-  setTally(index: number, tally: Tally): void {
-    this.#tallies.set(index, tally);
+  setTimer(timer: SetTimer): void {
+    this.effects.push(timer);
   }
 
-  /** The state after the decision; the very same object when nothing changed. */
-  state(): DagState {
-    const rows = this.#rows.done();
-    const tallies = this.#tallies.done();
-    const books = this.#books.done();
-    const { rows: oldRows, tallies: oldTallies, books: oldBooks } = this.#before;
-    // Nothing grows without a change of rows.
-    if (rows === oldRows && tallies === oldTallies && books === oldBooks) return this.#before;
-    const { grown, expansions } = this.#before;
-    if (this.#grown === null) return { rows, tallies, books, grown, expansions };
-    const log = expansions.edit();
-    for (const expansion of this.expansions) log.push(expansion);
-    return { rows, tallies, books, grown: this.#grown.done(), expansions: log.done() };
-  }
+  // The storage.
 
-  changed(): readonly number[] {
-    return [...this.#changed];
-  }
-}
+  abstract get nodeCount(): number;
+  abstract grownNode(index: number): PlanNode;
+  /** Adds the nodes of a foreach behind all others. */
+  abstract append(expansion: Expansion, nodes: readonly PlanNode[]): void;
 
-/** Most decisions leave one of the vectors alone; that one costs nothing. */
-class LazyEdit<T> {
-  readonly #before: PersistentVector<T>;
-  #edit: VectorEdit<T> | null = null;
+  abstract statusOf(index: number): NodeStatus;
+  abstract attemptOf(index: number): number;
+  abstract startedAtOf(index: number): number | null;
+  abstract row(index: number): NodeSnapshot;
+  /** `leaf_started` of the current attempt. */
+  abstract noteStart(index: number): void;
+  /** These give how many places the node holds more than before, and announce a new status. */
+  protected abstract writeRow(index: number, patch: RowPatch): number;
+  protected abstract writeHandOut(index: number): number;
+  protected abstract writeEnding(index: number, ending: Ending): number;
 
-  constructor(before: PersistentVector<T>) {
-    this.#before = before;
-  }
+  abstract tallyOf(index: number): Tally;
+  abstract setTally(index: number, tally: Tally): void;
 
-  get(index: number): T {
-    return (this.#edit ?? this.#before).get(index);
-  }
+  abstract book(group: number): Omit<GroupBook, 'ready'>;
+  abstract patchBook(group: number, patch: BookPatch): void;
+  protected abstract count(group: number, places: number, open: number, failures: number): void;
+  protected abstract addReady(group: number, index: number): void;
+  /** What is in the queue of a group, in no order. */
+  abstract readyIn(group: number): readonly number[];
+  abstract replaceReady(group: number, nodes: readonly number[]): void;
+  /** What starts next; -1 when the queue is empty. */
+  abstract firstReady(group: number): number;
+  /** Takes out what starts next; -1 when the queue is empty. */
+  abstract takeReady(group: number): number;
 
-  get length(): number {
-    return (this.#edit ?? this.#before).length;
-  }
-
-  push(value: T): void {
-    this.#edit ??= this.#before.edit();
-    this.#edit.push(value);
-  }
-
-  set(index: number, value: T): void {
-    this.#edit ??= this.#before.edit();
-    this.#edit.set(index, value);
-  }
-
-  done(): PersistentVector<T> {
-    return this.#edit?.done() ?? this.#before;
-  }
-}
-
-function statusEffect({ node, status, reason, error, upstream }: NodeSnapshot): Effect {
-  return {
-    type: 'node_status',
-    node,
-    status,
-    ...(reason !== null && { reason }),
-    ...(error !== null && { error }),
-    ...(upstream !== null && { upstream }),
-  };
+  abstract announceReady(index: number): void;
 }

@@ -50,6 +50,15 @@ export type Question =
 /** Why something is ended before its time. */
 export type StopReason = 'cancel' | 'timeout' | 'deadline' | 'fail_fast';
 
+/** Send the timer event of the same node, kind and attempt when `at` (epoch ms) has come. */
+export interface SetTimer {
+  readonly type: 'set_timer';
+  readonly node: number;
+  readonly kind: TimerKind;
+  readonly at: number;
+  readonly attempt?: number;
+}
+
 /** What the caller has to do, in this order. */
 export type Effect =
   /** Its rule and its condition are met; the node now only waits for a free place. Once per node. */
@@ -61,14 +70,7 @@ export type Effect =
       readonly attempt: number;
       readonly reason: StopReason;
     }
-  /** Send the timer event of the same node, kind and attempt when `at` (epoch ms) has come. */
-  | {
-      readonly type: 'set_timer';
-      readonly node: number;
-      readonly kind: TimerKind;
-      readonly at: number;
-      readonly attempt?: number;
-    }
+  | SetTimer
   | {
       readonly type: 'node_status';
       readonly node: number;

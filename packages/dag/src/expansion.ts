@@ -29,7 +29,15 @@ export function nodeCount(state: DagState): number {
 export function planOf(plan: Plan, state: DagState): Plan {
   if (state.expansions.length === 0) return plan;
   const nodes = Array.from({ length: nodeCount(state) }, (_, index) => withItems(plan, state, index));
-  return { ...plan, nodes, indexByPath: new Map(nodes.map((node) => [node.path, node.index])) };
+  const indexByPath = new Map(nodes.map((node) => [node.path, node.index]));
+  return {
+    columns: plan.columns,
+    seed: plan.seed,
+    maxExpandedNodes: plan.maxExpandedNodes,
+    deselected: plan.deselected,
+    nodes,
+    indexByPath,
+  };
 }
 
 /** The direct children of a node in their order; of a foreach its items, none before it has them. */
@@ -55,8 +63,11 @@ export function itemIndices(plan: Plan, state: DagState, index: number): readonl
   return items.reverse();
 }
 
+/** What the nodes of items take from their foreach node. */
+type ItemOwner = Pick<PlanNode, 'index' | 'path' | 'depth' | 'foreach'>;
+
 /** The nodes of all items, numbered from `first` on. */
-export function itemNodes(foreach: PlanNode, count: number, first: number): PlanNode[] {
+export function itemNodes(foreach: ItemOwner, count: number, first: number): PlanNode[] {
   const template = foreach.foreach!.template;
   return Array.from({ length: count * template.length }, (_, at) => {
     const item = Math.floor(at / template.length);
@@ -74,7 +85,7 @@ export function toleratedFailures({ failurePolicy = 'all' }: Foreach, count: num
   return failurePolicy === 'any' ? Math.max(0, count - 1) : failurePolicy.maxFailures;
 }
 
-function itemNode(foreach: PlanNode, template: PlanNode, item: number, base: number): PlanNode {
+function itemNode(foreach: ItemOwner, template: PlanNode, item: number, base: number): PlanNode {
   const shift = (index: number): number => index + base;
   const isTop = template.index === 0;
   const { group } = template;
@@ -84,7 +95,7 @@ function itemNode(foreach: PlanNode, template: PlanNode, item: number, base: num
     index: shift(template.index),
     parent: isTop ? foreach.index : shift(template.parent),
     depth: foreach.depth + 1 + template.depth,
-    name: isTop ? `${foreach.name}[${item}]` : template.name,
+    name: isTop ? top.slice(top.lastIndexOf('/') + 1) : template.name,
     path: isTop ? top : `${top}/${template.path}`,
     item: isTop ? item : null,
     end: shift(template.end),

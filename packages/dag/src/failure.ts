@@ -1,9 +1,8 @@
 import type { Draft, Ending } from './draft.ts';
 import type { NodeError } from './events.ts';
 import { toleratedFailures } from './expansion.ts';
-import type { TerminalStatus } from './node-status.ts';
+import type { NodeStatus, TerminalStatus } from './node-status.ts';
 import { isTerminal } from './node-status.ts';
-import type { NodeSnapshot } from './state.ts';
 
 /**
  * Carries a failure outward at once, so that the first one in time wins at every level. Ends at the first
@@ -13,7 +12,7 @@ export function noteFailure(draft: Draft, index: number, ending: Ending): void {
   const { status, reason, error, isCutShort } = ending;
   // Neither is a cause: something else failed before, and that has been noted.
   if (status === 'skipped' || isCutShort) return;
-  const { path, parent, isGroup } = draft.node(index);
+  const path = draft.pathOf(index);
   const detail = status === 'cancelled' ? reason : error?.message;
   const own: NodeError = {
     code: status === 'cancelled' ? 'cancelled' : (error?.code ?? status),
@@ -21,11 +20,11 @@ export function noteFailure(draft: Draft, index: number, ending: Ending): void {
     path,
   };
   // What a foreach tolerated at first is known already, and says where it began.
-  const carried = isGroup && status === 'failed' && error?.path !== path ? (error ?? own) : own;
+  const carried = draft.isGroup(index) && status === 'failed' && error?.path !== path ? (error ?? own) : own;
   let inside = index;
-  for (let group = parent; group >= 0; group = draft.node(group).parent) {
-    const row = draft.row(group);
-    if (row.error !== null || isEnding(row) || isTolerated(draft, group, inside)) return;
+  for (let group = draft.parentOf(index); group >= 0; group = draft.parentOf(group)) {
+    const { status: its, error: known } = draft.row(group);
+    if (known !== null || isEnding(its) || isTolerated(draft, group, inside)) return;
     draft.patchRow(group, { error: carried });
     inside = group;
   }
@@ -33,15 +32,15 @@ export function noteFailure(draft: Draft, index: number, ending: Ending): void {
 
 /** A foreach that tolerates failures looks at an item when that has ended, not before. */
 function isTolerated(draft: Draft, group: number, item: number): boolean {
-  const { foreach } = draft.node(group);
+  const foreach = draft.foreachOf(group);
   if (foreach === null) return false;
   const { items, failures } = draft.book(group);
   const tolerated = toleratedFailures(foreach, items!.count);
-  return isTerminal(draft.row(item).status) ? failures <= tolerated : tolerated > 0;
+  return draft.hasEnded(item) ? failures <= tolerated : tolerated > 0;
 }
 
 /** Nothing that happens inside can change any more how it ends. */
-export function isEnding({ status }: NodeSnapshot): boolean {
+export function isEnding(status: NodeStatus): boolean {
   return status === 'cancelling' || isTerminal(status);
 }
 

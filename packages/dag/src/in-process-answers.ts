@@ -1,14 +1,14 @@
 import type { Dag, DagNode, WhenContext } from './definition.ts';
+import type { Draft } from './draft.ts';
 import type { NodeError, PlannerEvent, Question } from './events.ts';
 import { errorOf } from './leaf-pool.ts';
-import type { PlanNode } from './plan.ts';
+import type { NodeStatus } from './node-status.ts';
 
 type AnswerEvent = Extract<PlannerEvent, { type: 'condition' | 'expanded' }>;
 
 /** What the answers need of the run that asks. */
 export interface AskingRun {
-  readonly nodeAt: (index: number) => PlanNode;
-  readonly statusOf: WhenContext['statusOf'];
+  readonly draft: Draft;
   readonly send: (event: AnswerEvent) => void;
 }
 
@@ -19,6 +19,8 @@ export class Answers {
   readonly #sources: ReadonlyMap<number, DagNode>;
   /** By the number of the foreach node. */
   readonly #lists = new Map<number, readonly unknown[]>();
+  /** The nodes of items so far, by path. */
+  readonly #grown = new Map<string, number>();
   #isClosed = false;
 
   constructor(dag: Dag, run: AskingRun) {
@@ -38,9 +40,10 @@ export class Answers {
   itemsOf(node: number): readonly unknown[] {
     if (this.#lists.size === 0) return [];
     const items: unknown[] = [];
-    for (let at = node; at > 0; at = this.#run.nodeAt(at).parent) {
-      const { item, parent } = this.#run.nodeAt(at);
-      if (item !== null) items.push(this.#lists.get(parent)![item]);
+    const { draft } = this.#run;
+    for (let at = node; at > 0; at = draft.parentOf(at)) {
+      const item = draft.itemOf(at);
+      if (item !== null) items.push(this.#lists.get(draft.parentOf(at))![item]);
     }
     return items.reverse();
   }
@@ -78,12 +81,26 @@ export class Answers {
   }
 
   #sourceOf(node: number): DagNode | undefined {
-    return this.#sources.get(this.#run.nodeAt(node).source);
+    return this.#sources.get(this.#run.draft.sourceOf(node));
   }
 
   #contextOf(node: number): WhenContext {
-    const { path, name } = this.#run.nodeAt(node);
-    return { path, name, items: this.itemsOf(node), statusOf: this.#run.statusOf };
+    const { draft } = this.#run;
+    return {
+      path: draft.pathOf(node),
+      name: draft.nameOf(node),
+      items: this.itemsOf(node),
+      statusOf: (path) => this.#statusOf(path),
+    };
+  }
+
+  #statusOf(path: string): NodeStatus {
+    const { draft } = this.#run;
+    const { size } = draft.plan.columns;
+    for (let at = size + this.#grown.size; at < draft.nodeCount; at++) this.#grown.set(draft.pathOf(at), at);
+    const node = draft.plan.indexByPath.get(path) ?? this.#grown.get(path);
+    if (node === undefined) throw new RangeError(`There is no node "${path}"`);
+    return draft.statusOf(node);
   }
 }
 

@@ -28,7 +28,8 @@ export type { Expansion } from './expansion.ts';
 export { childrenOf, expansionsOf, itemIndices, nodeCount, nodeOf, planOf } from './expansion.ts';
 export type { Fault, FaultCode } from './fault.ts';
 export { faultCodes } from './fault.ts';
-export type { LeafContext, LeafHandler } from './leaf-pool.ts';
+export type { LeafContext } from './leaf-attempt.ts';
+export type { LeafHandler } from './leaf-pool.ts';
 export type { NodeStatus, SkipReason, TerminalStatus, Transition } from './node-status.ts';
 export {
   isFailedSkip,
@@ -41,8 +42,9 @@ export {
 export type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
 export type { Restored } from './restore.ts';
 export { restoreState } from './restore.ts';
-export type { NodeResult, RunDagOptions, RunEvent, RunResult, RunSummary } from './run-dag.ts';
+export type { RunDagOptions, RunEvent } from './run-dag.ts';
 export { InvalidDagError, runDag } from './run-dag.ts';
+export type { NodeResult, RunResult, RunSummary } from './run-result.ts';
 export type { Selection } from './selection.ts';
 export { selectNodes } from './selection.ts';
 export type { DagState, NodeSnapshot } from './state.ts';

@@ -11,28 +11,33 @@ type LeafFinished = Extract<PlannerEvent, { type: 'leaf_finished' }>;
 /** Ends a leaf, or lets it wait for another try. */
 export function leafFinished(draft: Draft, event: LeafFinished): void {
   const { node, outcome } = event;
-  const row = draft.row(node);
-  if (draft.node(node).isGroup || row.attempt !== event.attempt) return;
-  if (row.status === 'cancelling') {
+  const status = draft.statusOf(node);
+  if (draft.isGroup(node) || draft.attemptOf(node) !== event.attempt) return;
+  if (status === 'cancelling') {
+    const row = draft.row(node);
     const isDone = outcome === 'completed' || outcome === 'stopped';
     const ending: Ending = isDone ? { status: outcome } : endingOfStopped(row);
     // A timeout that was cancelled meanwhile has a reason.
     const mayTryAgain = ending.status === 'timed_out' && row.stopReason === 'timeout' && row.reason === null;
     if (!mayTryAgain || !tryAgain(draft, { ...event, outcome: 'timed_out' }, ending))
       finish(draft, node, ending);
-  } else if (row.status === 'active') {
-    if (outcome === 'lost') draft.patchRow(node, { lostCount: row.lostCount + 1 });
-    const ending = naturalEnding(event, draft.node(node).path);
+  } else if (status === 'active') {
+    if (outcome === 'lost') draft.patchRow(node, { lostCount: draft.row(node).lostCount + 1 });
+    const ending = naturalEnding(draft, event);
     if (!tryAgain(draft, event, ending)) finish(draft, node, ending);
   }
 }
 
-function naturalEnding({ outcome, error }: LeafFinished, path: string): Ending {
+const COMPLETED: Ending = { status: 'completed' };
+const STOPPED: Ending = { status: 'stopped' };
+
+function naturalEnding(draft: Draft, { node, outcome, error }: LeafFinished): Ending {
+  if (outcome === 'completed') return COMPLETED;
+  const path = draft.pathOf(node);
   const because = (code: string, message: string): NodeError => ({ code, message, ...error, path });
   switch (outcome) {
-    case 'completed':
     case 'stopped':
-      return { status: outcome };
+      return STOPPED;
     case 'cancelled':
       return { status: 'cancelled', reason: error?.message ?? 'ended by its executor' };
     case 'timed_out':
@@ -50,16 +55,17 @@ function naturalEnding({ outcome, error }: LeafFinished, path: string): Ending {
 function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { error = null }: Ending): boolean {
   if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return false;
   const { lostCount } = draft.row(node);
-  const { parent, path, retry, triggerRule } = draft.node(node);
+  const parent = draft.parentOf(node);
+  const retry = draft.retryOf(node);
   const { draining, deadlineAt } = draft.book(parent);
   const failures = attempt - Math.min(lostCount, LOST_BUDGET);
   const isFree = outcome === 'lost' && lostCount <= LOST_BUDGET;
   const hasTryLeft = isFree || (failures < retry.attempts && isRetried(retry, outcome, error));
   const delayMs = isFree
     ? 0
-    : retryDelayMs(retry, failures, () => chanceOf(`${draft.plan.seed}\n${path}\n${attempt}`));
+    : retryDelayMs(retry, failures, () => chanceOf(`${draft.plan.seed}\n${draft.pathOf(node)}\n${attempt}`));
   const retryAt = draft.now + delayMs;
-  const isOver = (draining || draft.row(parent).status !== 'active') && triggerRule !== 'always';
+  const isOver = (draining || draft.statusOf(parent) !== 'active') && draft.ruleOf(node) !== 'always';
   if (!hasTryLeft || isOver || retryAt >= deadlineAt) return false;
   draft.patchRow(node, {
     status: 'waiting_retry',
@@ -70,8 +76,8 @@ function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { erro
     error,
   });
   if (delayMs > 0) {
-    draft.effects.push({ type: 'set_timer', node, kind: 'retry', at: retryAt, attempt });
-    draft.unsettled.push(parent);
+    draft.setTimer({ type: 'set_timer', node, kind: 'retry', at: retryAt, attempt });
+    draft.unsettle(parent);
   } else {
     draft.enqueue(node);
   }

@@ -1,21 +1,8 @@
-import type { NodeError, Outcome, PlannerEvent, StopReason } from './events.ts';
+import type { NodeError, Outcome, StopReason } from './events.ts';
 import { outcomes } from './events.ts';
-import type { PlanNode } from './plan.ts';
-
-/** What a handler is told about its attempt. */
-export interface LeafContext {
-  /** Such as `sweep/small`. */
-  readonly path: string;
-  readonly name: string;
-  /** 1 for the first. */
-  readonly attempt: number;
-  /** 1 for a direct child of the root. */
-  readonly depth: number;
-  /** Of each foreach around the leaf its item, outermost first. */
-  readonly items: readonly unknown[];
-  /** Aborted on cancel, timeout and deadline; its reason is that word. */
-  readonly signal: AbortSignal;
-}
+import type { LeafContext } from './leaf-attempt.ts';
+import { LeafAttempt } from './leaf-attempt.ts';
+import { LeafQueue } from './leaf-queue.ts';
 
 /**
  * Does the work of a leaf. Whatever it returns means completed, except an object whose `outcome` is one of
@@ -23,99 +10,128 @@ export interface LeafContext {
  */
 export type LeafHandler = (context: LeafContext) => unknown;
 
-type LeafEvent = Extract<PlannerEvent, { type: 'leaf_started' | 'leaf_finished' }>;
-
-interface Waiting {
-  readonly node: number;
-  readonly attempt: number;
-}
-
 /** What the pool needs of the run that it works for. */
 export interface PoolRun {
-  readonly nodeAt: (index: number) => PlanNode;
-  readonly itemsOf: (index: number) => readonly unknown[];
-  readonly send: (event: LeafEvent) => void;
+  /** Notes that a leaf starts now; null for one that is not to start any more. */
+  readonly begin: (node: number) => LeafAttempt | null;
+  readonly end: (node: number, attempt: number, outcome: Outcome, error: NodeError | null) => void;
 }
 
-/** Runs at most `slots` handlers at once, first come, first served. */
+/** After so many handlers in one turn others have theirs. */
+const MOST_IN_A_ROW = 1_000;
+
+/**
+ * Runs at most `slots` handlers at once, first come, first served. A handler is never called in the same turn as
+ * the decision that hands its leaf out, unless it is called between others that return no promise: those run one
+ * after the other.
+ */
 export class LeafPool {
-  readonly #nodeAt: (index: number) => PlanNode;
-  readonly #itemsOf: (index: number) => readonly unknown[];
+  readonly #run: PoolRun;
   readonly #handler: LeafHandler;
-  readonly #send: (event: LeafEvent) => void;
-  /** In order of arrival, by node. */
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #running = new Map<number, AbortController>();
   readonly #slots: number;
+  readonly #waiting = new LeafQueue();
+  /** Those whose handler has returned a promise. */
+  readonly #running = new Map<number, LeafAttempt>();
+  /** The one whose handler is on the stack. */
+  #current: LeafAttempt | null = null;
+  #isFilling = false;
   #isClosed = false;
 
   constructor(run: PoolRun, handler: LeafHandler, slots: number) {
     if (!(slots >= 1)) throw new RangeError(`concurrency is ${slots}; it must be at least 1`);
-    this.#nodeAt = run.nodeAt;
-    this.#itemsOf = run.itemsOf;
+    this.#run = run;
     this.#handler = handler;
     this.#slots = slots;
-    this.#send = run.send;
   }
 
-  add(node: number, attempt: number): void {
-    this.#waiting.set(node, { node, attempt });
-    this.#fill();
+  add(node: number): void {
+    this.#waiting.add(node);
+    this.#fillSoon();
   }
 
-  cancel(node: number, reason: StopReason): void {
-    const waiting = this.#waiting.get(node);
-    if (waiting === undefined) {
-      this.#running.get(node)?.abort(reason);
-      return;
-    }
-    this.#waiting.delete(node);
-    this.#send({ type: 'leaf_finished', node, attempt: waiting.attempt, outcome: 'cancelled' });
+  /** Asks a leaf to end. One that still waits ends by that; the queue then passes over it. */
+  cancel(node: number, attempt: number, reason: StopReason): void {
+    const isOnStack = this.#current !== null && LeafAttempt.nodeOf(this.#current) === node;
+    const started = isOnStack ? this.#current : (this.#running.get(node) ?? null);
+    if (started === null) this.#run.end(node, attempt, 'cancelled', null);
+    else LeafAttempt.abort(started, reason);
   }
 
   /** Starts nothing more and tells everything that runs to end; nobody waits for it. */
   close(): void {
     this.#isClosed = true;
-    for (const controller of this.#running.values()) controller.abort('cancel');
+    if (this.#current !== null) LeafAttempt.abort(this.#current, 'cancel');
+    for (const attempt of this.#running.values()) LeafAttempt.abort(attempt, 'cancel');
+  }
+
+  #fillSoon(): void {
+    if (this.#isFilling) return;
+    this.#isFilling = true;
+    queueMicrotask(() => this.#fill());
   }
 
   #fill(): void {
-    if (this.#isClosed) return;
-    for (const waiting of this.#waiting.values()) {
-      if (this.#running.size >= this.#slots) return;
-      this.#waiting.delete(waiting.node);
-      void this.#run(waiting);
+    for (let count = 0; count < MOST_IN_A_ROW; count++) {
+      const node = this.#running.size >= this.#slots || this.#isClosed ? -1 : this.#waiting.take();
+      if (node < 0) {
+        this.#isFilling = false;
+        return;
+      }
+      const attempt = this.#run.begin(node);
+      if (attempt !== null) this.#start(attempt);
     }
+    queueMicrotask(() => this.#fill());
   }
 
-  async #run({ node, attempt }: Waiting): Promise<void> {
-    const controller = new AbortController();
-    this.#running.set(node, controller);
-    this.#send({ type: 'leaf_started', node, attempt });
-    const { path, name, depth } = this.#nodeAt(node);
-    const items = this.#itemsOf(node);
-    const ended = await this.#attempt({ path, name, attempt, depth, items, signal: controller.signal });
-    this.#running.delete(node);
-    if (this.#isClosed) return;
-    this.#send({ type: 'leaf_finished', node, attempt, ...ended });
-    this.#fill();
-  }
-
-  async #attempt(context: LeafContext): Promise<{ outcome: Outcome; error?: NodeError }> {
+  #start(attempt: LeafAttempt): void {
+    this.#current = attempt;
+    let report: Report;
     try {
-      // Never in the same turn as the decision that starts it.
-      await Promise.resolve();
-      return reported(await this.#handler(context));
+      const value = this.#handler(attempt);
+      if (isThenable(value)) {
+        this.#follow(attempt, value);
+        return;
+      }
+      report = reported(value);
     } catch (thrown) {
-      return context.signal.aborted
-        ? { outcome: 'cancelled' }
-        : { outcome: 'failed', error: errorOf(thrown) };
+      report = failed(attempt, thrown);
+    } finally {
+      this.#current = null;
     }
+    this.#end(attempt, report);
+  }
+
+  #follow(attempt: LeafAttempt, value: PromiseLike<unknown>): void {
+    const node = LeafAttempt.nodeOf(attempt);
+    this.#running.set(node, attempt);
+    const end = (report: Report): void => {
+      this.#running.delete(node);
+      this.#end(attempt, report);
+      this.#fillSoon();
+    };
+    void Promise.resolve(value)
+      .then(reported)
+      .then(end, (thrown: unknown) => end(failed(attempt, thrown)));
+  }
+
+  #end(attempt: LeafAttempt, { outcome, error }: Report): void {
+    if (!this.#isClosed) this.#run.end(LeafAttempt.nodeOf(attempt), attempt.attempt, outcome, error ?? null);
   }
 }
 
-function reported(value: unknown): { outcome: Outcome; error?: NodeError } {
-  if (typeof value !== 'object' || value === null || !('outcome' in value)) return { outcome: 'completed' };
+interface Report {
+  readonly outcome: Outcome;
+  readonly error?: NodeError;
+}
+
+const COMPLETED: Report = { outcome: 'completed' };
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function reported(value: unknown): Report {
+  if (typeof value !== 'object' || value === null || !('outcome' in value)) return COMPLETED;
   const outcome = outcomes.find((known) => known === value.outcome);
   if (outcome === undefined) {
     const message = `the handler returned the unknown outcome ${JSON.stringify(value.outcome)}; use one of ${outcomes.join(', ')}`;
@@ -123,6 +139,12 @@ function reported(value: unknown): { outcome: Outcome; error?: NodeError } {
   }
   const hasError = 'error' in value && value.error !== undefined && value.error !== null;
   return hasError ? { outcome, error: errorOf(value.error) } : { outcome };
+}
+
+function failed(attempt: LeafAttempt, thrown: unknown): Report {
+  return LeafAttempt.isAborted(attempt)
+    ? { outcome: 'cancelled' }
+    : { outcome: 'failed', error: errorOf(thrown) };
 }
 
 /** Whatever was thrown, as the error of a node. */

@@ -5,7 +5,7 @@ import { itemNodes } from './expansion.ts';
 import type { PlanNode } from './plan.ts';
 import { skipDeselected } from './selection.ts';
 import { finish } from './settle.ts';
-import type { GroupBook, NodeSnapshot } from './state.ts';
+import type { NodeSnapshot } from './state.ts';
 import type { Tally } from './trigger-rule.ts';
 import { judge } from './trigger-rule.ts';
 
@@ -13,16 +13,14 @@ type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }
 
 /** What the caller owes an answer to about a node; null for nothing. */
 export function openQuestion(
-  node: PlanNode,
-  row: NodeSnapshot,
-  book: GroupBook | null,
-  tally: Tally,
-  parent: NodeSnapshot,
+  { node, status, conditionMet }: Pick<NodeSnapshot, 'node' | 'status' | 'conditionMet'>,
+  { condition, foreach, triggerRule }: Pick<PlanNode, 'condition' | 'foreach' | 'triggerRule'>,
+  known: { readonly tally: Tally; readonly hasItems: boolean; readonly isInStarted: boolean },
 ): Question | null {
-  const isUndecided = row.status === 'pending' && (node.condition || node.foreach !== null);
-  if (!isUndecided || parent.startedAt === null || judge(node.triggerRule, tally) !== 'run') return null;
-  if (node.condition && row.conditionMet !== true) return { type: 'evaluate_condition', node: node.index };
-  return node.foreach !== null && book!.items === null ? { type: 'expand', node: node.index } : null;
+  if (status !== 'pending' || !(condition || foreach !== null)) return null;
+  if (!known.isInStarted || judge(triggerRule, known.tally) !== 'run') return null;
+  if (condition && conditionMet !== true) return { type: 'evaluate_condition', node };
+  return foreach !== null && !known.hasItems ? { type: 'expand', node } : null;
 }
 
 /** Takes the answer; a node that was not asked, or not any more, stays as it is. */
@@ -41,28 +39,28 @@ export function conditionAnswered(draft: Draft, { node, result }: EventOf<'condi
 /** Takes the number of items and appends their nodes behind all others. */
 export function expanded(draft: Draft, { node, result }: EventOf<'expanded'>): void {
   if (!isOpen(draft, node, 'expand')) return;
-  const foreach = draft.node(node);
-  const { emptyAs = 'skipped', template } = foreach.foreach!;
-  const error = 'error' in result ? result.error : faultOfCount(draft, foreach, result.count);
+  const foreach = draft.foreachOf(node)!;
+  const { emptyAs = 'skipped', template } = foreach;
+  const error = 'error' in result ? result.error : faultOfCount(draft, node, result.count);
   if (error !== null || 'error' in result) {
     fail(draft, node, error!);
   } else if (result.count === 0 && emptyAs === 'skipped') {
     skip(draft, node, 'empty');
   } else {
     const first = draft.nodeCount;
-    const nodes = itemNodes(foreach, result.count, first);
-    draft.append({ node, count: result.count }, nodes);
+    const owner = { index: node, path: draft.pathOf(node), depth: draft.depthOf(node), foreach };
+    draft.append({ node, count: result.count }, itemNodes(owner, result.count, first));
     draft.patchBook(node, {
       items: { first, count: result.count, size: template.length },
       open: result.count,
     });
-    skipDeselected(draft, nodes);
+    skipDeselected(draft, first);
     tellReady(draft, node);
   }
 }
 
-function faultOfCount(draft: Draft, { foreach, path }: PlanNode, count: number): NodeError | null {
-  const { maxItems, template } = foreach!;
+function faultOfCount(draft: Draft, node: number, count: number): NodeError | null {
+  const { maxItems, template } = draft.foreachOf(node)!;
   const { maxExpandedNodes } = draft.plan;
   if (!Number.isSafeInteger(count) || count < 0) {
     return { code: 'invalid_items', message: `foreach was given ${count} items; it needs a list` };
@@ -73,17 +71,25 @@ function faultOfCount(draft: Draft, { foreach, path }: PlanNode, count: number):
   }
   const total = draft.nodeCount + count * template.length;
   if (count === 0 || total <= maxExpandedNodes) return null;
-  const message = `the ${count} items of "${path}" would make ${total} nodes in the run, more than ${maxExpandedNodes}; use fewer items or several runs`;
+  const message = `the ${count} items of "${draft.pathOf(node)}" would make ${total} nodes in the run, more than ${maxExpandedNodes}; use fewer items or several runs`;
   return { code: 'too_many_nodes', message };
 }
 
 function isOpen(draft: Draft, index: number, type: Question['type']): boolean {
-  const node = draft.node(index);
-  if (node.parent < 0) return false;
-  const book = node.isGroup ? draft.book(index) : null;
-  return (
-    openQuestion(node, draft.row(index), book, draft.tally(index), draft.row(node.parent))?.type === type
+  const parent = draft.parentOf(index);
+  if (parent < 0) return false;
+  const condition = draft.hasCondition(index);
+  const foreach = draft.foreachOf(index);
+  const question = openQuestion(
+    draft.row(index),
+    { condition, foreach, triggerRule: draft.ruleOf(index) },
+    {
+      tally: draft.tallyOf(index),
+      hasItems: foreach !== null && draft.book(index).items !== null,
+      isInStarted: draft.startedAtOf(parent) !== null,
+    },
   );
+  return question?.type === type;
 }
 
 function skip(draft: Draft, index: number, reason: 'condition' | 'empty'): void {
@@ -93,6 +99,6 @@ function skip(draft: Draft, index: number, reason: 'condition' | 'empty'): void 
 }
 
 function fail(draft: Draft, index: number, error: NodeError): void {
-  finish(draft, index, { status: 'failed', error: { ...error, path: draft.node(index).path } });
+  finish(draft, index, { status: 'failed', error: { ...error, path: draft.pathOf(index) } });
   skipWithDescendants(draft, index, { status: 'skipped', reason: 'upstream_failed', upstream: index });
 }

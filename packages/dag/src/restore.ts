@@ -50,7 +50,11 @@ export function restoreState(
     const parent = rows[node.parent];
     if (!parent) continue;
     const { index } = node;
-    const question = openQuestion(node, rows[index]!, books[index]!, tallies[index]!, parent);
+    const question = openQuestion(rows[index]!, node, {
+      tally: tallies[index]!,
+      hasItems: blocks.has(index),
+      isInStarted: parent.startedAt !== null,
+    });
     if (question) questions.push(question);
   }
   const state = {

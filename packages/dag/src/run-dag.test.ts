@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Dag } from './definition.ts';
-import type { LeafContext } from './leaf-pool.ts';
+import type { LeafContext } from './leaf-attempt.ts';
 import type { RunEvent } from './run-dag.ts';
 import { InvalidDagError, runDag } from './run-dag.ts';
 import { SimulatedClock } from './testing/simulated-clock.ts';

@@ -1,28 +1,27 @@
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
-import { decide } from './decide.ts';
 import type { Dag } from './definition.ts';
 import type { Effect, NodeError, PlannerEvent } from './events.ts';
-import { nodeOf, planOf } from './expansion.ts';
 import type { Fault } from './fault.ts';
 import { Answers } from './in-process-answers.ts';
+import { LeafAttempt } from './leaf-attempt.ts';
 import type { LeafHandler } from './leaf-pool.ts';
 import { LeafPool } from './leaf-pool.ts';
-import type { NodeStatus, TerminalStatus } from './node-status.ts';
+import { MutableDraft } from './mutable-draft.ts';
+import type { TerminalStatus } from './node-status.ts';
 import { isTerminal } from './node-status.ts';
-import type { Plan, PlanNode } from './plan.ts';
-import type { DagState } from './state.ts';
-import { initialState, nodeSnapshot } from './state.ts';
+import type { Plan } from './plan.ts';
+import type { RunResult } from './run-result.ts';
+import { resultOf } from './run-result.ts';
+import { takeEvent } from './take-event.ts';
+import type { ValidateOptions } from './validate.ts';
 import { validate } from './validate.ts';
 
-export interface RunDagOptions {
-  /** DAGs inside each other, the root included (default 10). */
-  readonly maxDepth?: number;
+/** The limits of `validate` and the seed for the jitter of retries (default: the same in every run), and: */
+export interface RunDagOptions extends ValidateOptions {
   /** Leaves that run at once in the whole tree (default: no limit beside each `maxParallel`). */
   readonly concurrency?: number;
   readonly clock?: Clock;
-  /** For the jitter of retries (default empty: the same in every run). */
-  readonly seed?: string;
   readonly onEvent?: (event: RunEvent) => void;
   /** Aborting it cancels the whole run. */
   readonly signal?: AbortSignal;
@@ -36,30 +35,6 @@ export type RunEvent = { readonly path: string; readonly at: number } & (
   | { readonly type: 'end'; readonly status: TerminalStatus; readonly error: NodeError | null }
   | { readonly type: 'skipped'; readonly reason: string; readonly upstream: string | null }
 );
-
-export interface RunResult {
-  readonly status: TerminalStatus;
-  readonly error: NodeError | null;
-  /** All nodes but the root, groups included, in the order of the definition. */
-  readonly nodes: readonly NodeResult[];
-  readonly summary: RunSummary;
-}
-
-export interface NodeResult {
-  readonly path: string;
-  readonly status: NodeStatus;
-  readonly attempt: number;
-  readonly error: NodeError | null;
-}
-
-/** Paths by how they ended: `completed` includes stopped, `failed` includes timed out. */
-export interface RunSummary {
-  readonly total: number;
-  readonly completed: readonly string[];
-  readonly failed: readonly string[];
-  readonly skipped: readonly string[];
-  readonly cancelled: readonly string[];
-}
 
 /** A definition was refused; `faults` lists everything that is wrong with it. */
 export class InvalidDagError extends Error {
@@ -82,43 +57,47 @@ export async function runDag(
   handler: LeafHandler,
   options: RunDagOptions = {},
 ): Promise<RunResult> {
-  const { maxDepth, seed } = options;
-  const limits = { ...(maxDepth !== undefined && { maxDepth }), ...(seed !== undefined && { seed }) };
-  const validation = validate(dag, limits);
+  const validation = validate(dag, options);
   if (!validation.ok) throw new InvalidDagError(validation.faults);
   return new Run(dag, validation.plan, handler, options).done;
 }
 
 class Run {
   readonly done: Promise<RunResult>;
-  readonly #plan: Plan;
+  readonly #draft: MutableDraft;
   readonly #clock: Clock;
   readonly #onEvent: ((event: RunEvent) => void) | undefined;
   readonly #pool: LeafPool;
-  readonly #answers: Answers;
+  readonly #answers: Answers | null;
   readonly #inbox: PlannerEvent[] = [];
   /** By node: an attempt has at most one timer at a time, and so has a group. */
   readonly #timers = new Map<number, () => void>();
   readonly #resolve: (result: RunResult) => void;
   readonly #reject: (error: unknown) => void;
-  #state: DagState;
   #isDeciding = false;
+  /** Given up. */
+  #isOver = false;
 
   constructor(dag: Dag, plan: Plan, handler: LeafHandler, options: RunDagOptions) {
     const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
     this.done = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#plan = plan;
     this.#clock = options.clock ?? systemClock;
     this.#onEvent = options.onEvent;
-    this.#state = initialState(plan);
-    const nodeAt = (index: number): PlanNode => nodeOf(plan, this.#state, index);
-    const send = (event: PlannerEvent): void => this.#send(event);
-    this.#answers = new Answers(dag, { nodeAt, send, statusOf: (path) => this.#statusOf(path) });
-    const itemsOf = (index: number): readonly unknown[] => this.#answers.itemsOf(index);
-    const slots = options.concurrency ?? Number.POSITIVE_INFINITY;
-    this.#pool = new LeafPool({ nodeAt, itemsOf, send }, handler, slots);
+    this.#pool = new LeafPool(
+      {
+        begin: (node) => this.#begin(node),
+        end: (node, attempt, outcome, error) =>
+          this.#send({ type: 'leaf_finished', node, attempt, outcome, ...(error && { error }) }),
+      },
+      handler,
+      options.concurrency ?? Number.POSITIVE_INFINITY,
+    );
+    const handOut = (node: number): void => this.#pool.add(node);
+    this.#draft = new MutableDraft(plan, options.onEvent === undefined ? handOut : null);
+    const asking = { draft: this.#draft, send: (event: PlannerEvent): void => this.#send(event) };
+    this.#answers = plan.columns.extras === null ? null : new Answers(dag, asking);
     this.#followSignal(options.signal);
     this.#send({ type: 'start' });
   }
@@ -134,11 +113,17 @@ class Run {
 
   /** Effects may send further events at once; those wait until the effects before them are carried out. */
   #send(event: PlannerEvent): void {
-    this.#inbox.push(event);
-    if (this.#isDeciding) return;
+    if (this.#isOver) return;
+    if (this.#isDeciding) {
+      this.#inbox.push(event);
+      return;
+    }
     this.#isDeciding = true;
     try {
-      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) this.#decide(next);
+      this.#decide(event);
+      const inbox = this.#inbox;
+      for (let at = 0; at < inbox.length; at++) this.#decide(inbox[at]!);
+      if (inbox.length > 0) inbox.length = 0;
     } catch (error) {
       this.#giveUp(error);
     } finally {
@@ -148,30 +133,52 @@ class Run {
 
   /** Only a throwing `onEvent` leads here. */
   #giveUp(error: unknown): void {
+    this.#isOver = true;
     for (const withdraw of this.#timers.values()) withdraw();
     this.#pool.close();
-    this.#answers.close();
+    this.#answers?.close();
     this.#reject(error);
   }
 
   #decide(event: PlannerEvent): void {
+    const { effects, questions, expansions } = this.#draft;
     if (event.type === 'leaf_started') this.#announceStart(event.node, event.attempt);
-    const { state, effects, questions } = decide(this.#plan, this.#state, event, this.#clock.now());
-    this.#state = state;
-    for (const effect of effects) this.#carryOut(effect);
-    for (const question of questions) void this.#answers.answer(question);
+    this.#draft.now = this.#clock.now();
+    takeEvent(this.#draft, event);
+    if (effects.length > 0) for (const effect of effects.splice(0)) this.#carryOut(effect);
+    if (questions.length > 0) {
+      for (const question of questions.splice(0)) void this.#answers?.answer(question);
+    }
+    if (expansions.length > 0) expansions.length = 0;
+  }
+
+  #begin(node: number): LeafAttempt | null {
+    const draft = this.#draft;
+    // One that was cancelled while it waited for its turn.
+    if (draft.statusOf(node) !== 'active') return null;
+    const attempt = draft.attemptOf(node);
+    this.#send({ type: 'leaf_started', node, attempt });
+    if (this.#isOver) return null;
+    const path = draft.pathOf(node);
+    return new LeafAttempt(node, {
+      path,
+      name: draft.nameOf(node),
+      attempt,
+      depth: draft.depthOf(node),
+      items: this.#answers?.itemsOf(node) ?? none,
+    });
   }
 
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'node_ready':
-        this.#onEvent?.({ type: 'ready', path: this.#path(effect.node), at: this.#clock.now() });
+        this.#onEvent?.({ type: 'ready', path: this.#draft.pathOf(effect.node), at: this.#clock.now() });
         break;
       case 'start_leaf':
-        this.#pool.add(effect.node, effect.attempt);
+        this.#pool.add(effect.node);
         break;
       case 'cancel_leaf':
-        this.#pool.cancel(effect.node, effect.reason);
+        this.#pool.cancel(effect.node, effect.attempt, effect.reason);
         break;
       case 'set_timer': {
         const { node, kind, at, attempt } = effect;
@@ -187,78 +194,43 @@ class Run {
         this.#onStatus(effect);
         break;
       case 'finished':
-        this.#resolve(resultOf(this.#plan, this.#state, effect.status, effect.error ?? null));
+        this.#resolve(resultOf(this.#draft, effect.status, effect.error ?? null));
         break;
     }
   }
 
   #onStatus({ node, status, reason, error, upstream }: Extract<Effect, { type: 'node_status' }>): void {
-    const { isGroup } = nodeOf(this.#plan, this.#state, node);
-    const place = { path: this.#path(node), at: this.#clock.now() };
     if (isTerminal(status)) {
       this.#timers.get(node)?.();
       this.#timers.delete(node);
     }
-    if (status === 'active' && isGroup) this.#announceStart(node, 1);
+    if (this.#onEvent === undefined) return;
+    const place = { path: this.#draft.pathOf(node), at: this.#clock.now() };
+    if (status === 'active' && this.#draft.isGroup(node)) this.#announceStart(node, 1);
     else if (status === 'waiting_retry') {
-      const { attempt } = nodeSnapshot(this.#state, node);
-      this.#onEvent?.({ ...place, type: 'retry', attempt, error: error ?? null });
+      const attempt = this.#draft.attemptOf(node);
+      this.#onEvent({ ...place, type: 'retry', attempt, error: error ?? null });
     } else if (status === 'skipped') {
-      this.#onEvent?.({
+      this.#onEvent({
         ...place,
         type: 'skipped',
         reason: reason ?? '',
-        upstream: upstream === undefined ? null : this.#path(upstream),
+        upstream: upstream === undefined ? null : this.#draft.pathOf(upstream),
       });
     } else if (isTerminal(status)) {
-      this.#onEvent?.({ ...place, type: 'end', status, error: error ?? null });
+      this.#onEvent({ ...place, type: 'end', status, error: error ?? null });
     }
   }
 
   #announceStart(node: number, attempt: number): void {
-    const { path, depth } = nodeOf(this.#plan, this.#state, node);
-    this.#onEvent?.({ type: 'start', path, at: this.#clock.now(), attempt, depth });
-  }
-
-  #statusOf(path: string): NodeStatus {
-    const node = this.#plan.indexByPath.get(path) ?? planOf(this.#plan, this.#state).indexByPath.get(path);
-    if (node === undefined) throw new RangeError(`There is no node "${path}"`);
-    return nodeSnapshot(this.#state, node).status;
-  }
-
-  #path(node: number): string {
-    return nodeOf(this.#plan, this.#state, node).path;
+    if (this.#onEvent === undefined) return;
+    const path = this.#draft.pathOf(node);
+    const depth = this.#draft.depthOf(node);
+    this.#onEvent({ type: 'start', path, at: this.#clock.now(), attempt, depth });
   }
 }
 
-function resultOf(plan: Plan, state: DagState, status: TerminalStatus, error: NodeError | null): RunResult {
-  const nodes = inOrder(planOf(plan, state)).map((node): NodeResult => {
-    const row = nodeSnapshot(state, node.index);
-    return { path: node.path, status: row.status, attempt: row.attempt, error: row.error };
-  });
-  const pathsOf = (...statuses: NodeStatus[]): string[] =>
-    nodes.filter((node) => statuses.includes(node.status)).map((node) => node.path);
-  const summary = {
-    total: nodes.length,
-    completed: pathsOf('completed', 'stopped'),
-    failed: pathsOf('failed', 'timed_out'),
-    skipped: pathsOf('skipped'),
-    cancelled: pathsOf('cancelled'),
-  };
-  return { status, error, nodes, summary };
-}
-
-/** Without the root; items stand where their foreach is. */
-function inOrder({ nodes }: Plan): PlanNode[] {
-  const ordered: PlanNode[] = [];
-  const open = nodes[0]!.children.toReversed();
-  for (let index = open.pop(); index !== undefined; index = open.pop()) {
-    const node = nodes[index]!;
-    ordered.push(node);
-    for (const child of node.children.toReversed()) open.push(child);
-  }
-  return ordered;
-}
+const none: readonly unknown[] = [];
 
 function reasonOf({ reason }: AbortSignal): string {
   if (reason instanceof Error) return reason.message;

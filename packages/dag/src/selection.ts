@@ -24,12 +24,13 @@ export function selectNodes(plan: Plan, paths: readonly string[]): Selection {
   return { ok: true, plan: { ...plan, deselected: selected.others(plan) } };
 }
 
-/** Skips those of the nodes that the run is not to have. Nothing that is selected depends on them. */
-export function skipDeselected(draft: Draft, nodes: Iterable<PlanNode>): void {
+/** Skips those of the nodes from this one on that the run is not to have. Nothing that is selected depends on them. */
+export function skipDeselected(draft: Draft, first: number): void {
   const { deselected } = draft.plan;
   if (deselected.size === 0) return;
-  for (const { index, source } of nodes) {
-    if (deselected.has(source)) draft.close(index, { status: 'skipped', reason: 'not_selected' });
+  for (let index = first; index < draft.nodeCount; index++) {
+    if (!deselected.has(draft.sourceOf(index))) continue;
+    draft.close(index, { status: 'skipped', reason: 'not_selected' });
   }
 }
 

@@ -1,9 +1,10 @@
-import type { NodeError, StopReason } from './events.ts';
+import type { Effect, NodeError, StopReason } from './events.ts';
 import type { Expansion, ItemBlock } from './expansion.ts';
 import type { NodeStatus } from './node-status.ts';
 import { PersistentVector } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
 import type { ReadyQueue } from './ready-queue.ts';
+import { linkCount } from './sibling-links.ts';
 import type { Tally } from './trigger-rule.ts';
 import { initialTally } from './trigger-rule.ts';
 
@@ -63,13 +64,14 @@ export interface GroupBook {
 
 /** Nothing started yet; send the `start` event. */
 export function initialState(plan: Plan): DagState {
-  const { nodes } = plan;
+  const { size, dependsOn, groups } = plan.columns;
   return {
-    rows: PersistentVector.from(nodes.length, initialSnapshot),
-    tallies: PersistentVector.from(nodes.length, (index) => initialTally(nodes[index]!.dependencyCount)),
-    books: PersistentVector.from(nodes.length, (index) =>
-      nodes[index]!.isGroup ? initialBook(nodes[index]!.children.length) : null,
-    ),
+    rows: PersistentVector.from(size, initialSnapshot),
+    tallies: PersistentVector.from(size, (index) => initialTally(linkCount(dependsOn, index))),
+    books: PersistentVector.from(size, (index) => {
+      const group = groups[index]!;
+      return group && initialBook(group.children.length);
+    }),
     grown: PersistentVector.from(0, noNode),
     expansions: PersistentVector.from(0, noNode),
   };
@@ -108,5 +110,17 @@ export function initialBook(childCount: number): GroupBook {
     deadlineAt: Number.POSITIVE_INFINITY,
     draining: false,
     items: null,
+  };
+}
+
+/** Announces the status of a row. */
+export function statusEffect({ node, status, reason, error, upstream }: NodeSnapshot): Effect {
+  return {
+    type: 'node_status',
+    node,
+    status,
+    ...(reason !== null && { reason }),
+    ...(error !== null && { error }),
+    ...(upstream !== null && { upstream }),
   };
 }

@@ -2,8 +2,7 @@ import { tellDependents } from './dependents.ts';
 import type { Draft, Ending } from './draft.ts';
 import type { NodeError } from './events.ts';
 import { noteFailure } from './failure.ts';
-import { holdsPlace, isTerminal } from './node-status.ts';
-import type { PlanNode } from './plan.ts';
+import { holdsPlace } from './node-status.ts';
 import type { NodeSnapshot } from './state.ts';
 import { walkBelow } from './subtree.ts';
 
@@ -27,23 +26,23 @@ export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
   const closed: number[] = [];
   let hasPassedOver = false;
   walkBelow(draft, group, (index) => {
-    const node = draft.node(index);
-    const row = draft.row(index);
-    if (isTerminal(row.status)) return false;
+    if (draft.hasEnded(index)) return false;
     if (runsAnyway(draft, index, stop)) {
       hasPassedOver = true;
       return false;
     }
-    if (isStoppedBranch(node, row, stop)) return false;
+    const row = draft.row(index);
+    const isGroup = draft.isGroup(index);
+    if (isGroup && isStopped(row, stop)) return false;
     if (row.status === 'pending' || row.status === 'waiting_retry') {
       const ending = endingOfWaiting(row, stop);
       draft.close(index, ending);
       closed.push(index);
       if (ending.status === 'failed') noteFailure(draft, index, ending);
-      draft.unsettled.push(node.parent);
+      draft.unsettle(draft.parentOf(index));
     } else if (stop.kind !== 'fail_fast' || stop.isCancelling) {
       requestStop(draft, index, stop);
-    } else if (node.isGroup) {
+    } else if (isGroup) {
       draft.patchBook(index, { draining: true });
     }
     return true;
@@ -54,24 +53,20 @@ export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
 
 /** Cleaning up in a DAG that has started must neither be prevented nor be interrupted halfway. */
 function runsAnyway(draft: Draft, index: number, { kind }: Stop): boolean {
-  const { triggerRule, parent } = draft.node(index);
-  return triggerRule === 'always' && kind !== 'deadline' && holdsPlace(draft.row(parent).status);
+  if (draft.ruleOf(index) !== 'always' || kind === 'deadline') return false;
+  return holdsPlace(draft.statusOf(draft.parentOf(index)));
 }
 
 /** A deadline also ends what an earlier cancel has passed over. */
-function isStoppedBranch(
-  { isGroup }: PlanNode,
-  { status, stopReason }: NodeSnapshot,
-  { kind }: Stop,
-): boolean {
-  return isGroup && status === 'cancelling' && (kind !== 'deadline' || stopReason === 'deadline');
+function isStopped({ status, stopReason }: NodeSnapshot, { kind }: Stop): boolean {
+  return status === 'cancelling' && (kind !== 'deadline' || stopReason === 'deadline');
 }
 
 /** Asks a started node to end: it is `cancelling` until everything that runs in it has ended. */
 export function requestStop(draft: Draft, index: number, stop: Stop): void {
   const row = draft.row(index);
   if (row.status !== 'active') return;
-  const { isGroup } = draft.node(index);
+  const isGroup = draft.isGroup(index);
   draft.patchRow(index, {
     status: 'cancelling',
     stopReason: stop.kind,

@@ -12,16 +12,14 @@ export function walkBelow(draft: Draft, top: number, visit: (index: number) => b
       continue;
     }
     const index = range.next;
-    const { end, foreach } = draft.node(index);
     const isEntered = visit(index);
-    range.next = isEntered ? index + 1 : end;
-    if (isEntered && foreach !== null) open.push(rangeBelow(draft, index));
+    range.next = isEntered ? index + 1 : draft.endOf(index);
+    if (isEntered && draft.foreachOf(index) !== null) open.push(rangeBelow(draft, index));
   }
 }
 
 function rangeBelow(draft: Draft, index: number): { next: number; readonly end: number } {
-  const { end, foreach } = draft.node(index);
-  if (foreach === null) return { next: index + 1, end };
+  if (draft.foreachOf(index) === null) return { next: index + 1, end: draft.endOf(index) };
   const items = draft.book(index).items;
   return items === null
     ? { next: 0, end: 0 }

@@ -1,5 +1,5 @@
 import { checkDependencies } from './check-dependencies.ts';
-import { checkDagValues, checkNodeValues } from './check-values.ts';
+import { checkDagValues, checkNodeValues, isPlainNode } from './check-values.ts';
 import type { Dag } from './definition.ts';
 import {
   DEFAULT_MAX_DEPENDENCIES,
@@ -11,6 +11,7 @@ import type { Fault } from './fault.ts';
 import { FaultList } from './fault.ts';
 import type { Plan } from './plan.ts';
 import { buildPlan } from './plan.ts';
+import type { Links } from './sibling-links.ts';
 
 export interface ValidateOptions {
   /** DAGs inside each other, the root included (default 10). Nothing in a definition can change it. */
@@ -37,10 +38,11 @@ export function validate(dag: Dag, options: ValidateOptions = {}): Validation {
   const faults = new FaultList();
   const groups = listGroups(dag, options, faults);
   if (groups === null) return { ok: false, faults: faults.toArray() };
-  for (const group of groups) checkGroup(group, faults);
+  const links = new Map<Dag, Links>();
+  for (const group of groups) checkGroup(group, links, faults);
   if (!faults.isEmpty) return { ok: false, faults: faults.toArray() };
   const { seed = '', maxExpandedNodes = DEFAULT_MAX_EXPANDED_NODES } = options;
-  return { ok: true, plan: buildPlan(dag, { seed, maxExpandedNodes }) };
+  return { ok: true, plan: buildPlan(dag, links, { seed, maxExpandedNodes }) };
 }
 
 /** A DAG with its place in the definition. */
@@ -92,13 +94,18 @@ function listGroups(dag: Dag, options: ValidateOptions, faults: FaultList): Loca
   return groups;
 }
 
-function checkGroup({ dag, path }: LocatedDag, faults: FaultList): void {
+function checkGroup({ dag, path }: LocatedDag, links: Map<Dag, Links>, faults: FaultList): void {
   if (typeof dag !== 'object' || dag === null || !Array.isArray(dag.nodes)) {
     faults.add('invalid_value', [...path, 'nodes'], 'A DAG needs a list of nodes');
     return;
   }
   checkDagValues(dag, path, faults);
   if (dag.nodes.length === 0) faults.add('empty_dag', [...path, 'nodes'], 'A DAG needs at least one node');
-  const readable = dag.nodes.map((node, index) => checkNodeValues(node, [...path, 'nodes', index], faults));
-  if (readable.every(Boolean)) checkDependencies(dag.nodes, [...path, 'nodes'], faults);
+  let isReadable = true;
+  for (let index = 0; index < dag.nodes.length; index++) {
+    const node = dag.nodes[index]!;
+    if (isPlainNode(node)) continue;
+    if (!checkNodeValues(node, [...path, 'nodes', index], faults)) isReadable = false;
+  }
+  if (isReadable) links.set(dag, checkDependencies(dag.nodes, [...path, 'nodes'], faults));
 }

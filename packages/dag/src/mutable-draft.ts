@@ -1,0 +1,207 @@
+import type { BookPatch, Ending, RowPatch } from './draft.ts';
+import { Draft } from './draft.ts';
+import type { SetTimer } from './events.ts';
+import type { Expansion, ItemBlock } from './expansion.ts';
+import { MutableReadyQueue } from './mutable-ready-queue.ts';
+import { NodeColumns } from './node-columns.ts';
+import type { NodeStatus } from './node-status.ts';
+import { holdsPlace, isTerminal } from './node-status.ts';
+import type { Plan, PlanNode } from './plan.ts';
+import { linkCount } from './sibling-links.ts';
+import type { NodeSnapshot } from './state.ts';
+import { statusEffect } from './state.ts';
+import type { Tally } from './trigger-rule.ts';
+import { initialTally } from './trigger-rule.ts';
+
+/**
+ * The state of a run in this process, changed in place: about 23 bytes per node, and no garbage for a leaf that
+ * just completes. There is one for the whole run, which takes `effects`, `questions` and `expansions` out after
+ * each decision.
+ */
+export class MutableDraft extends Draft {
+  readonly #handOut: ((node: number, attempt: number) => void) | null;
+  readonly #grown: PlanNode[] = [];
+  readonly #rows: NodeColumns;
+  readonly #books: (MutableBook | null)[];
+  /** Nodes for which a timer was set. */
+  readonly #timed = new Set<number>();
+
+  /**
+   * With `handOut`, only that is told which is needed to run: leaves go there and not into `effects`, which then
+   * holds of all nodes that are ready or change their status only the end of those with a timer.
+   */
+  constructor(plan: Plan, handOut: ((node: number, attempt: number) => void) | null = null) {
+    super(plan, 0);
+    this.#handOut = handOut;
+    const { size, dependsOn, groups } = plan.columns;
+    this.#rows = new NodeColumns(size);
+    for (let index = 0; index < size; index++) {
+      const count = linkCount(dependsOn, index);
+      if (count > 0) this.#rows.setTally(index, initialTally(count));
+    }
+    this.#books = groups.map((group) => group && this.#newBook(group.children.length));
+  }
+
+  get nodeCount(): number {
+    return this.#rows.length;
+  }
+
+  grownNode(index: number): PlanNode {
+    const node = this.#grown[index - this.plan.columns.size];
+    if (node === undefined) throw new RangeError(`there is no node ${index}`);
+    return node;
+  }
+
+  append(expansion: Expansion, nodes: readonly PlanNode[]): void {
+    this.expansions.push(expansion);
+    this.#rows.grow(nodes.length);
+    for (const node of nodes) {
+      this.#grown.push(node);
+      this.#rows.setTally(node.index, initialTally(node.dependencyCount));
+      this.#books.push(node.isGroup ? this.#newBook(node.children.length) : null);
+    }
+  }
+
+  statusOf(index: number): NodeStatus {
+    return this.#rows.statusOf(index);
+  }
+
+  attemptOf(index: number): number {
+    return this.#rows.attemptOf(index);
+  }
+
+  startedAtOf(index: number): number | null {
+    return this.#rows.startedAtOf(index);
+  }
+
+  row(index: number): NodeSnapshot {
+    return this.#rows.row(index);
+  }
+
+  noteStart(index: number): void {
+    this.#rows.setStartedAt(index, this.now);
+  }
+
+  protected writeRow(index: number, patch: RowPatch): number {
+    const before = this.statusOf(index);
+    this.#rows.patch(index, patch);
+    return this.#statusWritten(index, before);
+  }
+
+  protected writeHandOut(index: number): number {
+    const before = this.statusOf(index);
+    this.#rows.handOut(index);
+    if (this.#rows.hasDetails(index)) this.#rows.patch(index, { reason: null, error: null });
+    const places = this.#statusWritten(index, before);
+    const attempt = this.attemptOf(index);
+    if (this.#handOut === null) this.effects.push({ type: 'start_leaf', node: index, attempt });
+    else this.#handOut(index, attempt);
+    return places;
+  }
+
+  protected writeEnding(index: number, ending: Ending): number {
+    const before = this.statusOf(index);
+    const { status, reason = null, error = null, upstream = null, isCutShort } = ending;
+    if (
+      reason === null &&
+      error === null &&
+      upstream === null &&
+      !isCutShort &&
+      !this.#rows.hasDetails(index)
+    ) {
+      this.#rows.setStatus(index, status);
+    } else {
+      const stopReason = isCutShort ? { stopReason: 'fail_fast' as const } : {};
+      this.#rows.patch(index, { status, reason, error, upstream, retryAt: null, ...stopReason });
+    }
+    return this.#statusWritten(index, before);
+  }
+
+  #statusWritten(index: number, before: NodeStatus): number {
+    const status = this.statusOf(index);
+    if (status === before) return 0;
+    if (this.#handOut === null || this.#endsTimed(index, status)) {
+      this.effects.push(statusEffect(this.row(index)));
+    }
+    return Number(holdsPlace(status)) - Number(holdsPlace(before));
+  }
+
+  #endsTimed(index: number, status: NodeStatus): boolean {
+    return this.#timed.size > 0 && isTerminal(status) && this.#timed.delete(index);
+  }
+
+  override setTimer(effect: SetTimer): void {
+    this.#timed.add(effect.node);
+    super.setTimer(effect);
+  }
+
+  tallyOf(index: number): Tally {
+    return this.#rows.tallyOf(index);
+  }
+
+  setTally(index: number, tally: Tally): void {
+    this.#rows.setTally(index, tally);
+  }
+
+  book(group: number): MutableBook {
+    return this.#books[group]!;
+  }
+
+  patchBook(group: number, patch: BookPatch): void {
+    Object.assign(this.book(group), patch);
+  }
+
+  protected count(group: number, places: number, open: number, failures: number): void {
+    const book = this.book(group);
+    book.active += places;
+    book.open += open;
+    book.failures += failures;
+  }
+
+  protected addReady(group: number, index: number): void {
+    this.book(group).ready.add(index);
+  }
+
+  readyIn(group: number): readonly number[] {
+    return this.book(group).ready.nodes();
+  }
+
+  replaceReady(group: number, nodes: readonly number[]): void {
+    const { ready } = this.book(group);
+    ready.clear();
+    for (const node of nodes) ready.add(node);
+  }
+
+  firstReady(group: number): number {
+    return this.book(group).ready.first();
+  }
+
+  takeReady(group: number): number {
+    return this.book(group).ready.take();
+  }
+
+  announceReady(index: number): void {
+    if (this.#handOut === null) this.effects.push({ type: 'node_ready', node: index });
+  }
+
+  #newBook(open: number): MutableBook {
+    const priorityOf = this.plan.columns.extras === null ? null : (node: number) => this.priorityOf(node);
+    return new MutableBook(open, new MutableReadyQueue(priorityOf));
+  }
+}
+
+/** As `GroupBook`. */
+class MutableBook {
+  readonly ready: MutableReadyQueue;
+  active = 0;
+  open: number;
+  failures = 0;
+  deadlineAt = Number.POSITIVE_INFINITY;
+  draining = false;
+  items: ItemBlock | null = null;
+
+  constructor(open: number, ready: MutableReadyQueue) {
+    this.open = open;
+    this.ready = ready;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Who is linked to whom, in two flat lists: the targets of `n` are `targets` from `starts[n]` up to (not
+ * including) `starts[n + 1]`.
+ */
+export interface Links {
+  readonly starts: Int32Array;
+  readonly targets: Int32Array;
+}
+
+/** The same links seen from their other ends; each list is in ascending order. O(nodes + links). */
+export function reversed({ starts, targets }: Links): Links {
+  const count = starts.length - 1;
+  const back = new Int32Array(count + 1);
+  for (const target of targets) back[target + 1]! += 1;
+  for (let node = 0; node < count; node++) back[node + 1]! += back[node]!;
+  const next = back.slice();
+  const sources = new Int32Array(targets.length);
+  for (let node = 0; node < count; node++) {
+    for (let link = starts[node]!; link < starts[node + 1]!; link++) sources[next[targets[link]!]!++] = node;
+  }
+  return { starts: back, targets: sources };
+}
+
+export function linkCount({ starts }: Links, node: number): number {
+  return starts[node + 1]! - starts[node]!;
+}
+
+export function targetsOf({ starts, targets }: Links, node: number): number[] {
+  return Array.from(targets.subarray(starts[node]!, starts[node + 1]!));
+}
