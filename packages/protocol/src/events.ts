@@ -7,6 +7,7 @@ export const EVENT_TYPES = {
   'run.ready': 'All dependencies are met. data: indegree, parent.',
   'run.expanded': 'A foreach stage got its items. data: items.',
   'run.kept': 'The stage did not run again: a re-run keeps what an earlier run has done. data: from.',
+  'run.waits_for_group': 'The run waits for its turn in a concurrency group. data: group, limit, onConflict.',
   'run.queued': 'An attempt waits for an agent. data: attempt, queue.',
   'run.started': 'Its process, or its first stage, started, or its approval was asked for. data: attempt.',
   'run.retry_scheduled': 'The last attempt failed and another follows. data: attempt, retryAt, error.',

@@ -20,7 +20,7 @@ export const RUN_STATUS_TABLE = {
     next: ['queued', 'running', 'waiting', 'cancelled', 'skipped', 'timed_out'],
   },
   queued: {
-    meaning: 'Ready; waits for an agent with a free slot.',
+    meaning: 'Ready; waits for an agent with a free slot, or as a run for its turn in its group.',
     terminal: false,
     success: false,
     next: ['starting', 'running', 'waiting', 'cancelling', ...END],

@@ -12,6 +12,7 @@ import { openSecretBox } from './auth/secret-box.ts';
 import { startPeriodic } from './background/periodic.ts';
 import { claimDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
+import { startGroupKeeper } from './limits/group-keeper.ts';
 import { createLiveBus } from './live/live-bus.ts';
 import { startPeerAnnouncements } from './live/peer-announcements.ts';
 import { createOrchestrator } from './orchestrator/orchestrator.ts';
@@ -185,7 +186,8 @@ async function openStore(
 }
 
 function startBackground(context: ServerContext, closers: (() => Promise<void>)[]): void {
-  const { attempts, database, log, webhookSender } = context;
+  const { attempts, bus, database, log, webhookSender } = context;
+  const groups = startGroupKeeper({ database, bus, log });
   webhookSender.start();
   const leases = startPeriodic({
     name: 'lease check',
@@ -205,7 +207,7 @@ function startBackground(context: ServerContext, closers: (() => Promise<void>)[
     },
   });
   closers.push(async () => {
-    await Promise.all([leases.stop(), sweep.stop(), webhookSender.stop()]);
+    await Promise.all([groups.stop(), leases.stop(), sweep.stop(), webhookSender.stop()]);
   });
 }
 

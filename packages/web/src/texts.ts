@@ -174,6 +174,7 @@ export const texts = {
     whyAgentFull: (busy: number, total: number) =>
       `All slots of the online agents are busy (${busy}/${total}).`,
     whyAgent: 'Ready; an agent with a free slot takes it next.',
+    whyLimit: (reason: string) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`,
     whyStarting: 'An agent has claimed it and starts its process.',
     whyWaiting: 'Waits for a retry delay or for a person; holds no slot.',
     error: 'Error',

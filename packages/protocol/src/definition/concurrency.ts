@@ -3,7 +3,7 @@ import { DEFINITION_LIMITS } from './limits.ts';
 import { name } from './values.ts';
 
 /** What happens to what comes when a concurrency group has no room. */
-const ON_CONFLICT = ['queue'] as const;
+const ON_CONFLICT = ['queue', 'cancel_newest', 'cancel_running'] as const;
 export type OnConflict = (typeof ON_CONFLICT)[number];
 
 /** A text of which some or all may be an expression. */

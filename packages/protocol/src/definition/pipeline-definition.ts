@@ -128,6 +128,7 @@ export const pipelineDefinition = z.strictObject({
   name,
   description: z.string().max(10_000).optional(),
   params: paramSpecs,
+  concurrency: concurrency.optional(),
   ...pipelineBase,
   stages,
 });

@@ -61,7 +61,7 @@ export interface Attempts {
 
 export function createAttempts({ database, bus }: { database: Database; bus: LiveBus }): Attempts {
   const { kysely } = database;
-  const claims = createClaims(database.pool);
+  const claims = createClaims(database.pool, () => bus.emit('groups'));
   const batcher = new MicroBatcher<ParsedReport, ReportResult>({
     maxItems: REPORTS_PER_TRANSACTION,
     write: async (reports) => {

@@ -70,12 +70,17 @@ export interface Claims {
   claim(request: ClaimRequest): Promise<Assignment[]>;
 }
 
-export function createClaims(pool: pg.Pool): Claims {
+/** `onLimits` is called when attempts with limits may have been handed out. */
+export function createClaims(pool: pg.Pool, onLimits: () => void): Claims {
   const limited = createLimitedClaims(pool);
   return {
     async claim(wanted) {
       const request = { ...wanted, free: Math.min(wanted.free, MAX_PER_CLAIM) };
-      return (await claimUnlimited(pool, request)) ?? limited.claim(request);
+      const unlimited = await claimUnlimited(pool, request);
+      if (unlimited !== undefined) return unlimited;
+      const assignments = await limited.claim(request);
+      if (assignments.length > 0) onLimits();
+      return assignments;
     },
   };
 }

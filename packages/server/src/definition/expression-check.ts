@@ -43,7 +43,9 @@ interface Place {
  */
 export function expressionFaults(definition: PipelineDefinition): Fault[] {
   const faults: Fault[] = [];
-  checkLevel(definition, unitPlace(definition), [], faults);
+  const place = unitPlace(definition);
+  checkValue(definition.concurrency?.group ?? null, place, ['concurrency', 'group'], faults);
+  checkLevel(definition, place, [], faults);
   return faults;
 }
 

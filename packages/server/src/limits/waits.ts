@@ -22,13 +22,42 @@ export async function readWaits(pool: pg.Pool, rootId: string): Promise<RunWait[
      order by r.node_index limit ${MAX_WAITS}`,
     [rootId],
   );
-  if (rows.length === 0) return [];
+  if (rows.length === 0) return runWaits(pool, rootId);
   const usage = await readUsage(pool, []);
   const keys = new Set(rows.flatMap(({ limits }) => limits.map(({ key }) => key)));
   const holders = await readHolders(pool, [...keys]);
   return rows.flatMap(({ run_id: runId, path, limits }) => {
     const reasons = limits.flatMap((limit) => whyFull(limit, usage, holders.get(limit.key)) ?? []);
     return reasons.length === 0 ? [] : [{ runId, path, reason: reasons.join('; ') }];
+  });
+}
+
+/** Why the run itself has not started: its group, if it waits for one. */
+async function runWaits(pool: pg.Pool, rootId: string): Promise<RunWait[]> {
+  const { rows } = await pool.query<{
+    group_name: string;
+    group_limit: number;
+    at_work: number;
+    first: string | null;
+    before: number;
+  }>(
+    `select t.group_name, t.group_limit, held.count as at_work, held.first,
+       (select count(*)::int from trees b
+        where b.group_name = t.group_name and b.ended_at is null and b.admitted_at is null
+          and b.group_cancelled_at is null and b.root_id < t.root_id) as before
+     from trees t
+     cross join lateral (
+       select count(*)::int as count, min(h.root_id) as first from trees h
+       where h.group_name = t.group_name and h.ended_at is null and h.admitted_at is not null
+     ) as held
+     where t.root_id = $1 and t.group_name is not null and t.ended_at is null and t.admitted_at is null`,
+    [rootId],
+  );
+  return rows.map((row) => {
+    const holder = row.first === null ? '' : ` (${row.first})`;
+    const before = row.before === 0 ? '' : `, ${row.before} before it`;
+    const reason = `waits for its turn in the concurrency group "${row.group_name}": ${row.at_work} of ${row.group_limit} at work${holder}${before}`;
+    return { runId: rootId, path: '', reason };
   });
 }
 

@@ -11,6 +11,8 @@ export interface LiveTopics {
   points: [change: { runId: string; points: Readonly<Record<string, readonly MetricPoint[]>> }];
   /** Attempts were queued, or held ones got a command: claim calls look again. */
   work: [];
+  /** Members of concurrency groups came, were handed out or ended, here. */
+  groups: [];
   /** Facts wait for the owner of a tree. */
   inbox: [];
   /** Another server stored events of a tree up to `seq`. */

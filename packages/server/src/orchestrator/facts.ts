@@ -57,4 +57,6 @@ export type Fact =
       readonly at: number;
       readonly timeoutAt: number;
     }
+  /** Of a run that waited for its concurrency group: it may start. */
+  | { readonly kind: 'admitted'; readonly node: number; readonly at: number }
   | { readonly kind: 'cancel'; readonly node: number; readonly at: number; readonly reason: string };

@@ -4,6 +4,7 @@ import { insertDefinition } from '../store/definitions.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import { expansionInsert, runInserts } from './new-rows.ts';
+import type { RunGroup } from './run-group.ts';
 import type { TreeChanges } from './tree-changes.ts';
 import { attemptRows, followUps, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
 
@@ -18,6 +19,8 @@ export interface TreeInsert {
   /** Hash of the request: the same key with another request is refused. */
   readonly requestSha256: string;
   readonly pipeline: PipelineVersionId | null;
+  /** The concurrency group that the run waits for. */
+  readonly group: RunGroup | null;
   readonly nowMs: number;
 }
 
@@ -71,6 +74,9 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
       rerun_of: tree.rerun?.rootId ?? null,
       rerun: tree.rerun === null ? null : jsonbText(tree.rerun.request),
       only_stages: tree.only === null ? null : [...tree.only],
+      group_name: insert.group?.name ?? null,
+      group_limit: insert.group?.limit ?? null,
+      group_conflict: insert.group?.onConflict ?? null,
       created_at: new Date(insert.nowMs),
       ended_at: tree.runs[0]!.endedAt,
     })

@@ -14,6 +14,7 @@ import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
 import { newTree, type OwnedTree } from './owned-tree.ts';
 import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
+import { holdForGroup, runGroupOf } from './run-group.ts';
 import { requestHash, type Submission } from './submission.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
@@ -100,7 +101,9 @@ class TreeOwner implements Orchestrator {
     const tree = newTree({ ...submission, rerun, nowMs });
     const changes = new TreeChanges(tree);
     changes.addEvent(0, 'run.created', nowMs, { kind: 'pipeline', stages: submission.plan.nodes.length - 1 });
-    applyEvent(changes, { type: 'start' }, nowMs);
+    const group = runGroupOf(tree);
+    if (group === null) applyEvent(changes, { type: 'start' }, nowMs);
+    else holdForGroup(changes, group, nowMs);
     const result = await insertTree(this.#options.database.kysely, {
       ownerId: this.#serverId,
       changes,
@@ -111,6 +114,7 @@ class TreeOwner implements Orchestrator {
       idempotencyKey: submission.idempotencyKey,
       requestSha256: requestHash(submission),
       pipeline: submission.pipeline ?? null,
+      group,
       nowMs,
     }).catch((error: unknown) => {
       // The connection may have broken after the commit: then the tree is there and waits for us.
@@ -183,11 +187,13 @@ class TreeOwner implements Orchestrator {
     const { bus } = this.#options;
     let hasWork = false;
     let hasFacts = false;
+    let hasGroups = false;
     for (const change of changes) {
       const { tree } = change;
       for (const timer of change.timers) this.#timers.add(timer.atMs, { rootId: tree.rootId, ...timer });
       hasWork ||= change.attempts.length > 0 || change.cancels.length > 0;
       hasFacts ||= change.cancels.length > 0 || change.settlements.length > 0;
+      hasGroups ||= change.concernsGroups;
       if (tree.runs[0]!.endedAt !== null) this.#trees.delete(tree.rootId);
       bus.emit('tree', {
         rootId: tree.rootId,
@@ -196,6 +202,7 @@ class TreeOwner implements Orchestrator {
       });
     }
     if (hasWork) bus.emit('work');
+    if (hasGroups) bus.emit('groups');
     if (hasFacts || changes.some((change) => change.timers.length > 0)) this.#wakeUp.call();
   }
 

@@ -1,6 +1,6 @@
 import { type Expansion, nodeCount } from '@trainyard/dag';
 import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@trainyard/protocol';
-import type { AttemptLimit } from '../limits/attempt-limit.ts';
+import { type AttemptLimit, replacingGroup } from '../limits/attempt-limit.ts';
 import type { NewApproval, Settlement } from '../store/approvals.ts';
 import type { DueKind } from './due-timer.ts';
 import { addRuns, childrenOf, countLeaf, isCounted, nodeAt, type OwnedTree } from './owned-tree.ts';
@@ -68,6 +68,15 @@ export class TreeChanges {
     const items = childrenOf(tree, node);
     for (const [index, item] of items.entries()) tree.runs[item]!.item = { index, value: list[index]! };
     this.addEvent(node, 'run.expanded', nowMs, { items: count });
+  }
+
+  /** True when members of concurrency groups came or ended. */
+  get concernsGroups(): boolean {
+    const { definition, runs } = this.tree;
+    return (
+      (definition.concurrency !== undefined && this.#dirty.has(0) && runs[0]!.status !== 'running') ||
+      this.attempts.some(({ limits }) => replacingGroup(limits) !== null)
+    );
   }
 
   /** Nodes whose rows have to be written. */

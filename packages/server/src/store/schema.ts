@@ -78,6 +78,8 @@ export interface TreesTable {
   rerun: NullableJson<RerunRequest>;
   /** Paths of the stages that this run was limited to; null for all. */
   only_stages: string[] | null;
+  /** When it was asked to end in favour of another run of its group. */
+  group_cancelled_at: NullableInstant;
   created_at: Instant;
   ended_at: NullableInstant;
 }
@@ -244,23 +246,6 @@ export interface TokensTable {
   last_used_at: NullableInstant;
 }
 
-export interface DatasetVersionsTable {
-  name: string;
-  sha256: string;
-  size_bytes: number;
-  rows: number | null;
-  path: string;
-  created_at: Generated<Date>;
-}
-
-export interface RunDatasetsTable {
-  run_id: string;
-  root_id: string;
-  name: string;
-  sha256: string;
-  role: 'input' | 'output';
-}
-
 export interface Schema extends AutomationSchema, StreamSchema {
   servers: ServersTable;
   definitions: DefinitionsTable;
@@ -277,6 +262,4 @@ export interface Schema extends AutomationSchema, StreamSchema {
   agents: AgentsTable;
   secrets: SecretsTable;
   tokens: TokensTable;
-  dataset_versions: DatasetVersionsTable;
-  run_datasets: RunDatasetsTable;
 }

@@ -1,12 +1,14 @@
 import type { Generated } from 'kysely';
 import type { Instant } from './schema.ts';
 
-/** Tables of what attempts write: logs, metrics and the points made of them. */
+/** Tables of what attempts write: logs, metrics and the points made of them, datasets. */
 export interface StreamSchema {
   streams: StreamsTable;
   stream_chunks: StreamChunksTable;
   metric_series: MetricSeriesTable;
   metric_chunks: MetricChunksTable;
+  dataset_versions: DatasetVersionsTable;
+  run_datasets: RunDatasetsTable;
 }
 
 interface StreamsTable {
@@ -65,4 +67,21 @@ interface MetricChunksTable {
   last_time: number;
   codec: number;
   data: Buffer;
+}
+
+interface DatasetVersionsTable {
+  name: string;
+  sha256: string;
+  size_bytes: number;
+  rows: number | null;
+  path: string;
+  created_at: Generated<Date>;
+}
+
+interface RunDatasetsTable {
+  run_id: string;
+  root_id: string;
+  name: string;
+  sha256: string;
+  role: 'input' | 'output';
 }

@@ -14,7 +14,7 @@ import { Duration, RelativeTime } from '../design/time.tsx';
 import { texts } from '../texts.ts';
 import { AttemptsTable, DatasetsTable, LatestEvents, MetricsTable } from './inspector-tables.tsx';
 import { ancestry, findByPath, type RunModel } from './run-model.ts';
-import { useAgents } from './run-parts.ts';
+import { useAgents, useWaits } from './run-parts.ts';
 import { whyWaiting } from './why-waiting.ts';
 
 /** Everything about the selected run: status and why, error, facts, params, outputs, attempts, data, events. */
@@ -27,7 +27,8 @@ export function Inspector(props: {
 }) {
   const { model, run, counts, onSelect, onShowLog } = props;
   const agents = useAgents();
-  const why = whyWaiting(model, run, agents.data ?? []);
+  const waits = useWaits(run);
+  const why = whyWaiting(model, run, agents.data ?? [], waits.data ?? []);
   const params = Object.keys(run.params).length > 0 ? run.params : undefined;
   return (
     <ScrollRegion

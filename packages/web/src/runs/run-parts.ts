@@ -28,6 +28,16 @@ export function useAgents() {
   });
 }
 
+/** What of the run's tree waits for pools and concurrency groups; asked only for a run that is queued. */
+export function useWaits(run: Run) {
+  return useQuery({
+    queryKey: ['run-parts', run.id, 'waits'],
+    queryFn: ({ signal }) => api.listWaits(run.id, { signal }),
+    enabled: run.status === 'queued',
+    refetchInterval: 5000,
+  });
+}
+
 export function useDefinition(id: string) {
   return useQuery({
     queryKey: ['definition', id],

@@ -15,7 +15,8 @@ const model = buildRunModel(
     { name: 'f', status: 'queued' },
   ]),
 );
-const why = (path: string, agents: AgentInfo[] = []) => whyWaiting(model, findByPath(model, path)!, agents);
+const why = (path: string, agents: AgentInfo[] = []) =>
+  whyWaiting(model, findByPath(model, path)!, agents, []);
 
 test('a pending stage names the dependencies that are not met', () => {
   expect(why('c')).toBe(texts.details.whyDependencies('b (running)'));
@@ -30,6 +31,14 @@ test('a queued stage tells whether agents are missing, full or free', () => {
   expect(why('f')).toBe(texts.details.whyAgentNone);
   expect(why('f', [agent(2, 2)])).toBe(texts.details.whyAgentFull(2, 2));
   expect(why('f', [agent(1, 2)])).toBe(texts.details.whyAgent);
+});
+
+test('a queued stage names the pool or group that has no room, a queued run its group', () => {
+  const run = findByPath(model, 'f')!;
+  const waits = [{ runId: run.id, path: 'f', reason: 'the pool "licence" is full' }];
+  expect(whyWaiting(model, run, [agent(1, 2)], waits)).toBe('The pool "licence" is full.');
+  const root = { ...run, kind: 'pipeline' as const, reason: 'waits for its turn' };
+  expect(whyWaiting(model, root, [agent(1, 2)], [])).toBe('Waits for its turn.');
 });
 
 test('a running or ended stage does not wait', () => {

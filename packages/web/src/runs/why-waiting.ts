@@ -1,14 +1,29 @@
-import { type AgentInfo, isSuccessfulRunStatus, isTerminalRunStatus, type Run } from '@trainyard/protocol';
+import {
+  type AgentInfo,
+  isSuccessfulRunStatus,
+  isTerminalRunStatus,
+  type Run,
+  type RunWait,
+} from '@trainyard/protocol';
 import { texts } from '../texts.ts';
 import { dependenciesOf, type RunModel } from './run-model.ts';
 
-/** Why a run does not run yet, in one sentence; `undefined` for one that runs or has ended. */
-export function whyWaiting(model: RunModel, run: Run, agents: readonly AgentInfo[]): string | undefined {
+/**
+ * Why a run does not run yet, in one sentence; `undefined` for one that runs or has ended.
+ *
+ * @param waits pools and concurrency groups without room, of the whole tree
+ */
+export function whyWaiting(
+  model: RunModel,
+  run: Run,
+  agents: readonly AgentInfo[],
+  waits: readonly RunWait[],
+): string | undefined {
   switch (run.status) {
     case 'pending':
       return whyPending(model, run);
     case 'queued':
-      return whyQueued(agents);
+      return whyQueued(run, agents, waits);
     case 'starting':
       return texts.details.whyStarting;
     case 'waiting':
@@ -36,7 +51,11 @@ function whyPending(model: RunModel, run: Run): string {
   return texts.details.whyRoom;
 }
 
-function whyQueued(agents: readonly AgentInfo[]): string {
+function whyQueued(run: Run, agents: readonly AgentInfo[], waits: readonly RunWait[]): string {
+  const reason = waits.find(({ runId }) => runId === run.id)?.reason;
+  if (reason !== undefined) return texts.details.whyLimit(reason);
+  // Not an agent, but other runs are what a whole run is queued for.
+  if (run.kind === 'pipeline' && run.reason !== null) return texts.details.whyLimit(run.reason);
   const online = agents.filter((agent) => agent.online);
   if (online.length === 0) return texts.details.whyAgentNone;
   const busy = online.reduce((sum, agent) => sum + agent.busySlots, 0);

@@ -40,7 +40,8 @@ const STATEMENTS = [
     add column group_name text,
     add column group_limit int,
     add column group_conflict text,
-    add column admitted_at timestamptz`,
+    add column admitted_at timestamptz,
+    add column group_cancelled_at timestamptz`,
   `create index trees_in_group on trees (group_name, root_id) where group_name is not null and ended_at is null`,
   `create index trees_awaiting_group on trees (group_name, root_id)
     where group_name is not null and ended_at is null and admitted_at is null`,
