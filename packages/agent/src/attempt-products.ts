@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
   type AttemptFiles,
+  type AttemptSpec,
   datasetRecord,
   type ReportedDataset,
   type RunError,
@@ -19,14 +20,16 @@ export const PRODUCT_LIMITS = {
   datasets: 1000,
 } as const;
 
-/** Reads outputs.json and datasets.jsonl and hashes the files that the latter names. */
+/** Reads outputs.json and datasets.jsonl, and hashes the artifacts and the files that the latter names. */
 export async function readProducts(
   files: AttemptFiles,
-  workingDir: string,
+  spec: Pick<AttemptSpec, 'workingDir' | 'artifacts'>,
   signal: AbortSignal,
 ): Promise<Products> {
+  const workingDir = resolve(spec.workingDir);
   try {
-    const outputs = await readOutputs(files.outputs);
+    const written = await readOutputs(files.outputs);
+    const outputs = await withArtifacts(written, spec.artifacts, workingDir, signal);
     return { ok: true, outputs, datasets: await readDatasets(files.datasets, workingDir, signal) };
   } catch (error) {
     signal.throwIfAborted();
@@ -96,6 +99,38 @@ async function readOutputs(path: string): Promise<Record<string, unknown> | null
   return parsed as Record<string, unknown>;
 }
 
+/** Each artifact is an output that says where its file is and what is in it. */
+async function withArtifacts(
+  outputs: Record<string, unknown> | null,
+  artifacts: AttemptSpec['artifacts'],
+  workingDir: string,
+  signal: AbortSignal,
+): Promise<Record<string, unknown> | null> {
+  const names = Object.keys(artifacts);
+  const twice = names.find((name) => outputs !== null && Object.hasOwn(outputs, name));
+  if (twice !== undefined) {
+    const message = `outputs.json has "${twice}", which is the name of an artifact, too; use another name for one of them`;
+    throw new ProductError('invalid_outputs', message);
+  }
+  const described: [string, unknown][] = [];
+  for (const name of names) {
+    const path = resolve(workingDir, artifacts[name]!);
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() !== true) {
+      const what = found === undefined ? 'does not exist' : 'is not a file; pack a directory into one';
+      throw new ProductError('artifact_missing', `artifact "${name}": ${path} ${what}`);
+    }
+    described.push([name, { path, sha256: await sha256Of(path, signal), sizeBytes: found.size }]);
+  }
+  return names.length === 0 ? outputs : { ...outputs, ...Object.fromEntries(described) };
+}
+
+async function sha256Of(path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
+  return hash.digest('hex');
+}
+
 async function readDatasets(
   path: string,
   workingDir: string,
@@ -142,9 +177,7 @@ async function readDataset(
       `${where}: ${path} is not a file; record its files one by one`,
     );
   }
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
-  return { ...parsed.data, path, sha256: hash.digest('hex'), sizeBytes: found.size };
+  return { ...parsed.data, path, sha256: await sha256Of(path, signal), sizeBytes: found.size };
 }
 
 async function readLimited(

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { AttemptFiles, AttemptSpec, Report, RunError, StreamName } from '@trainyard/protocol';
 import { judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
@@ -23,7 +22,7 @@ export async function composeFinish(options: {
   const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
   const products: Products =
     files !== undefined && endedWell
-      ? await readProducts(files, resolve(spec.workingDir), options.signal)
+      ? await readProducts(files, spec, options.signal)
       : { ok: true, outputs: null, datasets: [] };
   const outcome = judgeOutcome({
     command: spec.command,

@@ -26,6 +26,7 @@ export function payloadEnvironment(options: {
     ...spec.env,
     TRAINYARD_RUN_ID: spec.runId,
     TRAINYARD_ROOT_RUN_ID: spec.rootId,
+    TRAINYARD_PARENT_RUN_ID: spec.parentId,
     TRAINYARD_STAGE: spec.stage,
     TRAINYARD_ATTEMPT: String(spec.number),
     TRAINYARD_ATTEMPT_ID: spec.attemptId,

@@ -48,6 +48,8 @@ export const attemptSpec = z.object({
   attemptId: z.string(),
   runId: z.string(),
   rootId: z.string(),
+  /** The pipeline, or the item of a foreach, that the stage is in. */
+  parentId: z.string().default(''),
   /** Path of the stage, for example "sweep/large". */
   stage: z.string(),
   number: z.int(),
@@ -61,6 +63,8 @@ export const attemptSpec = z.object({
   /** Secrets whose values belong into `env`, each where its placeholder stands. */
   secrets: z.array(secretPlace).default([]),
   params: z.record(z.string(), z.unknown()),
+  /** Files that have to be there when the program has ended well, by the name of their output. */
+  artifacts: z.record(z.string(), z.string()).default({}),
   gpus: z.int(),
   graceMs: z.int(),
   /** Instead of `command`: a program of the agent's own, and what it is to do. */

@@ -91,6 +91,8 @@ export class AgentPeer {
       workingDir: '/tmp',
       env: {},
       secrets: [],
+      artifacts: {},
+      parentId: 'run_parent',
       params: {},
       gpus: 0,
       graceMs: 2000,

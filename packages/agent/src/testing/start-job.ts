@@ -21,6 +21,8 @@ export function startContext(
     workingDir: options.workingDir ?? root,
     env: options.env ?? {},
     secrets: [],
+    artifacts: {},
+    parentId: 'run_parent',
     params: {},
     gpus: 0,
     graceMs: 1000,

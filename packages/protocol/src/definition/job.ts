@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { agentProgram, command, environment, resources, workingDir } from './agent-program.ts';
-import { duration } from './values.ts';
+import { duration, identifier } from './values.ts';
+
+const MAX_ARTIFACTS = 100;
 
 /** A stage of kind `job`: a program that an agent runs. */
 export const job = z.strictObject({
@@ -9,6 +11,13 @@ export const job = z.strictObject({
   env: environment.default({}),
   resources,
   executor: z.literal('local').default('local'),
+  /** Files that the job leaves, by the name of the output that describes each: {path, sha256, sizeBytes}. */
+  artifacts: z
+    .record(identifier('an output'), z.string().min(1).max(4096))
+    .default({})
+    .refine((value) => Object.keys(value).length <= MAX_ARTIFACTS, {
+      message: `a job has at most ${MAX_ARTIFACTS} artifacts`,
+    }),
   ...agentProgram,
 });
 export type JobDefinition = z.infer<typeof job>;

@@ -47,13 +47,19 @@ export function resolveExpressions<T extends JsonValue>(value: T, scope: Express
 /** The job with all expressions resolved to text, ready for an agent. Throws as `resolveExpressions`. */
 export function resolveJob(job: JobDefinition, scope: ExpressionScope): JobDefinition {
   const resolved = resolveExpressions(
-    { command: job.command, env: job.env, workingDir: job.workingDir },
+    { command: job.command, env: job.env, workingDir: job.workingDir, artifacts: job.artifacts },
     scope,
-  ) as { command: JsonValue; env: Record<string, JsonValue>; workingDir: JsonValue };
+  ) as {
+    command: JsonValue;
+    env: Record<string, JsonValue>;
+    workingDir: JsonValue;
+    artifacts: Record<string, JsonValue>;
+  };
   return {
     ...job,
     command: Array.isArray(resolved.command) ? resolved.command.map(asText) : asText(resolved.command),
-    env: Object.fromEntries(Object.entries(resolved.env).map(([name, value]) => [name, asText(value)])),
+    env: textsOf(resolved.env),
+    artifacts: textsOf(resolved.artifacts),
     workingDir: asText(resolved.workingDir),
   };
 }
@@ -76,6 +82,10 @@ function resolveText(text: string, evaluate: (source: string) => JsonValue): Jso
   return split.parts
     .map((part) => (part.kind === 'literal' ? part.text : asText(evaluate(part.source))))
     .join('');
+}
+
+function textsOf(values: Readonly<Record<string, JsonValue>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, asText(value)]));
 }
 
 function asText(value: JsonValue): string {

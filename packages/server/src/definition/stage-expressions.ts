@@ -9,8 +9,8 @@ export function expressionParts(stage: StageDefinition): Parts {
   if (kind === 'pipeline') return {};
   if (kind === 'approval') return approvalTexts(stage.approval!) as Parts;
   if (kind !== 'job') return stage[kind] as unknown as Parts;
-  const { command, env, workingDir } = stage.job!;
-  return { command, env, workingDir };
+  const { command, env, workingDir, artifacts } = stage.job!;
+  return { command, env, workingDir, artifacts };
 }
 
 /** Keys whose texts reach the process without being seen by others or kept: only there are secrets allowed. */

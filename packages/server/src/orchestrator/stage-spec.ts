@@ -65,10 +65,12 @@ function toAttemptSpec(
     attemptId: '',
     runId: run.id,
     rootId: tree.rootId,
+    parentId: run.parentId ?? tree.rootId,
     stage: run.path,
     number: attempt,
     epoch: attempt,
     executor: 'local',
+    artifacts: {},
     ...what,
   };
 }

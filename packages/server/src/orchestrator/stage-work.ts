@@ -22,6 +22,7 @@ export interface WorkInput {
 /** What an agent is to do for a stage, before it has a run and an attempt. */
 export interface StageWork
   extends Pick<AttemptSpec, 'command' | 'workingDir' | 'env' | 'params' | 'gpus' | 'graceMs' | 'builtin'> {
+  readonly artifacts?: AttemptSpec['artifacts'];
   readonly queue: string;
 }
 
@@ -35,7 +36,7 @@ export function stageWork(stage: StageDefinition, input: WorkInput): StageWork {
 
 const WORK: Readonly<Record<WorkKind, (stage: StageDefinition, input: WorkInput) => StageWork>> = {
   job: ({ job }, { scope, params, path }) => {
-    const { command, env, workingDir } = resolveJob(job!, scope);
+    const { command, env, workingDir, artifacts } = resolveJob(job!, scope);
     const { queue, resources, grace } = job!;
     return {
       queue,
@@ -43,6 +44,7 @@ const WORK: Readonly<Record<WorkKind, (stage: StageDefinition, input: WorkInput)
       workingDir: path(workingDir),
       env,
       params,
+      artifacts,
       gpus: resources.gpus,
       graceMs: grace,
     };
