@@ -10,3 +10,12 @@ export type Act = <O>(
 export function examples(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 }
+
+/** Of every command that waits for the end of a run. */
+export interface WaitForApproval {
+  readonly waitForApproval?: boolean;
+}
+export const WAIT_FOR_APPROVAL = [
+  '--wait-for-approval',
+  'wait on when only a person can go on; else that is exit code 12 where stderr is no terminal',
+] as const;

@@ -1,8 +1,9 @@
 import { connectLive, type LiveConnection } from '@trainyard/client';
-import type { Run, RunTree } from '@trainyard/protocol';
+import type { ApprovalInfo, Run, RunTree } from '@trainyard/protocol';
 import { type Connection, isConnectionFault } from './connection.ts';
 import { pause } from './interrupt.ts';
 import { RunState } from './run-state.ts';
+import { approvalsLeft, isLeftToPeople } from './waiting-approvals.ts';
 
 export interface FollowOptions {
   readonly signal: AbortSignal;
@@ -10,6 +11,14 @@ export interface FollowOptions {
   readonly onChange?: (changed: readonly Run[], state: RunState) => void;
   /** Called when the connection is lost and the server is looked for again. */
   readonly onLost?: () => void;
+  /** Come back also when nothing goes on before a person has decided. */
+  readonly stopsForPeople?: boolean;
+}
+
+export interface Followed {
+  readonly tree: RunTree;
+  /** What it waits for when it has not ended. */
+  readonly approvals: readonly ApprovalInfo[];
 }
 
 const TICK_MS = 1000;
@@ -17,14 +26,14 @@ const TICK_MS = 1000;
 const TICKS_PER_CHECK = 5;
 
 /**
- * Follows a root run over the live feed until it has ended and gives its final tree. Lost connections are
+ * Follows a root run over the live feed until it has ended, or is left to people, and gives its tree as of then. Lost connections are
  * taken up again. Rejects with the signal's reason when it fires.
  */
 export async function followRun(
   connection: Connection,
   rootId: string,
   options: FollowOptions,
-): Promise<RunTree> {
+): Promise<Followed> {
   const state = new RunState(rootId);
   for (;;) {
     try {
@@ -42,8 +51,8 @@ async function followOnce(
   connection: Connection,
   rootId: string,
   state: RunState,
-  { signal, onChange }: FollowOptions,
-): Promise<RunTree> {
+  { signal, onChange, stopsForPeople = false }: FollowOptions,
+): Promise<Followed> {
   const { client, token } = connection;
   let wake = new AbortController();
   const take = (changed: readonly Run[]): void => {
@@ -63,10 +72,13 @@ async function followOnce(
       const refresh = async () => take(state.replace(await client.getTree(rootId, { signal })));
       if (state.hasGrown) await refresh();
       else await checkFeed(live, tick, refresh);
+      if (!stopsForPeople || !isLeftToPeople(state.runs())) continue;
+      const approvals = await approvalsLeft(client, rootId, signal);
+      if (approvals !== undefined) return { tree: await client.getTree(rootId, { signal }), approvals };
     }
     const tree = await client.getTree(rootId, { signal });
     take(state.replace(tree));
-    return tree;
+    return { tree, approvals: [] };
   } finally {
     live.close();
   }

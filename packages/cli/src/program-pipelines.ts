@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Act, examples } from './command-parts.ts';
+import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';
 import type { PipelinesListOptions, RegisterOptions } from './commands/pipelines.ts';
 import type { RunOptions } from './commands/run.ts';
 import { keyValue, wholeNumber } from './option-values.ts';
@@ -132,6 +132,7 @@ function addRunPipeline(pipelines: Command, act: Act): void {
     .argument('<name>', REF)
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
     .option('--detach', 'submit, print the id and return')
+    .option(...WAIT_FOR_APPROVAL)
     .addHelpText(
       'after',
       `${examples(

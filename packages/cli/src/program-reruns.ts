@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Act, examples } from './command-parts.ts';
+import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';
 import type { RetryOptions } from './commands/retry.ts';
 import { collect, keyValue } from './option-values.ts';
 
@@ -17,6 +17,7 @@ export function addRetry(runs: Command, act: Act): void {
     .option('--all', 'run everything again')
     .option('--param <key=value>', 'another value for a param; may be repeated', keyValue('param'))
     .option('--detach', 'submit, print the id and return')
+    .option(...WAIT_FOR_APPROVAL)
     .addHelpText(
       'after',
       `${examples(

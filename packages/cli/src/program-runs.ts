@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import { type Act, examples } from './command-parts.ts';
+import { type Act, examples, WAIT_FOR_APPROVAL, type WaitForApproval } from './command-parts.ts';
 import type { StageOptions } from './commands/run-data.ts';
 import type { ListOptions } from './commands/runs.ts';
 import { collect, wholeNumber } from './option-values.ts';
+import { addDecisions } from './program-approvals.ts';
 import { addRetry } from './program-reruns.ts';
 
 interface LogsFlags extends StageOptions {
@@ -48,13 +49,19 @@ export function addRunsCommands(program: Command, act: Act): void {
     .command('watch')
     .description('show progress until the end; exit code as for run')
     .argument('[id]', ID)
+    .option(...WAIT_FOR_APPROVAL)
     .addHelpText('after', examples('trainyard runs watch', 'trainyard runs watch run_01…'))
-    .action(act(async (context, _, [id]) => (await import('./commands/runs.ts')).watchCommand(context, id)));
+    .action(
+      act<WaitForApproval>(async (context, options, [id]) =>
+        (await import('./commands/runs.ts')).watchCommand(context, id, options),
+      ),
+    );
   addWait(runs, act);
   addLogs(runs, act);
   addMetrics(runs, act);
   addEvents(runs, act);
   addRetry(runs, act);
+  addDecisions(runs, act);
   runs
     .command('cancel')
     .description('cancel a run and all below it')
@@ -77,12 +84,14 @@ function addWait(runs: Command, act: Act): void {
     .description('wait for the end of a run; exit code as for run, or 7 when the time is up')
     .argument('[id]', ID)
     .option('--timeout <duration>', 'seconds, or for example 10m')
+    .option(...WAIT_FOR_APPROVAL)
     .addHelpText('after', examples('trainyard runs wait run_01… --timeout 600'))
     .action(
-      act<{ timeout?: string }>(async (context, { timeout }, [id]) => {
+      act<WaitForApproval & { timeout?: string }>(async (context, { timeout, ...options }, [id]) => {
         const { waitCommand } = await import('./commands/runs.ts');
         const { readDuration } = await import('./duration-option.ts');
-        return waitCommand(context, id, timeout === undefined ? undefined : readDuration('timeout', timeout));
+        const timeoutMs = timeout === undefined ? undefined : readDuration('timeout', timeout);
+        return waitCommand(context, id, { ...options, timeoutMs });
       }),
     );
 }

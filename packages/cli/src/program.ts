@@ -1,11 +1,12 @@
 import { Command, Option } from 'commander';
 import { contextOf } from './cli-context.ts';
-import { type Act, examples } from './command-parts.ts';
+import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';
 import type { AgentCommandOptions } from './commands/agent.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
 import { collect, keyValue, wholeNumber } from './option-values.ts';
+import { addApprovalsCommands } from './program-approvals.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
 import { addPoolsCommands } from './program-pools.ts';
 import { addRunsCommands } from './program-runs.ts';
@@ -37,6 +38,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addValidate(program, act);
   addPipelinesCommands(program, act);
   addRunsCommands(program, act);
+  addApprovalsCommands(program, act);
   addAgent(program, act);
   addPoolsCommands(program, act);
   addTokensCommands(program, act);
@@ -126,6 +128,7 @@ function addRun(program: Command, act: Act): void {
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
     .option('--only <path>', 'run only this stage and what it depends on; may be repeated', collect)
     .option('--watch', 'show progress until the end (the default)')
+    .option(...WAIT_FOR_APPROVAL)
     .option('--detach', 'submit, print the id and return')
     .addHelpText(
       'after',
@@ -133,7 +136,7 @@ function addRun(program: Command, act: Act): void {
         'trainyard run pipeline.yaml',
         'trainyard run pipeline.yaml --param epochs=5 --param lr=0.01',
         'trainyard run pipeline.yaml --detach --json',
-      )}\n\nExit code: 0 completed, 2 invalid, 6 no server, 10 failed or timed out, 11 cancelled.`,
+      )}\n\nExit code: 0 completed, 2 invalid, 6 no server, 10 failed or timed out, 11 cancelled,\n12 waiting for a person.`,
     )
     .action(
       act<RunOptions>(async (context, options, [file]) =>

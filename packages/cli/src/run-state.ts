@@ -21,6 +21,10 @@ export class RunState {
     return this.#runs.size;
   }
 
+  runs(): Iterable<Run> {
+    return this.#runs.values();
+  }
+
   get hasEnded(): boolean {
     return this.root !== undefined && isTerminalRunStatus(this.root.status);
   }

@@ -1,13 +1,15 @@
-import { isTerminalRunStatus, type Run, type RunTree } from '@trainyard/protocol';
+import { isTerminalRunStatus, type Run } from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
+import type { WaitForApproval } from './command-parts.ts';
 import type { Connection } from './connection.ts';
-import { followRun } from './follow-run.ts';
+import { type Followed, followRun } from './follow-run.ts';
 import { guardInterrupts, Interrupted } from './interrupt.ts';
 import { LiveScreen } from './live-screen.ts';
 import { latestNotes } from './metric-notes.ts';
 import type { RunState } from './run-state.ts';
 import { statusIcon, statusPaint } from './style.ts';
 import { errorMessage, oneLine, renderTree, runDuration } from './tree-view.ts';
+import { waitingNotes, waitsForPerson } from './waiting-approvals.ts';
 
 const REDRAW_MS = 160;
 const METRICS_MS = 1000;
@@ -16,18 +18,21 @@ const MAX_RUNS_WITH_METRICS = 300;
 
 /**
  * Shows a root run on stderr until it has ended (a live tree for a person, else a line per change) and gives
- * its final tree. Ctrl-C ends the watching, not the run: rejects with `Interrupted`, which says so.
+ * its final tree. Where no person sits at the terminal, it also comes back when nothing but people can go on,
+ * with the approvals that wait. Ctrl-C ends the watching, not the run: rejects with `Interrupted`, which says so.
  */
 export async function watchRun(
   context: CliContext,
   connection: Connection,
   rootId: string,
-): Promise<RunTree> {
+  { waitForApproval = false }: WaitForApproval = {},
+): Promise<Followed> {
   const guard = guardInterrupts();
   const view = context.isInteractive ? liveView(context, connection, rootId) : lineView(context);
   try {
     return await followRun(connection, rootId, {
       signal: guard.signal,
+      stopsForPeople: !context.isInteractive && !waitForApproval,
       onChange: view.change,
       onLost: () => view.note(`connection to ${connection.client.url} lost; looking for the server again`),
     });
@@ -70,6 +75,7 @@ function lineView(context: CliContext): View {
         if (run.error !== null) parts.push(errorMessage(run.error));
         else if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
         else if (run.reason !== null) parts.push(oneLine(run.reason));
+        else if (waitsForPerson(run)) parts.push('for a person');
         context.err(`${parts.filter((part) => part !== '').join('  ')}\n`);
       }
     },
@@ -96,7 +102,7 @@ function liveView(context: CliContext, connection: Connection, rootId: string): 
     if (tree === undefined) return;
     const lines = renderTree({
       tree,
-      notes,
+      notes: new Map([...notes, ...waitingNotes(state?.runs() ?? [])]),
       nowMs: Date.now(),
       width: screen.width,
       height: screen.height - (message === '' ? 0 : 1),

@@ -16,6 +16,7 @@ import type {
   ServerInfo,
   SubmitRun,
 } from '@trainyard/protocol';
+import { approvalCalls } from './approval-calls.ts';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
@@ -98,6 +99,7 @@ export function createClient(connection: ConnectionOptions) {
   const items = async <T>(request: HttpRequest) => (await json<{ items: T[] }>(request)).items;
 
   const client = {
+    ...approvalCalls(connection),
     ...rerunCalls(connection),
     ...tokenCalls(connection),
 

@@ -10,6 +10,7 @@ export interface RetryOptions {
   readonly all?: boolean;
   readonly param?: Readonly<Record<string, string>>;
   readonly detach?: boolean;
+  readonly waitForApproval?: boolean;
 }
 
 /** Starts a run that does an ended one again and, unless detached, shows it until its end. */

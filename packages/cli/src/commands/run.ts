@@ -8,6 +8,7 @@ import { readPipelineRef } from '../pipeline-ref.ts';
 import { runDocument } from '../show-run.ts';
 import { statusPaint } from '../style.ts';
 import { errorText, runDuration } from '../tree-view.ts';
+import { tellWaiting } from '../waiting-approvals.ts';
 import { watchRun } from '../watch-run.ts';
 import { withServer } from './runs.ts';
 
@@ -15,6 +16,7 @@ export interface RunOptions {
   readonly param?: Readonly<Record<string, string>>;
   readonly detach?: boolean;
   readonly only?: readonly string[];
+  readonly waitForApproval?: boolean;
 }
 
 /** Submits a pipeline file and, unless detached, shows it until its end. */
@@ -49,7 +51,7 @@ export async function runRegisteredCommand(
 /** Starts a run and, unless detached, shows it until its end. */
 export function runAndWatch(
   context: CliContext,
-  options: Pick<RunOptions, 'detach'>,
+  options: Pick<RunOptions, 'detach' | 'waitForApproval'>,
   start: (connection: Connection) => Promise<string>,
 ): Promise<number> {
   // A platform of our own would end with this command, and the detached run with it.
@@ -63,8 +65,8 @@ export function runAndWatch(
         return EXIT.ok;
       }
       context.err(`run ${id}${connection.isOwn ? '' : `  ${connection.client.url}/runs/${id}`}\n`);
-      const tree = await watchRun(context, connection, id);
-      return finish(context, tree);
+      const { tree, approvals } = await watchRun(context, connection, id, options);
+      return finish(context, tree, () => tellWaiting(context, connection, id, approvals));
     },
     { otherwise, once: true },
   );
@@ -94,17 +96,21 @@ export async function submit(
   return id;
 }
 
-function finish(context: CliContext, tree: RunTree): number {
+function finish(context: CliContext, tree: RunTree, tellApprovals: () => void): number {
+  const exitCode = exitCodeOfRun(tree.status) ?? EXIT.waitingForPerson;
+  if (exitCode === EXIT.waitingForPerson) tellApprovals();
   if (context.json) {
     context.out(`${JSON.stringify(runDocument(tree), null, 2)}\n`);
   } else {
     const paint = statusPaint(tree.status, context.errStyle);
-    context.err(`${tree.name} ${paint(tree.status)} after ${runDuration(tree, Date.now()) || '0 ms'}\n`);
+    const isOver = exitCode !== EXIT.waitingForPerson;
+    if (isOver)
+      context.err(`${tree.name} ${paint(tree.status)} after ${runDuration(tree, Date.now()) || '0 ms'}\n`);
     if (tree.error !== null) {
       context.err(`${context.errStyle.red(errorText(tree.error))}\n`);
       context.err(`  see its log:  trainyard runs logs ${tree.id}\n`);
     }
     context.out(`${tree.id} ${tree.status}\n`);
   }
-  return exitCodeOfRun(tree.status) ?? EXIT.internal;
+  return exitCode;
 }

@@ -1,5 +1,6 @@
 import type { Client } from '@trainyard/client';
 import {
+  type ApprovalInfo,
   EXIT,
   exitCodeOfRun,
   isTerminalRunStatus,
@@ -9,6 +10,7 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import type { WaitForApproval } from '../command-parts.ts';
 import {
   type Connection,
   type ConnectOptions,
@@ -24,6 +26,7 @@ import { runDocument, showText } from '../show-run.ts';
 import { statusIcon, statusPaint } from '../style.ts';
 import { table } from '../table.ts';
 import { runDuration } from '../tree-view.ts';
+import { approvalsLeft, tellWaiting, waitingNotes } from '../waiting-approvals.ts';
 import { watchRun } from '../watch-run.ts';
 
 /** Jobs whose metrics `runs show` prints by epoch. */
@@ -117,7 +120,7 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
       client.listRunDatasets(runId),
     ]);
     const epochs = await epochTables(client, metrics);
-    const waiting = await notesOfQueued(client, tree);
+    const waiting = new Map([...(await notesOfQueued(client, tree)), ...waitingNotes(descend(tree))]);
     context.out(showText({ tree, metrics, queueNotes: waiting, datasets, epochs }, context));
     return EXIT.ok;
   });
@@ -146,43 +149,58 @@ async function epochTables(
   return tables.filter(({ text }) => text !== '');
 }
 
-export function watchCommand(context: CliContext, id: string | undefined): Promise<number> {
+export function watchCommand(
+  context: CliContext,
+  id: string | undefined,
+  options: WaitForApproval,
+): Promise<number> {
   return withServer(
     context,
     async (connection) => {
       const run = await connection.client.getRun(await idOrNewest(connection.client, id));
-      await watchRun(context, connection, run.rootId);
+      const { approvals } = await watchRun(context, connection, run.rootId, options);
       const ended = await connection.client.getTree(run.id);
       if (context.json) context.out(`${JSON.stringify(runDocument(ended), null, 2)}\n`);
-      return exitCodeOfRun(ended.status) ?? EXIT.internal;
+      const exitCode = exitCodeOfRun(ended.status);
+      if (exitCode === undefined) tellWaiting(context, connection, run.rootId, approvals);
+      return exitCode ?? EXIT.waitingForPerson;
     },
     { otherwise: 'start server and agent' },
   );
 }
 
 const WAIT_POLL_MS = 300;
+/** Once in so many polls it is looked whether only people are left. */
+const POLLS_PER_LOOK = 3;
 
 export function waitCommand(
   context: CliContext,
   id: string | undefined,
-  timeoutMs: number | undefined,
+  options: WaitForApproval & { readonly timeoutMs?: number | undefined },
 ): Promise<number> {
+  const stopsForPeople = !context.isInteractive && options.waitForApproval !== true;
   return withServer(
     context,
     async (connection) => {
       const guard = guardInterrupts();
       try {
         const runId = await idOrNewest(connection.client, id);
-        const { status } = await waitForEnd(
-          connection,
-          runId,
-          timeoutMs ?? Number.POSITIVE_INFINITY,
-          guard.signal,
-        );
+        const { timeoutMs = Number.POSITIVE_INFINITY } = options;
+        const { run, approvals } = await waitForEnd(connection, runId, {
+          timeoutMs,
+          stopsForPeople,
+          signal: guard.signal,
+        });
+        const { status } = run;
         context.out(context.json ? `${JSON.stringify({ id: runId, status })}\n` : `${status}\n`);
         const exitCode = exitCodeOfRun(status);
-        if (exitCode === undefined) context.err(`Run ${runId} was still ${status} when the time was up.\n`);
-        return exitCode ?? EXIT.waitTimedOut;
+        if (exitCode !== undefined) return exitCode;
+        if (approvals !== undefined) {
+          tellWaiting(context, connection, run.rootId, approvals);
+          return EXIT.waitingForPerson;
+        }
+        context.err(`Run ${runId} was still ${status} when the time was up.\n`);
+        return EXIT.waitTimedOut;
       } finally {
         guard.release();
       }
@@ -191,26 +209,38 @@ export function waitCommand(
   );
 }
 
-/** The run when it has ended, or as it is when the time is up. Rejects with the signal's reason. */
+interface WaitedFor {
+  readonly run: Run;
+  /** Set when the run waits for nothing but these. */
+  readonly approvals?: readonly ApprovalInfo[] | undefined;
+}
+
+/** The run when it has ended or is left to people, or as it is when the time is up. Rejects with the signal's reason. */
 async function waitForEnd(
   connection: Connection,
   id: string,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<Run> {
+  {
+    timeoutMs,
+    stopsForPeople = false,
+    signal,
+  }: { readonly timeoutMs: number; readonly stopsForPeople?: boolean; readonly signal: AbortSignal },
+): Promise<WaitedFor> {
   const deadline = performance.now() + timeoutMs;
   let run = await connection.client.getRun(id);
-  while (!isTerminalRunStatus(run.status) && performance.now() < deadline) {
+  for (let poll = 1; !isTerminalRunStatus(run.status) && performance.now() < deadline; poll += 1) {
     await pause(Math.min(WAIT_POLL_MS, Math.max(1, deadline - performance.now())), signal);
     signal.throwIfAborted();
     try {
       run = await connection.client.getRun(id);
+      if (!stopsForPeople || isTerminalRunStatus(run.status) || poll % POLLS_PER_LOOK !== 0) continue;
+      const approvals = await approvalsLeft(connection.client, run.rootId, signal);
+      if (approvals !== undefined) return { run, approvals };
     } catch (error) {
       if (!isConnectionFault(error)) throw error;
       await connection.recover(signal);
     }
   }
-  return run;
+  return { run };
 }
 
 /** How long a command that runs its own platform waits for the end of what it cancelled. */
@@ -225,7 +255,10 @@ export function cancelCommand(context: CliContext, id: string, reason: string | 
       await connection.client.cancelRun(id, reason === undefined ? {} : { reason });
       // An agent of our own ends with this command: the processes have to be gone before.
       const waitMs = connection.isOwn ? CANCEL_WAIT_MS : CANCEL_LOOK_MS;
-      const run = await waitForEnd(connection, id, waitMs, new AbortController().signal);
+      const { run } = await waitForEnd(connection, id, {
+        timeoutMs: waitMs,
+        signal: new AbortController().signal,
+      });
       const isSeen = run.status === 'cancelling' || isTerminalRunStatus(run.status);
       context.out(
         context.json

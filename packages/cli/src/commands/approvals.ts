@@ -1,0 +1,147 @@
+import type { Client } from '@trainyard/client';
+import {
+  APPROVAL_STATUSES,
+  type ApprovalInfo,
+  type ApprovalStatus,
+  EXIT,
+  TrainyardError,
+} from '@trainyard/protocol';
+import type { CliContext } from '../cli-context.ts';
+import { descend, findStage, idOrNewest } from '../find-run.ts';
+import { table } from '../table.ts';
+import { oneLine } from '../tree-view.ts';
+import { waitsForPerson } from '../waiting-approvals.ts';
+import { withServer } from './runs.ts';
+
+interface StageOption {
+  readonly stage?: string;
+}
+export interface ApproveOptions extends StageOption {
+  readonly input?: Readonly<Record<string, string>>;
+  readonly comment?: string;
+}
+export interface RejectOptions extends StageOption {
+  readonly reason?: string;
+}
+export interface ListApprovalsOptions {
+  readonly status: string;
+  readonly limit: number;
+}
+
+export function approveCommand(
+  context: CliContext,
+  id: string,
+  { stage, input = {}, comment }: ApproveOptions,
+): Promise<number> {
+  return decide(context, id, stage, (client, runId) =>
+    client.approveRun(runId, { inputs: { ...input }, ...(comment === undefined ? {} : { comment }) }),
+  );
+}
+
+export function rejectCommand(
+  context: CliContext,
+  id: string,
+  { stage, reason }: RejectOptions,
+): Promise<number> {
+  return decide(context, id, stage, (client, runId) =>
+    client.rejectRun(runId, reason === undefined ? {} : { reason }),
+  );
+}
+
+function decide(
+  context: CliContext,
+  id: string,
+  stage: string | undefined,
+  ask: (client: Client, runId: string) => Promise<ApprovalInfo>,
+): Promise<number> {
+  // The same decision again is no other one, so it may be sent twice when a server ends meanwhile.
+  return withServer(context, async ({ client, isOwn }) => {
+    const approval = await ask(client, await approvalId(client, id, stage));
+    context.out(
+      context.json
+        ? `${JSON.stringify(approval, null, 2)}\n`
+        : `${approval.runId} ${approval.path} ${approval.status}\n`,
+    );
+    if (isOwn) {
+      context.err(`The run goes on when a server runs: trainyard runs watch ${approval.rootId}\n`);
+    }
+    return EXIT.ok;
+  });
+}
+
+/** The run that is meant: the approval itself, the one at a path, or the only one below that waits. */
+async function approvalId(client: Client, given: string, stage: string | undefined): Promise<string> {
+  const id = await idOrNewest(client, given);
+  const run = stage === undefined ? await client.getRun(id) : await findStage(client, id, stage);
+  if (run.kind === 'approval') return run.id;
+  const waiting = [...descend(await client.getTree(run.id))].filter(waitsForPerson);
+  if (waiting.length === 1) return waiting[0]!.id;
+  const name = run.path === '' ? run.id : `${run.path} of ${id}`;
+  if (waiting.length === 0) {
+    throw new TrainyardError('NOT_FOUND', `Nothing in ${name} waits for a person.`);
+  }
+  const paths = waiting.slice(0, 20).map((each) => each.path);
+  throw new TrainyardError(
+    'USAGE',
+    `${waiting.length} stages of ${name} wait for a person; name one with --stage: ${paths.join(', ')}`,
+  );
+}
+
+export function listApprovalsCommand(
+  context: CliContext,
+  { status: word, limit }: ListApprovalsOptions,
+): Promise<number> {
+  if (word !== 'all' && !Object.hasOwn(APPROVAL_STATUSES, word)) {
+    const known = Object.keys(APPROVAL_STATUSES).join(', ');
+    throw new TrainyardError('USAGE', `"${word}" is not a status of an approval; use ${known} or all.`);
+  }
+  const status = word === 'all' ? undefined : (word as ApprovalStatus);
+  return withServer(context, async ({ client }) => {
+    const items = await listAll(client, status, limit);
+    if (context.json) {
+      context.out(`${JSON.stringify(items, null, 2)}\n`);
+      return EXIT.ok;
+    }
+    if (items.length === 0)
+      context.err(word === 'waiting' ? 'Nothing waits for a person.\n' : 'No approvals.\n');
+    const rows = items.map((approval) => [
+      approval.runId,
+      approval.pipeline,
+      approval.path,
+      approval.status === 'waiting' ? whoMay(approval) : whoDid(approval),
+      approval.requestedAt,
+      approval.timeoutAt ?? '',
+      oneLine(approval.message).slice(0, 80),
+    ]);
+    const who = word === 'waiting' ? 'decided by' : 'state';
+    context.out(table(['id', 'pipeline', 'stage', who, 'since', 'until', 'message'], rows));
+    return EXIT.ok;
+  });
+}
+
+const PAGE = 500;
+
+async function listAll(
+  client: Client,
+  status: ApprovalStatus | undefined,
+  limit: number,
+): Promise<ApprovalInfo[]> {
+  const items: ApprovalInfo[] = [];
+  for (let cursor: string | null | undefined; cursor !== null && items.length < limit; ) {
+    const wanted = Math.min(PAGE, limit - items.length);
+    const next = await client.listApprovals({ status, limit: wanted, ...(cursor ? { cursor } : {}) });
+    items.push(...next.items);
+    cursor = next.nextCursor;
+  }
+  return items;
+}
+
+function whoMay({ approvers, escalatedAt, escalateTo }: ApprovalInfo): string {
+  if (approvers === null) return 'anybody';
+  return [...approvers, ...(escalatedAt === null ? [] : (escalateTo ?? []))].join(', ');
+}
+
+function whoDid({ status, decidedBy }: ApprovalInfo): string {
+  if (status === 'withdrawn') return status;
+  return `${status} by ${decidedBy ?? 'timeout'}`;
+}

@@ -1,0 +1,142 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ApprovalInfo, RunTree } from '@trainyard/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { api, flatten, until } from '../support/api.ts';
+import { runTrainyard } from '../support/run-trainyard.ts';
+import { startTrainyard, type TrainyardProcess } from '../support/trainyard-process.ts';
+
+const RELEASE = `
+name: release
+maxParallel: 1
+stages:
+  - name: tune
+    job: { command: 'echo ''{"best": 0.93}'' > "$TRAINYARD_OUTPUTS"' }
+  - name: review
+    dependsOn: [tune]
+    approval:
+      message: 'Ship \${{ stages.tune.outputs.best }}?'
+      form: { channel: { type: string, choices: [beta, stable] } }
+  - name: ship
+    dependsOn: [review]
+    job: { command: 'echo ship to \${{ stages.review.outputs.channel }}' }
+  - { name: other, dependsOn: [tune], job: { command: 'true' } }
+`;
+
+let dir: string;
+let up: TrainyardProcess | undefined;
+const trainyard = (...args: string[]) =>
+  runTrainyard([...args, '--data-dir', join(dir, 'home')], { cwd: dir });
+const startUp = async (): Promise<string> => {
+  up = startTrainyard(['up', '--port', '0', '--slots', '1', '--data-dir', join(dir, 'home')]);
+  return (await up.line(/^ready (http:\S+)$/))[1]!;
+};
+const write = async (text: string): Promise<string> => {
+  await writeFile(join(dir, 'release.yaml'), text);
+  return 'release.yaml';
+};
+const statusesOf = (tree: RunTree): string[] =>
+  flatten(tree)
+    .slice(1)
+    .map((run) => `${run.path} ${run.status}`);
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trainyard-approval-'));
+});
+afterEach(async () => {
+  await up?.kill('SIGTERM');
+  up = undefined;
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe('an approval on the command line', () => {
+  it('ends a run that nobody watches with exit code 12, and goes on once it is approved', async () => {
+    const first = await trainyard('run', await write(RELEASE));
+    expect(first.code, first.stderr).toBe(12);
+    expect(first.stdout).toMatch(/^run_\w+ running\n$/);
+    expect(first.stderr).toContain('other: completed');
+    expect(first.stderr).toContain('review waits for a person: Ship 0.93?');
+    const id = /trainyard runs approve (run_\w+) --input channel=STRING/.exec(first.stderr)![1]!;
+    const root = first.stdout.split(' ')[0]!;
+
+    expect(first.stderr).toContain(`The run is kept`);
+
+    await startUp();
+    const [listed, waited, watched, patient, refused] = await Promise.all([
+      trainyard('approvals', 'list'),
+      trainyard('runs', 'wait', root),
+      trainyard('runs', 'watch', root),
+      trainyard('runs', 'wait', root, '--wait-for-approval', '--timeout', '2'),
+      trainyard('runs', 'approve', root, '--input', 'channel=gold'),
+    ]);
+    expect(listed.stdout).toMatch(new RegExp(`${id} +release +review +anybody .* Ship 0.93\\?\n$`));
+    expect([waited.code, watched.code, patient.code]).toEqual([12, 12, 7]);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('"beta", "stable"')]);
+    const approved = await trainyard('runs', 'approve', root, '--input', 'channel=beta', '--comment', 'fine');
+    expect([approved.code, approved.stdout]).toEqual([0, `${id} review approved\n`]);
+    const again = await trainyard('runs', 'reject', id, '--reason', 'no');
+    expect([again.code, again.stderr]).toEqual([
+      1,
+      expect.stringContaining('was approved by open server at'),
+    ]);
+    expect((await trainyard('runs', 'wait', root)).code).toBe(0);
+    expect((await trainyard('runs', 'logs', root, '--stage', 'ship')).stdout).toBe('ship to beta\n');
+    const [nothing, none] = await Promise.all([
+      trainyard('runs', 'approve', root),
+      trainyard('approvals', 'list', '--json'),
+    ]);
+    expect([nothing.code, none.stdout]).toEqual([3, '[]\n']);
+  });
+
+  it('asks which stage is meant when several wait, and fails the one that is rejected', async () => {
+    await startUp();
+    const file = await write(`
+name: two
+stages:
+  - { name: one, approval: { message: One? } }
+  - { name: inner, pipeline: { stages: [{ name: two, approval: { message: Two? } }] } }
+`);
+    const { code, stdout } = await trainyard('run', file, '--json');
+    expect(code).toBe(12);
+    const { id, status } = JSON.parse(stdout) as RunTree;
+    expect(status).toBe('running');
+    const unclear = await trainyard('runs', 'approve', id);
+    expect([unclear.code, unclear.stderr]).toEqual([2, expect.stringContaining('--stage: one, inner/two')]);
+    expect((await trainyard('runs', 'approve', id, '--stage', 'one')).code).toBe(0);
+    expect((await trainyard('runs', 'reject', id, '--reason', 'not good')).stdout).toContain(
+      'inner/two rejected',
+    );
+    const ended = await trainyard('runs', 'watch', id);
+    expect(ended.code).toBe(10);
+    expect(ended.stderr).toContain('rejected by open server: not good');
+  });
+});
+
+describe('an approval and a server that is killed', () => {
+  it('waits through it, and a decision that was answered just before takes effect after it', async () => {
+    let url = await startUp();
+    const { id } = await api(url).post<{ id: string }>('/api/v1/runs', { source: RELEASE, baseDir: dir });
+    const waiting = (tree: RunTree) => statusesOf(tree).includes('review waiting');
+    await until('the approval', async () => waiting(await api(url).tree(id)));
+    await up!.kill('SIGKILL');
+
+    url = await startUp();
+    expect(waiting(await api(url).tree(id))).toBe(true);
+    const { items } = await api(url).get<{ items: ApprovalInfo[] }>(`/api/v1/approvals?root=${id}`);
+    const body = { inputs: { channel: 'stable' }, comment: 'before the crash' };
+    await api(url).post(`/api/v1/runs/${items[0]!.runId}/approve`, body);
+    await up!.kill('SIGKILL');
+
+    url = await startUp();
+    const tree = await until('the end', async () => {
+      const now = await api(url).tree(id);
+      return now.endedAt === null ? undefined : now;
+    });
+    expect(tree.status).toBe('completed');
+    const review = flatten(tree).find((run) => run.path === 'review')!;
+    expect(review.outputs).toMatchObject({ channel: 'stable', comment: 'before the crash' });
+    const { items: events } = await api(url).get<{ items: { type: string }[] }>(`/api/v1/runs/${id}/events`);
+    expect(events.filter(({ type }) => type === 'approval.decided')).toHaveLength(1);
+  });
+});
