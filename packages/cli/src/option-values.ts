@@ -10,6 +10,15 @@ export function wholeNumber(name: string, min: number, max = Number.MAX_SAFE_INT
   };
 }
 
+/** Reads an option that is a number above zero, such as 2.5. */
+export function positiveNumber(name: string) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^\d*\.?\d+$/.test(text) && value > 0) return value;
+    throw new InvalidArgumentError(`${name} must be a number above zero.`);
+  };
+}
+
 /** Reads a repeatable option of the form key=value; the last value of a key counts. */
 export function keyValue(name: string) {
   return (text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> => {

@@ -7,6 +7,7 @@ import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
 import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addApprovalsCommands } from './program-approvals.ts';
+import { addImportCommands } from './program-import.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
 import { addPoolsCommands } from './program-pools.ts';
 import { addRunsCommands } from './program-runs.ts';
@@ -36,6 +37,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addUp(program, act);
   addRun(program, act);
   addValidate(program, act);
+  addImportCommands(program, act);
   addPipelinesCommands(program, act);
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);

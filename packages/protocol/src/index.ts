@@ -4,9 +4,15 @@ export * from './approvals-api.ts';
 export * from './attempt-files.ts';
 export * from './attempt-status.ts';
 export * from './automation.ts';
-export type { DocumentPath, OlderFormFault, OlderFormMapping } from './compat/older-form.ts';
+export type {
+  DocumentPath,
+  OlderFormFault,
+  OlderFormMapping,
+  PipelineDefinitionInput,
+} from './compat/older-form.ts';
 export { fromStageList } from './compat/stage-list.ts';
 export { fromTaskGraph } from './compat/task-graph.ts';
+export { fromWfFormat, type WfFormatJobs, type WfFormatOptions, wfFormatJobs } from './compat/wfformat.ts';
 export * from './definition/index.ts';
 export * from './duration.ts';
 export * from './errors.ts';

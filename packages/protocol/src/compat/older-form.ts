@@ -28,7 +28,7 @@ export interface OlderFormMapping {
 /** A stage as `pipelineDefinition` reads it. */
 export interface StageInput {
   readonly name: string;
-  readonly dependsOn: readonly string[];
+  readonly dependsOn?: readonly string[];
   readonly params?: { readonly [key: string]: JsonValue };
   readonly retry?: {
     readonly attempts: number;
@@ -37,7 +37,7 @@ export interface StageInput {
     readonly maxBackoff: string | number;
   };
   readonly timeout?: string;
-  readonly priority: number;
+  readonly priority?: number;
   /** `command`, `env` and `workingDir` are as the document has them: the schema judges them. */
   readonly job?: { readonly [key: string]: JsonValue };
   readonly pipeline?: PipelineBodyInput;

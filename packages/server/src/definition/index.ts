@@ -11,6 +11,7 @@ import { faultsInSource } from './older-forms.ts';
 export type { Expansion } from './check-uses.ts';
 export { diffDefinitions } from './definition-diff.ts';
 export { definitionSize } from './definition-size.ts';
+export { definitionText } from './definition-text.ts';
 
 export { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
 
@@ -27,6 +28,7 @@ export {
 } from './param-templates.ts';
 export { resolveParams } from './params.ts';
 export { secretsOfDefinition } from './secret-references.ts';
+export { type ImportedDefinition, importWfFormat } from './wfformat-import.ts';
 
 /** A definition that can be run, or every fault found in it. */
 export type CheckedDefinition =

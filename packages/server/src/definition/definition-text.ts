@@ -1,0 +1,12 @@
+import type { PipelineDefinitionInput } from '@trainyard/protocol';
+import { stringify } from 'yaml';
+
+/** A definition as a pipeline file in YAML, with a remark on top. */
+export function definitionText(definition: PipelineDefinitionInput, remark: string): string {
+  const comment = remark
+    .split('\n')
+    .map((line) => `# ${line}\n`)
+    .join('');
+  // Lines are not folded: what was one line stays one. Equal lists are not shared either.
+  return comment + stringify(definition, { lineWidth: 0, aliasDuplicateObjects: false });
+}
