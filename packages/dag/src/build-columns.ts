@@ -146,20 +146,22 @@ function translate(from: Links, into: Links, nodes: readonly number[]): void {
 }
 
 function hasExtras(node: DagNode): boolean {
-  const { condition, when, foreach, priority, retry, timeoutMs, takesNoPlace } = node;
+  const { condition, when, foreach, priority, retry, timeoutMs, takesNoPlace, outlivesDeadline } = node;
   const isPlain = priority === undefined && retry === undefined && timeoutMs === undefined;
-  if (!isPlain || foreach !== undefined || takesNoPlace === true) return true;
+  if (!isPlain || foreach !== undefined || takesNoPlace === true || outlivesDeadline === true) return true;
   return condition === true || when !== undefined;
 }
 
 function extrasFor(node: DagNode, template: readonly PlanNode[] | null): NodeExtras {
-  const { dag, condition, when, foreach, priority = 0, retry, timeoutMs, takesNoPlace = false } = node;
+  const { dag, condition, when, foreach, priority = 0, retry, timeoutMs } = node;
+  const { takesNoPlace = false, outlivesDeadline = false } = node;
   const isLeaf = dag === undefined && template === null;
   return {
     condition: condition === true || when !== undefined,
     foreach: template && { ...foreach, maxItems: foreach?.maxItems ?? DEFAULT_MAX_ITEMS, template },
     priority: takesNoPlace ? Number.POSITIVE_INFINITY : priority,
     takesNoPlace,
+    outlivesDeadline,
     retry: isLeaf && retry ? retry : NO_RETRY,
     timeoutMs: isLeaf && timeoutMs !== undefined && timeoutMs !== 0 ? timeoutMs : null,
   };

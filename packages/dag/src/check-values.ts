@@ -35,10 +35,9 @@ export function checkDagValues(dag: Dag, path: Path, faults: FaultList): void {
 /** True for a node with nothing but a good name and dependencies: most need no closer look. */
 export function isPlainNode(node: DagNode): boolean {
   if (typeof node !== 'object' || node === null) return false;
-  const { name, dependsOn, triggerRule, condition, when, foreach, timeoutMs, priority, retry, takesNoPlace } =
-    node;
-  if (takesNoPlace !== undefined || timeoutMs !== undefined || priority !== undefined || retry !== undefined)
-    return false;
+  const { name, dependsOn, triggerRule, condition, when, foreach, timeoutMs, priority, retry } = node;
+  if (node.takesNoPlace !== undefined || node.outlivesDeadline !== undefined) return false;
+  if (timeoutMs !== undefined || priority !== undefined || retry !== undefined) return false;
   if (triggerRule !== undefined || condition !== undefined || when !== undefined) return false;
   if (foreach !== undefined || typeof name !== 'string') return false;
   if (name.length === 0 || name.length > MAX_NAME_LENGTH || name.includes('/')) return false;
@@ -72,11 +71,20 @@ export function checkNodeValues(node: DagNode, path: Path, faults: FaultList): b
     faults.add('invalid_value', [...path, 'when'], `when is ${show(when)}; it must be a function`);
   }
   checkPlace(node, [...path, 'takesNoPlace'], faults);
+  checkOutliving(node, [...path, 'outlivesDeadline'], faults);
   const namesAreStrings = dependsOn === undefined || isListOfStrings(dependsOn);
   if (!namesAreStrings) {
     faults.add('invalid_value', [...path, 'dependsOn'], 'dependsOn must be a list of names of siblings');
   }
   return checkName(name, [...path, 'name'], faults) && namesAreStrings;
+}
+
+function checkOutliving({ outlivesDeadline, triggerRule }: DagNode, path: Path, faults: FaultList): void {
+  if (outlivesDeadline !== undefined && typeof outlivesDeadline !== 'boolean') {
+    faults.add('invalid_value', path, `outlivesDeadline is ${show(outlivesDeadline)}; use true or false`);
+  } else if (outlivesDeadline && triggerRule !== 'always') {
+    faults.add('invalid_value', path, 'outlivesDeadline is only for the triggerRule always; set that too');
+  }
 }
 
 function checkPlace({ takesNoPlace, dag }: DagNode, path: Path, faults: FaultList): void {

@@ -47,6 +47,11 @@ export interface DagNode {
    * and starts as soon as it is ready, before its siblings. A foreach of such a leaf takes none either.
    */
   readonly takesNoPlace?: boolean;
+  /**
+   * The deadlines of DAGs around this node neither prevent nor end it, for telling people that one has passed.
+   * Only with the trigger rule `always`; its own timeout should bound it.
+   */
+  readonly outlivesDeadline?: boolean;
   /** Makes this node a nested DAG. */
   readonly dag?: Dag;
 }

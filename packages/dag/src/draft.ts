@@ -115,6 +115,10 @@ export abstract class Draft {
     return this.#extrasOf(index).takesNoPlace;
   }
 
+  outlivesDeadline(index: number): boolean {
+    return this.#extrasOf(index).outlivesDeadline;
+  }
+
   retryOf(index: number): RetryPolicy {
     return this.#extrasOf(index).retry;
   }

@@ -66,7 +66,8 @@ function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { erro
     : retryDelayMs(retry, failures, () => chanceOf(`${draft.plan.seed}\n${draft.pathOf(node)}\n${attempt}`));
   const retryAt = draft.now + delayMs;
   const isOver = (draining || draft.statusOf(parent) !== 'active') && draft.ruleOf(node) !== 'always';
-  if (!hasTryLeft || isOver || retryAt >= deadlineAt) return false;
+  if (!hasTryLeft || isOver) return false;
+  if (retryAt >= deadlineAt && !draft.outlivesDeadline(node)) return false;
   draft.patchRow(node, {
     status: 'waiting_retry',
     startedAt: null,

@@ -37,6 +37,7 @@ export interface NodeExtras {
   readonly foreach: PlanForeach | null;
   readonly priority: number;
   readonly takesNoPlace: boolean;
+  readonly outlivesDeadline: boolean;
   readonly retry: RetryPolicy;
   readonly timeoutMs: number | null;
 }
@@ -46,6 +47,7 @@ const NO_EXTRAS: NodeExtras = {
   foreach: null,
   priority: 0,
   takesNoPlace: false,
+  outlivesDeadline: false,
   retry: NO_RETRY,
   timeoutMs: null,
 };

@@ -55,6 +55,7 @@ export interface PlanNode {
   /** Infinite for a node that takes no place: it never stands behind one that waits for a place. */
   readonly priority: number;
   readonly takesNoPlace: boolean;
+  readonly outlivesDeadline: boolean;
   readonly retry: RetryPolicy;
   /** Of one attempt; null for groups, whose time limit is `group.deadlineMs`. */
   readonly timeoutMs: number | null;

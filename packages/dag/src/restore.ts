@@ -43,7 +43,11 @@ export function restoreState(
   const questions: Question[] = [];
   for (const node of nodes) {
     // A parent has a lower number than its children, so its book is already there.
-    const around = books[node.parent] ?? null;
+    const parentBook = books[node.parent] ?? null;
+    const around =
+      parentBook !== null && node.outlivesDeadline
+        ? { ...parentBook, deadlineAt: Number.POSITIVE_INFINITY }
+        : parentBook;
     books.push(node.isGroup ? bookOf(node, around, blocks, nodes, rows, tallies) : null);
     const effect = timerOf(node, rows[node.index]!, around, now);
     if (effect) effects.push(effect);

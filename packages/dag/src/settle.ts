@@ -57,7 +57,8 @@ export function startNode(draft: Draft, index: number): void {
 function startGroup(draft: Draft, index: number): void {
   const parent = draft.parentOf(index);
   const { roots, deadlineMs } = draft.groupOf(index)!;
-  const parentDeadlineAt = parent < 0 ? Number.POSITIVE_INFINITY : draft.book(parent).deadlineAt;
+  const isBounded = parent >= 0 && !draft.outlivesDeadline(index);
+  const parentDeadlineAt = isBounded ? draft.book(parent).deadlineAt : Number.POSITIVE_INFINITY;
   const ownDeadlineAt = deadlineMs === null ? Number.POSITIVE_INFINITY : draft.now + deadlineMs;
   draft.patchRow(index, { status: 'active', attempt: 1, startedAt: draft.now });
   if (ownDeadlineAt < parentDeadlineAt) {
@@ -81,7 +82,7 @@ function fillPlaces(draft: Draft, group: number): void {
   for (;;) {
     const { active, deadlineAt } = draft.book(group);
     const next = draft.firstReady(group);
-    if (next < 0 || draft.now >= deadlineAt) return;
+    if (next < 0 || (draft.now >= deadlineAt && !draft.outlivesDeadline(next))) return;
     if (active >= maxParallel && !draft.takesNoPlace(next)) return;
     draft.takeReady(group);
     // Ending a waiting node leaves its entry in the queue; it is dropped here.

@@ -53,7 +53,8 @@ export function stopDescendants(draft: Draft, group: number, stop: Stop): void {
 
 /** Cleaning up in a DAG that has started must neither be prevented nor be interrupted halfway. */
 function runsAnyway(draft: Draft, index: number, { kind }: Stop): boolean {
-  if (draft.ruleOf(index) !== 'always' || kind === 'deadline') return false;
+  if (kind === 'deadline' && !draft.outlivesDeadline(index)) return false;
+  if (draft.ruleOf(index) !== 'always') return false;
   return holdsPlace(draft.statusOf(draft.parentOf(index)));
 }
 

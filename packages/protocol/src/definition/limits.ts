@@ -13,6 +13,8 @@ export const DEFINITION_LIMITS = {
   /** Registered pipelines and files that one definition may use, directly or through others. */
   maxUsedDocuments: 200,
   maxNameLength: 100,
+  /** Timeout of a hook that has none of its own. */
+  hookTimeoutMs: 3_600_000,
   maxParallel: 10_000,
   /** Items of one foreach, unless it says otherwise. */
   defaultMaxItems: 10_000,

@@ -3,6 +3,7 @@ import {
   DEFINITION_LIMITS,
   dependencyNames,
   type ForeachDefinition,
+  type Hook,
   type JsonValue,
   type PipelineBody,
   type StageDefinition,
@@ -31,11 +32,12 @@ function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
     name,
     dependsOn,
     triggerRule: hook === undefined ? triggerRule : 'always',
+    ...(hook === undefined ? {} : { outlivesDeadline: true }),
     ...(when === undefined && hook === undefined ? {} : { condition: true }),
     ...(foreach === undefined ? {} : { foreach: toForeach(foreach) }),
     priority,
     ...(approval === undefined ? {} : { takesNoPlace: true }),
-    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...timeoutOf(timeout, hook),
     ...(retry === undefined
       ? {}
       : {
@@ -50,6 +52,12 @@ function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
         }),
     ...(pipeline === undefined ? {} : { dag: toDag(pipeline) }),
   };
+}
+
+/** What outlives the deadlines around it must not be able to hold up its pipeline for ever. */
+function timeoutOf(timeout: number | undefined, hook: Hook | undefined): { timeoutMs?: number } {
+  const timeoutMs = timeout ?? (hook === undefined ? undefined : DEFINITION_LIMITS.hookTimeoutMs);
+  return timeoutMs === undefined ? {} : { timeoutMs };
 }
 
 function toForeach({ maxItems, maxParallel, failurePolicy, emptyAs }: ForeachDefinition): Foreach {

@@ -188,3 +188,21 @@ it('refuses hooks that wait for something, or are waited for', () => {
     /^3: .*no outcome here/,
   );
 });
+
+describeDatabases('a hook of a pipeline that ran out of time', (engine) => {
+  afterEach(() => plane.end());
+
+  it('runs after the deadline, knows that, and leaves the run timed out', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(HOOKED.replace('stages:', 'deadline: 300ms\nstages:'));
+    const [first] = await plane.claim(agent);
+    await plane.report(first!, 'started');
+    await plane.until(root, (runs) => runs.get('first')!.status === 'cancelling');
+    await plane.report(first!, 'cancelled');
+    const { runs, ran } = await work(root);
+    expect(ran.map(({ stage }) => stage).sort()).toEqual(['tell', 'tidy']);
+    expect(ran.find(({ stage }) => stage === 'tidy')!.params).toEqual({ why: 'timed_out' });
+    expect(statusOf(runs, '', 'first', 'undo')).toEqual(['timed_out', 'timed_out', 'skipped']);
+  });
+});

@@ -42,6 +42,8 @@ export interface ControlPlane {
   runs(rootId: string): Promise<Map<string, Run>>;
   /** Waits until every event up to now is taken in, then returns the runs by path. */
   settled(rootId: string): Promise<Map<string, Run>>;
+  /** Waits until the runs are as wanted; fails after ten seconds. */
+  until(rootId: string, isSo: (runs: Map<string, Run>) => boolean): Promise<void>;
   /** All events of a tree. */
   events(rootId: string): Promise<{ items: RunEvent[] }>;
   /** Puts a fact into the inbox of a tree, as routes do. */
@@ -121,6 +123,13 @@ export async function startControlPlane(
           .where('root_id', '=', rootId)
           .execute();
         if (open.length === 0) return runs(rootId);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    },
+    async until(rootId, isSo) {
+      const deadline = Date.now() + 10_000;
+      while (!isSo(await runs(rootId))) {
+        if (Date.now() > deadline) throw new Error('the runs did not become as wanted within ten seconds');
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     },
