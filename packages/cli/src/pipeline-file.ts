@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { type DefinitionFault, type PipelineDefinition, TrainyardError } from '@trainyard/protocol';
+import { dirname, join, posix, resolve } from 'node:path';
+import { type DefinitionFault, TrainyardError } from '@trainyard/protocol';
 
 /** @throws TrainyardError NOT_FOUND when there is no such file */
 export async function readPipelineFile(file: string): Promise<string> {
@@ -13,12 +13,39 @@ export async function readPipelineFile(file: string): Promise<string> {
   }
 }
 
+/** Texts of the files that a pipeline file uses, directly or through others, as a request carries them. */
+export async function usedFiles(source: string, file: string): Promise<Record<string, string>> {
+  // Most files use none, and need not be read here.
+  if (!/["']?use["']?\s*:/.test(source)) return {};
+  return (await gather(source, file)).files;
+}
+
 /** Checks a file without a server. @throws TrainyardError INVALID_DEFINITION with the file's name */
-export async function checkedFile(source: string, file: string): Promise<PipelineDefinition> {
-  const { parseDefinition } = await import('@trainyard/server/definition');
-  const result = parseDefinition(source);
+export async function checkedFile(source: string, file: string) {
+  const { checkDocument } = await import('@trainyard/server/definition');
+  const { document, library } = await gather(source, file);
+  const result = checkDocument(document, library);
   if (!result.ok) throw invalidDefinition(file, result.faults);
-  return result.definition;
+  return result;
+}
+
+/** Reads the file and what it uses from the disk. Registered pipelines are a server's to look up. */
+async function gather(source: string, file: string) {
+  const { gatherLibrary, readDocument } = await import('@trainyard/server/definition');
+  const document = { ...readDocument(source), directory: '.' };
+  const files: Record<string, string> = {};
+  const library = await gatherLibrary(document, async (key) => {
+    if (key.kind === 'name') return 'not checked';
+    const place = join(dirname(file), key.key);
+    try {
+      const text = await readFile(place, 'utf8');
+      files[key.key] = text;
+      return { ...readDocument(text), label: key.key, directory: posix.dirname(key.key) };
+    } catch (error) {
+      return { problem: `the file ${place} cannot be read: ${(error as Error).message}` };
+    }
+  });
+  return { document, library, files };
 }
 
 /** Does what sends a file to the server; faults that the server finds come with the file's name. */

@@ -22,7 +22,8 @@ export async function pipelineDiffCommand(context: CliContext, from: string, to:
 
 async function readSide(file: string) {
   const source = await readPipelineFile(file);
-  return { label: file, source, definition: await checkedFile(source, file) };
+  const { definition, expansion } = await checkedFile(source, file);
+  return { label: file, source, definition: expansion?.written ?? definition };
 }
 
 async function versionSide(client: Client, ref: ReturnType<typeof readPipelineRef>) {

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { command, type RunningCommand, startCommand, temporaryDir } from '../testing/command.ts';
@@ -78,6 +78,52 @@ it('says what is wrong with a file, a name or a version', async () => {
   expect((await pipelines('run', 'greet@9', '--detach')).code).toBe(3);
   expect((await pipelines('show', 'greet@x')).code).toBe(2);
   expect((await pipelines('run', 'greet', '--param', 'whom=x')).code).toBe(2);
+});
+
+it('runs a file that uses templates, registered pipelines and files, each in its own directory', async () => {
+  await mkdir(join(dir, 'parts/deep'), { recursive: true });
+  await writeFile(join(dir, 'parts/place.txt'), 'parts');
+  await writeFile(join(dir, 'parts/deep/place.txt'), 'deep');
+  await writeFile(
+    join(dir, 'parts/a.yaml'),
+    SOURCE.replace('stages:', 'stages:\n  - { name: in, pipeline: { use: ./deep/b.yaml } }'),
+  );
+  await writeFile(join(dir, 'parts/deep/b.yaml'), SOURCE);
+  const file = `name: all
+templates:
+  twice: { params: { word: { type: string } }, stages: [{ name: s, job: { command: 'echo \${{ params.word }} in $(cat place.txt)' } }] }
+stages:
+  - { name: own, pipeline: { use: twice, params: { word: mine } } }
+  - { name: registered, pipeline: { use: greet@1, params: { who: you } } }
+  - { name: file, pipeline: { use: ./parts/a.yaml } }
+`;
+  await writeFile(join(dir, 'all.yaml'), file);
+  const at = ['--data-dir', join(dir, 'data')];
+  const validated = await command([...at, 'validate', 'all.yaml'], {}, dir);
+  expect(validated).toMatchObject({ code: 0, stdout: expect.stringMatching(/^all: 8 stages, 3 levels/) });
+  const alone = await command(['--data-dir', join(dir, 'none'), 'validate', 'all.yaml'], {}, dir);
+  expect(alone).toMatchObject({ code: 0, stdout: expect.stringMatching(/^all: at least 8 stages/) });
+  expect(alone.stderr).toContain('No server answered, so these pipelines could not be checked: greet@1');
+  const run = await command([...at, 'run', 'all.yaml', '--json'], {}, dir);
+  expect(run.code).toBe(0);
+  const { id } = json(run.stdout) as { id: string };
+  const { stdout } = await command([...at, 'runs', 'logs', id]);
+  for (const line of [
+    'mine in here',
+    'hello you from here',
+    'hello world from parts',
+    'hello world from deep',
+  ]) {
+    expect(stdout).toContain(line);
+  }
+  await writeFile(
+    join(dir, 'all.yaml'),
+    file.replace('greet@1, params: { who: you }', 'greet@1, params: { whom: you }'),
+  );
+  const wrong = await command([...at, 'run', 'all.yaml'], {}, dir);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('all.yaml:6:')]);
+  const refused = await command([...at, 'validate', 'all.yaml'], {}, dir);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('greet@1 has no param "whom"')]);
 });
 
 it('archives a pipeline, and deletes one that nothing uses', async () => {

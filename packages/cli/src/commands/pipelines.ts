@@ -23,7 +23,7 @@ export async function registerCommand(
   { note, expect }: RegisterOptions,
 ): Promise<number> {
   const source = await readPipelineFile(file);
-  const { name } = await checkedFile(source, file);
+  const { name } = (await checkedFile(source, file)).definition;
   return withServer(context, async ({ client }) => {
     const body = {
       source,

@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { DEFINITION_LIMITS, EXIT, exitCodeOfRun, type RunTree } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, repeatWhenServerEnds } from '../connection.ts';
-import { checkedFile, readPipelineFile, withFaultsOf } from '../pipeline-file.ts';
+import { checkedFile, readPipelineFile, usedFiles, withFaultsOf } from '../pipeline-file.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
 import { runDocument } from '../show-run.ts';
 import { statusPaint } from '../style.ts';
@@ -82,12 +82,14 @@ export async function submit(
     readonly only?: readonly string[] | undefined;
   },
 ): Promise<string> {
+  const files = await usedFiles(input.source, input.file);
   const run = {
     source: input.source,
     params: input.params,
     baseDir: dirname(resolve(input.file)),
     fileName: basename(input.file),
     ...(input.only === undefined ? {} : { only: [...input.only] }),
+    ...(Object.keys(files).length === 0 ? {} : { files }),
   };
   const idempotencyKey = randomUUID();
   const { id } = await withFaultsOf(input.file, () =>
