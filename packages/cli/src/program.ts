@@ -150,7 +150,7 @@ function addRun(program: Command, act: Act): void {
 function addValidate(program: Command, act: Act): void {
   program
     .command('validate')
-    .description('check a pipeline file and print its plan; needs no server')
+    .description('check a pipeline file and print its plan; only registered pipelines in it need a server')
     .argument('<file>', 'pipeline file, YAML or JSON')
     .addHelpText(
       'after',

@@ -40,7 +40,13 @@ export interface StageInput {
   readonly priority?: number;
   /** `command`, `env` and `workingDir` are as the document has them: the schema judges them. */
   readonly job?: { readonly [key: string]: JsonValue };
-  readonly pipeline?: PipelineBodyInput;
+  readonly pipeline?: PipelineBodyInput | PipelineUseInput;
+}
+
+/** A registered pipeline, with values for its params. */
+export interface PipelineUseInput {
+  readonly use: string;
+  readonly params: { readonly [key: string]: JsonValue };
 }
 
 export interface PipelineBodyInput {

@@ -135,7 +135,12 @@ describe('a task that cannot be run is refused by name', () => {
   it.each<[string, Json, RegExp]>([
     ['HttpCall', { id: 'a', exec_type: 'HttpCall' }, /^task "a": exec_type HttpCall .* Shell task.*curl/],
     ['Remote', { id: 'a', exec_type: 'Remote' }, /^task "a": exec_type Remote .* "queue"/],
-    ['Template', { id: 'a', exec_type: 'Template' }, /^task "a": exec_type Template .* Dag task/],
+    ['Template', { id: 'a', exec_type: 'Template' }, /^task "a": a Template needs the name of a registered/],
+    [
+      'Template',
+      { id: 'a', exec_type: 'Template', exec_params: { template: 't', values: [] } },
+      /^task "a": the values of a Template must be a mapping/,
+    ],
     ['Local', { id: 'a', exec_type: 'Local' }, /^task "a": exec_type Local .* Shell task/],
     ['an unknown type', { id: 'a', exec_type: 'Docker' }, /^task "a": unknown exec_type "Docker"/],
     ['no type', { id: 'a' }, /^task "a": needs "exec_type"/],

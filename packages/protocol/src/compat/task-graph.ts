@@ -15,6 +15,7 @@ import {
   sourcePath,
 } from './older-form.ts';
 import { taskCommon, taskJob, taskStagePath } from './task.ts';
+import { templateUse } from './template-task.ts';
 
 const FAIL_POLICIES: Readonly<Record<string, FailPolicy>> = {
   SkipDownstream: 'skip_dependents',
@@ -55,9 +56,8 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   Local: 'a Local task calls a function inside the older program; make it a Shell task that starts a program',
   Remote: 'use a Shell task with "queue"; an agent on the other machine that serves the queue runs it',
   HttpCall: 'use a Shell task, for example with curl --fail',
-  Template: 'render the template first and give the DAG that comes out as a Dag task',
 };
-const RUNNABLE = ['Shell', 'Script', 'Dag'];
+const RUNNABLE = ['Shell', 'Script', 'Dag', 'Template'];
 
 interface Reading {
   readonly faults: OlderFormFault[];
@@ -71,8 +71,8 @@ interface Level {
 
 /**
  * Maps a task graph, `{config, tasks: [{id, exec_type, exec_command, exec_params, deps, …}]}`, to a
- * definition. Task ids become the names of stages; `Shell`, `Script` and `Dag` tasks run, a `Dag` to the
- * depth limit, which counts the outermost DAG and ignores depths that the document gives. Never throws on
+ * definition. Task ids become the names of stages; `Shell`, `Script`, `Dag` and `Template` tasks run, a `Dag` to
+ * the depth limit, which counts the outermost DAG and ignores depths that the document gives. Never throws on
  * JSON that is nested at most some thousand levels deep.
  */
 export function fromTaskGraph(json: JsonValue): OlderFormMapping {
@@ -134,7 +134,9 @@ function stageFrom(
   if (!item.isMapping) return { ...STAND_IN_STAGE, name };
   fields.refuseUnknown(TASK_KEYS, TASK_IGNORED);
   const type = execType(fields);
-  const base = { name, dependsOn: [...dependsOn], ...taskCommon(fields, type === 'Dag') };
+  const isNested = type === 'Dag' || type === 'Template';
+  const base = { name, dependsOn: [...dependsOn], ...taskCommon(fields, isNested) };
+  if (type === 'Template') return { ...base, ...templateUse(fields) };
   if (type === 'Shell' || type === 'Script') return { ...base, ...taskJob(fields, type) };
   const dag = type === 'Dag' ? innerDagOf(fields, reading.budget) : undefined;
   if (dag === undefined) return { ...base, job: STAND_IN_JOB };

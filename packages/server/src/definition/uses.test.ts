@@ -315,6 +315,27 @@ stages:
     });
   });
 
+  it('are what Template tasks of older task graphs stand for', async () => {
+    const graph = (values: object) =>
+      JSON.stringify({
+        config: { name: 'older' },
+        tasks: [
+          { id: 't', exec_type: 'Template', exec_params: { template: 'model', params: values, depth: 9 } },
+        ],
+      });
+    const checked = await withOthers(graph({ n: 3 }), { model: MODEL });
+    expect(checked).toMatchObject({
+      ok: true,
+      definition: { name: 'older', stages: [{ pipeline: { used: { from: 'model@7', given: { n: 3 } } } }] },
+    });
+    expect(await withOthers(graph({ n: 'x' }), { model: MODEL })).toMatchObject({
+      ok: false,
+      faults: [
+        { line: 1, path: ['tasks', 0, 'exec_params'], message: expect.stringContaining('whole number') },
+      ],
+    });
+  });
+
   it('that use each other are refused by the depth limit', async () => {
     const checked = await withOthers('name: p\nstages: [{ name: a, pipeline: { use: x } }]\n', {
       x: 'name: x\nstages: [{ name: a, pipeline: { use: y } }]\n',
