@@ -1,10 +1,12 @@
 import type { Effect } from '../events.ts';
 import { nodeCount, nodeOf } from '../expansion.ts';
+import { MutableDraft } from '../mutable-draft.ts';
 import type { NodeStatus } from '../node-status.ts';
 import type { Plan } from '../plan.ts';
 import { chanceOf } from '../retry-delay.ts';
 import type { DagState, NodeSnapshot } from '../state.ts';
 import { nodeSnapshot } from '../state.ts';
+import { takeEvent } from '../take-event.ts';
 import { validate } from '../validate.ts';
 import type { StoredDecision } from './crashing-server.testsuite.ts';
 import { CrashingServer } from './crashing-server.testsuite.ts';
@@ -21,7 +23,7 @@ export function checkCase(randomCase: RandomCase): void {
   const validation = validate(dag, { seed: String(seed), maxExpandedNodes });
   if (!validation.ok) throw new Error(validation.faults.map(({ message }) => message).join('; '));
   const { plan } = validation;
-  const check = new ModelCheck(randomCase);
+  const check = new ModelCheck(randomCase, new MutableDraft(plan));
   const state = new CrashingServer(plan, randomCase, true, (decision) => check.follow(decision)).run();
   check.ended(state);
   if (randomCase.crashes.length === 0) return;
@@ -33,6 +35,8 @@ export function checkCase(randomCase: RandomCase): void {
 
 class ModelCheck {
   readonly #model: ReferencePlanner;
+  /** The state that is changed in place; it never crashes, and has to say the same. */
+  readonly #inPlace: MutableDraft;
   readonly #ready = new Set<number>();
   readonly #attempts = new Map<number, number>();
   readonly #asked = new Map<number, string>();
@@ -40,7 +44,8 @@ class ModelCheck {
   readonly #ends = new Map<number, NodeStatus>();
   #finished: NodeStatus | null = null;
 
-  constructor({ dag, seed, maxExpandedNodes }: RandomCase) {
+  constructor({ dag, seed, maxExpandedNodes }: RandomCase, inPlace: MutableDraft) {
+    this.#inPlace = inPlace;
     this.#model = new ReferencePlanner(dag, {
       maxExpandedNodes,
       chance: (path, attempt) => chanceOf(`${seed}\n${path}\n${attempt}`),
@@ -54,6 +59,7 @@ class ModelCheck {
       this.#compareEffects(effects);
       this.#compareTimersAndQuestions(decision);
       this.#compareRows(state);
+      this.#compareInPlace(decision);
       for (const effect of effects) this.#observe(effect);
     } catch (error) {
       const how = restored === null ? '' : ', with a crash';
@@ -112,6 +118,21 @@ class ModelCheck {
       if (before !== undefined) same(`end of "${spot.path}"`, row.status, before);
       else if (isOver(spot)) this.#ends.set(node, row.status);
     }
+  }
+
+  #compareInPlace({ event, now, effects, questions, state }: StoredDecision): void {
+    const inPlace = this.#inPlace;
+    inPlace.now = now;
+    takeEvent(inPlace, event);
+    const other = [inPlace.effects.splice(0), inPlace.questions.splice(0)];
+    same('changed in place, effects', JSON.stringify([effects, questions]), JSON.stringify(other));
+    inPlace.expansions.length = 0;
+    for (const [node, { path, isGroup }] of this.#model.spots.entries())
+      same(
+        `changed in place, "${path}"`,
+        told(nodeSnapshot(state, node), isGroup),
+        told(inPlace.row(node), isGroup),
+      );
   }
 
   /** What has to happen for it sooner or later was asked for. */

@@ -102,14 +102,18 @@ interface Features {
 }
 
 /** Mostly true; false or an error where the path says so, and sometimes late. */
-export function conditionOf({ path }: PlanNode): ReturnType<NonNullable<SimulationOptions['condition']>> {
+export function conditionOf({
+  path,
+}: Pick<PlanNode, 'path'>): ReturnType<NonNullable<SimulationOptions['condition']>> {
   const error = { code: 'condition', message: 'no such output' };
   const digit = Math.floor(chanceOf(path) * 10);
   return { result: digit === 9 ? { error } : digit > 2, afterMs: digit % 3 === 0 ? 7 : 0 };
 }
 
 /** None to three items, or an error where the path says so, and sometimes late. */
-export function itemsOf({ path }: PlanNode): ReturnType<NonNullable<SimulationOptions['items']>> {
+export function itemsOf({
+  path,
+}: Pick<PlanNode, 'path'>): ReturnType<NonNullable<SimulationOptions['items']>> {
   const digit = Math.floor(chanceOf(`items ${path}`) * 10);
   const error = { code: 'invalid_items', message: 'no list' };
   return { result: digit === 9 ? { error } : { count: digit % 4 }, afterMs: digit % 3 === 0 ? 5 : 0 };
