@@ -22,6 +22,7 @@ import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } 
 import { createPipelinesClient } from './pipelines-client.ts';
 import { poolCalls } from './pool-calls.ts';
 import { rerunCalls } from './rerun-calls.ts';
+import { createBackfillsClient, createSchedulesClient } from './schedules-client.ts';
 import { createSecretsClient } from './secrets-client.ts';
 import { tokenCalls } from './token-calls.ts';
 import { createTriggersClient } from './triggers-client.ts';
@@ -107,6 +108,8 @@ export function createClient(connection: ConnectionOptions) {
     secrets: createSecretsClient(connection),
     webhooks: createWebhooksClient(connection),
     triggers: createTriggersClient(connection),
+    schedules: createSchedulesClient(connection),
+    backfills: createBackfillsClient(connection),
 
     /** Pipelines that are registered by name. */
     pipelines: createPipelinesClient(connection),

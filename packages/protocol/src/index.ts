@@ -4,6 +4,7 @@ export * from './approvals-api.ts';
 export * from './attempt-files.ts';
 export * from './attempt-status.ts';
 export * from './automation.ts';
+export * from './backfills.ts';
 export type {
   DocumentPath,
   OlderFormFault,
@@ -25,6 +26,7 @@ export * from './pipelines-api.ts';
 export * from './pools-api.ts';
 export * from './reruns-api.ts';
 export * from './run-status.ts';
+export * from './schedules.ts';
 export * from './secrets.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
 export * from './triggers.ts';

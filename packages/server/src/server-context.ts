@@ -6,6 +6,7 @@ import type { SecretBox } from './auth/secret-box.ts';
 import type { Ingest } from './ingest/index.ts';
 import type { LiveBus } from './live/live-bus.ts';
 import type { Orchestrator } from './orchestrator/orchestrator.ts';
+import type { Launcher } from './schedules/launcher.ts';
 import type { Database } from './store/database.ts';
 import type { WebhookSender } from './webhooks/webhook-sender.ts';
 
@@ -18,6 +19,7 @@ export interface ServerContext {
   readonly auth: Auth;
   readonly secrets: SecretBox;
   readonly webhookSender: WebhookSender;
+  readonly launcher: Launcher;
   readonly bus: LiveBus;
   readonly info: ServerInfo;
   /** New at every start. */

@@ -16,6 +16,7 @@ import { startGroupKeeper } from './limits/group-keeper.ts';
 import { createLiveBus } from './live/live-bus.ts';
 import { startPeerAnnouncements } from './live/peer-announcements.ts';
 import { createOrchestrator } from './orchestrator/orchestrator.ts';
+import { createLauncher } from './schedules/launcher.ts';
 import type { ServerContext } from './server-context.ts';
 import { createServerMetrics } from './server-metrics.ts';
 import { type Database, openDatabase } from './store/database.ts';
@@ -115,6 +116,7 @@ async function assemble(
   const secrets = await openSecretBox(options);
   const privateHosts = options.privateWebhookHosts ?? [];
   const webhookSender = createWebhookSender({ database, bus, log, secrets, privateHosts });
+  const launcher = createLauncher({ database, orchestrator, secrets, bus, log });
   let isReady = false;
   const context: ServerContext = {
     database,
@@ -124,6 +126,7 @@ async function assemble(
     auth,
     secrets,
     webhookSender,
+    launcher,
     bus,
     log,
     info: { version: VERSION, auth: 'open', database: isEmbedded ? 'embedded' : 'external' },
@@ -186,9 +189,10 @@ async function openStore(
 }
 
 function startBackground(context: ServerContext, closers: (() => Promise<void>)[]): void {
-  const { attempts, bus, database, log, webhookSender } = context;
+  const { attempts, bus, database, launcher, log, webhookSender } = context;
   const groups = startGroupKeeper({ database, bus, log });
   webhookSender.start();
+  launcher.start();
   const leases = startPeriodic({
     name: 'lease check',
     everyMs: LEASE_CHECK_MS,
@@ -207,7 +211,7 @@ function startBackground(context: ServerContext, closers: (() => Promise<void>)[
     },
   });
   closers.push(async () => {
-    await Promise.all([groups.stop(), leases.stop(), sweep.stop(), webhookSender.stop()]);
+    await Promise.all([groups.stop(), leases.stop(), sweep.stop(), webhookSender.stop(), launcher.stop()]);
   });
 }
 

@@ -1,7 +1,7 @@
 import { type JsonValue, type PipelineVersionRef, TrainyardError } from '@trainyard/protocol';
-import { parseDefinition } from '../definition/index.ts';
 import type { Database } from '../store/database.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
+import { readRegisteredDefinition } from './read-submitted.ts';
 
 /**
  * Refuses to store what would start no run: the pipeline must be there, have the params that are set, and
@@ -16,9 +16,10 @@ export async function checkStartable(
     readonly params: Readonly<Record<string, JsonValue>>;
   },
 ): Promise<number> {
-  const { source, version } = await createPipelineStore(database).findForRun(wanted.pipeline, wanted.version);
-  const checked = parseDefinition(source);
-  const declared = checked.ok ? checked.definition.params : {};
+  const pipelines = createPipelineStore(database);
+  const found = await pipelines.findForRun(wanted.pipeline, wanted.version);
+  const { definition } = await readRegisteredDefinition(found, pipelines);
+  const declared = definition.params;
   const unknown = Object.keys(wanted.params).filter((name) => !Object.hasOwn(declared, name));
   const missing = Object.entries(declared).filter(
     ([name, { default: byDefault }]) => byDefault === undefined && !Object.hasOwn(wanted.params, name),
@@ -29,6 +30,6 @@ export async function checkStartable(
       ([name]) => `param "${name}" of pipeline "${wanted.pipeline}" has no default and is not set`,
     ),
   ];
-  if (problems.length === 0) return version;
+  if (problems.length === 0) return found.version;
   throw new TrainyardError('INVALID_PARAMS', problems.join('\n'), { details: { problems } });
 }

@@ -1,4 +1,11 @@
-import type { DeliveryStatus, JsonValue } from '@trainyard/protocol';
+import type {
+  CatchUpPolicy,
+  DeliveryStatus,
+  JsonValue,
+  LaunchState,
+  OverlapPolicy,
+  RunStatus,
+} from '@trainyard/protocol';
 import type { Generated } from 'kysely';
 import type { Instant, Json, NullableInstant } from './schema.ts';
 
@@ -64,10 +71,73 @@ export interface TriggersTable {
   last_run_at: NullableInstant;
 }
 
+/** Starts runs of a registered pipeline at instants of a cron pattern. */
+export interface SchedulesTable {
+  id: string;
+  name: string;
+  pipeline: string;
+  version: number | null;
+  /** Values with `${{ schedule… }}`. */
+  params: Json<Record<string, JsonValue>>;
+  cron: string;
+  timezone: string;
+  catch_up: CatchUpPolicy;
+  overlap: OverlapPolicy;
+  jitter_ms: number;
+  start_at: NullableInstant;
+  end_at: NullableInstant;
+  /** The next instant that nothing was decided about; null when none follows. */
+  next_at: NullableInstant;
+  /** The same with its jitter. */
+  due_at: NullableInstant;
+  paused_at: NullableInstant;
+  pause_reason: string | null;
+  created_at: Instant;
+}
+
+/** Runs of a registered pipeline for a range of instants. */
+export interface BackfillsTable {
+  id: string;
+  pipeline: string;
+  version: number;
+  params: Json<Record<string, JsonValue>>;
+  cron: string | null;
+  every_ms: number | null;
+  timezone: string;
+  from_at: Instant;
+  /** Not included. */
+  to_at: Instant;
+  max_parallel: number;
+  newest_first: boolean;
+  created_at: Instant;
+  cancelled_at: NullableInstant;
+}
+
+/** A run that a schedule or a backfill has planned. */
+export interface LaunchesTable {
+  id: Generated<number>;
+  /** Id of the schedule or the backfill. */
+  owner_id: string;
+  pipeline: string;
+  at: Instant;
+  state: LaunchState;
+  reason: string | null;
+  is_manual: Generated<boolean>;
+  /** Set while it is starting: then the server that starts it counts as dead. */
+  claimed_until: NullableInstant;
+  run_id: string | null;
+  run_status: RunStatus | null;
+  cancel_requested_at: NullableInstant;
+  created_at: Instant;
+}
+
 /** Tables of what starts runs by itself and of what tells others about them. */
 export interface AutomationSchema {
   webhooks: WebhooksTable;
   webhook_outbox: WebhookOutboxTable;
   webhook_deliveries: WebhookDeliveriesTable;
   triggers: TriggersTable;
+  schedules: SchedulesTable;
+  backfills: BackfillsTable;
+  launches: LaunchesTable;
 }

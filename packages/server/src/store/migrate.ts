@@ -5,6 +5,7 @@ import { up as foreach } from './migrations/0002-foreach.ts';
 import { up as pools } from './migrations/0003-pools.ts';
 import { up as pipelines } from './migrations/0004-pipelines.ts';
 import { up as webhooks } from './migrations/0005-webhooks.ts';
+import { up as schedules } from './migrations/0006-schedules.ts';
 import { up as approvals } from './migrations/0007-approvals.ts';
 import { up as reruns } from './migrations/0008-reruns.ts';
 import { up as secrets } from './migrations/0011-secrets.ts';
@@ -16,12 +17,14 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-pools': { up: pools },
   '0004-pipelines': { up: pipelines },
   '0005-webhooks': { up: webhooks },
+  '0006-schedules': { up: schedules },
   '0007-approvals': { up: approvals },
   '0008-reruns': { up: reruns },
   '0011-secrets': { up: secrets },
 };
 
-const INVALID_SCHEMA_NAME = '3F000';
+/** Invalid schema name, undefined table. */
+const VANISHED: ReadonlySet<unknown> = new Set(['3F000', '42P01']);
 const MAX_ATTEMPTS = 10;
 
 /**
@@ -38,7 +41,7 @@ export async function migrate(database: Database): Promise<void> {
     const { error } = await migrator.migrateToLatest();
     if (error === undefined) return;
     // Kysely looks at the tables of all schemas; one that somebody drops meanwhile fails the look.
-    const isForeign = (error as { code?: unknown }).code === INVALID_SCHEMA_NAME;
+    const isForeign = VANISHED.has((error as { code?: unknown }).code);
     if (!isForeign || attempt === MAX_ATTEMPTS) throw error;
   }
 }
