@@ -2,7 +2,7 @@ import type { Dag, DagNode } from './definition.ts';
 import { DEFAULT_MAX_ITEMS, DEFAULT_MAX_PARALLEL, NO_RETRY } from './definition.ts';
 import type { PlanGroup, PlanNode } from './plan.ts';
 import type { GroupColumns, NodeExtras, PlanColumns } from './plan-columns.ts';
-import { joined } from './plan-columns.ts';
+import { GROUP_BIT, joined } from './plan-columns.ts';
 import { planNodes } from './plan-nodes.ts';
 import { startsBefore } from './ready-queue.ts';
 import type { Links } from './sibling-links.ts';
@@ -46,7 +46,7 @@ class ColumnsBuilder {
       parents: column(size),
       ends: column(size),
       sources: column(size),
-      rules: new Uint8Array(size),
+      kinds: new Uint8Array(size),
       dependsOn: { starts: column(size + 1), targets: column(dependencies) },
       dependents: { starts: column(size + 1), targets: column(dependencies) },
       groups: new Array<GroupColumns | null>(size).fill(null),
@@ -70,14 +70,14 @@ class ColumnsBuilder {
 
   /** Gives the group whose children come next, if the node is one. */
   #add(node: DagNode, parent: OpenGroup | null, depth: number): OpenGroup | null {
-    const { names, parents, ends, sources, rules, dependsOn, dependents, groups } = this.#columns;
+    const { names, parents, ends, sources, kinds, dependsOn, dependents, groups } = this.#columns;
     const index = this.#next++;
     names[index] = node.name;
     parents[index] = parent === null ? -1 : parent.index;
     ends[index] = index + 1;
     const source = this.#sources.next++;
     sources[index] = source;
-    if (node.triggerRule !== undefined) rules[index] = triggerRuleNames.indexOf(node.triggerRule);
+    if (node.triggerRule !== undefined) kinds[index] = triggerRuleNames.indexOf(node.triggerRule);
     const place = parent === null ? -1 : parent.children.push(index) - 1;
     dependsOn.starts[index + 1] =
       dependsOn.starts[index]! + (parent === null ? 0 : linkCount(parent.dependsOn, place));
@@ -88,6 +88,7 @@ class ColumnsBuilder {
     if (node.dag === undefined && template === null) return null;
     const path = parent === null ? '' : joined(parent.path, node.name);
     const children: number[] = [];
+    kinds[index]! |= GROUP_BIT;
     groups[index] = { ...groupOf(node), roots: [], path, depth, children };
     if (!node.dag || template !== null) return null;
     const links = this.#links.get(node.dag)!;

@@ -2,6 +2,7 @@ import { closestName } from './closest-name.ts';
 import { findCycles } from './cycles.ts';
 import type { DagNode } from './definition.ts';
 import type { FaultList } from './fault.ts';
+import { NameIndex } from './name-index.ts';
 import type { Links } from './sibling-links.ts';
 
 type Path = readonly (string | number)[];
@@ -15,41 +16,32 @@ const MAX_NAMES_OF_CYCLE = 20;
  * on whom, by places in that list.
  */
 export function checkDependencies(nodes: readonly DagNode[], path: Path, faults: FaultList): Links {
-  const indexByName = indexNames(nodes, path, faults);
-  if (nodes.some(({ foreach }) => foreach !== undefined)) {
-    checkNamesOfItems(nodes, indexByName, path, faults);
-  }
-  const { links, isInOrder } = linkNames(nodes, indexByName, path, faults);
+  const index = new NameIndex(nodes.map(({ name }) => name));
+  if (index.hasRepeats) addRepeats(nodes, path, faults);
+  if (nodes.some(({ foreach }) => foreach !== undefined)) checkNamesOfItems(nodes, index, path, faults);
+  const { links, isInOrder } = linkNames(nodes, index, path, faults);
   // Where everything stands behind what it depends on there is no cycle.
   if (!isInOrder) for (const cycle of findCycles(links)) addCycle(cycle, nodes, path, faults);
   return links;
 }
 
-function indexNames(nodes: readonly DagNode[], path: Path, faults: FaultList): Map<string, number> {
-  const indexByName = new Map<string, number>();
-  for (let index = 0; index < nodes.length; index++) indexByName.set(nodes[index]!.name, index);
-  if (indexByName.size === nodes.length) return indexByName;
-  indexByName.clear();
+function addRepeats(nodes: readonly DagNode[], path: Path, faults: FaultList): void {
+  const firstByName = new Map<string, number>();
   nodes.forEach(({ name }, index) => {
-    const first = indexByName.get(name);
-    if (first === undefined) indexByName.set(name, index);
-    else {
-      const message = `The name "${name}" is already used by node ${first}; names are unique among siblings`;
-      faults.add('duplicate_name', [...path, index, 'name'], message);
+    const first = firstByName.get(name);
+    if (first === undefined) {
+      firstByName.set(name, index);
+      return;
     }
+    const message = `The name "${name}" is already used by node ${first}; names are unique among siblings`;
+    faults.add('duplicate_name', [...path, index, 'name'], message);
   });
-  return indexByName;
 }
 
-function checkNamesOfItems(
-  nodes: readonly DagNode[],
-  indexByName: ReadonlyMap<string, number>,
-  path: Path,
-  faults: FaultList,
-): void {
+function checkNamesOfItems(nodes: readonly DagNode[], names: NameIndex, path: Path, faults: FaultList): void {
   nodes.forEach(({ name }, index) => {
     const owner = /^(.+)\[\d+\]$/.exec(name)?.[1];
-    const at = owner === undefined ? undefined : indexByName.get(owner);
+    const at = owner === undefined ? undefined : names.get(owner);
     if (at === undefined || nodes[at]!.foreach === undefined) return;
     const message = `The name "${name}" is that of an item of "${owner}"; use another one`;
     faults.add('duplicate_name', [...path, index, 'name'], message);
@@ -58,11 +50,12 @@ function checkNamesOfItems(
 
 function linkNames(
   nodes: readonly DagNode[],
-  indexByName: ReadonlyMap<string, number>,
+  names: NameIndex,
   path: Path,
   faults: FaultList,
 ): { readonly links: Links; readonly isInOrder: boolean } {
-  const report = new UnusableNames(path, faults, indexByName);
+  const report = new UnusableNames(path, faults, names);
+  const places = new PlacesOfNames(nodes, names);
   const starts = new Int32Array(nodes.length + 1);
   const targets = new Int32Array(nodes.reduce((sum, { dependsOn }) => sum + (dependsOn?.length ?? 0), 0));
   /** By node: one more than the last that depends on it, which tells a dependency named twice. */
@@ -73,7 +66,7 @@ function linkNames(
     const { name, dependsOn } = nodes[index]!;
     for (let position = 0; position < (dependsOn?.length ?? 0); position++) {
       const wanted = dependsOn![position]!;
-      const target = indexByName.get(wanted);
+      const target = places.find(wanted, position);
       if (target === undefined || wanted === name || usedBy[target] === index + 1) {
         report.add(name, wanted, target, [index, 'dependsOn', position]);
         continue;
@@ -87,14 +80,49 @@ function linkNames(
   return { links: { starts, targets: targets.subarray(0, end) }, isInOrder };
 }
 
+/** Remembers so many positions in lists of dependencies. */
+const GUESSED_POSITIONS = 4;
+
+/**
+ * Finds the places of names. In chains, in layers and behind a common node a dependency is mostly the same as
+ * that of the node before, or the one behind it; to compare is cheaper than to look up, as long as it helps.
+ */
+class PlacesOfNames {
+  readonly #nodes: readonly DagNode[];
+  readonly #names: NameIndex;
+  /** Of the last node that had one: its dependency at each of the first positions. */
+  readonly #last = new Int32Array(GUESSED_POSITIONS).fill(-1);
+  #credit = 64;
+
+  constructor(nodes: readonly DagNode[], names: NameIndex) {
+    this.#nodes = nodes;
+    this.#names = names;
+  }
+
+  find(name: string, position: number): number | undefined {
+    // With names that repeat, only the first place is meant.
+    if (position >= GUESSED_POSITIONS || this.#credit === 0 || this.#names.hasRepeats) {
+      return this.#names.get(name);
+    }
+    const last = this.#last[position]!;
+    let place: number | undefined;
+    if (this.#nodes[last + 1]?.name === name) place = last + 1;
+    else if (last >= 0 && this.#nodes[last]!.name === name) place = last;
+    this.#credit += place === undefined ? -1 : this.#credit < 64 ? 1 : 0;
+    place ??= this.#names.get(name);
+    if (place !== undefined) this.#last[position] = place;
+    return place;
+  }
+}
+
 /** Tells what is wrong with names that cannot be linked. */
 class UnusableNames {
   readonly #path: Path;
   readonly #faults: FaultList;
-  readonly #known: ReadonlyMap<string, number>;
+  readonly #known: NameIndex;
   #suggestions = 0;
 
-  constructor(path: Path, faults: FaultList, known: ReadonlyMap<string, number>) {
+  constructor(path: Path, faults: FaultList, known: NameIndex) {
     this.#path = path;
     this.#faults = faults;
     this.#known = known;

@@ -5,11 +5,11 @@ import type { NodeStatus, TerminalStatus } from './node-status.ts';
 import { isSuccess, isTerminal } from './node-status.ts';
 import type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
 import type { GroupColumns, NodeExtras, PlanColumns } from './plan-columns.ts';
-import { depthIn, extrasOf, pathIn } from './plan-columns.ts';
+import { depthIn, extrasOf, isGroupIn, pathIn, ruleIn } from './plan-columns.ts';
 import { linkCount } from './sibling-links.ts';
 import type { GroupBook, NodeSnapshot } from './state.ts';
 import type { DependencyEnd, Tally, TriggerRule } from './trigger-rule.ts';
-import { dependencyEnd, triggerRuleNames } from './trigger-rule.ts';
+import { dependencyEnd } from './trigger-rule.ts';
 
 /** How a node ends; what is not given is empty in its row. */
 export interface Ending {
@@ -67,13 +67,11 @@ export abstract class Draft {
   }
 
   isGroup(index: number): boolean {
-    return this.groupOf(index) !== null;
+    return index < this.#size ? isGroupIn(this.#columns, index) : this.grownNode(index).isGroup;
   }
 
   ruleOf(index: number): TriggerRule {
-    return index < this.#size
-      ? triggerRuleNames[this.#columns.rules[index]!]!
-      : this.grownNode(index).triggerRule;
+    return index < this.#size ? ruleIn(this.#columns, index) : this.grownNode(index).triggerRule;
   }
 
   nameOf(index: number): string {

@@ -12,8 +12,11 @@ export type LeafHandler = (context: LeafContext) => unknown;
 
 /** What the pool needs of the run that it works for. */
 export interface PoolRun {
-  /** Notes that a leaf starts now; null for one that is not to start any more. */
-  readonly begin: (node: number) => LeafAttempt | null;
+  /**
+   * Notes that a leaf starts now, which is the instant of the last `end` with `isSameInstant`; null for one that
+   * is not to start any more.
+   */
+  readonly begin: (node: number, isSameInstant: boolean) => LeafAttempt | null;
   readonly end: (node: number, attempt: number, outcome: Outcome, error: NodeError | null) => void;
 }
 
@@ -71,26 +74,28 @@ export class LeafPool {
   }
 
   #fill(): void {
+    let hasJustEnded = false;
     for (let count = 0; count < MOST_IN_A_ROW; count++) {
       const node = this.#running.size >= this.#slots || this.#isClosed ? -1 : this.#waiting.take();
       if (node < 0) {
         this.#isFilling = false;
         return;
       }
-      const attempt = this.#run.begin(node);
-      if (attempt !== null) this.#start(attempt);
+      const attempt = this.#run.begin(node, hasJustEnded);
+      hasJustEnded = attempt !== null && this.#start(attempt);
     }
     queueMicrotask(() => this.#fill());
   }
 
-  #start(attempt: LeafAttempt): void {
+  /** True when the leaf has already ended. */
+  #start(attempt: LeafAttempt): boolean {
     this.#current = attempt;
     let report: Report;
     try {
       const value = this.#handler(attempt);
       if (isThenable(value)) {
         this.#follow(attempt, value);
-        return;
+        return false;
       }
       report = reported(value);
     } catch (thrown) {
@@ -99,6 +104,7 @@ export class LeafPool {
       this.#current = null;
     }
     this.#end(attempt, report);
+    return true;
   }
 
   #follow(attempt: LeafAttempt, value: PromiseLike<unknown>): void {

@@ -2,6 +2,8 @@ import type { RetryPolicy } from './definition.ts';
 import { NO_RETRY } from './definition.ts';
 import type { PlanForeach, PlanGroup } from './plan.ts';
 import type { Links } from './sibling-links.ts';
+import type { TriggerRule } from './trigger-rule.ts';
+import { triggerRuleNames } from './trigger-rule.ts';
 
 /**
  * A plan as the rules read it: one column per value instead of one object per node, because a million objects
@@ -16,8 +18,8 @@ export interface PlanColumns {
   readonly ends: Int32Array;
   /** The numbers of the nodes in the definition. */
   readonly sources: Int32Array;
-  /** Positions in `triggerRuleNames`. */
-  readonly rules: Uint8Array;
+  /** Positions in `triggerRuleNames`, and `GROUP_BIT` for groups. */
+  readonly kinds: Uint8Array;
   readonly dependsOn: Links;
   readonly dependents: Links;
   /** Null for leaves. */
@@ -51,6 +53,16 @@ const NO_EXTRAS: NodeExtras = {
   retry: NO_RETRY,
   timeoutMs: null,
 };
+
+export const GROUP_BIT = 64;
+
+export function isGroupIn({ kinds }: PlanColumns, index: number): boolean {
+  return (kinds[index]! & GROUP_BIT) !== 0;
+}
+
+export function ruleIn({ kinds }: PlanColumns, index: number): TriggerRule {
+  return triggerRuleNames[kinds[index]! & (GROUP_BIT - 1)]!;
+}
 
 export function extrasOf({ extras }: PlanColumns, index: number): NodeExtras {
   return extras?.get(index) ?? NO_EXTRAS;

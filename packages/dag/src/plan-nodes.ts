@@ -1,8 +1,7 @@
 import type { PlanNode } from './plan.ts';
 import type { GroupColumns, PlanColumns } from './plan-columns.ts';
-import { depthIn, extrasOf, pathIn } from './plan-columns.ts';
+import { depthIn, extrasOf, pathIn, ruleIn } from './plan-columns.ts';
 import { linkCount, targetsOf } from './sibling-links.ts';
-import { triggerRuleNames } from './trigger-rule.ts';
 
 /** Every node of a plan as an object. O(nodes + dependencies). */
 export function planNodes(columns: PlanColumns): PlanNode[] {
@@ -26,7 +25,7 @@ function planNode(columns: PlanColumns, index: number): PlanNode {
     dependsOn,
     dependents: targetsOf(columns.dependents, index),
     dependencyCount: dependsOn.length,
-    triggerRule: triggerRuleNames[columns.rules[index]!]!,
+    triggerRule: ruleIn(columns, index),
     source: columns.sources[index]!,
     item: null,
     ...extrasOf(columns, index),

@@ -87,7 +87,7 @@ class Run {
     this.#onEvent = options.onEvent;
     this.#pool = new LeafPool(
       {
-        begin: (node) => this.#begin(node),
+        begin: (node, isSameInstant) => this.#begin(node, isSameInstant),
         end: (node, attempt, outcome, error) =>
           this.#send({ type: 'leaf_finished', node, attempt, outcome, ...(error && { error }) }),
       },
@@ -112,7 +112,7 @@ class Run {
   }
 
   /** Effects may send further events at once; those wait until the effects before them are carried out. */
-  #send(event: PlannerEvent): void {
+  #send(event: PlannerEvent, isSameInstant = false): void {
     if (this.#isOver) return;
     if (this.#isDeciding) {
       this.#inbox.push(event);
@@ -120,7 +120,7 @@ class Run {
     }
     this.#isDeciding = true;
     try {
-      this.#decide(event);
+      this.#decide(event, isSameInstant);
       const inbox = this.#inbox;
       for (let at = 0; at < inbox.length; at++) this.#decide(inbox[at]!);
       if (inbox.length > 0) inbox.length = 0;
@@ -140,10 +140,11 @@ class Run {
     this.#reject(error);
   }
 
-  #decide(event: PlannerEvent): void {
+  #decide(event: PlannerEvent, isSameInstant = false): void {
     const { effects, questions, expansions } = this.#draft;
     if (event.type === 'leaf_started') this.#announceStart(event.node, event.attempt);
-    this.#draft.now = this.#clock.now();
+    // Reading the clock is a good part of what a leaf costs.
+    if (!isSameInstant) this.#draft.now = this.#clock.now();
     takeEvent(this.#draft, event);
     if (effects.length > 0) for (const effect of effects.splice(0)) this.#carryOut(effect);
     if (questions.length > 0) {
@@ -152,12 +153,12 @@ class Run {
     if (expansions.length > 0) expansions.length = 0;
   }
 
-  #begin(node: number): LeafAttempt | null {
+  #begin(node: number, isSameInstant: boolean): LeafAttempt | null {
     const draft = this.#draft;
     // One that was cancelled while it waited for its turn.
     if (draft.statusOf(node) !== 'active') return null;
     const attempt = draft.attemptOf(node);
-    this.#send({ type: 'leaf_started', node, attempt });
+    this.#send({ type: 'leaf_started', node, attempt }, isSameInstant);
     if (this.#isOver) return null;
     const path = draft.pathOf(node);
     return new LeafAttempt(node, {
