@@ -9,30 +9,37 @@ import { Icon, type IconName } from './icons.tsx';
 
 type AnyStatus = RunStatus | AttemptStatus;
 
+interface StatusProps {
+  readonly status: AnyStatus;
+  /** Of a stage that waits for a person, which looks different from one that waits for its next try. */
+  readonly forPerson?: boolean;
+}
+
 /** Icon, word and colour of a status; hovering tells what it means. */
-export function Status({ status, className = '' }: { status: AnyStatus; className?: string }) {
+export function Status({ status, forPerson = false, className = '' }: StatusProps & { className?: string }) {
   return (
     <span
       className={`st-${status} inline-flex items-center gap-1.5 align-middle font-medium whitespace-nowrap text-(--st) ${className}`}
       title={statusMeaning(status)}
     >
-      <Icon name={statusIcon(status)} />
-      {statusWord(status)}
+      <Icon name={statusIcon(status, forPerson)} />
+      {statusWord(status, forPerson)}
     </span>
   );
 }
 
 /** The icon alone, where the word stands elsewhere; carries the word for assistive technology. */
-export function StatusIcon({ status, size = 16 }: { status: AnyStatus; size?: number }) {
+export function StatusIcon({ status, forPerson = false, size = 16 }: StatusProps & { size?: number }) {
   return (
-    <span className={`st-${status} inline-flex text-(--st)`} title={statusWord(status)}>
-      <Icon name={statusIcon(status)} size={size} />
-      <span className="sr-only">{statusWord(status)}</span>
+    <span className={`st-${status} inline-flex text-(--st)`} title={statusWord(status, forPerson)}>
+      <Icon name={statusIcon(status, forPerson)} size={size} />
+      <span className="sr-only">{statusWord(status, forPerson)}</span>
     </span>
   );
 }
 
-export function statusWord(status: AnyStatus): string {
+export function statusWord(status: AnyStatus, forPerson = false): string {
+  if (forPerson) return texts.approval.status;
   if (status === 'leased' || status === 'lost') return texts.attemptOnly[status];
   return texts.status[status];
 }
@@ -42,7 +49,8 @@ function statusMeaning(status: AnyStatus): string {
   return RUN_STATUS_TABLE[status].meaning;
 }
 
-function statusIcon(status: AnyStatus): IconName {
+function statusIcon(status: AnyStatus, forPerson: boolean): IconName {
+  if (forPerson) return 'person';
   if (status === 'leased') return 'starting';
   if (status === 'lost') return 'alert';
   return status;

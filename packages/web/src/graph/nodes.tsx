@@ -5,6 +5,7 @@ import { Icon } from '../design/icons.tsx';
 import { StatusIcon, statusWord } from '../design/status.tsx';
 import { StatusBar, StatusCountList } from '../design/status-bar.tsx';
 import { Duration } from '../design/time.tsx';
+import { waitsForPerson } from '../runs/approval-form.ts';
 import { texts } from '../texts.ts';
 
 export interface NodeActions {
@@ -38,6 +39,8 @@ export const NODE_TYPES = {
 
 function StageBox({ data }: NodeProps<StageNode>) {
   const { run, selected, actions } = data;
+  const forPerson = waitsForPerson(run);
+  const word = statusWord(run.status, forPerson);
   return (
     <>
       <Ends />
@@ -45,15 +48,15 @@ function StageBox({ data }: NodeProps<StageNode>) {
         type="button"
         data-run={run.id}
         aria-pressed={selected}
-        aria-label={`${run.name}, ${statusWord(run.status)}`}
+        aria-label={`${run.name}, ${word}`}
         className={`${frame(run.status, selected)} flex h-full w-full items-center gap-2.5 px-3 text-left`}
         onClick={() => actions.select(run.id)}
       >
-        <StatusIcon status={run.status} size={18} />
+        <StatusIcon status={run.status} forPerson={forPerson} size={18} />
         <span className="min-w-0 flex-1">
           <span className="block truncate font-medium">{run.name}</span>
           <span className="flex gap-1.5 overflow-hidden text-[11.5px] whitespace-nowrap text-muted">
-            <span className={`st-${run.status} text-(--st)`}>{statusWord(run.status)}</span>
+            <span className={`st-${run.status} text-(--st)`}>{word}</span>
             {run.startedAt !== null && <Duration of={run} />}
             {run.attempt > 1 && <span>· {texts.graph.attempt(run.attempt)}</span>}
           </span>

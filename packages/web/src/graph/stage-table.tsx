@@ -7,6 +7,7 @@ import { ScrollRegion } from '../design/scroll-region.tsx';
 import { Status } from '../design/status.tsx';
 import { StatusBar } from '../design/status-bar.tsx';
 import { Duration } from '../design/time.tsx';
+import { waitsForPerson } from '../runs/approval-form.ts';
 import type { RunModel } from '../runs/run-model.ts';
 import { texts } from '../texts.ts';
 import { stageRows } from './stage-rows.ts';
@@ -149,7 +150,7 @@ function Row(props: {
         </span>
       </th>
       <td className="py-0!">
-        <Status status={run.status} />
+        <Status status={run.status} forPerson={waitsForPerson(run)} />
         {counts !== undefined && !open && <StatusBar counts={counts} className="mt-0.5 w-24" />}
       </td>
       <td className="py-0! max-md:hidden">{span && <TimelineBar run={run} span={span} />}</td>

@@ -9,6 +9,7 @@ import { RunHeader } from '../runs/run-header.tsx';
 import { findByPath, type RunModel } from '../runs/run-model.ts';
 import { RunPanes } from '../runs/run-panes.tsx';
 import { useRollUp, useRunFeed, useRunModel } from '../runs/use-run.ts';
+import { WaitingBanner } from '../runs/waiting-banner.tsx';
 import { texts } from '../texts.ts';
 import { Missing } from './message-pages.tsx';
 import { isTable, type RunSearch } from './search.ts';
@@ -66,6 +67,7 @@ function LoadedRun({ model, root, search }: { model: RunModel; root: Run; search
   return (
     <div className={`flex min-h-0 flex-col ${fixed ? 'h-[calc(100dvh-44px)] min-h-[440px]' : ''}`}>
       <RunHeader root={root} counts={counts.get(root.id) ?? {}} search={search} />
+      <WaitingBanner model={model} counts={counts.get(root.id) ?? {}} onSelect={select} />
       <RunPanes
         model={model}
         counts={counts}

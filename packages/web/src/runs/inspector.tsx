@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { CopyButton } from '../design/copy.tsx';
 import { ErrorBanner } from '../design/feedback.tsx';
 import { formatDuration, shortId } from '../design/format.ts';
-import { Icon } from '../design/icons.tsx';
+import { Icon, type IconName } from '../design/icons.tsx';
 import { JsonFields, JsonValue } from '../design/json-value.tsx';
 import { ScrollRegion } from '../design/scroll-region.tsx';
 import { Section } from '../design/section.tsx';
@@ -12,6 +12,8 @@ import { Status } from '../design/status.tsx';
 import { StatusBar, StatusCountList } from '../design/status-bar.tsx';
 import { Duration, RelativeTime } from '../design/time.tsx';
 import { texts } from '../texts.ts';
+import { waitsForPerson } from './approval-form.ts';
+import { ApprovalPanel } from './approval-panel.tsx';
 import { AttemptsTable, DatasetsTable, LatestEvents, MetricsTable } from './inspector-tables.tsx';
 import { ancestry, findByPath, type RunModel } from './run-model.ts';
 import { useAgents, useWaits } from './run-parts.ts';
@@ -53,6 +55,7 @@ export function Inspector(props: {
             </div>
           </Section>
         )}
+        {run.kind === 'approval' && <ApprovalPanel run={run} />}
         {run.kind !== 'pipeline' && <AttemptsTable run={run} onShowLog={onShowLog} />}
         <MetricsTable run={run} />
         {run.item !== null && (
@@ -77,6 +80,8 @@ export function Inspector(props: {
     </ScrollRegion>
   );
 }
+
+const KIND_ICONS: Partial<Record<Run['kind'], IconName>> = { pipeline: 'pipeline', approval: 'person' };
 
 function Head({
   model,
@@ -108,11 +113,11 @@ function Head({
       )}
       <div className="flex items-center gap-2">
         <span className="text-muted">
-          <Icon name={run.kind === 'pipeline' ? 'pipeline' : 'job'} />
+          <Icon name={KIND_ICONS[run.kind] ?? 'job'} />
         </span>
         <h2 className="min-w-0 truncate text-[15px] font-semibold">{run.name}</h2>
         <span className="ml-auto flex items-center gap-3">
-          <Status status={run.status} />
+          <Status status={run.status} forPerson={waitsForPerson(run)} />
           <span className="text-muted">
             <Duration of={run} />
           </span>
@@ -145,7 +150,7 @@ function RunErrorBanner(props: {
           {texts.details.showStage}
         </button>
       )}
-      {run.kind !== 'pipeline' && (
+      {run.kind !== 'pipeline' && run.kind !== 'approval' && (
         <button type="button" className="btn" onClick={() => onShowLog()}>
           {texts.details.showLog}
         </button>

@@ -75,7 +75,7 @@ export function rollUp(model: RunModel): ReadonlyMap<string, StatusCounts> {
   return counts;
 }
 
-/** Leaves under a run in the order of the definition; the run itself when it is a leaf. */
+/** Leaves under a run that run programs, in the order of the definition; the run itself when it is one. */
 export function leavesUnder(model: RunModel, id: string): Run[] {
   const leaves: Run[] = [];
   const stack = [id];
@@ -83,7 +83,7 @@ export function leavesUnder(model: RunModel, id: string): Run[] {
     const inside = model.children.get(next);
     if (inside === undefined) {
       const run = model.runs.get(next);
-      if (run !== undefined && run.kind !== 'pipeline') leaves.push(run);
+      if (run !== undefined && run.kind !== 'pipeline' && run.kind !== 'approval') leaves.push(run);
     } else for (let i = inside.length - 1; i >= 0; i -= 1) stack.push(inside[i]!);
   }
   return leaves;

@@ -7,7 +7,17 @@ export function useAttempts(run: Run) {
   return useQuery({
     queryKey: ['run-parts', run.id, 'attempts'],
     queryFn: ({ signal }) => api.listAttempts(run.id, { signal }),
-    enabled: run.kind !== 'pipeline',
+    enabled: run.kind !== 'pipeline' && run.kind !== 'approval',
+  });
+}
+
+/** What a stage asks people; an escalation does not change its run, so it is looked for while it waits. */
+export function useApproval(run: Run) {
+  return useQuery({
+    queryKey: ['run-parts', run.id, 'approval'],
+    queryFn: ({ signal }) => api.getApproval(run.id, { signal }),
+    enabled: run.kind === 'approval' && run.startedAt !== null,
+    refetchInterval: isTerminalRunStatus(run.status) ? false : 10_000,
   });
 }
 

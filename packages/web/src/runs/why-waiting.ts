@@ -6,6 +6,7 @@ import {
   type RunWait,
 } from '@trainyard/protocol';
 import { texts } from '../texts.ts';
+import { waitsForPerson } from './approval-form.ts';
 import { dependenciesOf, type RunModel } from './run-model.ts';
 
 /**
@@ -27,7 +28,7 @@ export function whyWaiting(
     case 'starting':
       return texts.details.whyStarting;
     case 'waiting':
-      return run.reason ?? texts.details.whyWaiting;
+      return run.reason ?? (waitsForPerson(run) ? texts.details.whyPerson : texts.details.whyWaiting);
     default:
       return undefined;
   }
