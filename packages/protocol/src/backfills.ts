@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { pipelineToRun, templateParams } from './automation.ts';
+import { jsonValue } from './definition/values.ts';
 import { LAUNCH_STATES, type LaunchState, launchState, SCHEDULE_LIMITS, timezone } from './schedules.ts';
 
 export const BACKFILL_LIMITS = {
@@ -48,7 +49,7 @@ export const backfillPlan = z.object({
       /** The run that has completed for this instant, because of which it would be left out. */
       completedBy: z.string().nullable(),
       /** Of the first ones only. */
-      params: z.record(z.string(), z.json()).optional(),
+      params: z.record(z.string(), jsonValue).optional(),
     }),
   ),
 });
@@ -69,7 +70,7 @@ export const backfill = z.object({
   status: z.enum(Object.keys(BACKFILL_STATUSES) as [BackfillStatus, ...BackfillStatus[]]),
   pipeline: z.string(),
   version: z.int(),
-  params: z.record(z.string(), z.json()),
+  params: z.record(z.string(), jsonValue),
   from: z.iso.datetime(),
   /** Not included itself. */
   to: z.iso.datetime(),

@@ -5,6 +5,7 @@ import { DEFINITION_LIMITS } from './limits.ts';
 /** Building blocks that several parts of the pipeline file share. */
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+/** The schema of any JSON in the API: a second one would be a recursive schema without a name in the OpenAPI document. */
 export const jsonValue: z.ZodType<JsonValue> = z.json();
 
 export const duration = z.union([z.string(), z.number()]).transform((value, context) => {
