@@ -39,6 +39,28 @@ describe('a node that outlives deadlines', () => {
     expect([run.status('tell'), run.status('tidy')]).toEqual(['active', 'cancelling']);
   });
 
+  it('is not held up by what stood before it in the queue and has been ended', () => {
+    const first: DagNode = { ...n('first'), priority: 1 };
+    const run = new Story({ maxParallel: 1, deadlineMs: 100, nodes: [n('work'), first, tell()] });
+    expect(run.started).toEqual(['first']);
+    run.end('first');
+    pass(run, '', 100);
+    run.end('work', 'cancelled').end('tell');
+    expect([run.status('tell'), run.finished?.status]).toEqual(['completed', 'timed_out']);
+    const behind: DagNode = { ...n('behind'), priority: 1, dependsOn: ['short'] };
+    const other = new Story({
+      maxParallel: 2,
+      deadlineMs: 100,
+      nodes: [n('work'), n('short'), behind, { ...n('more', 'short'), priority: 2 }, tell('short')],
+    });
+    other.end('short');
+    expect(other.started).toEqual(['work', 'short', 'more']);
+    pass(other, '', 100);
+    other.end('work', 'cancelled').end('more', 'cancelled');
+    expect(other.started.at(-1)).toBe('tell');
+    expect(other.end('tell').finished?.status).toBe('timed_out');
+  });
+
   it('of an inner DAG outlives the deadline of an outer one', () => {
     const inner: Dag = { nodes: [n('work'), tell('work')] };
     const run = new Story({ deadlineMs: 100, nodes: [{ name: 'inner', dag: inner }, tell('inner')] });

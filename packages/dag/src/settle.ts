@@ -82,10 +82,13 @@ function fillPlaces(draft: Draft, group: number): void {
   for (;;) {
     const { active, deadlineAt } = draft.book(group);
     const next = draft.firstReady(group);
-    if (next < 0 || (draft.now >= deadlineAt && !draft.outlivesDeadline(next))) return;
-    if (active >= maxParallel && !draft.takesNoPlace(next)) return;
+    if (next < 0) return;
+    if (!draft.hasEnded(next)) {
+      if (draft.now >= deadlineAt && !draft.outlivesDeadline(next)) return;
+      if (active >= maxParallel && !draft.takesNoPlace(next)) return;
+    }
     draft.takeReady(group);
-    // Ending a waiting node leaves its entry in the queue; it is dropped here.
+    // Ending a waiting node leaves its entry in the queue; it is dropped here, and holds up nobody behind it.
     if (!draft.hasEnded(next)) startNode(draft, next);
   }
 }

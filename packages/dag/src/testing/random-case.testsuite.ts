@@ -41,7 +41,7 @@ const geneOf = (turn: fc.Arbitrary<number>): fc.Arbitrary<Genes> =>
   fc.record({
     turn,
     waitsFor: rarely(fc.nat(255), 1),
-    rule: rarely(fc.nat(4 * triggerRuleNames.length * 3 * 4 - 1), 1),
+    rule: rarely(fc.nat(4 * triggerRuleNames.length * 3 * 4 * 2 - 1), 1),
     leaf: fc.nat(6 * 4 * 8 - 1),
     group: rarely(fc.nat(4 * 3 * 8 - 1), 1),
     foreach: rarely(fc.nat(3 * 4 * 4 - 1), 3),
@@ -140,7 +140,7 @@ function nodeOf(gene: Genes, index: number, level: number): DagNode {
   }
   // The highest bit: everything before it, up to fifty.
   if (gene.waitsFor > 240) dependsOn.splice(0, index, ...Array.from({ length: index }, (_, at) => `n${at}`));
-  const [condition, rule, priority, place] = digits(gene.rule, 4, triggerRuleNames.length, 3, 4);
+  const [condition, rule, priority, place, outlives] = digits(gene.rule, 4, triggerRuleNames.length, 3, 4, 2);
   const triggerRule = triggerRuleNames[rule!]!;
   const canRule = dependsOn.length > 0 || !rulesThatNeedDependencies.includes(triggerRule);
   return {
@@ -150,6 +150,7 @@ function nodeOf(gene: Genes, index: number, level: number): DagNode {
     ...(condition === 3 && { condition: true }),
     ...(priority! > 0 && { priority: priority! }),
     ...(place === 3 && { takesNoPlace: true }),
+    ...(outlives === 1 && triggerRule === 'always' && { outlivesDeadline: true }),
     // Deeper ones would multiply too much.
     ...(gene.foreach > 0 && level <= 3 && { foreach: foreachOf(gene.foreach) }),
     ...leafOf(gene.leaf),

@@ -15,6 +15,33 @@ export const plainRules: Readonly<Record<TriggerRule, (seen: readonly Seen[]) =>
   always: (seen) => !seen.includes(null),
 };
 
+export function isMet(rule: TriggerRule, ends: readonly Seen[]): boolean {
+  return plainRules[rule](ends);
+}
+
+/** The reason if, however the rest ends, the rule will not be met and the reason will be the same. */
+export function reasonToSkip(rule: TriggerRule, ends: readonly Seen[]): string | null {
+  const open = ends.filter((end) => end === null).length;
+  const known = ends.filter((end) => end !== null);
+  const reasons = new Set<string | null>();
+  for (const rest of restsOf(open)) {
+    const all = [...known, ...rest];
+    const blamed = all.includes('failure') ? 'upstream_failed' : 'upstream_skipped';
+    const asksForFailure = rule === 'one_failed' || rule === 'all_failed';
+    reasons.add(isMet(rule, all) ? null : asksForFailure ? 'trigger_rule' : blamed);
+  }
+  const [only = null] = reasons;
+  return reasons.size === 1 ? only : null;
+}
+
+/** All ways in which so many nodes may end, as far as it matters which kinds of ends there are among them. */
+function restsOf(count: number): Seen[][] {
+  if (count === 0) return [[]];
+  const kinds: Seen[] = ['success', 'failure', 'skip'];
+  const sets = kinds.flatMap((a) => kinds.flatMap((b) => kinds.map((c) => [...new Set([a, b, c])])));
+  return sets.filter((set) => set.length <= count);
+}
+
 /** `status` or `skipped: reason`, by path. */
 export type Endings = Map<string, string>;
 

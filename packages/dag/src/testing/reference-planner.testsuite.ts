@@ -3,7 +3,7 @@ import type { PlannerEvent, Question, StopReason, TimerKind } from '../events.ts
 import type { NodeStatus } from '../node-status.ts';
 import type { TriggerRule } from '../trigger-rule.ts';
 import type { Seen } from './reference-model.testsuite.ts';
-import { plainRules } from './reference-model.testsuite.ts';
+import { isMet, reasonToSkip } from './reference-model.testsuite.ts';
 
 /** A node as the reference planner knows it. Groups hold their children, foreach nodes their items. */
 export interface Spot {
@@ -13,6 +13,7 @@ export interface Spot {
   readonly isForeach: boolean;
   readonly isGroup: boolean;
   readonly rule: TriggerRule;
+  readonly isUnbounded: boolean;
   kids: Spot[];
   dependencies: Spot[];
   status: NodeStatus;
@@ -95,7 +96,7 @@ export class ReferencePlanner {
 
   /** The timer that has to be running for it. */
   timer(spot: Spot): { readonly kind: TimerKind; readonly at: number } | null {
-    const { status, startedAt, retryAt, node, parent } = spot;
+    const { status, startedAt, retryAt, node } = spot;
     if (status === 'waiting_retry' && retryAt !== null) return { kind: 'retry', at: retryAt };
     if (startedAt === null || !holdsPlace(spot)) return null;
     if (!spot.isGroup) {
@@ -104,7 +105,7 @@ export class ReferencePlanner {
     }
     const at = startedAt + limitOf(spot);
     const isOver = status === 'cancelling' && spot.stop === 'deadline';
-    return isOver || at >= deadlineOf(parent) ? null : { kind: 'deadline', at };
+    return isOver || at >= deadlineAround(spot) ? null : { kind: 'deadline', at };
   }
 
   #spot(node: DagNode, path: string, parent: Spot | null, isOneItem: boolean): Spot {
@@ -116,6 +117,7 @@ export class ReferencePlanner {
       isForeach,
       isGroup: isForeach || node.dag !== undefined,
       rule: isOneItem ? 'all_success' : (node.triggerRule ?? 'all_success'),
+      isUnbounded: node.outlivesDeadline === true && !isOneItem,
       kids: [],
       dependencies: [],
       status: 'pending',
@@ -167,12 +169,13 @@ export class ReferencePlanner {
 
   #fillPlaces(group: Spot): boolean {
     for (let started = 0; ; started++) {
-      const waiting = this.#now < deadlineOf(group) ? group.kids.filter((kid) => this.#mayStart(kid)) : [];
+      const waiting = group.kids.filter((kid) => this.#mayStart(kid));
       const isFull = group.kids.filter(takesPlace).length >= placesOf(group);
       const [next] = waiting
         .filter((kid) => !isFull || kid.node.takesNoPlace)
         .sort((a, b) => priorityOf(b) - priorityOf(a));
-      if (next === undefined) return started > 0;
+      // What outlives the deadline does not overtake what is about to be ended by it.
+      if (next === undefined || (this.#now >= deadlineOf(group) && !next.isUnbounded)) return started > 0;
       this.#start(next);
     }
   }
@@ -233,7 +236,8 @@ export class ReferencePlanner {
   #stopBelow(group: Spot, stop: Stop): void {
     for (const kid of group.kids) {
       if (isOver(kid)) continue;
-      if (kid.rule === 'always' && stop.kind !== 'deadline' && holdsPlace(group)) continue;
+      const goesOn = kid.rule === 'always' && (stop.kind !== 'deadline' || kid.isUnbounded);
+      if (goesOn && holdsPlace(group)) continue;
       if (!holdsPlace(kid)) this.#endWaiting(kid, stop);
       else if (stop.letsFinish !== true) this.#requestStop(kid, stop);
       this.#stopBelow(kid, stop);
@@ -345,7 +349,7 @@ export class ReferencePlanner {
     for (let more = 1; more < tries && !isFree; more++)
       waitMs = Math.min(maxBackoffMs, backoffMs * factor ** more);
     if (jitter > 0) waitMs = Math.round(waitMs * (1 - jitter * this.#options.chance(path, attempt)));
-    if (this.#now + waitMs >= deadlineOf(parent)) return false;
+    if (this.#now + waitMs >= deadlineOf(parent) && !spot.isUnbounded) return false;
     const retryAt = waitMs === 0 ? null : this.#now + waitMs;
     Object.assign(spot, {
       status: 'waiting_retry',
@@ -433,7 +437,11 @@ function limitOf({ isForeach, node }: Spot): number {
 
 function deadlineOf(group: Spot | null): number {
   if (group === null) return Number.POSITIVE_INFINITY;
-  return Math.min(deadlineOf(group.parent), (group.startedAt ?? Number.POSITIVE_INFINITY) + limitOf(group));
+  return Math.min(deadlineAround(group), (group.startedAt ?? Number.POSITIVE_INFINITY) + limitOf(group));
+}
+
+function deadlineAround({ parent, isUnbounded }: Spot): number {
+  return isUnbounded ? Number.POSITIVE_INFINITY : deadlineOf(parent);
 }
 
 /** It or a DAG around it has failed fast, unless something in between runs whatever happens. */
@@ -463,31 +471,4 @@ function endingOfGroup({ stop, reason, error, kids }: Spot): Ending {
 function closeAll(spot: Spot, ending: { readonly status: NodeStatus; readonly reason: string }): void {
   if (!isOver(spot)) Object.assign(spot, ending, { error: null });
   for (const kid of spot.kids) closeAll(kid, ending);
-}
-
-function isMet(rule: TriggerRule, ends: readonly Seen[]): boolean {
-  return plainRules[rule](ends);
-}
-
-/** The reason if, however the rest ends, the rule will not be met and the reason will be the same. */
-function reasonToSkip(rule: TriggerRule, ends: readonly Seen[]): string | null {
-  const open = ends.filter((end) => end === null).length;
-  const known = ends.filter((end) => end !== null);
-  const reasons = new Set<string | null>();
-  for (const rest of restsOf(open)) {
-    const all = [...known, ...rest];
-    const blamed = all.includes('failure') ? 'upstream_failed' : 'upstream_skipped';
-    const asksForFailure = rule === 'one_failed' || rule === 'all_failed';
-    reasons.add(isMet(rule, all) ? null : asksForFailure ? 'trigger_rule' : blamed);
-  }
-  const [only = null] = reasons;
-  return reasons.size === 1 ? only : null;
-}
-
-/** All ways in which so many nodes may end, as far as it matters which kinds of ends there are among them. */
-function restsOf(count: number): Seen[][] {
-  if (count === 0) return [[]];
-  const kinds: Seen[] = ['success', 'failure', 'skip'];
-  const sets = kinds.flatMap((a) => kinds.flatMap((b) => kinds.map((c) => [...new Set([a, b, c])])));
-  return sets.filter((set) => set.length <= count);
 }
