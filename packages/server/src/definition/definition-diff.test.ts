@@ -58,6 +58,28 @@ it('tells stages that came and went, and the keys that changed, on every level',
   expect(diff.text).toContain('\n-        - { name: large, job: { command: "echo large" } }\n');
 });
 
+it('compares templates as what they are, and uses by what is used', async () => {
+  const file = (lr: number, stage: string, use: string) => `name: p
+templates:
+  t: { params: { lr: { type: number, default: ${lr} } }, stages: [{ name: a, job: { command: ${stage} } }] }
+stages: [{ name: s, pipeline: { use: ${use} } }]
+`;
+  const written = (label: string, source: string) => {
+    const checked = parseDefinition(source);
+    if (!checked.ok) throw new Error(checked.faults[0]!.message);
+    return { label, source, definition: checked.expansion!.written };
+  };
+  const diff = await diffDefinitions(
+    written('p@1', file(1, 'x', 't')),
+    written('p@2', file(2, 'y', 'other@3')),
+  );
+  expect(diff.pipeline).toEqual([{ key: 'templates.t.params.lr.default', from: 1, to: 2 }]);
+  expect(diff.changed).toEqual([
+    { path: 's', keys: [{ key: 'pipeline.use', from: 't', to: 'other@3' }] },
+    { path: 'templates.t/a', keys: [{ key: 'job.command', from: 'x', to: 'y' }] },
+  ]);
+});
+
 it('tells definitions that do the same from equal texts', async () => {
   expect(await diffDefinitions(FIRST, FIRST)).toMatchObject({ isSame: true, text: '' });
   const commented = side('train@2', `# smaller\n${FIRST.source}`);

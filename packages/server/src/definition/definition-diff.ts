@@ -49,15 +49,21 @@ type Keys = ReadonlyMap<string, unknown>;
 
 interface ReadBody {
   readonly keys: Keys;
-  /** By path, in the order of the definition. */
+  /** By path, in the order of the definition; those of templates under `templates.NAME/`. */
   readonly stages: ReadonlyMap<string, Keys>;
 }
 
 function readBody(definition: unknown): ReadBody {
-  const { stages, ...own } = definition as Record<string, unknown>;
+  const { stages, templates = {}, ...own } = definition as Record<string, unknown>;
   const found = new Map<string, Keys>();
+  const keys = new Map(flatten(own));
   addStages(stages, '', found);
-  return { keys: flatten(own), stages: found };
+  for (const [name, template] of Object.entries(templates as Record<string, Record<string, unknown>>)) {
+    const { stages: inner, ...fields } = template;
+    for (const [key, value] of flatten(fields)) keys.set(`templates.${name}.${key}`, value);
+    addStages(inner, `templates.${name}/`, found);
+  }
+  return { keys, stages: found };
 }
 
 function addStages(stages: unknown, prefix: string, found: Map<string, Keys>): void {

@@ -237,6 +237,8 @@ describeDatabases('registered pipelines', (engine) => {
     for (const path of ['../b.yaml', '/etc/passwd', 'a/../../b.yaml', 'a\\b.yaml']) {
       expectError(await submit('path', { files: { [path]: 'x' } }), 'INVALID_REQUEST');
     }
+    const used = expectError(await t.call('DELETE', '/api/v1/pipelines/checked'), 'CONFLICT');
+    expect(used.message).toContain('a run has used it');
     const missing = await submit('missing', { files: {} });
     expect(expectError(missing, 'INVALID_DEFINITION').message).toContain(
       './b/b.yaml did not come with the request',

@@ -30,6 +30,7 @@ const STATEMENTS = [
   `create index pipeline_versions_by_use on pipeline_versions using gin (uses)`,
 
   `alter table definitions add column written text, add column uses jsonb`,
+  `create index definitions_by_use on definitions using gin (uses jsonb_path_ops) where uses is not null`,
 
   `alter table trees add column pipeline_name text, add column pipeline_version int`,
   `create index trees_by_pipeline on trees (pipeline_name, root_id desc) where pipeline_name is not null`,
