@@ -127,6 +127,23 @@ function addDiff(pipelines: Command, act: Act): void {
 
 function addRunPipeline(pipelines: Command, act: Act): void {
   pipelines
+    .command('render')
+    .description('print the definition that a run would have now, with all that it uses put in')
+    .argument('<name>', REF)
+    .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
+    .addHelpText(
+      'after',
+      examples(
+        'trainyard pipelines render train',
+        'trainyard pipelines render train@2 --param epochs=5 --json',
+      ),
+    )
+    .action(
+      act<RunOptions>(async (context, options, [name]) =>
+        (await import('./commands/pipelines.ts')).renderCommand(context, name!, options.param ?? {}),
+      ),
+    );
+  pipelines
     .command('run')
     .description('run a registered pipeline and wait for its end')
     .argument('<name>', REF)

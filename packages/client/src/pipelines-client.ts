@@ -6,6 +6,7 @@ import type {
   PipelineVersionRef,
   RegisteredPipeline,
   RegisterPipeline,
+  RenderedPipeline,
   RunPipeline,
 } from '@trainyard/protocol';
 import type { CallOptions, Page } from './client.ts';
@@ -58,6 +59,10 @@ export function createPipelinesClient(connection: ConnectionOptions) {
         headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
         signal,
       }),
+
+    /** What a run would be now; nothing is started. */
+    render: (name: string, body: RunPipeline = {}, options: CallOptions = {}) =>
+      json<RenderedPipeline>({ method: 'POST', path: pathOf(name, 'render'), json: body, ...options }),
 
     /** Refuses new runs of it until it is registered again. */
     archive: (name: string, options: CallOptions = {}) =>

@@ -110,6 +110,19 @@ export const runPipeline = z.strictObject({
 });
 export type RunPipeline = z.input<typeof runPipeline>;
 
+/** What a run would be now: the definition with all that it uses put in, and the values of its params. */
+export const renderedPipeline = z.object({
+  name: z.string(),
+  version: z.int(),
+  params: z.record(z.string(), z.unknown()),
+  uses: z.array(usedPipeline),
+  /** Can be submitted as it is: YAML or JSON. */
+  source: z.string(),
+  /** With defaults filled in. */
+  definition: z.unknown(),
+});
+export type RenderedPipeline = z.infer<typeof renderedPipeline>;
+
 export const listPipelinesQuery = z.object({
   archived: z
     .enum(['true', 'false'])

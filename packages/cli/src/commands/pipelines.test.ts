@@ -41,6 +41,8 @@ it('registers a file, shows it and runs it in its directory', async () => {
     /greet@1 [\s\S]*who +string +"world"[\s\S]*stages: hello/,
   );
   expect((await pipelines('list')).stdout).toMatch(/greet +1 /);
+  const rendered = json((await pipelines('render', 'greet', '--param', 'who=sun', '--json')).stdout);
+  expect(rendered).toMatchObject({ version: 1, params: { who: 'sun' }, source: SOURCE });
   const run = await pipelines('run', 'greet', '--param', 'who=moon', '--json');
   expect(run.code).toBe(0);
   const document = json(run.stdout) as { id: string };

@@ -90,6 +90,19 @@ export function showPipelineCommand(context: CliContext, text: string, onlySourc
   });
 }
 
+export function renderCommand(
+  context: CliContext,
+  text: string,
+  params: Readonly<Record<string, string>>,
+): Promise<number> {
+  const { name, version } = readPipelineRef(text);
+  return withServer(context, async ({ client }) => {
+    const rendered = await client.pipelines.render(name, { version, params: { ...params } });
+    context.out(context.json ? `${JSON.stringify(rendered, null, 2)}\n` : `${rendered.source.trimEnd()}\n`);
+    return EXIT.ok;
+  });
+}
+
 export function archiveCommand(context: CliContext, name: string, deletes: boolean): Promise<number> {
   return withServer(context, async ({ client }) => {
     const outcome = deletes ? 'deleted' : 'archived';

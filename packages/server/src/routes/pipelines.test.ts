@@ -4,6 +4,7 @@ import type {
   PipelineVersion,
   PipelineVersionInfo,
   RegisteredPipeline,
+  RenderedPipeline,
   RunDefinition,
   RunListItem,
 } from '@trainyard/protocol';
@@ -160,6 +161,13 @@ describeDatabases('registered pipelines', (engine) => {
     expect(shown.source).toBe(user('base'));
     expect(shown.definition).toMatchObject({ stages: [{ pipeline: { use: 'base', params: { n: 3 } } }] });
     await put('base', { source: source('base', 'echo new'), baseDir: '/base' });
+    const rendered = await t.call<RenderedPipeline>('POST', '/api/v1/pipelines/user/render', { version: 1 });
+    expect(rendered.body).toMatchObject({ name: 'user', version: 1, params: {}, uses: [{ use: 'base@2' }] });
+    expect(rendered.body.source).toContain('echo new');
+    expectError(
+      await t.call('POST', '/api/v1/pipelines/base/render', { params: { n: 'x' } }),
+      'INVALID_PARAMS',
+    );
     const run = await t.call<{ id: string }>('POST', '/api/v1/pipelines/user/runs', {});
     const { body } = await t.call<RunDefinition>('GET', `/api/v1/runs/${run.body.id}/definition`);
     expect(body).toMatchObject({
@@ -249,6 +257,12 @@ describeDatabases('registered pipelines', (engine) => {
     await put('gone', { source: source('gone') });
     expectStatus(await t.call('DELETE', '/api/v1/pipelines/gone'), 204);
     expectError(await t.call('GET', '/api/v1/pipelines/gone/versions/1'), 'NOT_FOUND');
+    await put('timed', { source: source('timed') });
+    const schedule = { name: 'nightly', pipeline: 'timed', cron: '0 3 * * *' };
+    expectStatus(await t.call('POST', '/api/v1/schedules', schedule), 201);
+    expect(expectError(await t.call('DELETE', '/api/v1/pipelines/timed'), 'CONFLICT').message).toContain(
+      'nightly',
+    );
     await put('kept', { source: source('kept') });
     const started = await t.call<{ id: string }>('POST', '/api/v1/pipelines/kept/runs', {});
     const refused = expectError(await t.call('DELETE', '/api/v1/pipelines/kept'), 'CONFLICT');

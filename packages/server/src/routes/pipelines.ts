@@ -12,13 +12,14 @@ import {
   pipelineVersionRef,
   registeredPipeline,
   registerPipeline,
+  renderedPipeline,
   runPipeline,
   TrainyardError,
 } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { diffDefinitions } from '../definition/index.ts';
-import { readDefinitionToRegister } from '../pipelines/read-submitted.ts';
+import { diffDefinitions, resolveParams } from '../definition/index.ts';
+import { readDefinitionToRegister, readRegisteredDefinition } from '../pipelines/read-submitted.ts';
 import { submitRegistered } from '../pipelines/submit-registered.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
@@ -153,6 +154,27 @@ export function pipelineRoutes(context: ServerContext): FastifyPluginAsyncZod {
           idempotencyKey: idempotencyKey(request.headers),
         });
         return reply.status(isNew ? 201 : 200).send({ id, version });
+      },
+    );
+
+    app.post(
+      '/pipelines/:name/render',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['pipelines'],
+          params: nameParams,
+          body: runPipeline.default({ version: 'latest', params: {} }),
+          response: { 200: renderedPipeline },
+        },
+      },
+      async (request) => {
+        const { body } = request;
+        const { name, version, source } = await pipelines.findForRun(request.params.name, body.version);
+        const ready = await readRegisteredDefinition({ name, version, source }, pipelines);
+        const params = resolveParams(ready.definition, body.params);
+        const { uses, definition } = ready;
+        return { name, version, params, uses: [...uses], source: ready.source, definition };
       },
     );
 

@@ -59,7 +59,7 @@ export interface PipelineStore {
   /** The run that an idempotency key has started for the same request. */
   runByKey(key: string, requestSha256: string): Promise<{ id: string; version: number } | undefined>;
   archive(name: string): Promise<RegisteredPipeline>;
-  /** @throws TrainyardError NOT_FOUND, CONFLICT when a run, another pipeline or a trigger uses it */
+  /** @throws TrainyardError NOT_FOUND, CONFLICT when a run, another pipeline, a trigger or a schedule uses it */
   delete(name: string): Promise<void>;
 }
 
@@ -222,17 +222,21 @@ async function deleteUnused(trx: Transaction<Schema>, name: string): Promise<voi
 /** Something that would name a pipeline which is not there any more. */
 async function userOf(trx: Transaction<Schema>, name: string): Promise<string | undefined> {
   const use = JSON.stringify([{ pipeline: { name } }]);
-  const { rows } = await sql<Record<'run' | 'definition' | 'pipeline' | 'trigger', string | null>>`
+  const { rows } = await sql<
+    Record<'run' | 'definition' | 'pipeline' | 'trigger' | 'schedule', string | null>
+  >`
     select (select root_id from trees where pipeline_name = ${name} order by root_id desc limit 1) as run,
       (select sha256 from definitions where uses @> ${use}::jsonb limit 1) as definition,
       (select v.name from pipeline_versions v where v.uses @> array[${name}]::text[] and v.name <> ${name} limit 1)
         as pipeline,
-      (select name from triggers where pipeline = ${name} limit 1) as trigger`.execute(trx);
-  const { run, definition, pipeline, trigger } = rows[0]!;
+      (select name from triggers where pipeline = ${name} limit 1) as trigger,
+      (select name from schedules where pipeline = ${name} limit 1) as schedule`.execute(trx);
+  const { run, definition, pipeline, trigger, schedule } = rows[0]!;
   if (run !== null) return `run ${run} is of it`;
   if (pipeline !== null) return `"${pipeline}" uses it`;
   if (definition !== null) return 'a run has used it';
-  return trigger === null ? undefined : `trigger ${trigger} starts it`;
+  if (trigger !== null) return `trigger "${trigger}" starts it`;
+  return schedule === null ? undefined : `schedule "${schedule}" starts it`;
 }
 
 /** The columns of a version, without its text. */
