@@ -11,6 +11,7 @@ import { composeFinish, withoutProducts } from './finish-report.ts';
 import { payloadEnvironment } from './payload-environment.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { Reservation, Slots } from './slots.ts';
+import { linkTrainingMetrics } from './training-files.ts';
 import { writeAtomically } from './write-atomically.ts';
 
 export interface AttemptRunnerOptions {
@@ -180,6 +181,7 @@ export class AttemptRunner {
     const gpuIds = this.#options.gpus > 0 ? reservation.gpuIds : undefined;
     if (executor.usesAttemptDir) {
       await mkdir(files.metricsDir, { recursive: true });
+      await linkTrainingMetrics(spec, files);
       await writeAtomically(files.params, JSON.stringify(spec.params));
       await journal.update({ gpuIds: [...reservation.gpuIds], startedAtMs: Date.now() });
     }

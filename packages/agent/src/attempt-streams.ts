@@ -4,6 +4,7 @@ import type { AgentLog } from './agent-log.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import { watchProgress } from './progress-watch.ts';
 import { StreamReporter } from './stream-reporter.ts';
+import { trainingFiles } from './training-files.ts';
 
 /** Sends what one attempt writes, output, metrics and progress, from where an earlier agent stopped. */
 export class AttemptStreams {
@@ -48,7 +49,7 @@ export class AttemptStreams {
     const work = [...this.#reporters.values()].map((reporter) => reporter.run(signal));
     work.push(
       watchProgress({
-        path: files.status,
+        paths: [files.status, ...trainingFiles(spec, files, 'status')],
         onProgress: options.onProgress,
         ended: this.#ended.signal,
         signal,

@@ -1,10 +1,14 @@
+import { resolve } from 'node:path';
 import type { AttemptFiles, AttemptSpec, Report, RunError, StreamName } from '@trainyard/protocol';
+import { evaluatedCheckpoint, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
 import { judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptState } from './attempt-state.ts';
 import type { ExitResult } from './executor.ts';
 
 export type FinishReport = Extract<Report, { kind: 'finished' }>;
+
+const NO_CHECKPOINTS: ReadCheckpoints = { checkpoints: [], error: null };
 
 /** Puts the end of an attempt together from what the agent knows and what the program left in its files. */
 export async function composeFinish(options: {
@@ -20,10 +24,13 @@ export async function composeFinish(options: {
 }): Promise<FinishReport> {
   const { spec, state, files, exit } = options;
   const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
-  const products: Products =
+  const recorded =
+    files === undefined ? NO_CHECKPOINTS : await readCheckpoints(files, resolve(spec.workingDir));
+  let products: Products =
     files !== undefined && endedWell
       ? await readProducts(files, spec, options.signal)
       : { ok: true, outputs: null, datasets: [] };
+  if (endedWell && products.ok && recorded.error !== null) products = { ok: false, error: recorded.error };
   const outcome = judgeOutcome({
     command: spec.command,
     exit,
@@ -37,6 +44,7 @@ export async function composeFinish(options: {
         : await readFailure(files.failure),
     logTail: files !== undefined && !endedWell ? await readLogTail(files.output) : '',
   });
+  const checkpoints = [...recorded.checkpoints, ...(await evaluatedCheckpoint(spec, outcome.outputs))];
   return {
     kind: 'finished',
     attemptId: spec.attemptId,
@@ -44,6 +52,8 @@ export async function composeFinish(options: {
     token: state.token,
     ...outcome,
     datasets: [...outcome.datasets],
+    // An older server does not know them.
+    ...(checkpoints.length === 0 ? {} : { checkpoints }),
     at: exit?.kind === 'exited' ? Math.max(exit.endedAtMs, state.startedAtMs ?? 0) : Date.now(),
     cleanupError: options.cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
     undeliveredBytes: options.undeliveredBytes,
@@ -55,7 +65,7 @@ export function withoutProducts(report: FinishReport, why: string): FinishReport
   const message = `the server refused the report of the end: ${why}`.slice(0, MAX_REFUSAL);
   const error = report.error ?? { code: 'report_refused', message };
   const outcome = report.outcome === 'completed' ? 'failed' : report.outcome;
-  return { ...report, outcome, error, outputs: null, datasets: [] };
+  return { ...report, outcome, error, outputs: null, datasets: [], checkpoints: [] };
 }
 
 const MAX_CLEANUP_ERROR = 10_000;

@@ -6,27 +6,28 @@ import { pause } from './backoff.ts';
  * after a last look once `ended` fires. @throws when `signal` fires
  */
 export async function watchProgress(options: {
-  readonly path: string;
+  /** The program writes one of them. */
+  readonly paths: readonly string[];
   readonly onProgress: (progress: Record<string, unknown>) => void;
   readonly ended: AbortSignal;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const { path, onProgress, ended, signal } = options;
+  const { paths, onProgress, ended, signal } = options;
   const either = AbortSignal.any([ended, signal]);
-  let lastSeen = '';
+  const lastSeen = new Map<string, string>();
   let lastSent = '';
   for (;;) {
     const last = ended.aborted;
-    const version = await versionOf(path);
-    if (version !== undefined && version !== lastSeen) {
+    for (const path of paths) {
+      const version = await versionOf(path);
+      if (version === undefined || version === lastSeen.get(path)) continue;
       const progress = await readProgress(path);
-      if (progress !== undefined) {
-        // Unreadable content is looked at again: the program may be in the middle of writing it.
-        lastSeen = version;
-        const text = JSON.stringify(progress);
-        if (text !== lastSent) onProgress(progress);
-        lastSent = text;
-      }
+      // Unreadable content is looked at again: the program may be in the middle of writing it.
+      if (progress === undefined) continue;
+      lastSeen.set(path, version);
+      const text = JSON.stringify(progress);
+      if (text !== lastSent) onProgress(progress);
+      lastSent = text;
     }
     if (last) return;
     await pause(LOOK_EVERY_MS, either).catch(() => undefined);

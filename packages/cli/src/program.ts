@@ -9,6 +9,7 @@ import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
 import { addImportCommands } from './program-import.ts';
+import { addJobsCommands } from './program-jobs.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
 import { addPoolsCommands } from './program-pools.ts';
 import { addRunsCommands } from './program-runs.ts';
@@ -44,6 +45,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);
   addAgent(program, act);
+  addJobsCommands(program, act);
   addPoolsCommands(program, act);
   addTokensCommands(program, act);
   addSchedulesCommands(program, act);

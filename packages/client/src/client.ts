@@ -19,6 +19,7 @@ import type {
 import { approvalCalls } from './approval-calls.ts';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
+import { createJobsClient } from './jobs-client.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
 import { poolCalls } from './pool-calls.ts';
 import { rerunCalls } from './rerun-calls.ts';
@@ -107,6 +108,8 @@ export function createClient(connection: ConnectionOptions) {
     url: baseUrl(connection.url),
     secrets: createSecretsClient(connection),
     webhooks: createWebhooksClient(connection),
+    jobs: createJobsClient(connection),
+
     triggers: createTriggersClient(connection),
     schedules: createSchedulesClient(connection),
     backfills: createBackfillsClient(connection),

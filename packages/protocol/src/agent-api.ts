@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { reportedOutcome, runError } from './api.ts';
+import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
 import { secretPlace } from './secrets.ts';
 
 /** Numbers of the agent protocol. */
@@ -40,7 +41,7 @@ export const heldAttempt = z.strictObject({ attemptId: z.string(), epoch: z.int(
 export type HeldAttempt = z.infer<typeof heldAttempt>;
 
 /** Programs that the agent brings along, each the work of one stage kind. */
-export const BUILTIN_PROGRAMS = ['http', 'function'] as const;
+export const BUILTIN_PROGRAMS = ['http', 'function', 'preprocess_dataset', 'cleanup_checkpoints'] as const;
 export type BuiltinProgram = (typeof BUILTIN_PROGRAMS)[number];
 
 /** What to run: written to the attempt directory as spec.json, token left out. */
@@ -70,6 +71,14 @@ export const attemptSpec = z.object({
   /** Instead of `command`: a program of the agent's own, and what it is to do. */
   builtin: z
     .object({ program: z.enum(BUILTIN_PROGRAMS), input: z.record(z.string(), z.unknown()) })
+    .optional(),
+  /** The training job that it belongs to: its checkpoints are recorded there. */
+  training: z
+    .object({
+      jobId: z.string(),
+      /** Path of the checkpoint that takes the numbers of the outputs as metrics. */
+      evaluates: z.string().optional(),
+    })
     .optional(),
 });
 export type AttemptSpec = z.infer<typeof attemptSpec>;
@@ -143,6 +152,7 @@ export const report = z.discriminatedUnion('kind', [
     error: runError.nullable(),
     outputs: z.record(z.string(), z.unknown()).nullable(),
     datasets: z.array(reportedDataset).max(1000).default([]),
+    checkpoints: z.array(reportedCheckpoint).max(MAX_CHECKPOINTS_PER_ATTEMPT).default([]),
     cleanupError: z.string().max(10_000).nullable(),
     /** Bytes that could not be delivered before the flush deadline, by stream. */
     undeliveredBytes: z.partialRecord(streamName, z.int()).default({}),

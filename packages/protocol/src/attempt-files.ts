@@ -28,6 +28,8 @@ export interface AttemptFiles {
   readonly outputs: string;
   /** JSON lines `{"name","path","role","rows"}` by which the program records datasets. */
   readonly datasets: string;
+  /** JSON lines `{"path","step","metrics","action"}` by which the program records model checkpoints. */
+  readonly checkpoints: string;
   /** `{"code", "message"}` by which a program of the agent's own says why it failed. */
   readonly failure: string;
   /** The agent's own journal of what it has reported; never read by the program. */
@@ -48,6 +50,7 @@ export function attemptFiles(dir: string, runId: string): AttemptFiles {
     params: `${dir}/params.json`,
     outputs: `${dir}/outputs.json`,
     datasets: `${dir}/datasets.jsonl`,
+    checkpoints: `${dir}/checkpoints.jsonl`,
     failure: `${dir}/failure.json`,
     agentState: `${dir}/agent-state.json`,
   };

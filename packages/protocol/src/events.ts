@@ -23,6 +23,8 @@ export const EVENT_TYPES = {
   'approval.escalated': 'Nobody decided in time; more may decide now. data: message, escalateTo, timeoutAt.',
   'approval.decided':
     'The approval has its decision. data: decision, decidedBy (null: its timeout), comment, inputs.',
+  'checkpoint.recorded':
+    'A model checkpoint was saved, evaluated or deleted. data: action, path, step, metrics, sizeBytes.',
   'metrics.problem': 'A line of the metrics file could not be read. data: offset, problem.',
 } as const;
 

@@ -5,6 +5,8 @@ export type RunId = Branded<'run'>;
 export type AttemptId = Branded<'att'>;
 export type AgentId = Branded<'agt'>;
 export type TokenId = Branded<'tok'>;
+export type TrainingJobId = Branded<'job'>;
+export type CheckpointId = Branded<'ckp'>;
 export type WebhookId = Branded<'whk'>;
 export type MessageId = Branded<'msg'>;
 export type TriggerId = Branded<'trg'>;
@@ -16,6 +18,8 @@ interface IdKinds {
   att: AttemptId;
   agt: AgentId;
   tok: TokenId;
+  job: TrainingJobId;
+  ckp: CheckpointId;
   whk: WebhookId;
   msg: MessageId;
   trg: TriggerId;

@@ -34,6 +34,7 @@ import { secretRoutes } from './routes/secrets.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { healthRoutes, systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { trainingJobRoutes } from './routes/training-jobs.ts';
 import { triggerRoutes } from './routes/triggers.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import type { ServerContext } from './server-context.ts';
@@ -122,6 +123,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(scheduleRoutes(context));
     await api.register(backfillRoutes(context));
     await api.register(hookRoutes(context));
+    await api.register(trainingJobRoutes(context));
     await api.register(triggerRoutes(context));
     await api.register(secretRoutes(context));
     await api.register(webhookRoutes(context));

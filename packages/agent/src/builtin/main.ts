@@ -15,6 +15,8 @@ type Program = (attempt: BuiltinAttempt) => Promise<unknown>;
 const PROGRAMS: Readonly<Record<BuiltinProgram, () => Promise<Program>>> = {
   http: async () => (await import('./http-request.ts')).httpRequest,
   function: async () => (await import('./call-function.ts')).callFunction,
+  preprocess_dataset: async () => (await import('./preprocess-dataset.ts')).preprocessDataset,
+  cleanup_checkpoints: async () => (await import('./cleanup-checkpoints.ts')).cleanupCheckpoints,
 };
 
 /** The process of a stage whose kind the agent knows itself; its first argument says which. */

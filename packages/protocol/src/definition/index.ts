@@ -1,4 +1,9 @@
 export type { ApprovalDefinition, FormField } from './approval.ts';
+export {
+  type CleanupCheckpointsDefinition,
+  type ResolvedCleanup,
+  resolvedCleanup,
+} from './cleanup-checkpoints.ts';
 export type { ConcurrencyDefinition, OnConflict, PoolUse } from './concurrency.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
@@ -15,7 +20,14 @@ export {
   type StageDefinition,
   TRIGGER_RULES,
 } from './pipeline-definition.ts';
+export {
+  PREPROCESS_LIMITS,
+  type PreprocessConfig,
+  type PreprocessDatasetDefinition,
+  preprocessConfig,
+} from './preprocess-dataset.ts';
 export type { FunctionDefinition } from './stage-function.ts';
-export { STAGE_KINDS, type StageKind, stageKind } from './stage-kinds.ts';
+export { STAGE_KINDS, type StageKind, stageKind, stagePriority } from './stage-kinds.ts';
+export type { RunEvaluationDefinition, TrainModelDefinition } from './training-stages.ts';
 export type { UsedBody } from './used-body.ts';
 export { type JsonValue, jsonValue } from './values.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { approval } from './approval.ts';
+import { cleanupCheckpoints } from './cleanup-checkpoints.ts';
 import { concurrency, poolUses } from './concurrency.ts';
 import { foreach } from './foreach.ts';
 import { HOOK_NAMES } from './hooks.ts';
@@ -7,8 +8,10 @@ import { http } from './http.ts';
 import { job, retry } from './job.ts';
 import { DEFINITION_LIMITS } from './limits.ts';
 import { paramSpecs } from './param-spec.ts';
+import { preprocessDataset } from './preprocess-dataset.ts';
 import { stageFunction } from './stage-function.ts';
 import { STAGE_KINDS, type StageKind } from './stage-kinds.ts';
+import { runEvaluation, trainModel } from './training-stages.ts';
 import { type UsedBody, usedBody } from './used-body.ts';
 import { duration, jsonValue, name, soleExpression } from './values.ts';
 
@@ -37,7 +40,8 @@ const stageBase = {
   params: z.record(z.string().max(DEFINITION_LIMITS.maxNameLength), jsonValue).default({}),
   retry: retry.optional(),
   timeout: duration.optional(),
-  priority: z.int().min(-1000).max(1000).default(0),
+  /** That of the stage's kind, unless set (`stagePriority`). */
+  priority: z.int().min(-1000).max(1000).optional(),
   hook: z.enum(HOOK_NAMES).optional(),
   pools: poolUses.optional(),
   concurrency: concurrency.optional(),
@@ -49,6 +53,10 @@ const kindFields = {
   http: http.optional(),
   function: stageFunction.optional(),
   approval: approval.optional(),
+  train_model: trainModel.optional(),
+  run_evaluation: runEvaluation.optional(),
+  preprocess_dataset: preprocessDataset.optional(),
+  cleanup_checkpoints: cleanupCheckpoints.optional(),
 } satisfies Record<Exclude<StageKind, 'pipeline'>, z.ZodType>;
 
 export interface StageDefinition

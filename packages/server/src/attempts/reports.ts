@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { hashToken } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
+import { writeCheckpoints } from '../store/model-checkpoints.ts';
 import { inTransaction } from '../store/transaction.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
@@ -18,6 +19,7 @@ interface AttemptRow {
   epoch: number;
   status: string;
   token_hash: Buffer | null;
+  training_job_id: string | null;
   /** It takes part in pools or a group. */
   is_limited: boolean;
 }
@@ -52,7 +54,7 @@ async function lockAttempts(
   // One fixed order, so that two batches with the same attempts cannot wait for each other.
   const { rows } = await client.query<AttemptRow>({
     name: 'attempts-lock',
-    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash,
+    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash, training_job_id,
         limits is not null as is_limited
       from attempts
       where id = any($1::text[]) order by id for update`,
@@ -182,6 +184,15 @@ class ReportWrites {
       values: [jsonbText([...this.#updates.values()]), jsonbText(this.#facts)],
     });
     await this.#writeDatasets(client);
+    await writeCheckpoints(
+      client,
+      this.#finished.map(({ row, report: { checkpoints } }) => ({
+        jobId: row.training_job_id,
+        runId: row.run_id,
+        rootId: row.root_id,
+        checkpoints,
+      })),
+    );
   }
 
   #updateOf(row: AttemptRow): AttemptUpdate {
@@ -235,6 +246,7 @@ function finishedFact(row: AttemptRow, report: Finished): Fact {
       rows: rows ?? null,
       sizeBytes,
     })),
+    ...(report.checkpoints.length === 0 ? {} : { checkpoints: report.checkpoints }),
   };
 }
 

@@ -7,6 +7,7 @@ import {
   type JsonValue,
   type PipelineBody,
   type StageDefinition,
+  stagePriority,
 } from '@trainyard/protocol';
 import { clip, type DefinitionPath, type Fault } from './faults.ts';
 
@@ -27,7 +28,7 @@ export function toDag(body: PipelineBody): Dag {
 }
 
 function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
-  const { name, triggerRule, when, hook, foreach, priority, retry, timeout, approval, pipeline } = stage;
+  const { name, triggerRule, when, hook, foreach, retry, timeout, approval, pipeline } = stage;
   return {
     name,
     dependsOn,
@@ -35,7 +36,7 @@ function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
     ...(hook === undefined ? {} : { outlivesDeadline: true }),
     ...(when === undefined && hook === undefined ? {} : { condition: true }),
     ...(foreach === undefined ? {} : { foreach: toForeach(foreach) }),
-    priority,
+    priority: stagePriority(stage),
     ...(approval === undefined ? {} : { takesNoPlace: true }),
     ...timeoutOf(timeout, hook),
     ...(retry === undefined

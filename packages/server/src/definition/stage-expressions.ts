@@ -17,6 +17,8 @@ export function expressionParts(stage: StageDefinition): Parts {
 const SECRET_KEYS: Partial<Readonly<Record<StageKind, readonly string[]>>> = {
   job: ['env'],
   function: ['env'],
+  train_model: ['env'],
+  run_evaluation: ['env'],
   http: ['url', 'headers', 'query', 'json', 'body'],
 };
 

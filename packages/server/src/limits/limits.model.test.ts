@@ -262,7 +262,9 @@ async function endAttempt(
       outcome: 'failed',
     } as const;
     const ended = { exitCode: 1, signal: null, error: null, outputs: null, cleanupError: null };
-    const [result] = await attempts.report([{ ...finished, ...ended, datasets: [], undeliveredBytes: {} }]);
+    const [result] = await attempts.report([
+      { ...finished, ...ended, datasets: [], checkpoints: [], undeliveredBytes: {} },
+    ]);
     expect(result).toMatchObject({ ok: true });
   }
 }

@@ -91,6 +91,8 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
   run.outputs = fact.outputs;
   for (const dataset of fact.datasets)
     changes.addEvent(fact.node, 'dataset.recorded', fact.at, { ...dataset });
+  for (const checkpoint of fact.checkpoints ?? [])
+    changes.addEvent(fact.node, 'checkpoint.recorded', fact.at, { ...checkpoint });
   changes.addEvent(fact.node, 'attempt.finished', fact.at, {
     attempt: fact.attempt,
     outcome: fact.outcome,

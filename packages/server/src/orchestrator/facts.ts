@@ -1,4 +1,4 @@
-import type { AttemptOutcome, RunError } from '@trainyard/protocol';
+import type { AttemptOutcome, ReportedCheckpoint, RunError } from '@trainyard/protocol';
 
 /**
  * What the owner of a tree is told through the inbox. Any server writes facts, only the owner acts on
@@ -30,6 +30,7 @@ export type Fact =
         rows: number | null;
         sizeBytes: number;
       }[];
+      readonly checkpoints?: readonly ReportedCheckpoint[];
     }
   | {
       readonly kind: 'metrics_problem';

@@ -8,13 +8,14 @@ import type { LiveBus } from '../live/live-bus.ts';
 import { readRerun } from '../rerun/rerun.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
-import { applyEvent, applyFact, applyTimer } from './apply.ts';
+import { applyFact, applyTimer } from './apply.ts';
 import type { DueTimer } from './due-timer.ts';
 import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
+import { answerLookups } from './lookups.ts';
 import { newTree, type OwnedTree } from './owned-tree.ts';
 import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
-import { holdForGroup, runGroupOf } from './run-group.ts';
+import { startRun } from './start-run.ts';
 import { requestHash, type Submission } from './submission.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
@@ -101,9 +102,7 @@ class TreeOwner implements Orchestrator {
     const tree = newTree({ ...submission, rerun, nowMs });
     const changes = new TreeChanges(tree);
     changes.addEvent(0, 'run.created', nowMs, { kind: 'pipeline', stages: submission.plan.nodes.length - 1 });
-    const group = runGroupOf(tree);
-    if (group === null) applyEvent(changes, { type: 'start' }, nowMs);
-    else holdForGroup(changes, group, nowMs);
+    const group = await startRun(this.#options.database.kysely, changes, nowMs);
     const result = await insertTree(this.#options.database.kysely, {
       ownerId: this.#serverId,
       changes,
@@ -158,6 +157,7 @@ class TreeOwner implements Orchestrator {
         for (const timer of timers) applyTimer(change, timer, nowMs);
         for (const { event } of facts) applyFact(change, event, nowMs);
       }
+      await answerLookups(this.#options.database.kysely, changes, nowMs);
       await writeTick(this.#options.database.pool, {
         ownerId: this.#serverId,
         changes,

@@ -1,29 +1,48 @@
 import { randomBytes } from 'node:crypto';
-import { type AttemptSpec, type JsonValue, type StageDefinition, TrainyardError } from '@trainyard/protocol';
+import {
+  type AttemptSpec,
+  type JsonValue,
+  type StageDefinition,
+  stagePriority,
+  TrainyardError,
+} from '@trainyard/protocol';
 import { resolveExpressions } from '../definition/expressions.ts';
 import { secretNames } from '../definition/secret-references.ts';
 import { expressionParts, secretParts } from '../definition/stage-expressions.ts';
 import { resolveLimits } from '../limits/resolve-limits.ts';
+import type { Found, Wanted } from './lookups.ts';
 import type { OwnedTree } from './owned-tree.ts';
+import { StageFault } from './stage-fault.ts';
 import { paramsOf, scopeOf } from './stage-scope.ts';
-import { type StageWork, stageWork } from './stage-work.ts';
+import { stageWork } from './stage-work.ts';
+import type { StageWork } from './stage-work-parts.ts';
 import type { NewAttempt } from './tree-changes.ts';
 import { baseDirOf, joinPath } from './used-unit.ts';
 
-type StageSpec =
-  | {
-      readonly ok: true;
-      readonly params: Record<string, unknown>;
-      readonly attempt: Omit<NewAttempt, 'node' | 'number'>;
-    }
-  | { readonly ok: false; readonly message: string };
+interface StageAttempt {
+  /** What the program finds as its params. */
+  readonly params: Record<string, unknown>;
+  readonly attempt: NewAttempt;
+}
+
+type OrError<T> =
+  | ({ readonly ok: true } & T)
+  | { readonly ok: false; readonly error: { readonly code: string; readonly message: string } };
+
+/** An attempt of a stage that can be handed out once what is wanted of the store is there. */
+interface Pending {
+  readonly wanted: Wanted | undefined;
+  build(found: Found): OrError<StageAttempt>;
+}
+
+type StageSpec = OrError<Pending>;
 
 /**
  * What an agent is asked to run for a stage: its definition with every `${{ … }}` resolved against the
  * params around it and the outputs of the stages it can see.
  */
-export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number, attempt: number): StageSpec {
-  try {
+export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number, number: number): StageSpec {
+  return orError<Pending>(() => {
     const params = paramsOf(tree, node);
     const secrets = secretNames(secretParts(stage)).map((name) => ({ name, placeholder: newPlaceholder() }));
     const scope = {
@@ -31,19 +50,35 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
       secrets: Object.fromEntries(secrets.map(({ name, placeholder }) => [name, placeholder])),
     };
     const baseDir = baseDirOf(tree, node);
-    const work = stageWork(stage, {
+    const { wanted, build } = stageWork(stage, {
       scope,
       params,
       resolve: <T>(value: T) => resolveExpressions(value as JsonValue, scope) as T,
       path: (path) => joinPath(baseDir, path),
     });
-    const { queue, gpus } = work;
-    const spec = { ...toAttemptSpec(tree, node, attempt, work), secrets };
     const limits = resolveLimits(stage, (text) => scopeOf(tree, node, params, text));
-    return { ok: true, params, attempt: { queue, priority: stage.priority, gpus, limits, spec } };
+    const attemptOf = (found: Found): StageAttempt => {
+      const work = build(found);
+      const { queue, gpus } = work;
+      const spec = { ...toAttemptSpec(tree, node, number, work), secrets };
+      return {
+        params: work.params,
+        attempt: { node, number, queue, priority: stagePriority(stage), gpus, limits, spec },
+      };
+    };
+    return { wanted, build: (found) => orError(() => attemptOf(found)) };
+  });
+}
+
+function orError<T extends object>(work: () => T): OrError<T> {
+  try {
+    return { ok: true as const, ...work() };
   } catch (error) {
+    if (error instanceof StageFault) {
+      return { ok: false, error: { code: error.code, message: error.message } };
+    }
     if (!(error instanceof TrainyardError)) throw error;
-    return { ok: false, message: error.message };
+    return { ok: false, error: { code: 'expression', message: error.message } };
   }
 }
 
@@ -55,7 +90,7 @@ function newPlaceholder(): string {
 function toAttemptSpec(
   tree: OwnedTree,
   node: number,
-  attempt: number,
+  number: number,
   work: StageWork,
 ): Omit<AttemptSpec, 'secrets'> {
   const run = tree.runs[node]!;
@@ -67,8 +102,8 @@ function toAttemptSpec(
     rootId: tree.rootId,
     parentId: run.parentId ?? tree.rootId,
     stage: run.path,
-    number: attempt,
-    epoch: attempt,
+    number,
+    epoch: number,
     executor: 'local',
     artifacts: {},
     ...what,

@@ -1,99 +1,77 @@
-import {
-  type AttemptSpec,
-  type JsonValue,
-  type StageDefinition,
-  type StageKind,
-  stageKind,
-} from '@trainyard/protocol';
-import type { ExpressionScope } from '../definition/expressions.ts';
+import { preprocessConfig, type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
 import { resolveJob } from '../definition/expressions.ts';
-import type { Params } from './stage-scope.ts';
+import {
+  asText,
+  builtinProgram,
+  type PendingWork,
+  textsOf,
+  type WorkInput,
+  type WorkKind,
+} from './stage-work-parts.ts';
+import {
+  checked,
+  cleanupCheckpointsWork,
+  datasetRef,
+  runEvaluationWork,
+  trainModelWork,
+} from './training-work.ts';
 
-/** What there is to know when the work of a stage is put together. */
-export interface WorkInput {
-  readonly scope: ExpressionScope;
-  readonly params: Params;
-  /** Replaces the expressions of a value. @throws TrainyardError INVALID_PARAMS */
-  resolve<T>(value: T): T;
-  /** Makes a path that is relative to the pipeline file absolute. */
-  path(path: string): string;
+/** Stage kinds that an agent carries out. */
+export type AgentStageKind = Exclude<StageKind, 'pipeline' | 'approval'>;
+
+/** The work of a stage with every `${{ … }}` resolved. @throws TrainyardError INVALID_PARAMS, StageFault */
+export function stageWork(stage: StageDefinition, input: WorkInput): PendingWork {
+  return WORK[stageKind(stage) as AgentStageKind](stage, input);
 }
 
-/** What an agent is to do for a stage, before it has a run and an attempt. */
-export interface StageWork
-  extends Pick<AttemptSpec, 'command' | 'workingDir' | 'env' | 'params' | 'gpus' | 'graceMs' | 'builtin'> {
-  readonly artifacts?: AttemptSpec['artifacts'];
-  readonly queue: string;
-}
-
-/** The kinds that an agent carries out. */
-export type WorkKind = Exclude<StageKind, 'pipeline' | 'approval'>;
-
-/** The work of a stage with every `${{ … }}` resolved. @throws TrainyardError INVALID_PARAMS */
-export function stageWork(stage: StageDefinition, input: WorkInput): StageWork {
-  return WORK[stageKind(stage) as WorkKind](stage, input);
-}
-
-const WORK: Readonly<Record<WorkKind, (stage: StageDefinition, input: WorkInput) => StageWork>> = {
-  job: ({ job }, { scope, params, path }) => {
-    const { command, env, workingDir, artifacts } = resolveJob(job!, scope);
-    const { queue, resources, grace } = job!;
-    return {
-      queue,
-      command,
-      workingDir: path(workingDir),
-      env,
-      params,
-      artifacts,
-      gpus: resources.gpus,
-      graceMs: grace,
-    };
-  },
-  http: ({ http }, { params, resolve, path }) => {
-    const { queue, grace, ...request } = resolve(http!);
-    return {
-      ...builtinProgram('http', texts(request, ['url', 'body'], ['headers', 'query'])),
-      ...{ queue, workingDir: path('.'), env: {}, params, gpus: 0, graceMs: grace },
-    };
-  },
-  function: ({ function: given }, { params, resolve, path }) => {
-    const { module, export: name, args, workingDir, env, queue, resources, grace } = resolve(given!);
-    return {
-      ...builtinProgram('function', { module: path(asText(module)), export: asText(name), args }),
-      ...{ queue, workingDir: path(asText(workingDir)), env: textsOf(env), params },
-      ...{ gpus: resources.gpus, graceMs: grace },
-    };
-  },
+const job: WorkKind = ({ job: given }, { scope, params, path }) => {
+  const { command, env, workingDir, artifacts, queue, resources, grace } = resolveJob(given!, scope);
+  const program = { command, env, workingDir: path(workingDir), params, artifacts };
+  return { build: () => ({ ...program, queue, gpus: resources.gpus, graceMs: grace }) };
 };
 
-/** An agent that does not know the program yet fails with a message that names it. */
-function builtinProgram(
-  program: NonNullable<AttemptSpec['builtin']>['program'],
-  input: Record<string, unknown>,
-): Pick<StageWork, 'command' | 'builtin'> {
-  return { command: [`trainyard-${program}`], builtin: { program, input } };
-}
+const http: WorkKind = (stage, { params, resolve, path }) => {
+  const { queue, grace, url, body, headers, query, ...request } = resolve(stage.http!);
+  const program = builtinProgram('http', {
+    ...request,
+    ...{ url: asText(url), headers: textsOf(headers), query: textsOf(query) },
+    ...(body === undefined ? {} : { body: asText(body) }),
+  });
+  return {
+    build: () => ({ ...program, queue, workingDir: path('.'), env: {}, params, gpus: 0, graceMs: grace }),
+  };
+};
 
-/** An expression alone keeps its type; where a text is wanted, it becomes one. */
-function texts(
-  values: Readonly<Record<string, unknown>>,
-  keys: readonly string[],
-  records: readonly string[],
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(values).map(([key, value]) => {
-      if (value === undefined) return [key, value];
-      if (keys.includes(key)) return [key, asText(value as JsonValue)];
-      return [key, records.includes(key) ? textsOf(value as Record<string, JsonValue>) : value];
+const callFunction: WorkKind = (stage, { params, resolve, path }) => {
+  const { module, export: name, args, workingDir, env, queue, resources, grace } = resolve(stage.function!);
+  const program = builtinProgram('function', { module: path(asText(module)), export: asText(name), args });
+  const place = { workingDir: path(asText(workingDir)), env: textsOf(env) };
+  return { build: () => ({ ...program, ...place, queue, params, gpus: resources.gpus, graceMs: grace }) };
+};
+
+const preprocessDataset: WorkKind = (stage, input) => {
+  const { dataset, config, queue, grace } = input.resolve(stage.preprocess_dataset!);
+  const ref = datasetRef(asText(dataset), input);
+  const { output, ...steps } = checked(() => preprocessConfig.parse(config));
+  const dir = output.dir === undefined ? null : input.path(output.dir);
+  return {
+    ...(ref.wanted === undefined ? {} : { wanted: { dataset: ref.wanted } }),
+    build: (found) => ({
+      ...builtinProgram('preprocess_dataset', {
+        source: { path: ref.path(found), name: ref.name ?? null, sha256: found.dataset?.sha256 ?? null },
+        config: { ...steps, output: { ...output, dir } },
+      }),
+      ...{ queue, workingDir: input.path('.'), env: {}, params: input.params, gpus: 0, graceMs: grace },
     }),
-  );
-}
+  };
+};
 
-function textsOf(values: Readonly<Record<string, JsonValue>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, asText(value)]));
-}
-
-function asText(value: JsonValue): string {
-  if (typeof value === 'string') return value;
-  return value === null ? '' : JSON.stringify(value);
-}
+const WORK: Readonly<Record<AgentStageKind, WorkKind>> = {
+  job,
+  http,
+  function: callFunction,
+  train_model: trainModelWork,
+  run_evaluation: runEvaluationWork,
+  preprocess_dataset: preprocessDataset,
+  cleanup_checkpoints: cleanupCheckpointsWork,
+};

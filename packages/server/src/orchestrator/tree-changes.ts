@@ -3,6 +3,7 @@ import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@tr
 import { type AttemptLimit, replacingGroup } from '../limits/attempt-limit.ts';
 import type { NewApproval, Settlement } from '../store/approvals.ts';
 import type { DueKind } from './due-timer.ts';
+import type { Lookup } from './lookups.ts';
 import { addRuns, childrenOf, countLeaf, isCounted, nodeAt, type OwnedTree } from './owned-tree.ts';
 
 export interface NewAttempt {
@@ -35,6 +36,8 @@ export class TreeChanges {
   readonly timers: TimerRequest[] = [];
   /** Leaves that ended with the results of another run instead of running. */
   readonly taken: { readonly node: number; readonly from: string }[] = [];
+  /** What has to be asked of the store before this can be written. */
+  readonly lookups: Lookup[] = [];
   /** Lists of foreach stages that have been resolved and not been taken in yet, by node. */
   readonly lists = new Map<number, readonly JsonValue[]>();
   /** That foreach stages got their items, in order; `sequence` counts those of the tree from 0. */

@@ -71,7 +71,7 @@ const DIVISION_BY_ZERO = '22012';
 /** The rows of new attempts, as every statement that inserts some takes them. */
 export const ATTEMPT_ROWS = `json_to_recordset($ATTEMPTS::json)
   as x(id text, run_id text, root_id text, number int, node_index int, queue text, priority int, gpus int,
-       limits jsonb, replacing_group text, spec jsonb, created_at timestamptz)`;
+       limits jsonb, replacing_group text, training_job_id text, spec jsonb, created_at timestamptz)`;
 
 /** The rows of events, likewise. */
 export const EVENT_ROWS = `json_to_recordset($EVENTS::json)
@@ -79,9 +79,9 @@ export const EVENT_ROWS = `json_to_recordset($EVENTS::json)
 
 export const INSERT_ATTEMPTS = `insert into attempts
     (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, limits, replacing_group,
-     spec, created_at)
+     training_job_id, spec, created_at)
   select id, run_id, root_id, number, number, node_index, 'queued', queue, priority, gpus, limits,
-    replacing_group, spec, created_at
+    replacing_group, training_job_id, spec, created_at
   from ${ATTEMPT_ROWS}`;
 
 export const INSERT_EVENTS = `insert into events (root_id, seq, run_id, type, at, data)
@@ -189,6 +189,7 @@ export function attemptRows(changes: readonly TreeChanges[], nowMs: number) {
         gpus: attempt.gpus,
         limits: attempt.limits,
         replacing_group: replacingGroup(attempt.limits),
+        training_job_id: attempt.spec.training?.jobId ?? null,
         spec: { ...attempt.spec, attemptId: id },
         created_at: createdAt,
       };

@@ -14,6 +14,7 @@ import type { RerunRequest } from '../rerun/kept-stages.ts';
 import type { AutomationSchema } from './automation-schema.ts';
 import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
 import type { StreamSchema } from './stream-schema.ts';
+import type { TrainingSchema } from './training-schema.ts';
 
 /** JSON columns are written as text and read as values. */
 export type Json<T = unknown> = ColumnType<T, string, string>;
@@ -141,6 +142,7 @@ export interface AttemptsTable {
   gate: string | null;
   /** Its group, where the newcomer does not simply wait in it. */
   replacing_group: string | null;
+  training_job_id: string | null;
   spec: Json;
   agent_id: string | null;
   claim_request: string | null;
@@ -246,7 +248,7 @@ export interface TokensTable {
   last_used_at: NullableInstant;
 }
 
-export interface Schema extends AutomationSchema, StreamSchema {
+export interface Schema extends AutomationSchema, StreamSchema, TrainingSchema {
   servers: ServersTable;
   definitions: DefinitionsTable;
   pipelines: PipelinesTable;

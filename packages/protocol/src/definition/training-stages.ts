@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { agentProgram, command, environment } from './agent-program.ts';
+import { jsonValue, name, soleExpression } from './values.ts';
+
+/** Id or name of a training job. */
+const job = z.string().min(1).max(1000);
+const config = z
+  .union([
+    z.record(z.string(), jsonValue),
+    soleExpression('a config is a mapping, or one expression: ${{ … }}'),
+  ])
+  .default({});
+
+/** A path, or `latest` or `best` of the job's checkpoints. */
+const checkpoint = z.string().min(1).max(4096);
+/** How `best` is judged. */
+const judgement = {
+  metric: z.string().min(1).max(250).default('eval_loss'),
+  direction: z.enum(['min', 'max']).default('min'),
+};
+
+const { queue: _, ...program } = agentProgram;
+
+/** A stage of kind `train_model`: the program of a training job. */
+export const trainModel = z
+  .strictObject({
+    job,
+    /** Changes values of the job's config, as a JSON merge patch (RFC 7396). */
+    config,
+    runMode: z.enum(['local', 'ssh']).default('local'),
+    sshConfig: z.json().optional(),
+    /** Where to go on from. */
+    checkpoint: checkpoint.optional(),
+    ...judgement,
+    env: environment.default({}),
+    /** The job's, unless set. */
+    queue: name.optional(),
+    ...program,
+  })
+  .check((context) => {
+    const { runMode, sshConfig } = context.value;
+    const fault = (key: string, message: string) =>
+      context.issues.push({ code: 'custom', input: context.value, path: [key], message });
+    if (runMode === 'ssh') {
+      fault(
+        'runMode',
+        'runMode "ssh" cannot be run here yet; run an agent on that machine and give the stage its "queue"',
+      );
+    } else if (sshConfig !== undefined && sshConfig !== null) {
+      fault('sshConfig', '"sshConfig" is only for runMode "ssh", which cannot be run here yet');
+    }
+  });
+export type TrainModelDefinition = z.infer<typeof trainModel>;
+
+/** A stage of kind `run_evaluation`: the evaluating program of a training job, or one of its own. */
+export const runEvaluation = z.strictObject({
+  job,
+  checkpoint: checkpoint.default('latest'),
+  ...judgement,
+  /** A dataset version `name` or `name@sha256…`, or a path that begins with "/", "./" or "../". */
+  dataset: z.string().min(1).max(4096).optional(),
+  /** Instead of the job's; then run in the directory of the pipeline file. */
+  command: command.optional(),
+  config,
+  env: environment.default({}),
+  queue: name.optional(),
+  ...program,
+});
+export type RunEvaluationDefinition = z.infer<typeof runEvaluation>;

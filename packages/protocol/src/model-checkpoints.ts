@@ -1,0 +1,82 @@
+import { z } from 'zod';
+
+const instant = z.iso.datetime();
+
+/** Checkpoints that one attempt may record. */
+export const MAX_CHECKPOINTS_PER_ATTEMPT = 10_000;
+
+/** Values that are no numbers, such as NaN as Python writes it, say nothing: the metric is unknown. */
+const metrics = z
+  .record(z.string().min(1).max(250), z.union([z.number(), z.null(), z.string(), z.boolean()]))
+  .transform((given) => {
+    const known = Object.entries(given).filter(
+      (entry): entry is [string, number] => typeof entry[1] === 'number' && Number.isFinite(entry[1]),
+    );
+    return Object.fromEntries(known);
+  });
+
+/** A line of checkpoints.jsonl, by which a program records what it did with a model checkpoint. */
+export const checkpointRecord = z.strictObject({
+  /** File or directory; relative to the working directory. */
+  path: z.string().min(1).max(4096),
+  step: z.int().min(0).nullish(),
+  metrics: metrics.default({}),
+  /** `saved`: it is new. `evaluated`: only its metrics are. `deleted`: its files are gone. */
+  action: z.enum(['saved', 'evaluated', 'deleted']).default('saved'),
+});
+
+/** What the agent reports of a line. */
+export const reportedCheckpoint = z.strictObject({
+  path: z.string().min(1).max(4096),
+  step: z.int().min(0).nullable(),
+  metrics: z.record(z.string().max(250), z.number()),
+  sizeBytes: z.int().min(0),
+  action: z.enum(['saved', 'evaluated', 'deleted']),
+});
+export type ReportedCheckpoint = z.infer<typeof reportedCheckpoint>;
+
+export const modelCheckpoint = z.object({
+  id: z.string(),
+  jobId: z.string().nullable(),
+  runId: z.string(),
+  path: z.string(),
+  step: z.int().nullable(),
+  metrics: z.record(z.string(), z.number()),
+  sizeBytes: z.int(),
+  createdAt: instant,
+  /** Its files are gone since then. */
+  deletedAt: instant.nullable(),
+});
+export type ModelCheckpoint = z.infer<typeof modelCheckpoint>;
+
+export const listCheckpointsQuery = z.object({
+  /** Also those whose files are deleted. */
+  deleted: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((value) => value === 'true'),
+  limit: z.coerce.number().int().min(1).max(1000).default(200),
+});
+
+export type MetricDirection = 'min' | 'max';
+
+type Ranked = Pick<ModelCheckpoint, 'id' | 'step' | 'metrics'>;
+
+/** Those with a value of the metric, best first; of equal ones the later comes first. */
+export function rankCheckpoints<T extends Ranked>(
+  checkpoints: readonly T[],
+  { metric, direction }: { readonly metric: string; readonly direction: MetricDirection },
+): T[] {
+  const sign = direction === 'min' ? 1 : -1;
+  const value = (checkpoint: T) => checkpoint.metrics[metric];
+  return newestFirst(checkpoints.filter((each) => value(each) !== undefined)).sort(
+    (a, b) => sign * (value(a)! - value(b)!),
+  );
+}
+
+/** By step, those without one last; of equal ones that which was recorded later comes first. */
+export function newestFirst<T extends Ranked>(checkpoints: readonly T[]): T[] {
+  return [...checkpoints].sort(
+    (a, b) => (b.step ?? -1) - (a.step ?? -1) || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0),
+  );
+}

@@ -1,0 +1,43 @@
+import type { PlannerEvent } from '@trainyard/dag';
+import type { Leaf, LeafKind } from './leaf-kinds.ts';
+import type { Found } from './lookups.ts';
+import { stageAt } from './owned-tree.ts';
+import { stageSpec } from './stage-spec.ts';
+
+const NOTHING_WANTED: Found = { job: undefined, checkpoints: [], dataset: undefined };
+
+/** Work for an agent: its attempt waits in a queue, and what becomes of it comes as facts. */
+export const agentWork: LeafKind = {
+  start(leaf) {
+    const { changes, node, attempt, nowMs } = leaf;
+    const spec = stageSpec(changes.tree, stageAt(changes.tree, node)!, node, attempt);
+    if (!spec.ok) return failed(leaf, spec.error);
+    changes.tree.runs[node]!.queuedAt ??= new Date(nowMs).toISOString();
+    if (spec.wanted === undefined) return queue(leaf, spec.build(NOTHING_WANTED));
+    changes.lookups.push({ wanted: spec.wanted, take: (found) => queue(leaf, spec.build(found)) });
+    return undefined;
+  },
+  cancel({ changes, node, attempt }) {
+    changes.cancels.push({ node, attempt });
+    return undefined;
+  },
+};
+
+type Built = ReturnType<Extract<ReturnType<typeof stageSpec>, { ok: true }>['build']>;
+
+function queue(leaf: Leaf, built: Built): PlannerEvent | undefined {
+  const { changes, node, attempt, nowMs } = leaf;
+  if (!built.ok) return failed(leaf, built.error);
+  const run = changes.tree.runs[node]!;
+  run.params = built.params;
+  // A cancel of the same tick may have come in between; the attempt ends by its own request then.
+  if (run.status !== 'cancelling') changes.setStatus(node, 'queued');
+  changes.attempts.push(built.attempt);
+  changes.addEvent(node, 'run.queued', nowMs, { attempt, queue: built.attempt.queue });
+  changes.touch(node);
+  return undefined;
+}
+
+function failed({ node, attempt }: Leaf, error: { code: string; message: string }): PlannerEvent {
+  return { type: 'leaf_finished', node, attempt, outcome: 'failed', error };
+}

@@ -1,0 +1,75 @@
+import type { PlannerEvent } from '@trainyard/dag';
+import type { ModelCheckpoint, TrainingJob } from '@trainyard/protocol';
+import type { Kysely } from 'kysely';
+import { createCheckpointReads, findDatasetVersion } from '../store/model-checkpoints.ts';
+import type { Schema } from '../store/schema.ts';
+import { createTrainingJobStore } from '../store/training-jobs.ts';
+import { applyEvent } from './apply.ts';
+import type { TreeChanges } from './tree-changes.ts';
+
+/** What has to be known of the store before a stage can be handed to an agent. */
+export interface Wanted {
+  /** Id or name of a training job. */
+  readonly job?: string;
+  /** Its checkpoints whose files are there. */
+  readonly checkpoints?: boolean;
+  readonly dataset?: { readonly name: string; readonly sha256Prefix: string };
+}
+
+/** What the store has of it. */
+export interface Found {
+  readonly job: TrainingJob | undefined;
+  readonly checkpoints: readonly ModelCheckpoint[];
+  readonly dataset:
+    | { readonly path: string; readonly sha256: string; readonly rows: number | null }
+    | undefined;
+}
+
+/** A question of a tick to the store; its answer is taken in before the tick is written. */
+export interface Lookup {
+  readonly wanted: Wanted;
+  take(found: Found): PlannerEvent | undefined;
+}
+
+/**
+ * Answers everything that a tick asks of the store. What follows from an answer may ask again, so that is
+ * repeated until nothing is open; the same question is put to the store once.
+ */
+export async function answerLookups(
+  db: Kysely<Schema>,
+  changes: readonly TreeChanges[],
+  nowMs: number,
+): Promise<void> {
+  const look = rememberingLookup(db);
+  for (;;) {
+    const open = changes.flatMap((change) => change.lookups.splice(0).map((lookup) => ({ change, lookup })));
+    if (open.length === 0) return;
+    for (const { change, lookup } of open) {
+      const event = lookup.take(await look(lookup.wanted));
+      if (event !== undefined) applyEvent(change, event, nowMs);
+    }
+  }
+}
+
+function rememberingLookup(db: Kysely<Schema>): (wanted: Wanted) => Promise<Found> {
+  const jobs = createTrainingJobStore(db);
+  const { live } = createCheckpointReads(db);
+  const remember = <T>(read: (key: string) => Promise<T>) => {
+    const known = new Map<string, Promise<T>>();
+    return (key: string): Promise<T> => {
+      const found = known.get(key) ?? read(key);
+      known.set(key, found);
+      return found;
+    };
+  };
+  const findJob = remember((key) => jobs.find(key));
+  const findCheckpoints = remember((jobId) => live(jobId));
+  const findDataset = remember((key) => findDatasetVersion(db, JSON.parse(key)));
+  return async (wanted) => {
+    const job = wanted.job === undefined ? undefined : await findJob(wanted.job);
+    const checkpoints = wanted.checkpoints === true && job !== undefined ? await findCheckpoints(job.id) : [];
+    const dataset =
+      wanted.dataset === undefined ? undefined : await findDataset(JSON.stringify(wanted.dataset));
+    return { job, checkpoints, dataset };
+  };
+}

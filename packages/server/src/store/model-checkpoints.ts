@@ -1,0 +1,134 @@
+import { type ModelCheckpoint, newId, type ReportedCheckpoint } from '@trainyard/protocol';
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { PoolClient } from 'pg';
+import { jsonbText } from './jsonb-text.ts';
+import type { Schema } from './schema.ts';
+
+/** Checkpoints that are read at once; more of one job are not looked at. */
+const MAX_READ = 10_000;
+
+/** Reads of model checkpoints. */
+export interface CheckpointReads {
+  /** Of a job, newest first. */
+  ofJob(
+    jobId: string,
+    query: { readonly deleted: boolean; readonly limit: number },
+  ): Promise<ModelCheckpoint[]>;
+  /** Of a run, newest first. */
+  ofRun(
+    runId: string,
+    query: { readonly deleted: boolean; readonly limit: number },
+  ): Promise<ModelCheckpoint[]>;
+  /** All of a job whose files are there. */
+  live(jobId: string): Promise<ModelCheckpoint[]>;
+}
+
+export function createCheckpointReads(db: Kysely<Schema>): CheckpointReads {
+  const read = async (
+    column: 'job_id' | 'run_id',
+    value: string,
+    { deleted, limit }: { readonly deleted: boolean; readonly limit: number },
+  ): Promise<ModelCheckpoint[]> => {
+    const rows = await db
+      .selectFrom('model_checkpoints')
+      .selectAll()
+      .where(column, '=', value)
+      .$if(!deleted, (query) => query.where('deleted_at', 'is', null))
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .execute();
+    return rows.map(toCheckpoint);
+  };
+  return {
+    ofJob: (jobId, query) => read('job_id', jobId, query),
+    ofRun: (runId, query) => read('run_id', runId, query),
+    live: (jobId) => read('job_id', jobId, { deleted: false, limit: MAX_READ }),
+  };
+}
+
+/** What an attempt has recorded, and whose it is. */
+export interface AttemptCheckpoints {
+  readonly jobId: string | null;
+  readonly runId: string;
+  readonly rootId: string;
+  readonly checkpoints: readonly ReportedCheckpoint[];
+}
+
+// A training job that was deleted meanwhile leaves its checkpoints to their runs.
+const SAVE_SQL = `
+  insert into model_checkpoints as c (id, job_id, run_id, root_id, path, step, metrics, size_bytes)
+  select x.id, j.id, x.run_id, x.root_id, x.path, x.step, x.metrics, x."sizeBytes"
+  from json_to_recordset($1::json)
+    as x(id text, job_id text, run_id text, root_id text, path text, step bigint, metrics jsonb, "sizeBytes" bigint)
+  left join training_jobs j on j.id = x.job_id
+  on conflict ((coalesce(job_id, run_id)), path) where deleted_at is null do update set`;
+
+const SAVED = `${SAVE_SQL}
+  id = excluded.id, run_id = excluded.run_id, root_id = excluded.root_id, step = excluded.step,
+  metrics = excluded.metrics, size_bytes = excluded.size_bytes, created_at = now()`;
+
+const EVALUATED = `${SAVE_SQL} metrics = c.metrics || excluded.metrics`;
+
+const DELETED = `
+  update model_checkpoints c set deleted_at = now()
+  from json_to_recordset($1::json) as x(job_id text, run_id text, path text)
+  where coalesce(c.job_id, c.run_id) in (x.job_id, x.run_id) and c.path = x.path and c.deleted_at is null`;
+
+const STATEMENTS = { saved: SAVED, evaluated: EVALUATED, deleted: DELETED } as const;
+
+/** Takes what attempts have recorded; of several lines about one path the order counts. */
+export async function writeCheckpoints(
+  client: PoolClient,
+  attempts: readonly AttemptCheckpoints[],
+): Promise<void> {
+  for (const { jobId, runId, rootId, checkpoints } of attempts) {
+    const owner = { job_id: jobId, run_id: runId, root_id: rootId };
+    for (const batch of batches(checkpoints)) {
+      const rows = batch.map((each) => ({ ...each, ...owner, id: newId('ckp') }));
+      await client.query(STATEMENTS[batch[0]!.action], [jsonbText(rows)]);
+    }
+  }
+}
+
+/** Runs of lines with one action and no path twice: what one statement can take. */
+function batches(checkpoints: readonly ReportedCheckpoint[]): ReportedCheckpoint[][] {
+  const all: ReportedCheckpoint[][] = [];
+  let paths = new Set<string>();
+  for (const checkpoint of checkpoints) {
+    const last = all.at(-1);
+    if (last === undefined || last[0]!.action !== checkpoint.action || paths.has(checkpoint.path)) {
+      all.push([checkpoint]);
+      paths = new Set([checkpoint.path]);
+    } else {
+      last.push(checkpoint);
+      paths.add(checkpoint.path);
+    }
+  }
+  return all;
+}
+
+/** The newest version of a dataset whose SHA-256 begins with this. */
+export async function findDatasetVersion(
+  db: Kysely<Schema>,
+  { name, sha256Prefix }: { readonly name: string; readonly sha256Prefix: string },
+): Promise<{ path: string; sha256: string; rows: number | null } | undefined> {
+  const { rows } = await sql<{ path: string; sha256: string; rows: number | null }>`
+    select path, sha256, rows from dataset_versions
+    where name = ${name} and starts_with(sha256, ${sha256Prefix})
+    order by created_at desc, sha256 limit 1`.execute(db);
+  return rows[0];
+}
+
+function toCheckpoint(row: Selectable<Schema['model_checkpoints']>): ModelCheckpoint {
+  return {
+    id: row.id,
+    jobId: row.job_id,
+    runId: row.run_id,
+    path: row.path,
+    step: row.step,
+    metrics: row.metrics,
+    sizeBytes: row.size_bytes,
+    createdAt: row.created_at.toISOString(),
+    deletedAt: row.deleted_at?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,37 @@
+import type { TrainingJobDefinition } from '@trainyard/protocol';
+import type { ColumnType, Generated } from 'kysely';
+
+type Json<T> = ColumnType<T, string, string>;
+
+/** Training jobs and what they leave. */
+export interface TrainingSchema {
+  training_jobs: TrainingJobsTable;
+  model_checkpoints: ModelCheckpointsTable;
+}
+
+/** A training that is registered by name. */
+interface TrainingJobsTable {
+  id: string;
+  name: string;
+  /** With defaults filled in. */
+  definition: Json<TrainingJobDefinition>;
+  base_dir: string | null;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+
+interface ModelCheckpointsTable {
+  id: string;
+  /** Null for those of runs without a training job. */
+  job_id: string | null;
+  /** The run that saved it last. */
+  run_id: string;
+  root_id: string;
+  path: string;
+  step: number | null;
+  metrics: Json<Record<string, number>>;
+  size_bytes: number;
+  created_at: Generated<Date>;
+  /** Its files are gone. At most one row of a job and path has none. */
+  deleted_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+}
