@@ -46,6 +46,16 @@ export function addRunsCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('trainyard runs show', 'trainyard runs show run_01… --json'))
     .action(act(async (context, _, [id]) => (await import('./commands/runs.ts')).showCommand(context, id)));
   runs
+    .command('delete')
+    .description('remove root runs that have ended, with their logs, metrics and events')
+    .argument('<ids...>', 'ids of root runs')
+    .addHelpText('after', examples('trainyard runs delete run_01…', 'trainyard runs delete run_01… run_02…'))
+    .action(
+      act(async (context, _, ids) =>
+        (await import('./commands/delete-runs.ts')).deleteRunsCommand(context, ids),
+      ),
+    );
+  runs
     .command('watch')
     .description('show progress until the end; exit code as for run')
     .argument('[id]', ID)

@@ -25,7 +25,7 @@ const DEFAULT_PORT = 7070;
 export function buildProgram(version: string, settle: (exitCode: number) => void): Command {
   const act: Act = (work) =>
     async function (this: Command) {
-      const args = this.processedArgs.filter((arg): arg is string => typeof arg === 'string');
+      const args = this.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string');
       settle(await work(contextOf(this), this.opts() as never, args));
     };
   const program = new Command('trainyard')

@@ -1,10 +1,19 @@
 import type { RetryRun } from '@trainyard/protocol';
 import type { CallOptions } from './client.ts';
-import { type ConnectionOptions, sendForJson } from './http.ts';
+import { type ConnectionOptions, send, sendForJson } from './http.ts';
 
-/** Running again what has ended. Part of the client. */
+/** What is done with runs that have ended. Part of the client. */
 export function rerunCalls(connection: ConnectionOptions) {
   return {
+    /** Removes a root run that has ended. @throws TrainyardError CONFLICT while it goes on */
+    async deleteRun(id: string, options: CallOptions = {}): Promise<void> {
+      await send(connection, {
+        method: 'DELETE',
+        path: `/api/v1/runs/${encodeURIComponent(id)}`,
+        ...options,
+      });
+    },
+
     /**
      * Starts a new run that does one that has ended again and keeps what had ended well. The same idempotency
      * key gives the same run again.

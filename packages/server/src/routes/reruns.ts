@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { retrySubmission } from '../rerun/retry-submission.ts';
 import type { ServerContext } from '../server-context.ts';
+import { submitChecked } from '../submit-checked.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 
 const started = z.object({ id: z.string() });
@@ -26,7 +27,7 @@ export function rerunRoutes(context: ServerContext): FastifyPluginAsyncZod {
           ...request.body,
           idempotencyKey: idempotencyKey(request.headers),
         });
-        const { rootId, isNew } = await context.orchestrator.submit(submission);
+        const { rootId, isNew } = await submitChecked(context, submission);
         return reply.status(isNew ? 201 : 200).send({ id: rootId });
       },
     );

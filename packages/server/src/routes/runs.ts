@@ -22,6 +22,7 @@ import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
 import { readSubmittedDefinition } from '../pipelines/read-submitted.ts';
 import type { ServerContext } from '../server-context.ts';
+import { deleteRun } from '../store/delete-run.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
 import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
@@ -166,6 +167,18 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         await insertFacts(context.database.kysely, [{ root_id: found.rootId, event: fact }]);
         context.bus.emit('inbox');
         return reply.status(202).send(found);
+      },
+    );
+
+    app.delete(
+      '/runs/:id',
+      {
+        config: { access: 'write' },
+        schema: { tags: ['runs'], params: idParams, response: { 204: z.null() } },
+      },
+      async (request, reply) => {
+        await deleteRun(context.database.pool, request.params.id);
+        return reply.status(204).send(null);
       },
     );
 
