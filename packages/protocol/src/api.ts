@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
-import type { JsonValue } from './definition/values.ts';
+import { answeredJson } from './definition/values.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
@@ -31,7 +31,7 @@ export const run = z.object({
   /** Position in the definition, depth first; 0 is the root. Items of a foreach follow all others. */
   index: z.int(),
   /** Of an item of a foreach: which one it is, from 0, and its value. */
-  item: z.object({ index: z.int(), value: z.unknown() as z.ZodType<JsonValue> }).nullable(),
+  item: z.object({ index: z.int(), value: answeredJson }).nullable(),
   status: z.enum(RUN_STATUSES),
   reason: z.string().nullable(),
   error: runError.nullable(),

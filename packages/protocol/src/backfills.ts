@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pipelineToRun, templateParams } from './automation.ts';
-import { jsonValue } from './definition/values.ts';
+import { answeredJson, jsonValue } from './definition/values.ts';
 import { LAUNCH_STATES, type LaunchState, launchState, SCHEDULE_LIMITS, timezone } from './schedules.ts';
 
 export const BACKFILL_LIMITS = {
@@ -70,7 +70,7 @@ export const backfill = z.object({
   status: z.enum(Object.keys(BACKFILL_STATUSES) as [BackfillStatus, ...BackfillStatus[]]),
   pipeline: z.string(),
   version: z.int(),
-  params: z.record(z.string(), jsonValue),
+  params: z.record(z.string(), answeredJson),
   from: z.iso.datetime(),
   /** Not included itself. */
   to: z.iso.datetime(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { automationName, pipelineToRun, templateParams } from './automation.ts';
-import { jsonValue } from './definition/values.ts';
+import { answeredJson } from './definition/values.ts';
 import { pipelineVersionRef } from './pipelines-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
@@ -93,7 +93,7 @@ export const schedule = z.object({
   name: z.string(),
   pipeline: z.string(),
   version: pipelineVersionRef,
-  params: z.record(z.string(), jsonValue),
+  params: z.record(z.string(), answeredJson),
   cron: z.string(),
   timezone: z.string(),
   catchUp,

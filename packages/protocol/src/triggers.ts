@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { automationName, pipelineToRun, templateParams } from './automation.ts';
-import { jsonValue } from './definition/values.ts';
+import { answeredJson } from './definition/values.ts';
 import { pipelineVersionRef } from './pipelines-api.ts';
 
 export const TRIGGER_LIMITS = {
@@ -29,7 +29,7 @@ export const trigger = z.object({
   path: z.string(),
   pipeline: z.string(),
   version: pipelineVersionRef,
-  params: z.record(z.string(), jsonValue),
+  params: z.record(z.string(), answeredJson),
   when: z.string().nullable(),
   createdAt: z.iso.datetime(),
   lastRunId: z.string().nullable(),

@@ -8,6 +8,9 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | { [key:
 /** The schema of any JSON in the API: a second one would be a recursive schema without a name in the OpenAPI document. */
 export const jsonValue: z.ZodType<JsonValue> = z.json();
 
+/** JSON in answers, which are not checked again. The OpenAPI document cannot hold the recursive schema there. */
+export const answeredJson = z.unknown() as z.ZodType<JsonValue>;
+
 export const duration = z.union([z.string(), z.number()]).transform((value, context) => {
   const ms = parseDurationMs(value);
   if (ms !== undefined) return ms;
