@@ -1,6 +1,5 @@
-import type { ColumnType, Generated } from 'kysely';
-
-type NullableInstant = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+import type { Generated } from 'kysely';
+import type { NullableInstant } from './schema.ts';
 
 /** A pipeline that is registered by name. */
 export interface PipelinesTable {
