@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { APPROVAL_STATUSES } from '../packages/protocol/src/approvals-api.ts';
 import { ATTEMPT_STATUS_TABLE } from '../packages/protocol/src/attempt-status.ts';
 import { ERRORS } from '../packages/protocol/src/errors.ts';
 import { EVENT_TYPES } from '../packages/protocol/src/events.ts';
@@ -70,6 +71,15 @@ ${GENERATED}
 ${table(
   ['status', 'meaning', 'terminal', 'success', 'may be followed by'],
   statusRows(RUN_STATUS_TABLE, (row) => [yes(row.terminal), yes(row.success)]),
+)}
+
+## Of an approval
+
+What the [stage that waits for a person](../guides/pipelines.md#an-approval) shows is the status of its run; this is that of the request.
+
+${table(
+  ['status', 'meaning'],
+  Object.entries(APPROVAL_STATUSES).map(([status, meaning]) => [`\`${status}\``, meaning]),
 )}
 
 ## Of an attempt

@@ -17,6 +17,9 @@ import { type OwnedTree, stageAt } from './owned-tree.ts';
 import { type Params, paramsOf, scopeOf } from './stage-scope.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
+/** Of a message with its expressions resolved; outputs may be far longer than anybody reads. */
+const MAX_MESSAGE_LENGTH = 20_000;
+
 type Decided = Extract<Fact, { kind: 'approval' }>;
 
 /**
@@ -154,7 +157,7 @@ function askedAt(tree: OwnedTree, node: number, approval: ApprovalDefinition): A
     const form = withDefaults(approval.form, resolved.form);
     const problems = defaultProblems(form).map((problem) => problem.message);
     if (problems.length > 0) return failed('invalid_form', problems.join('; '));
-    return { message: asText(resolved.message), form, params };
+    return { message: asText(resolved.message).slice(0, MAX_MESSAGE_LENGTH), form, params };
   } catch (error) {
     if (!(error instanceof TrainyardError)) throw error;
     return failed('expression', error.message);

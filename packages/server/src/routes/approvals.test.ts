@@ -107,6 +107,27 @@ stages:
     expectError(await t.call('POST', `/api/v1/runs/${root}/approve`, { input: {} }), 'INVALID_REQUEST');
   });
 
+  it('is kept by a re-run, which asks again only for what was rejected', async () => {
+    const root = await t.submit(`
+name: again
+stages:
+  - { name: first, approval: { message: First? } }
+  - { name: second, dependsOn: [first], approval: { message: Second? } }
+`);
+    const first = await waitingRun(root);
+    await t.call('POST', `/api/v1/runs/${first}/approve`, { comment: 'once is enough' });
+    await t.treeWhen(root, ({ children }) => children[1]!.status === 'waiting');
+    await t.call('POST', `/api/v1/runs/${await waitingRun(root)}/reject`);
+    await t.treeWhen(root, (tree) => tree.status === 'failed');
+    const again = await t.call<{ id: string }>('POST', `/api/v1/runs/${root}/retry`, {});
+    const tree = await t.treeWhen(again.body.id, ({ children }) => children[1]!.status === 'waiting');
+    expect(tree.children[0]).toMatchObject({ status: 'completed', keptFrom: first });
+    const kept = await t.call<ApprovalInfo>('GET', `/api/v1/runs/${tree.children[0]!.id}/approval`);
+    expect(expectStatus(kept, 200)).toMatchObject({ runId: first, comment: 'once is enough' });
+    await t.call('POST', `/api/v1/runs/${await waitingRun(again.body.id)}/approve`);
+    await t.treeWhen(again.body.id, ({ status }) => status === 'completed');
+  });
+
   it('is for those who are named, by the name of their token or by its scope', async () => {
     const root = await t.submit(ASK);
     const id = await waitingRun(root);

@@ -42,8 +42,9 @@ export function approvalRoutes({ database, bus, auth }: ServerContext): FastifyP
       '/runs/:id/approval',
       { config: { access: 'read' }, schema: { tags, params: idParams, response: { 200: approvalInfo } } },
       async (request) => {
-        const { id } = await find(request.params.id);
-        const found = await approvals.find(id);
+        const { id, keptFrom } = await find(request.params.id);
+        // What a re-run keeps was decided in the run that it is kept from.
+        const found = await approvals.find(keptFrom ?? id);
         if (found !== undefined) return found;
         throw new TrainyardError('NOT_FOUND', `Run ${id} has not waited for a person.`);
       },

@@ -16,7 +16,7 @@ export function useApproval(run: Run) {
   return useQuery({
     queryKey: ['run-parts', run.id, 'approval'],
     queryFn: ({ signal }) => api.getApproval(run.id, { signal }),
-    enabled: run.kind === 'approval' && run.startedAt !== null,
+    enabled: run.kind === 'approval' && (run.startedAt !== null || run.keptFrom !== undefined),
     refetchInterval: isTerminalRunStatus(run.status) ? false : 10_000,
   });
 }
