@@ -1,6 +1,6 @@
-import type { RunKind, RunStatus } from '@trainyard/protocol';
+import type { Run, RunKind, RunStatus } from '@trainyard/protocol';
 import { expect, it } from 'vitest';
-import { isLeftToPeople } from './waiting-approvals.ts';
+import { isLeftToPeople, waitingHints } from './waiting-approvals.ts';
 
 type Seen = readonly [kind: RunKind, status: RunStatus];
 const isLeft = (...runs: Seen[]) => isLeftToPeople(runs.map(([kind, status]) => ({ kind, status })));
@@ -29,4 +29,13 @@ it.each([
 it('it is not when nobody is asked, or it has ended', () => {
   expect(isLeft(root, ['job', 'pending'])).toBe(false);
   expect(isLeft(['pipeline', 'completed'], ['approval', 'completed'])).toBe(false);
+});
+
+it('under a live tree it is said how to decide, and of many only some', () => {
+  const asking = (id: string) => ({ id, path: `stage ${id}`, kind: 'approval', status: 'waiting' }) as Run;
+  expect(waitingHints([{ ...asking('run_0'), kind: 'job' }])).toEqual([]);
+  const hints = waitingHints(['run_1', 'run_2', 'run_3', 'run_4', 'run_5'].map(asking));
+  expect(hints[1]).toBe('  trainyard runs approve run_1  (stage run_1)');
+  expect(hints.at(-1)).toBe('  and 2 more: trainyard approvals list');
+  expect(hints).toHaveLength(5);
 });

@@ -45,6 +45,7 @@ export async function approvalsLeft(
 const MAX_LISTED = 500;
 /** Approvals of which a command says how to decide them. */
 const MAX_TOLD = 5;
+const MAX_HINTS = 3;
 
 /** Tells a person what a run waits for, and how to go on. */
 export function tellWaiting(
@@ -83,4 +84,17 @@ export function waitingNotes(runs: Iterable<Run>): Map<string, string> {
     if (waitsForPerson(run)) notes.set(run.id, `for a person: trainyard runs approve ${run.id}`);
   }
   return notes;
+}
+
+/** Lines under a live tree: how a person at another terminal decides what it waits for. */
+export function waitingHints(runs: Iterable<Run>): string[] {
+  const waiting = [...runs].filter(waitsForPerson);
+  if (waiting.length === 0) return [];
+  const shown = waiting.slice(0, MAX_HINTS).map((run) => `  trainyard runs approve ${run.id}  (${run.path})`);
+  const more = waiting.length - shown.length;
+  return [
+    'waits for a person; in another terminal:',
+    ...shown,
+    ...(more > 0 ? [`  and ${more} more: trainyard approvals list`] : []),
+  ];
 }

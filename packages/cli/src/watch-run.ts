@@ -9,7 +9,7 @@ import { latestNotes } from './metric-notes.ts';
 import type { RunState } from './run-state.ts';
 import { statusIcon, statusPaint } from './style.ts';
 import { errorMessage, oneLine, renderTree, runDuration } from './tree-view.ts';
-import { waitingNotes, waitsForPerson } from './waiting-approvals.ts';
+import { waitingHints, waitsForPerson } from './waiting-approvals.ts';
 
 const REDRAW_MS = 160;
 const METRICS_MS = 1000;
@@ -100,16 +100,17 @@ function liveView(context: CliContext, connection: Connection, rootId: string): 
   const draw = (isLast: boolean): void => {
     const tree = state?.tree();
     if (tree === undefined) return;
+    const below = [...waitingHints(state?.runs() ?? []), ...(message === '' ? [] : [message])];
     const lines = renderTree({
       tree,
-      notes: new Map([...notes, ...waitingNotes(state?.runs() ?? [])]),
+      notes,
       nowMs: Date.now(),
       width: screen.width,
-      height: screen.height - (message === '' ? 0 : 1),
+      height: Math.max(1, screen.height - below.length),
       frame: isLast ? undefined : frame,
       style: context.errStyle,
     });
-    screen.draw(message === '' ? lines : [...lines, message.slice(0, screen.width)]);
+    screen.draw([...lines, ...below.map((line) => line.slice(0, screen.width))]);
   };
   const askMetrics = async (): Promise<void> => {
     if (isAsking || state === undefined || state.size > MAX_RUNS_WITH_METRICS) return;
