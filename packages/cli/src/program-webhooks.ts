@@ -18,7 +18,7 @@ export function addWebhooksCommands(program: Command, act: Act): void {
     .option(
       '--events <names>',
       'parted by commas: run.created, run.started, run.finished (the default), run.completed, run.failed, ' +
-        'run.cancelled, stage.finished, stage.failed, approval.requested, approval.decided',
+        'run.cancelled, stage.finished, stage.failed, approval.requested, approval.escalated, approval.decided',
     )
     .option('--pipeline <name>', 'only runs of this pipeline')
     .option('--secret-env <variable>', 'variable that holds the secret to sign with; default: a new one')

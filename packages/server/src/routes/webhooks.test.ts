@@ -92,6 +92,21 @@ describeDatabases('webhooks out', (engine) => {
     expect(await deliveries(other.webhook.id)).toEqual([]);
   });
 
+  it('tell that a stage waits for a person, and what was decided', async () => {
+    const { webhook } = await add({ events: ['approval.requested', 'approval.decided'] });
+    const ask = 'name: ask\nstages:\n  - { name: review, approval: { message: Ship it? } }\n';
+    const id = await t.submit(ask);
+    await settled(webhook.id, 1);
+    const review = (await t.tree(id)).children[0]!;
+    expectStatus(await t.call('POST', `/api/v1/runs/${review.id}/approve`, {}), 200);
+    const found = await settled(webhook.id, 2);
+    expect(found.map(({ type }) => type)).toEqual(['approval.decided', 'approval.requested']);
+    expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({
+      type: 'approval.requested',
+      data: { run: { id, status: 'running' }, event: { path: 'review', data: { message: 'Ship it?' } } },
+    });
+  });
+
   it('store no secret that could be read, and never show it again', async () => {
     const { webhook, secret } = await add({ secret: 'a secret that I chose myself' });
     expect(secret).toBe('a secret that I chose myself');

@@ -7,4 +7,5 @@ export {
   testDatabases,
 } from './databases.ts';
 export { describeDatabases } from './describe-databases.ts';
+export { type HttpReceiver, startHttpReceiver } from './http-receiver.ts';
 export { startTestServers, type TestServers } from './test-servers.ts';
