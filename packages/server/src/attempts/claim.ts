@@ -41,7 +41,7 @@ const CLAIM_SQL = `
     where not exists (select from repeated)
   ), limited as (
     select exists (select from picked where is_limited)
-      or not exists (select from repeated) and exists (
+      or not $8::boolean and not exists (select from repeated) and exists (
         select from unnest($3::text[]) as wanted(queue)
         cross join lateral (
           select from attempts where queue = wanted.queue and status = 'queued' and gate is not null limit 1
@@ -76,8 +76,13 @@ export function createClaims(pool: pg.Pool, onLimits: () => void): Claims {
   return {
     async claim(wanted) {
       const request = { ...wanted, free: Math.min(wanted.free, MAX_PER_CLAIM) };
-      const unlimited = await claimUnlimited(pool, request);
+      const unlimited = await claimUnlimited(pool, request, false);
       if (unlimited !== undefined) return unlimited;
+      // That some wait for a full pool is the usual case; the others are claimed beside them without the lock.
+      if (!(await limited.hasOpenGates(request.queues))) {
+        const beside = await claimUnlimited(pool, request, true);
+        if (beside !== undefined) return beside;
+      }
       const assignments = await limited.claim(request);
       if (assignments.length > 0) onLimits();
       return assignments;
@@ -85,8 +90,15 @@ export function createClaims(pool: pg.Pool, onLimits: () => void): Claims {
   };
 }
 
-/** Claims in one statement; `undefined` where attempts with limits are in play. */
-async function claimUnlimited(pool: pg.Pool, request: ClaimRequest): Promise<Assignment[] | undefined> {
+/**
+ * Claims in one statement; `undefined` where attempts with limits are in play. Those that stand at gates are
+ * not when it is known that all `areGatesShut`.
+ */
+async function claimUnlimited(
+  pool: pg.Pool,
+  request: ClaimRequest,
+  areGatesShut: boolean,
+): Promise<Assignment[] | undefined> {
   const tokens = newAttemptTokens();
   const { rows } = await pool.query<ClaimRow>({
     name: 'attempts-claim',
@@ -99,6 +111,7 @@ async function claimUnlimited(pool: pg.Pool, request: ClaimRequest): Promise<Ass
       request.freeGpus,
       tokens.seed,
       Date.now(),
+      areGatesShut,
     ],
   });
   if (rows[0]?.is_limited === true) return undefined;

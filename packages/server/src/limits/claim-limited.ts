@@ -21,6 +21,8 @@ const MAX_ROUNDS = 400;
 /** Claims where attempts with limits are in play. */
 export interface LimitedClaims {
   claim(request: ClaimRequest): Promise<Assignment[]>;
+  /** True when some that stood aside would fit now. */
+  hasOpenGates(queues: readonly string[]): Promise<boolean>;
 }
 
 /**
@@ -34,6 +36,10 @@ export function createLimitedClaims(pool: pg.Pool): LimitedClaims {
       const mine = turn.then(() => claim(pool, request));
       turn = mine.catch(() => {});
       return mine;
+    },
+    async hasOpenGates(queues) {
+      const usage = await readUsage(pool, queues);
+      return usage.gates.some((gate) => isOpen(gate, usage));
     },
   };
 }
