@@ -113,24 +113,55 @@ describe('definitions of the older systems', () => {
     expect(tree).toMatchObject({ name: 'pipeline', status: 'completed' });
   });
 
+  it('as a stage list train, evaluate and clean up', async () => {
+    const program = join(import.meta.dirname, '../support');
+    await api(url).post('/api/v1/jobs', {
+      definition: {
+        name: 'older',
+        command: ['node', join(program, 'training-program.mjs')],
+        evaluate: { command: ['node', join(program, 'evaluation-program.mjs')] },
+        numGpus: 0,
+      },
+    });
+    const job = { job_uuid: 'older' };
+    const tree = await ended({
+      stages: [
+        { name: 'train', task: 'train_model', params: { ...job, config: { seed: 1, losses: [3, 1, 2] } } },
+        {
+          ...{ name: 'judge', task: 'run_evaluation', depends_on: ['train'] },
+          params: { ...job, checkpoint_path: 'best' },
+        },
+        {
+          ...{ name: 'clean', task: 'cleanup_checkpoints', depends_on: ['judge'] },
+          params: { ...job, keep_best_n: 1 },
+        },
+      ],
+    });
+    expect(tree.error).toBeNull();
+    const { items } = await api(url).get<{ items: { step: number; metrics: object }[] }>(
+      '/api/v1/jobs/older/checkpoints',
+    );
+    expect(items).toMatchObject([{ step: 1, metrics: { eval_loss: 1, accuracy: 0.5 } }]);
+  });
+
   it('have their faults at the line and column of what was written', async () => {
     const file = join(dir, 'bad.json');
     const tasks = [
-      '{ "id": "a", "exec_type": "HttpCall" }',
+      '{ "id": "a", "exec_type": "Remote" }',
       '{ "id": "b", "exec_type": "Shell", "exec_command": "true", "deps": ["aa"] }',
     ];
     writeFileSync(file, `{ "tasks": [\n${tasks.join(',\n')} ] }\n`);
     for (const command of ['validate', 'run']) {
       const refused = await runTrainyard([command, file], { env: { TRAINYARD_URL: url } });
       expect(refused.code).toBe(2);
-      expect(refused.stderr).toMatch(/bad\.json:2:27: task "a": exec_type HttpCall cannot be run here yet/);
+      expect(refused.stderr).toMatch(/bad\.json:2:27: task "a": exec_type Remote cannot be run here yet/);
       expect(refused.stderr).toMatch(/bad\.json:3:69: "b" depends on .*"aa".*did you mean "a"/);
     }
   });
 
   it('that cannot run are refused with what to use instead, and nothing is stored', async () => {
     const before = await api(url).get<{ items: unknown[] }>('/api/v1/runs');
-    const definition = { stages: [{ name: 'train', task: 'train_model', params: { job_uuid: 'j' } }] };
+    const definition = { stages: [{ name: 'train', task: 'merge_models', params: { job_uuid: 'j' } }] };
     for (const path of ['/api/v1/runs', '/api/v1/pipelines/validate']) {
       const response = await fetch(url + path, {
         method: 'POST',
@@ -139,7 +170,7 @@ describe('definitions of the older systems', () => {
       });
       expect(response.status).toBe(400);
       expect(await response.text()).toMatch(
-        /stage \\"train\\": the task \\"train_model\\" cannot be run here yet/,
+        /stage \\"train\\": the task \\"merge_models\\" is not known here/,
       );
     }
     const after = await api(url).get<{ items: unknown[] }>('/api/v1/runs');

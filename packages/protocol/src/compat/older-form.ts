@@ -40,6 +40,12 @@ export interface StageInput {
   readonly priority?: number;
   /** `command`, `env` and `workingDir` are as the document has them: the schema judges them. */
   readonly job?: { readonly [key: string]: JsonValue };
+  readonly http?: { readonly [key: string]: JsonValue };
+  readonly function?: { readonly [key: string]: JsonValue };
+  readonly train_model?: { readonly [key: string]: JsonValue };
+  readonly run_evaluation?: { readonly [key: string]: JsonValue };
+  readonly preprocess_dataset?: { readonly [key: string]: JsonValue };
+  readonly cleanup_checkpoints?: { readonly [key: string]: JsonValue };
   readonly pipeline?: PipelineBodyInput | PipelineUseInput;
 }
 

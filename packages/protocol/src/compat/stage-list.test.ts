@@ -75,6 +75,36 @@ describe('a stage list', () => {
     });
   });
 
+  it('has the four built-in tasks with their params, and priorities of their kinds', () => {
+    const context = { _pipeline_uuid: 'p', _stage_name: 's' };
+    const stages = [
+      {
+        name: 'prepare',
+        task: 'preprocess_dataset',
+        params: { dataset_uuid: 'd', preprocessing_config: { shuffle: true }, ...context },
+      },
+      {
+        name: 'train',
+        task: 'train_model',
+        params: { job_uuid: 'j', config: { note: '${{ x' }, run_mode: 'local', ssh_config: null, ...context },
+      },
+      {
+        name: 'judge',
+        task: 'run_evaluation',
+        params: { job_uuid: 'j', checkpoint_path: 'best', eval_dataset_uuid: 'e' },
+      },
+      { name: 'clean', task: 'cleanup_checkpoints', params: { job_uuid: 'j', keep_best_n: 2 } },
+    ];
+    const { definition, faults } = fromStageList({ priority: 6, stages });
+    expect(faults).toEqual([]);
+    expect(pipelineDefinition.parse(definition).stages).toMatchObject([
+      { preprocess_dataset: { dataset: 'd', config: { shuffle: true } }, priority: -1 },
+      { train_model: { job: 'j', config: { note: '$${{ x' }, runMode: 'local' }, priority: 6 },
+      { run_evaluation: { job: 'j', checkpoint: 'best', dataset: 'e' }, priority: 3 },
+      { cleanup_checkpoints: { job: 'j', keepBest: 2, metric: 'eval_loss', direction: 'min' }, priority: -3 },
+    ]);
+  });
+
   it('may have what the older API shows with it', () => {
     const stored = { uuid: 'p1', status: 'failed', created_at: '2024-01-01T00:00:00Z', description: null };
     expect(messagesOf({ ...stored, stages: [job('a', { stage_order: 0, status: 'failed' })] })).toEqual([]);
@@ -83,13 +113,16 @@ describe('a stage list', () => {
 
 describe('a stage that cannot be run is refused by name', () => {
   it.each<[string, Json, RegExp]>([
-    ...['preprocess_dataset', 'train_model', 'run_evaluation', 'cleanup_checkpoints'].map(
-      (task): [string, Json, RegExp] => [
-        `the task ${task}`,
-        { name: 'a', task, params: {} },
-        new RegExp(`^stage "a": the task "${task}" cannot be run here yet; use the task "job"`),
-      ],
-    ),
+    [
+      'a built-in task without its job',
+      { name: 'a', task: 'train_model' },
+      /^stage "a": .* needs params.job_uuid/,
+    ],
+    [
+      'a param that a built-in task does not have',
+      { name: 'a', task: 'cleanup_checkpoints', params: { job_uuid: 'j', keep: 3 } },
+      /^stage "a": the task "cleanup_checkpoints" has no param "keep"; known: job_uuid, keep_best_n/,
+    ],
     ['an unknown task', { name: 'a', task: 'dance' }, /^stage "a": the task "dance" is not known here/],
     ['no task', { name: 'a' }, /^stage "a": needs "task"/],
     ['no command', { name: 'a', task: 'job' }, /^stage "a": a "job" needs params.command/],

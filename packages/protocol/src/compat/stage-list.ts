@@ -1,4 +1,5 @@
 import { DEFINITION_LIMITS, type JsonValue } from '../definition/index.ts';
+import { builtInPath, builtInStage, isBuiltInTask } from './built-in-task.ts';
 import { FieldReader, isJsonObject, ownValue, show } from './field-reader.ts';
 import { type LevelItem, levelItems, titleOf } from './level.ts';
 import { literalJson } from './literal-text.ts';
@@ -28,22 +29,14 @@ const BOOKKEEPING: ReadonlySet<string> = new Set([
   ...['created_at', 'started_at', 'completed_at', 'updated_at'],
 ]);
 
-/** Tasks that the older system brought along and that have no executor here yet. */
-const BUILT_IN_TASKS: readonly string[] = [
-  'preprocess_dataset',
-  'train_model',
-  'run_evaluation',
-  'cleanup_checkpoints',
-];
-
 /** Params of a `job` task that say how it is run; all others are params of the stage. */
 const JOB_PARAMS = ['command', 'env', 'working_dir'] as const;
 
 /**
  * Maps a stage list, `{name, stages: [{name, task, params, depends_on, …}]}` or a bare list of stages, to a
  * definition. Retries become attempts (`max_retries` + 1, `retry_delay` in seconds, doubled each time up to
- * ten minutes), the pipeline's priority 1-10 becomes that of its stages, 5 being our 0. Of the tasks, `job`
- * runs. Never throws on JSON that is nested at most some thousand levels deep.
+ * ten minutes), the pipeline's priority 1-10 becomes that of its stages, 5 being our 0. The tasks
+ * are `job` and the four that the older system brought along. Never throws on JSON that is nested at most some thousand levels deep.
  */
 export function fromStageList(json: JsonValue): OlderFormMapping {
   const faults: OlderFormFault[] = [];
@@ -86,15 +79,17 @@ function stageFrom(item: LevelItem, inherited: { retries: number; priority: numb
     dependsOn: [...dependsOn],
     priority: inherited.priority,
     retry: { attempts, ...backoff },
-    ...runnable(fields, given),
+    ...runnable(fields, given, inherited.priority),
   };
 }
 
 function runnable(
   fields: FieldReader,
   params: { [key: string]: JsonValue },
-): Pick<StageInput, 'job' | 'params'> {
+  pipelinePriority: number,
+): Partial<StageInput> {
   const task = fields.text('task');
+  if (isBuiltInTask(task)) return builtInStage(fields, task, params, pipelinePriority);
   if (task !== 'job') {
     refuseTask(fields, task);
     return { job: STAND_IN_JOB };
@@ -126,10 +121,7 @@ function refuseTask(fields: FieldReader, task: string | undefined): void {
     if (fields.value('task') === undefined) fields.refuse('MISSING_KEY', 'task', `needs "task"; ${instead}`);
     return;
   }
-  const what = BUILT_IN_TASKS.includes(task)
-    ? `the task ${show(task)} cannot be run here yet`
-    : `the task ${show(task)} is not known here`;
-  fields.refuse('UNSUPPORTED_TASK', 'task', `${what}; ${instead}`);
+  fields.refuse('UNSUPPORTED_TASK', 'task', `the task ${show(task)} is not known here; ${instead}`);
 }
 
 function levelPath(key: string): DocumentPath {
@@ -141,9 +133,12 @@ const STAGE_PATHS: Readonly<Record<string, DocumentPath>> = {
   workingDir: ['working_dir'],
 };
 
-function stagePath([key, ...rest]: DocumentPath): DocumentPath {
+function stagePath(path: DocumentPath): DocumentPath {
+  const [key, ...rest] = path;
   if (key === undefined) return [];
   if (key === 'retry') return [rest[0] === 'backoff' ? 'retry_delay' : 'max_retries'];
+  const builtIn = builtInPath(path);
+  if (builtIn !== undefined) return builtIn;
   if (key === 'job') return ['params', ...rest.flatMap((step) => STAGE_PATHS[step] ?? [step])];
   return [...(STAGE_PATHS[key] ?? [key]), ...rest];
 }

@@ -125,6 +125,23 @@ describe('a task', () => {
     expect(definition.stages).toMatchObject([{ name: '1' }, { name: '2', dependsOn: ['1'] }]);
   });
 
+  it('may be a request, or a function of a module', () => {
+    const call = {
+      ...{ id: 'a', exec_type: 'http_call', queue: 'net' },
+      exec_params: { url: 'http://h/${{', method: 'post', headers: { a: 'b' }, body: { x: 1 } },
+    };
+    expect(stageOf(call)).toMatchObject({
+      http: { url: 'http://h/$${{', method: 'POST', headers: { a: 'b' }, json: { x: 1 }, queue: 'net' },
+    });
+    expect(stageOf({ id: 'a', exec_type: 'HttpCall', exec_command: 'http://h' })).toMatchObject({
+      http: { url: 'http://h', method: 'GET' },
+    });
+    const local = { id: 'a', exec_type: 'Local', exec_command: 'lib/report.ts#main', exec_params: { n: 1 } };
+    expect(stageOf(local)).toMatchObject({
+      function: { module: 'lib/report.ts', export: 'main', args: { n: 1 } },
+    });
+  });
+
   it('may have what is only for people and editors', () => {
     const more = { name: 'A', metadata: { owner: 'x' }, capture_output: false, depth: 99, description: null };
     expect(stageOf(shell('a', more))).toMatchObject({ name: 'a' });
@@ -133,7 +150,12 @@ describe('a task', () => {
 
 describe('a task that cannot be run is refused by name', () => {
   it.each<[string, Json, RegExp]>([
-    ['HttpCall', { id: 'a', exec_type: 'HttpCall' }, /^task "a": exec_type HttpCall .* Shell task.*curl/],
+    ['HttpCall', { id: 'a', exec_type: 'HttpCall' }, /^task "a": an HttpCall needs its address/],
+    [
+      'HttpCall',
+      { id: 'a', exec_type: 'HttpCall', exec_params: { url: 'http://x', verb: 'GET' } },
+      /^task "a": an HttpCall has no use for "verb"/,
+    ],
     ['Remote', { id: 'a', exec_type: 'Remote' }, /^task "a": exec_type Remote .* "queue"/],
     ['Template', { id: 'a', exec_type: 'Template' }, /^task "a": a Template needs the name of a registered/],
     [
@@ -141,7 +163,7 @@ describe('a task that cannot be run is refused by name', () => {
       { id: 'a', exec_type: 'Template', exec_params: { template: 't', values: [] } },
       /^task "a": the values of a Template must be a mapping/,
     ],
-    ['Local', { id: 'a', exec_type: 'Local' }, /^task "a": exec_type Local .* Shell task/],
+    ['Local', { id: 'a', exec_type: 'Local' }, /^task "a": exec_type Local .* give a module/],
     ['an unknown type', { id: 'a', exec_type: 'Docker' }, /^task "a": unknown exec_type "Docker"/],
     ['no type', { id: 'a' }, /^task "a": needs "exec_type"/],
     ['no command', { id: 'a', exec_type: 'Shell' }, /^task "a": a Shell needs "exec_command"/],

@@ -1,5 +1,6 @@
 import { DEFINITION_LIMITS, type JsonValue } from '../definition/index.ts';
 import { FieldReader, isJsonObject, type JsonObject, show } from './field-reader.ts';
+import { functionStage, httpStage } from './http-task.ts';
 import { DEPTH_KEYS, fullTextBudget, innerDagOf, type TextBudget } from './inner-dag.ts';
 import { type LevelItem, levelItems, titleOf } from './level.ts';
 import {
@@ -53,11 +54,11 @@ const GRAPH_IGNORED: ReadonlySet<string> = new Set([...DEPTH_KEYS, 'id', 'metada
 
 /** Kinds of tasks without an executor here, each with what to use instead. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  Local: 'a Local task calls a function inside the older program; make it a Shell task that starts a program',
+  Local:
+    'a Local task calls a function inside the older program; give a module as its exec_command, such as report.ts or report.ts#main',
   Remote: 'use a Shell task with "queue"; an agent on the other machine that serves the queue runs it',
-  HttpCall: 'use a Shell task, for example with curl --fail',
 };
-const RUNNABLE = ['Shell', 'Script', 'Dag', 'Template'];
+const RUNNABLE = ['Shell', 'Script', 'Dag', 'Template', 'HttpCall'];
 
 interface Reading {
   readonly faults: OlderFormFault[];
@@ -71,7 +72,7 @@ interface Level {
 
 /**
  * Maps a task graph, `{config, tasks: [{id, exec_type, exec_command, exec_params, deps, …}]}`, to a
- * definition. Task ids become the names of stages; `Shell`, `Script`, `Dag` and `Template` tasks run, a `Dag` to
+ * definition. Task ids become the names of stages; `Shell`, `Script`, `HttpCall`, `Dag` and `Template` tasks run, and `Local` ones that name a module; a `Dag` to
  * the depth limit, which counts the outermost DAG and ignores depths that the document gives. Never throws on
  * JSON that is nested at most some thousand levels deep.
  */
@@ -136,6 +137,8 @@ function stageFrom(
   const type = execType(fields);
   const isNested = type === 'Dag' || type === 'Template';
   const base = { name, dependsOn: [...dependsOn], ...taskCommon(fields, isNested) };
+  if (type === 'HttpCall') return { ...base, ...httpStage(fields) };
+  if (type === 'Local') return { ...base, ...functionStage(fields) };
   if (type === 'Template') return { ...base, ...templateUse(fields) };
   if (type === 'Shell' || type === 'Script') return { ...base, ...taskJob(fields, type) };
   const dag = type === 'Dag' ? innerDagOf(fields, reading.budget) : undefined;
@@ -169,6 +172,7 @@ function execType(fields: FieldReader): string | undefined {
   }
   const instead = UNSUPPORTED[type];
   if (instead === undefined) return type;
+  if (type === 'Local' && functionStage(fields) !== undefined) return type;
   fields.refuse('UNSUPPORTED_TASK', 'exec_type', `exec_type ${type} cannot be run here yet; ${instead}`);
   return undefined;
 }

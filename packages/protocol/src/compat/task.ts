@@ -1,6 +1,7 @@
 import type { JsonValue } from '../definition/index.ts';
 import { MAX_DURATION_MS } from '../duration.ts';
 import { type FieldReader, ownValue, show } from './field-reader.ts';
+import { httpPath } from './http-task.ts';
 import { literalJson, literalText } from './literal-text.ts';
 import { type DocumentPath, STAND_IN_JOB, type StageInput } from './older-form.ts';
 
@@ -93,6 +94,7 @@ export function taskStagePath([key, ...rest]: DocumentPath, task: JsonValue | un
   if (key === 'retry') return [rest[0] === 'backoff' ? 'retry_delay_ms' : 'retry_count'];
   if (key === 'pipeline') return ['exec_params'];
   if (key === 'job') return jobPath(rest, task);
+  if (key === 'http' || key === 'function') return httpPath(key, rest, task);
   return [...(FIELD_PATHS[key] ?? [key]), ...rest];
 }
 

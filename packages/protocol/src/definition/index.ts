@@ -27,7 +27,7 @@ export {
   preprocessConfig,
 } from './preprocess-dataset.ts';
 export type { FunctionDefinition } from './stage-function.ts';
-export { STAGE_KINDS, type StageKind, stageKind, stagePriority } from './stage-kinds.ts';
+export { defaultPriority, STAGE_KINDS, type StageKind, stageKind, stagePriority } from './stage-kinds.ts';
 export type { RunEvaluationDefinition, TrainModelDefinition } from './training-stages.ts';
 export type { UsedBody } from './used-body.ts';
 export { type JsonValue, jsonValue } from './values.ts';

@@ -27,6 +27,10 @@ export function stageKind(stage: OfSomeKind): StageKind {
   return STAGE_KINDS.find((kind) => stage[kind] !== undefined)!;
 }
 
+export function defaultPriority(kind: StageKind): number {
+  return DEFAULT_PRIORITIES[kind] ?? 0;
+}
+
 export function stagePriority(stage: OfSomeKind & { readonly priority?: number | undefined }): number {
-  return stage.priority ?? DEFAULT_PRIORITIES[stageKind(stage)] ?? 0;
+  return stage.priority ?? defaultPriority(stageKind(stage));
 }

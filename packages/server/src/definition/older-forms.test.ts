@@ -121,7 +121,7 @@ describe('a fault of an older definition has its place in what was written', () 
       [
         'config: { fail_policy: Never }',
         'tasks:',
-        '  - { id: a, exec_type: HttpCall }',
+        '  - { id: a, exec_type: Remote }',
         '  - { id: a, exec_type: Shell, exec_command: x, retry_count: many }',
       ],
       ['1:24 BAD_VALUE', '3:25 UNSUPPORTED_TASK', '4:11 DUPLICATE_NAME', '4:62 WRONG_TYPE'],
@@ -168,8 +168,17 @@ describe('a fault of an older definition has its place in what was written', () 
     ],
     [
       'a task that has no executor',
-      ['stages:', '  - name: t', '    task: train_model', '    params: { job_uuid: j }'],
+      ['stages:', '  - name: t', '    task: merge_models', '    params: { job_uuid: j }'],
       ['3:11 UNSUPPORTED_TASK'],
+    ],
+    [
+      'a run mode that cannot be run yet, and a count that is none',
+      [
+        'stages:',
+        '  - { name: t, task: train_model, params: { job_uuid: j, run_mode: ssh } }',
+        '  - { name: c, task: cleanup_checkpoints, params: { job_uuid: j, keep_best_n: -1 } }',
+      ],
+      ['2:68 BAD_VALUE', '3:79 BAD_VALUE'],
     ],
     [
       'a key that is misspelt',
