@@ -8,6 +8,7 @@ import type { UpOptions } from './commands/up.ts';
 import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
+import { addCacheCommands } from './program-cache.ts';
 import { addImportCommands } from './program-import.ts';
 import { addJobsCommands } from './program-jobs.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
@@ -50,6 +51,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addTokensCommands(program, act);
   addSchedulesCommands(program, act);
   addBackfillCommands(program, act);
+  addCacheCommands(program, act);
   addTriggersCommands(program, act);
   addSecretsCommands(program, act);
   addWebhooksCommands(program, act);
@@ -135,6 +137,7 @@ function addRun(program: Command, act: Act): void {
     .argument('<file>', 'pipeline file, YAML or JSON')
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
     .option('--only <path>', 'run only this stage and what it depends on; may be repeated', collect)
+    .option('--no-cache', 'run cached stages all the same; what they give is used later')
     .option('--watch', 'show progress until the end (the default)')
     .option(...WAIT_FOR_APPROVAL)
     .option('--detach', 'submit, print the id and return')

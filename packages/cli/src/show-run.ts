@@ -22,6 +22,8 @@ export interface RunDocument {
   readonly rerunOf?: string;
   /** Only of a stage that did not run: the run that produced its results. */
   readonly keptFrom?: string;
+  /** Only of a cached stage that did not run: the run that had given the result before. */
+  readonly cachedFrom?: string;
   readonly children: RunDocument[];
 }
 
@@ -38,11 +40,13 @@ function originOf({
   pipeline,
   rerunOf,
   keptFrom,
-}: RunTree): Pick<RunDocument, 'pipeline' | 'rerunOf' | 'keptFrom'> {
+  cachedFrom,
+}: RunTree): Pick<RunDocument, 'pipeline' | 'rerunOf' | 'keptFrom' | 'cachedFrom'> {
   return {
     ...(pipeline === undefined ? {} : { pipeline }),
     ...(rerunOf === undefined ? {} : { rerunOf }),
     ...(keptFrom === undefined ? {} : { keptFrom }),
+    ...(cachedFrom === undefined ? {} : { cachedFrom }),
   };
 }
 

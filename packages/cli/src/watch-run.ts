@@ -74,6 +74,7 @@ function lineView(context: CliContext): View {
         if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
         if (run.error !== null) parts.push(errorMessage(run.error));
         else if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
+        else if (run.cachedFrom !== undefined) parts.push(`cached from ${run.cachedFrom}`);
         else if (run.reason !== null) parts.push(oneLine(run.reason));
         else if (waitsForPerson(run)) parts.push('for a person');
         context.err(`${parts.filter((part) => part !== '').join('  ')}\n`);

@@ -17,6 +17,7 @@ import type {
   SubmitRun,
 } from '@trainyard/protocol';
 import { approvalCalls } from './approval-calls.ts';
+import { cacheCalls } from './cache-calls.ts';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createJobsClient } from './jobs-client.ts';
@@ -103,6 +104,7 @@ export function createClient(connection: ConnectionOptions) {
   const client = {
     ...approvalCalls(connection),
     ...rerunCalls(connection),
+    ...cacheCalls(connection),
     ...tokenCalls(connection),
 
     url: baseUrl(connection.url),

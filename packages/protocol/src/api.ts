@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
+import { cacheBasis } from './cache-api.ts';
 import { answeredJson } from './definition/values.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
@@ -41,6 +42,10 @@ export const run = z.object({
   attempt: z.int(),
   /** The run that produced the results that this one kept instead of running; left out when it ran itself. */
   keptFrom: z.string().optional(),
+  /** The run that had given the result before that this one used from the cache; left out when it ran itself. */
+  cachedFrom: z.string().optional(),
+  /** Of a cached stage: stands for all that its result depends on. */
+  cacheKey: z.string().optional(),
   /** The root run that this root run does again; left out for all others. */
   rerunOf: z.string().optional(),
   /** The registered pipeline that a root run is of; left out when there is none. */
@@ -100,6 +105,10 @@ export const submitRun = z
     only: stagePaths.optional(),
     /** Texts of the files that the definition uses (`use: ./train.yaml`), by their path below its directory. */
     files: pipelineFiles.optional(),
+    /** What cached stages are judged by; without it only those that need none of it are cached. */
+    cacheBasis: cacheBasis.optional(),
+    /** Cached stages run all the same; what they give is used by later runs. */
+    noCache: z.boolean().default(false),
   })
   .refine((body) => (body.source === undefined) !== (body.definition === undefined), {
     message: 'give exactly one of "source" and "definition"',

@@ -5,6 +5,7 @@ export * from './attempt-files.ts';
 export * from './attempt-status.ts';
 export * from './automation.ts';
 export * from './backfills.ts';
+export * from './cache-api.ts';
 export * from './compat/dag-api.ts';
 export type {
   DocumentPath,

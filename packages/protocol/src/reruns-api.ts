@@ -18,6 +18,8 @@ export const retryRun = z
     all: z.boolean().default(false),
     /** Other values for params; what names one of them in an expression runs again. */
     params: z.record(z.string(), z.unknown()).default({}),
+    /** Cached stages that have to run again do run. */
+    noCache: z.boolean().default(false),
   })
   .refine((body) => !body.all || body.stages === undefined, {
     message: 'give "stages" or "all", not both',

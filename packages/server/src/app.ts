@@ -19,6 +19,7 @@ import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { backfillRoutes } from './routes/backfills.ts';
+import { cacheRoutes } from './routes/cache.ts';
 import { errorDocs } from './routes/error-docs.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { liveRoute } from './routes/live.ts';
@@ -114,6 +115,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(poolRoutes(context));
     await api.register(runRoutes(context));
     await api.register(rerunRoutes(context));
+    await api.register(cacheRoutes(context));
     await api.register(approvalRoutes(context));
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));

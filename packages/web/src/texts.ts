@@ -194,6 +194,7 @@ export const texts = {
     factQueueTime: 'Queue time',
     factReason: 'Reason',
     factKept: 'Kept from',
+    factCached: 'From the cache of',
     factRerunOf: 'Re-run of',
     item: (index: number) => `Item ${index}`,
     params: 'Params',

@@ -9,6 +9,8 @@ export interface RetryOptions {
   readonly stage?: readonly string[];
   readonly all?: boolean;
   readonly param?: Readonly<Record<string, string>>;
+  /** False with --no-cache. */
+  readonly cache?: boolean;
   readonly detach?: boolean;
   readonly waitForApproval?: boolean;
 }
@@ -19,7 +21,8 @@ export async function retryCommand(context: CliContext, id: string, options: Ret
   if (all && stage !== undefined) {
     throw new TrainyardError('USAGE', '--all runs every stage again; leave --stage out.');
   }
-  const body = { all, params: param, ...(stage === undefined ? {} : { stages: [...stage] }) };
+  const noCache = options.cache === false;
+  const body = { all, params: param, noCache, ...(stage === undefined ? {} : { stages: [...stage] }) };
   const idempotencyKey = randomUUID();
   return runAndWatch(context, options, async (connection) => {
     const earlier = await idOrNewest(connection.client, id);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, resolve } from 'node:path';
-import { DEFINITION_LIMITS, EXIT, exitCodeOfRun, type RunTree } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, EXIT, exitCodeOfRun, type RunTree, type SubmitRun } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { checkedFile, readPipelineFile, usedFiles, withFaultsOf } from '../pipeline-file.ts';
@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly detach?: boolean;
   readonly only?: readonly string[];
   readonly waitForApproval?: boolean;
+  /** False with --no-cache. */
+  readonly cache?: boolean;
 }
 
 /** Submits a pipeline file and, unless detached, shows it until its end. */
@@ -26,9 +28,27 @@ export async function runCommand(context: CliContext, file: string, options: Run
   const isTooLarge = Buffer.byteLength(source) > DEFINITION_LIMITS.maxBytes;
   if (isTooLarge || (context.url === undefined && !options.detach)) await checkedFile(source, file);
   const params = options.param ?? {};
-  return runAndWatch(context, options, (connection) =>
-    submit(connection, { source, file, params, only: options.only }),
-  );
+  const more = {
+    ...(options.only === undefined ? {} : { only: [...options.only] }),
+    ...(await cacheOptions(source, file, options)),
+  };
+  return runAndWatch(context, options, (connection) => submit(connection, { source, file, params, more }));
+}
+
+/** What a server cannot know of the files that cached stages depend on. */
+async function cacheOptions(
+  source: string,
+  file: string,
+  { cache }: RunOptions,
+): Promise<Pick<SubmitRun, 'cacheBasis' | 'noCache'>> {
+  const noCache = cache === false ? { noCache: true } : {};
+  const texts = [source, ...Object.values(await usedFiles(source, file))];
+  // Most pipelines cache nothing, and need not be read here.
+  if (!texts.some((text) => /\bcache\b/.test(text))) return noCache;
+  const { definition } = await checkedFile(source, file);
+  const { readCacheBasis } = await import('../cache-basis.ts');
+  const cacheBasis = await readCacheBasis(definition, dirname(resolve(file)));
+  return { ...noCache, ...(cacheBasis === undefined ? {} : { cacheBasis }) };
 }
 
 /** As `runCommand`, for a registered pipeline: NAME or NAME@VERSION. */
@@ -79,7 +99,7 @@ export async function submit(
     readonly source: string;
     readonly file: string;
     readonly params: Readonly<Record<string, string>>;
-    readonly only?: readonly string[] | undefined;
+    readonly more?: Pick<SubmitRun, 'only' | 'cacheBasis' | 'noCache'>;
   },
 ): Promise<string> {
   const files = await usedFiles(input.source, input.file);
@@ -88,8 +108,8 @@ export async function submit(
     params: input.params,
     baseDir: dirname(resolve(input.file)),
     fileName: basename(input.file),
-    ...(input.only === undefined ? {} : { only: [...input.only] }),
     ...(Object.keys(files).length === 0 ? {} : { files }),
+    ...input.more,
   };
   const idempotencyKey = randomUUID();
   const { id } = await withFaultsOf(input.file, () =>

@@ -1,4 +1,5 @@
 export type { ApprovalDefinition, FormField } from './approval.ts';
+export { cachePatterns, placedPattern, type StageCache, stageCache } from './cache.ts';
 export {
   type CleanupCheckpointsDefinition,
   type ResolvedCleanup,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { approval } from './approval.ts';
+import { cache, onlySomeAreCached } from './cache.ts';
 import { cleanupCheckpoints } from './cleanup-checkpoints.ts';
 import { concurrency, poolUses } from './concurrency.ts';
 import { foreach } from './foreach.ts';
@@ -45,6 +46,7 @@ const stageBase = {
   hook: z.enum(HOOK_NAMES).optional(),
   pools: poolUses.optional(),
   concurrency: concurrency.optional(),
+  cache: cache.optional(),
 };
 
 /** One key per stage kind; a stage has exactly one of them. */
@@ -98,6 +100,7 @@ const stage: z.ZodType<StageDefinition> = z.lazy(() =>
       message: ONE_KIND,
     })
     .superRefine(onlyAgentsTakeLimits)
+    .superRefine(onlySomeAreCached)
     .check(asksOnce),
 );
 

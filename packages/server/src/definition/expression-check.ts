@@ -5,6 +5,7 @@ import {
   type PipelineBody,
   type PipelineDefinition,
   type StageDefinition,
+  stageCache,
   stageKind,
   type UsedBody,
 } from '@trainyard/protocol';
@@ -100,6 +101,7 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
       checkValue(stage.when, foreach === undefined ? inside : around, [...stagePath, 'when'], faults);
     }
     checkParts(stage, inside, [...stagePath, stageKind(stage)], faults);
+    checkCacheParams(stage, params, [...stagePath, 'cache', 'params'], faults);
     checkValue(stage.pools ?? null, inside, [...stagePath, 'pools'], faults);
     checkValue(stage.concurrency?.group ?? null, inside, [...stagePath, 'concurrency', 'group'], faults);
     if (stage.pipeline !== undefined) {
@@ -127,6 +129,20 @@ function unitPlace({ params }: Pick<UsedBody, 'params'>): Place {
     hasOutcome: false,
     mayNameSecrets: false,
   };
+}
+
+/** A param that is not there would silently count for nothing. */
+function checkCacheParams(
+  stage: StageDefinition,
+  known: ReadonlySet<string>,
+  path: DefinitionPath,
+  faults: Fault[],
+): void {
+  for (const [index, name] of (stageCache(stage)?.params ?? []).entries()) {
+    if (known.has(name)) continue;
+    const message = `there is no param "${clip(name).slice(1, -1)}" that this stage can see${didYouMean(name, known)}`;
+    faults.push({ code: 'UNKNOWN_PARAM', message, path: [...path, index] });
+  }
 }
 
 function levelOf(stages: readonly StageDefinition[]): Omit<Level, 'current'> {

@@ -1,5 +1,5 @@
 import { decide, type Effect, type NodeError, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
-import type { RunError, RunStatus } from '@trainyard/protocol';
+import { type RunError, type RunStatus, stageCache } from '@trainyard/protocol';
 import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
@@ -7,7 +7,7 @@ import type { Fact } from './facts.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { groupOutputs } from './stage-scope.ts';
-import { reasonOfTaken, takeKept } from './taken-over.ts';
+import { offerToOthers, reasonOfTaken, takeKept } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
@@ -170,6 +170,10 @@ function startLeaf(
   changes.touch(node);
   const kept = takeKept(changes, node, attempt, nowMs);
   if (kept !== undefined) return kept;
+  if (stageCache(stageAt(tree, node)!) !== undefined) {
+    changes.cacheable.push({ node, attempt });
+    return undefined;
+  }
   return leafKindOf(stageAt(tree, node)!).start({ changes, node, attempt, nowMs });
 }
 
@@ -218,6 +222,7 @@ function applyStatus(
       if (effect.status === 'completed' || effect.status === 'stopped') run.error = null;
       if (isGroup) run.outputs = groupOutputs(tree, effect.node);
       finish(changes, effect.node, effect.status, nowMs);
+      offerToOthers(changes, effect.node);
       changes.addEvent(effect.node, 'run.finished', nowMs, finishedData(tree, effect.node, effect.status));
   }
 }

@@ -77,6 +77,8 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
       group_name: insert.group?.name ?? null,
       group_limit: insert.group?.limit ?? null,
       group_conflict: insert.group?.onConflict ?? null,
+      cache_basis: tree.cacheBasis === null ? null : jsonbText(tree.cacheBasis),
+      no_cache: tree.noCache,
       created_at: new Date(insert.nowMs),
       ended_at: tree.runs[0]!.endedAt,
     })

@@ -32,6 +32,8 @@ export async function loadTree(
       'trees.rerun_of',
       'trees.rerun',
       'trees.only_stages',
+      'trees.cache_basis',
+      'trees.no_cache',
     ])
     .where('trees.root_id', '=', input.rootId)
     .executeTakeFirstOrThrow();
@@ -68,6 +70,8 @@ export async function loadTree(
     baseDir: row.base_dir,
     rerun: await readRerun(db, rerunOf, { definition, params: runs[0]!.params }),
     only: row.only_stages,
+    cacheBasis: row.cache_basis,
+    noCache: row.no_cache,
     state: restored.state,
     runs,
     counts: {},

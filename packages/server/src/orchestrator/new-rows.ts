@@ -36,14 +36,15 @@ export function expansionInsert({ tree, expansions }: TreeChanges): Insert {
 
 const INSERT_RUNS = `
   insert into runs (id, root_id, parent_id, node_index, item, depth, kind, name, path, depends_on, status, reason,
-    error, params, outputs, kept_from, attempt, planner, created_at, queued_at, started_at, ended_at)
+    error, params, outputs, kept_from, cached_from, cache_key, attempt, planner, created_at, queued_at, started_at, ended_at)
   select id, "rootId", "parentId", index, item, depth, kind, name, path,
-    array(select json_array_elements_text("dependsOn")), status, reason, error, params, outputs, "keptFrom",
+    array(select json_array_elements_text("dependsOn")), status, reason, error, params, outputs, "keptFrom", "cachedFrom", "cacheKey",
     attempt, planner, "createdAt", "queuedAt", "startedAt", "endedAt"
   from json_to_recordset($1::json)
     as x(id text, "rootId" text, "parentId" text, index int, item json, depth int, kind text, name text,
          path text, "dependsOn" json, status text, reason text, error jsonb, params jsonb, outputs jsonb,
-         "keptFrom" text, attempt int, planner jsonb, "createdAt" timestamptz, "queuedAt" timestamptz, "startedAt" timestamptz,
+         "keptFrom" text, "cachedFrom" text, "cacheKey" text, attempt int,
+         planner jsonb, "createdAt" timestamptz, "queuedAt" timestamptz, "startedAt" timestamptz,
          "endedAt" timestamptz)`;
 
 const INSERT_EXPANSIONS = `

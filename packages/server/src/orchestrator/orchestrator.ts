@@ -9,10 +9,10 @@ import { readRerun } from '../rerun/rerun.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyFact, applyTimer } from './apply.ts';
+import { askStore } from './ask-store.ts';
 import type { DueTimer } from './due-timer.ts';
 import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
-import { answerLookups } from './lookups.ts';
 import { newTree, type OwnedTree } from './owned-tree.ts';
 import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
 import { startRun } from './start-run.ts';
@@ -157,7 +157,7 @@ class TreeOwner implements Orchestrator {
         for (const timer of timers) applyTimer(change, timer, nowMs);
         for (const { event } of facts) applyFact(change, event, nowMs);
       }
-      await answerLookups(this.#options.database.kysely, changes, nowMs);
+      await askStore(this.#options.database.kysely, changes, nowMs);
       await writeTick(this.#options.database.pool, {
         ownerId: this.#serverId,
         changes,

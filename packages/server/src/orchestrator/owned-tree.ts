@@ -8,6 +8,7 @@ import {
   selectNodes,
 } from '@trainyard/dag';
 import {
+  type CacheBasis,
   newId,
   type PipelineDefinition,
   type Run,
@@ -33,6 +34,10 @@ export interface OwnedTree {
   readonly rerun: Rerun | null;
   /** Paths of the stages that the run is limited to; null for all. */
   readonly only: readonly string[] | null;
+  /** What the keys of cached stages are made from; null when it is not known. */
+  readonly cacheBasis: CacheBasis | null;
+  /** No results of other runs are used. */
+  readonly noCache: boolean;
   state: DagState;
   /** The row of each node, as last written or about to be written. Grows when a foreach gets its items. */
   readonly runs: Run[];
@@ -49,6 +54,8 @@ export function newTree(input: {
   readonly baseDir: string | null;
   readonly rerun: Rerun | null;
   readonly only?: readonly string[] | undefined;
+  readonly cacheBasis?: CacheBasis | undefined;
+  readonly noCache?: boolean | undefined;
   readonly nowMs: number;
 }): OwnedTree {
   const { definition, nowMs } = input;
@@ -65,6 +72,8 @@ export function newTree(input: {
     baseDir: input.baseDir,
     rerun: input.rerun,
     only,
+    cacheBasis: input.cacheBasis ?? null,
+    noCache: input.noCache ?? false,
     state: initialState(plan),
     runs: [],
     counts: {},

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Schema } from '../store/schema.ts';
 import { applyEvent } from './apply.ts';
-import { answerLookups } from './lookups.ts';
+import { askStore } from './ask-store.ts';
 import { holdForGroup, type RunGroup, runGroupOf } from './run-group.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -17,6 +17,6 @@ export async function startRun(
     return group;
   }
   applyEvent(changes, { type: 'start' }, nowMs);
-  await answerLookups(db, [changes], nowMs);
+  await askStore(db, [changes], nowMs);
   return null;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Plan } from '@trainyard/dag';
-import type { PipelineDefinition, PipelineVersionId, UsedPipeline } from '@trainyard/protocol';
+import type { CacheBasis, PipelineDefinition, PipelineVersionId, UsedPipeline } from '@trainyard/protocol';
 import type { RerunOf } from '../rerun/rerun.ts';
 
 /** A run to be stored and started; its definition is checked and its params are resolved. */
@@ -22,6 +22,9 @@ export interface Submission {
   readonly rerunOf?: RerunOf | undefined;
   /** Paths of stages: only these and what they depend on. */
   readonly only?: readonly string[] | undefined;
+  readonly cacheBasis?: CacheBasis | undefined;
+  /** Uses no results of other runs. */
+  readonly noCache?: boolean | undefined;
   /**
    * What was asked for, where that is not the source: "the newest version" asked twice is the same request,
    * whatever was registered meanwhile.
@@ -35,9 +38,20 @@ export function requestHash({
   params,
   baseDir,
   only,
+  noCache,
   asked,
-}: Pick<Submission, 'source' | 'params' | 'baseDir' | 'only' | 'asked'>): string {
+}: Pick<Submission, 'source' | 'params' | 'baseDir' | 'only' | 'noCache' | 'asked'>): string {
   return createHash('sha256')
-    .update(JSON.stringify(asked ?? [source, params, baseDir, ...(only === undefined ? [] : [only])]))
+    .update(
+      JSON.stringify(
+        asked ?? [
+          source,
+          params,
+          baseDir,
+          ...(only === undefined ? [] : [only]),
+          ...(noCache === true ? ['no cache'] : []),
+        ],
+      ),
+    )
     .digest('hex');
 }

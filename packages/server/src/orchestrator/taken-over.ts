@@ -1,14 +1,15 @@
 import type { PlannerEvent } from '@trainyard/dag';
 import type { JsonValue, Run } from '@trainyard/protocol';
 import type { NodePlace } from '../rerun/kept-results.ts';
+import { stagePath } from '../rerun/kept-stages.ts';
 import { childrenOf, nodeAt, type OwnedTree } from './owned-tree.ts';
+import { paramsOf } from './stage-scope.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** A result that is there already, so that a stage does not have to run. */
 interface EarlierResult {
-  /** The run that the result is taken from, and the one that produced it. */
+  /** The run that the result is taken from. */
   readonly from: string;
-  readonly producedBy: string;
   readonly outcome: 'completed' | 'stopped';
   readonly outputs: unknown;
   readonly params: Readonly<Record<string, unknown>>;
@@ -29,25 +30,54 @@ export function takeKept(
   return takeResult(changes, node, attempt, kept);
 }
 
+/** Ends a leaf with the result that another run gave to the same question. */
+export function takeCached(
+  changes: TreeChanges,
+  { node, attempt }: { readonly node: number; readonly attempt: number },
+  { runId, outputs }: { readonly runId: string; readonly outputs: unknown },
+  nowMs: number,
+): PlannerEvent {
+  const run = changes.tree.runs[node]!;
+  run.cachedFrom = runId;
+  changes.addEvent(node, 'run.cached', nowMs, { from: runId, key: run.cacheKey });
+  const params = paramsOf(changes.tree, node);
+  return takeResult(changes, node, attempt, { from: runId, outcome: 'completed', outputs, params });
+}
+
 function takeResult(
   changes: TreeChanges,
   node: number,
   attempt: number,
-  result: EarlierResult,
+  { from, outcome, outputs, params }: EarlierResult,
 ): PlannerEvent {
   const run = changes.tree.runs[node]!;
-  run.outputs = result.outputs;
-  run.params = { ...result.params };
-  // No try of this run was made: its logs and metrics are those of the other run.
-  run.attempt = 0;
-  changes.taken.push({ node, from: result.from });
+  run.outputs = outputs;
+  run.params = { ...params };
+  // This try is none of this run's: its log and its metrics are those of the other run.
+  run.attempt = attempt - 1;
+  changes.taken.push({ node, from });
   changes.touch(node);
-  return { type: 'leaf_finished', node, attempt, outcome: result.outcome };
+  return { type: 'leaf_finished', node, attempt, outcome };
 }
 
 /** Why a run ended as it did, where that is told by where its results are from. */
-export function reasonOfTaken({ keptFrom }: Run): 'kept' | null {
-  return keptFrom === undefined ? null : 'kept';
+export function reasonOfTaken({ keptFrom, cachedFrom }: Run): 'kept' | 'cached' | null {
+  if (keptFrom !== undefined) return 'kept';
+  return cachedFrom === undefined ? null : 'cached';
+}
+
+/** Lets other runs use the result of a stage that has done its work, if it has a key. */
+export function offerToOthers(changes: TreeChanges, node: number): void {
+  const { tree } = changes;
+  const run = tree.runs[node]!;
+  if (run.cacheKey === undefined || run.status !== 'completed' || run.cachedFrom !== undefined) return;
+  changes.cacheEntries.push({
+    key: run.cacheKey,
+    run_id: run.id,
+    root_id: tree.rootId,
+    pipeline: tree.definition.name,
+    stage: stagePath(run.path),
+  });
 }
 
 function placeOf(tree: OwnedTree, node: number): NodePlace | null {

@@ -1,5 +1,6 @@
 import { type Expansion, nodeCount } from '@trainyard/dag';
 import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@trainyard/protocol';
+import type { NewCacheEntry } from '../cache/stage-cache.ts';
 import { type AttemptLimit, replacingGroup } from '../limits/attempt-limit.ts';
 import type { NewApproval, Settlement } from '../store/approvals.ts';
 import type { DueKind } from './due-timer.ts';
@@ -24,6 +25,12 @@ export interface TimerRequest {
   readonly attempt: number | undefined;
 }
 
+/** A leaf that was handed out and has not been started. */
+export interface WaitingLeaf {
+  readonly node: number;
+  readonly attempt: number;
+}
+
 /** What a tick has to write for one tree. The tree in memory already shows it. */
 export class TreeChanges {
   readonly tree: OwnedTree;
@@ -34,6 +41,10 @@ export class TreeChanges {
   /** Approvals that are to end or to be escalated, if nobody was faster. */
   readonly settlements: Settlement[] = [];
   readonly timers: TimerRequest[] = [];
+  /** Leaves that may have a result already: it is looked for before anything is written. */
+  readonly cacheable: WaitingLeaf[] = [];
+  /** Results that other runs may use from now on. */
+  readonly cacheEntries: NewCacheEntry[] = [];
   /** Leaves that ended with the results of another run instead of running. */
   readonly taken: { readonly node: number; readonly from: string }[] = [];
   /** What has to be asked of the store before this can be written. */

@@ -6,7 +6,7 @@ import { approvalInsert, settlementStatement } from '../store/approvals.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { expansionInsert, type Insert, runInserts } from './new-rows.ts';
-import { takenDatasetsInsert } from './taken-datasets.ts';
+import { resultInserts } from './result-inserts.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Thrown when trees were taken over by another server: nothing of the tick was written. */
@@ -57,9 +57,8 @@ export async function writeTick(pool: pg.Pool, tick: TickWrite): Promise<void> {
 export function followUps(changes: readonly TreeChanges[], nowMs: number): Insert[] {
   const approvals = changes.flatMap((change) => change.approvals);
   const settlements = changes.flatMap((change) => change.settlements);
-  const takenDatasets = takenDatasetsInsert(changes);
   return [
-    ...(takenDatasets === null ? [] : [takenDatasets]),
+    ...resultInserts(changes),
     ...(approvals.length > 0 ? [approvalInsert(approvals)] : []),
     ...(settlements.length > 0 ? [settlementStatement(settlements)] : []),
     ...(changes.some((change) => change.cancels.length > 0) ? [cancelStatement(changes, nowMs)] : []),
@@ -99,10 +98,11 @@ const TICK_SQL = `
   ), changed_runs as (
     update runs r
     set status = x.status, reason = x.reason, error = x.error, params = x.params, outputs = x.outputs,
-        kept_from = x.kept_from, attempt = x.attempt, planner = x.planner, queued_at = x.queued_at, started_at = x.started_at,
+        kept_from = x.kept_from, cached_from = x.cached_from, cache_key = x.cache_key, attempt = x.attempt, planner = x.planner, queued_at = x.queued_at, started_at = x.started_at,
         ended_at = x.ended_at
     from json_to_recordset($3::json)
-      as x(id text, status text, reason text, error jsonb, params jsonb, outputs jsonb, kept_from text, attempt int,
+      as x(id text, status text, reason text, error jsonb, params jsonb, outputs jsonb, kept_from text, cached_from text, cache_key text,
+           attempt int,
            planner jsonb, queued_at timestamptz, started_at timestamptz, ended_at timestamptz)
     where r.id = x.id
   ), new_attempts as (
@@ -156,6 +156,8 @@ function runRows(change: TreeChanges) {
       params: run.params,
       outputs: run.outputs,
       kept_from: run.keptFrom ?? null,
+      cached_from: run.cachedFrom ?? null,
+      cache_key: run.cacheKey ?? null,
       attempt: run.attempt,
       planner: nodeSnapshot(tree.state, node),
       queued_at: run.queuedAt,

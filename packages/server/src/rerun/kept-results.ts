@@ -59,9 +59,9 @@ export class KeptResults {
   }
 }
 
-function toResult({ id, keptFrom, status, outputs, params }: Run): KeptResult {
+function toResult({ id, keptFrom, cachedFrom, status, outputs, params }: Run): KeptResult {
   const outcome = status === 'stopped' ? 'stopped' : 'completed';
-  return { from: id, producedBy: keptFrom ?? id, outcome, outputs, params };
+  return { from: id, producedBy: keptFrom ?? cachedFrom ?? id, outcome, outputs, params };
 }
 
 /** Reads what a re-run of `rootId` keeps. A tree that is not there any more keeps nothing: all runs again. */

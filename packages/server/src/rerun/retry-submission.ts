@@ -12,6 +12,7 @@ export interface RetryRequest {
   readonly stages?: readonly string[] | undefined;
   readonly all: boolean;
   readonly params: Readonly<Record<string, unknown>>;
+  readonly noCache: boolean;
   readonly idempotencyKey: string | null;
 }
 
@@ -24,7 +25,7 @@ export interface RetryRequest {
 export async function retrySubmission(
   { kysely }: Database,
   id: string,
-  { stages = [], all, params, idempotencyKey }: RetryRequest,
+  { stages = [], all, params, noCache, idempotencyKey }: RetryRequest,
 ): Promise<Submission> {
   const row = await readTreeRow(kysely, id);
   const runs = await readEarlierRuns(kysely, id);
@@ -65,7 +66,8 @@ export async function retrySubmission(
         : { name: row.pipeline_name, version: row.pipeline_version },
     rerunOf: { rootId: id, request },
     only: row.only_stages ?? undefined,
-    asked: ['retry', id, request, params],
+    noCache,
+    asked: ['retry', id, request, params, noCache],
   };
 }
 

@@ -266,7 +266,8 @@ describe('runs over HTTP', () => {
     const source =
       'name: e\nstages:\n  - { name: a, job: { command: x }, retry: { attempts: 2, backoff: 1ms } }\n' +
       '  - { name: b, dependsOn: [a], job: { command: x } }\n  - { name: c, job: { command: x } }\n' +
-      '  - { name: d, foreach: { item: i, in: [1] }, job: { command: x } }\n';
+      '  - { name: d, foreach: { item: i, in: [1] }, cache: { code: [] }, job: { command: x } }\n' +
+      '  - { name: e, cache: true, job: { command: x } }\n';
     const id = await t.submit(source);
     const dataset = { name: 'd', path: 'd', role: 'output', sha256: 'b'.repeat(64), sizeBytes: 1 } as const;
     for (let attempt = 1; attempt <= 2; attempt += 1) {
@@ -286,11 +287,13 @@ describe('runs over HTTP', () => {
       ({ children }) => children[1]!.status === 'skipped' && children[3]!.endedAt !== null,
     );
     await cancel(id);
-    await agent.report(await agent.take('c'), { outcome: 'cancelled' });
+    for (const stage of ['c', 'e']) await agent.report(await agent.take(stage), { outcome: 'cancelled' });
     await t.treeWhen(id, ({ endedAt }) => endedAt !== null);
-    const again = await t.call<{ id: string }>('POST', `/api/v1/runs/${id}/retry`, {});
+    const again = expectStatus(await t.call<{ id: string }>('POST', `/api/v1/runs/${id}/retry`, {}), 201).id;
+    const other = await t.submit(source);
+    for (const started of [again, other]) await cancel(started);
     const events: RunEvent[] = [];
-    for (const of of [id, expectStatus(again, 201).id]) {
+    for (const of of [id, again, other]) {
       const { body } = await t.call<{ items: RunEvent[] }>('GET', `/api/v1/runs/${of}/events`);
       events.push(...body.items);
     }

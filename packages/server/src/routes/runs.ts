@@ -70,7 +70,9 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           only: body.only,
           ...(ready.written === undefined
             ? {}
-            : { asked: [ready.written, params, baseDir, body.files, body.only] }),
+            : { asked: [ready.written, params, baseDir, body.files, body.only, body.noCache] }),
+          cacheBasis: body.cacheBasis,
+          noCache: body.noCache,
         });
         return reply.status(isNew ? 201 : 200).send({ id: rootId });
       },

@@ -8,6 +8,7 @@ import { up as webhooks } from './migrations/0005-webhooks.ts';
 import { up as schedules } from './migrations/0006-schedules.ts';
 import { up as approvals } from './migrations/0007-approvals.ts';
 import { up as reruns } from './migrations/0008-reruns.ts';
+import { up as stageCache } from './migrations/0009-stage-cache.ts';
 import { up as checkpoints } from './migrations/0010-checkpoints.ts';
 import { up as secrets } from './migrations/0011-secrets.ts';
 
@@ -21,6 +22,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-schedules': { up: schedules },
   '0007-approvals': { up: approvals },
   '0008-reruns': { up: reruns },
+  '0009-stage-cache': { up: stageCache },
   '0010-checkpoints': { up: checkpoints },
   '0011-secrets': { up: secrets },
 };

@@ -103,6 +103,8 @@ const LIST_COLUMNS = [
   'runs.depends_on',
   'runs.attempt',
   'runs.kept_from',
+  'runs.cached_from',
+  'runs.cache_key',
   'runs.created_at',
   'runs.queued_at',
   'runs.started_at',
@@ -133,6 +135,8 @@ function toSummary(row: SummaryRow): Omit<Run, 'outputs'> {
     dependsOn: row.depends_on,
     attempt: row.attempt,
     ...(row.kept_from === null ? {} : { keptFrom: row.kept_from }),
+    ...(row.cached_from === null ? {} : { cachedFrom: row.cached_from }),
+    ...(row.cache_key === null ? {} : { cacheKey: row.cache_key }),
     ...(row.rerun_of == null ? {} : { rerunOf: row.rerun_of }),
     ...(row.pipeline_name == null || row.pipeline_version == null
       ? {}

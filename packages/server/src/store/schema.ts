@@ -2,6 +2,7 @@ import type {
   ApprovalInfo,
   ApprovalStatus,
   AttemptStatus,
+  CacheBasis,
   JsonValue,
   OnConflict,
   RunKind,
@@ -81,6 +82,10 @@ export interface TreesTable {
   only_stages: string[] | null;
   /** When it was asked to end in favour of another run of its group. */
   group_cancelled_at: NullableInstant;
+  /** What the keys of cached stages are made from. */
+  cache_basis: NullableJson<CacheBasis>;
+  /** No results of other runs are used. */
+  no_cache: Generated<boolean>;
   created_at: Instant;
   ended_at: NullableInstant;
 }
@@ -104,6 +109,10 @@ export interface RunsTable {
   outputs: NullableJson;
   /** The run that produced what this one keeps; null when it ran itself. */
   kept_from: string | null;
+  /** The run that had given the same result before; null when it ran itself. */
+  cached_from: string | null;
+  /** Of a stage whose result others may use. */
+  cache_key: string | null;
   /** Number of the newest attempt; 0 before the first. */
   attempt: Generated<number>;
   /** The planner's own fields of this node (dag's node snapshot). */
@@ -248,6 +257,18 @@ export interface TokensTable {
   last_used_at: NullableInstant;
 }
 
+/** Results that runs use again, by the key of what was asked. */
+export interface StageCacheTable {
+  key: string;
+  /** The run that produced it. */
+  run_id: string;
+  root_id: string;
+  pipeline: string;
+  /** Path in the definition. */
+  stage: string;
+  created_at: Generated<Date>;
+}
+
 export interface Schema extends AutomationSchema, StreamSchema, TrainingSchema {
   servers: ServersTable;
   definitions: DefinitionsTable;
@@ -255,6 +276,7 @@ export interface Schema extends AutomationSchema, StreamSchema, TrainingSchema {
   pipeline_versions: PipelineVersionsTable;
   trees: TreesTable;
   runs: RunsTable;
+  stage_cache: StageCacheTable;
   tree_expansions: TreeExpansionsTable;
   attempts: AttemptsTable;
   pools: PoolsTable;

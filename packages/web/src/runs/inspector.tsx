@@ -191,6 +191,9 @@ function Facts({ run }: { run: Run }) {
     ...(run.keptFrom === undefined
       ? []
       : ([[details.factKept, <RunLink key="kept" id={run.keptFrom} />]] as const)),
+    ...(run.cachedFrom === undefined
+      ? []
+      : ([[details.factCached, <RunLink key="cached" id={run.cachedFrom} />]] as const)),
     ...(run.rerunOf === undefined
       ? []
       : ([[details.factRerunOf, <RunLink key="rerun" id={run.rerunOf} />]] as const)),

@@ -1,0 +1,183 @@
+import { nodeSnapshot } from '@trainyard/dag';
+import { type AttemptSpec, type Run, type StageCache, stageCache } from '@trainyard/protocol';
+import type { Kysely } from 'kysely';
+import { type CacheKey, cacheKey, type UpstreamResult, upstreamDigest } from '../cache/cache-key.ts';
+import { type CachedResult, datasetsWrittenBy, findCached } from '../cache/stage-cache.ts';
+import { canonicalJson } from '../rerun/canonical-json.ts';
+import { stagePath } from '../rerun/kept-stages.ts';
+import type { Schema } from '../store/schema.ts';
+import { applyEvent } from './apply.ts';
+import { leafKindOf } from './leaf-kinds.ts';
+import { childrenOf, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { stageSpec } from './stage-spec.ts';
+import { takeCached } from './taken-over.ts';
+import type { TreeChanges, WaitingLeaf } from './tree-changes.ts';
+import { baseDirOf } from './used-unit.ts';
+
+interface Asked extends WaitingLeaf {
+  readonly changes: TreeChanges;
+  readonly cache: StageCache;
+}
+
+/**
+ * Ends leaves whose result is known with that result and starts the others, until none waits for an answer.
+ * Part of `askStore`.
+ */
+export async function resolveCached(
+  db: Kysely<Schema>,
+  changes: readonly TreeChanges[],
+  nowMs: number,
+): Promise<void> {
+  for (;;) {
+    const asked = changes.flatMap((change) => takeAsked(change));
+    if (asked.length === 0) return;
+    const keys = await keysOf(db, asked);
+    const questions = asked.flatMap(({ changes: { tree }, cache }, at) => {
+      const key = keys[at]!;
+      return key.ok && !tree.noCache ? [{ key: key.key, maxAgeMs: cache.maxAge ?? null }] : [];
+    });
+    const found = await findCached(db, questions);
+    for (const [at, one] of asked.entries()) {
+      const key = keys[at]!;
+      answer(one, key, key.ok && !one.changes.tree.noCache ? found.get(key.key) : undefined, nowMs);
+    }
+  }
+}
+
+function takeAsked(changes: TreeChanges): Asked[] {
+  return changes.cacheable
+    .splice(0)
+    .map((leaf) => ({ ...leaf, changes, cache: stageCache(stageAt(changes.tree, leaf.node)!)! }));
+}
+
+function answer(
+  { changes, node, attempt }: Asked,
+  key: CacheKey,
+  result: CachedResult | undefined,
+  nowMs: number,
+): void {
+  const { tree } = changes;
+  const row = nodeSnapshot(tree.state, node);
+  if (row.attempt !== attempt) return;
+  if (row.status === 'cancelling') {
+    // Asked to end in the same tick: it never started.
+    applyEvent(changes, { type: 'leaf_finished', node, attempt, outcome: 'cancelled' }, nowMs);
+    return;
+  }
+  if (row.status !== 'active') return;
+  if (key.ok) tree.runs[node]!.cacheKey = key.key;
+  else changes.addEvent(node, 'run.not_cached', nowMs, { reason: key.reason });
+  if (result !== undefined) {
+    applyEvent(changes, takeCached(changes, { node, attempt }, result, nowMs), nowMs);
+    return;
+  }
+  const followUp = leafKindOf(stageAt(tree, node)!).start({ changes, node, attempt, nowMs });
+  if (followUp !== undefined) applyEvent(changes, followUp, nowMs);
+}
+
+async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<CacheKey[]> {
+  const upstream = new Upstream();
+  for (const { changes, node } of asked) upstream.add(changes.tree, node);
+  const datasets = await datasetsWrittenBy(db, upstream.producers());
+  return asked.map(({ changes: { tree }, node, attempt, cache }) => {
+    const spec = stageSpec({ ...tree, baseDir: null }, stageAt(tree, node)!, node, attempt);
+    // It is started all the same, and fails with that message.
+    if (!spec.ok) return { ok: false, reason: spec.message };
+    const { params } = spec.attempt.spec;
+    const subject = {
+      pipeline: tree.definition.name,
+      stage: stagePath(tree.runs[node]!.path),
+      items: itemsAround(tree, node),
+      directory: baseDirOf({ ...tree, baseDir: null }, node) ?? '.',
+      work: workText(spec.attempt.spec),
+      params,
+      upstream: upstream.digests(tree, node, datasets),
+    };
+    return cacheKey(subject, cache, tree.cacheBasis);
+  });
+}
+
+/** What an agent is asked to do. Secrets count by their names: what stands for them is new each time. */
+function workText({ command, workingDir, env, builtin, secrets = [] }: AttemptSpec): string {
+  let text = canonicalJson({ command, workingDir, env, builtin });
+  for (const { name, placeholder } of secrets) text = text.replaceAll(placeholder, `secret ${name}`);
+  return text;
+}
+
+function itemsAround(tree: OwnedTree, node: number): unknown[] {
+  return pathTo(tree, node).flatMap((at) => {
+    const { item } = tree.runs[at]!;
+    return item === null ? [] : [item.value];
+  });
+}
+
+/** The leaves that others depend on; those of a level are looked up once for all that are on it. */
+class Upstream {
+  readonly #leaves = new Map<OwnedTree, Map<number, readonly Run[]>>();
+  readonly #digests = new Map<readonly Run[], string>();
+
+  add(tree: OwnedTree, node: number): void {
+    const known = this.#leaves.get(tree) ?? new Map<number, readonly Run[]>();
+    this.#leaves.set(tree, known);
+    for (const at of pathTo(tree, node)) if (!known.has(at)) known.set(at, leavesBefore(tree, at));
+  }
+
+  producers(): string[] {
+    const ids = new Set<string>();
+    for (const known of this.#leaves.values()) {
+      for (const leaves of known.values()) for (const leaf of leaves) ids.add(producerOf(leaf));
+    }
+    return [...ids];
+  }
+
+  digests(
+    tree: OwnedTree,
+    node: number,
+    datasets: ReadonlyMap<string, UpstreamResult['datasets']>,
+  ): string[] {
+    return pathTo(tree, node).map((at) => {
+      const leaves = this.#leaves.get(tree)!.get(at)!;
+      const known = this.#digests.get(leaves);
+      if (known !== undefined) return known;
+      const digest = upstreamDigest(
+        leaves.map((leaf) => {
+          const { path, status, reason, outputs } = leaf;
+          const producedBy = producerOf(leaf);
+          return { path, status, reason, outputs, producedBy, datasets: datasets.get(producedBy) ?? [] };
+        }),
+      );
+      this.#digests.set(leaves, digest);
+      return digest;
+    });
+  }
+}
+
+function producerOf({ id, keptFrom, cachedFrom }: Run): string {
+  return cachedFrom ?? keptFrom ?? id;
+}
+
+/** All leaves that a node depends on, directly or through others beside it, in their order. */
+function leavesBefore(tree: OwnedTree, node: number): Run[] {
+  const before = new Set<number>();
+  const open = [...nodeAt(tree, node).dependsOn];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (before.has(next)) continue;
+    before.add(next);
+    for (const dependency of nodeAt(tree, next).dependsOn) open.push(dependency);
+  }
+  return [...before].sort((a, b) => a - b).flatMap((at) => leavesOf(tree, at));
+}
+
+function leavesOf(tree: OwnedTree, node: number): Run[] {
+  if (!nodeAt(tree, node).isGroup) return [tree.runs[node]!];
+  const children = childrenOf(tree, node);
+  // One without children, such as a foreach without items, tells how it ended by itself.
+  return children.length === 0 ? [tree.runs[node]!] : children.flatMap((child) => leavesOf(tree, child));
+}
+
+/** Numbers from the outermost stage in. */
+function pathTo(tree: OwnedTree, node: number): number[] {
+  const path: number[] = [];
+  for (let at = node; at > 0; at = nodeAt(tree, at).parent) path.push(at);
+  return path.reverse();
+}
