@@ -313,4 +313,10 @@ describe('runs over HTTP', () => {
 });
 
 /** Events that need more than this file sets up; their own tests look at their fields. */
-const SEEN_ELSEWHERE = ['attempt.unreachable'];
+const SEEN_ELSEWHERE = [
+  'attempt.unreachable',
+  'run.waits_for_group',
+  'approval.requested',
+  'approval.escalated',
+  'approval.decided',
+];
