@@ -4,7 +4,8 @@ import type { Found } from './lookups.ts';
 import { stageAt } from './owned-tree.ts';
 import { stageSpec } from './stage-spec.ts';
 
-const NOTHING_WANTED: Found = { job: undefined, checkpoints: [], dataset: undefined };
+/** For stages that want nothing of the store. */
+export const NOTHING_WANTED: Found = { job: undefined, checkpoints: [], dataset: undefined };
 
 /** Work for an agent: its attempt waits in a queue, and what becomes of it comes as facts. */
 export const agentWork: LeafKind = {

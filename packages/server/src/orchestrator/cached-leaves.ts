@@ -6,6 +6,7 @@ import { type CachedResult, datasetsWrittenBy, findCached } from '../cache/stage
 import { canonicalJson } from '../rerun/canonical-json.ts';
 import { stagePath } from '../rerun/kept-stages.ts';
 import type { Schema } from '../store/schema.ts';
+import { NOTHING_WANTED } from './agent-work.ts';
 import { applyEvent } from './apply.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { childrenOf, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
@@ -80,17 +81,18 @@ async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<Cach
   for (const { changes, node } of asked) upstream.add(changes.tree, node);
   const datasets = await datasetsWrittenBy(db, upstream.producers());
   return asked.map(({ changes: { tree }, node, attempt, cache }) => {
-    const spec = stageSpec({ ...tree, baseDir: null }, stageAt(tree, node)!, node, attempt);
+    const resolved = stageSpec({ ...tree, baseDir: null }, stageAt(tree, node)!, node, attempt);
+    const built = resolved.ok ? resolved.build(NOTHING_WANTED) : resolved;
     // It is started all the same, and fails with that message.
-    if (!spec.ok) return { ok: false, reason: spec.message };
-    const { params } = spec.attempt.spec;
+    if (!built.ok) return { ok: false, reason: built.error.message };
+    const { spec } = built.attempt;
     const subject = {
       pipeline: tree.definition.name,
       stage: stagePath(tree.runs[node]!.path),
       items: itemsAround(tree, node),
       directory: baseDirOf({ ...tree, baseDir: null }, node) ?? '.',
-      work: workText(spec.attempt.spec),
-      params,
+      work: workText(spec),
+      params: spec.params,
       upstream: upstream.digests(tree, node, datasets),
     };
     return cacheKey(subject, cache, tree.cacheBasis);

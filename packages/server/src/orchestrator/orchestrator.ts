@@ -5,17 +5,16 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import { requirePools } from '../limits/require-pools.ts';
 import type { LiveBus } from '../live/live-bus.ts';
-import { readRerun } from '../rerun/rerun.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyFact, applyTimer } from './apply.ts';
 import { askStore } from './ask-store.ts';
+import { beginTree } from './begin-tree.ts';
 import type { DueTimer } from './due-timer.ts';
 import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
-import { newTree, type OwnedTree } from './owned-tree.ts';
+import type { OwnedTree } from './owned-tree.ts';
 import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
-import { startRun } from './start-run.ts';
 import { requestHash, type Submission } from './submission.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
@@ -96,14 +95,12 @@ class TreeOwner implements Orchestrator {
   }
 
   async submit(submission: Submission): Promise<{ rootId: string; isNew: boolean }> {
-    await requirePools(this.#options.database.kysely, submission.definition);
-    const rerun = await readRerun(this.#options.database.kysely, submission.rerunOf, submission);
+    const { kysely } = this.#options.database;
+    await requirePools(kysely, submission.definition);
     const nowMs = this.#now();
-    const tree = newTree({ ...submission, rerun, nowMs });
-    const changes = new TreeChanges(tree);
-    changes.addEvent(0, 'run.created', nowMs, { kind: 'pipeline', stages: submission.plan.nodes.length - 1 });
-    const group = await startRun(this.#options.database.kysely, changes, nowMs);
-    const result = await insertTree(this.#options.database.kysely, {
+    const { changes, group } = await beginTree(kysely, submission, nowMs);
+    const { tree } = changes;
+    const result = await insertTree(kysely, {
       ownerId: this.#serverId,
       changes,
       source: submission.source,

@@ -315,6 +315,7 @@ describe('runs over HTTP', () => {
 /** Events that need more than this file sets up; their own tests look at their fields. */
 const SEEN_ELSEWHERE = [
   'attempt.unreachable',
+  'checkpoint.recorded',
   'run.waits_for_group',
   'approval.requested',
   'approval.escalated',
