@@ -67,7 +67,8 @@ export function backfillRoutes({ database, launcher, bus }: ServerContext): Fast
     app.post(
       '/backfills/plan',
       {
-        config: { access: 'read' },
+        // It takes seconds of work, so it is not for everybody who may read.
+        config: { access: 'write' },
         schema: { tags: TAGS, body: createBackfill, response: { 200: backfillPlan } },
       },
       async ({ body }) => {

@@ -19,6 +19,7 @@ export function launchParams(
   occurrences: Occurrences,
   atMs: number,
 ): Record<string, JsonValue> {
+  if (Object.keys(owner.params).length === 0) return {};
   const previous = occurrences.before(atMs);
   const next = occurrences.after(atMs);
   return resolveTemplates(owner.params, 'schedule', {

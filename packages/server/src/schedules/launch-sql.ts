@@ -9,6 +9,8 @@ import type { OpenLaunch } from './launch-policy.ts';
 
 /** Owners that one round looks after. */
 const OWNERS_PER_ROUND = 200;
+/** Runs of which one round notes that they have ended. */
+const ENDED_PER_ROUND = 2000;
 /** Waiting launches that are read of one owner: more than can start in a round. */
 const WAITING_READ = 200;
 
@@ -41,9 +43,13 @@ export interface OpenRow {
 /** Marks the launches whose runs have ended; gives how many. */
 export async function settleEnded(db: Kysely<Schema>): Promise<number> {
   const { numAffectedRows } = await sql`
-    update launches l set state = 'ended', run_status = t.status
-    from trees t
-    where l.state = 'running' and t.root_id = l.run_id and t.ended_at is not null`.execute(db);
+    update launches l set state = 'ended', run_status = x.status
+    from (
+      select l.id, t.status from launches l join trees t on t.root_id = l.run_id
+      where l.state = 'running' and t.ended_at is not null
+      limit ${ENDED_PER_ROUND} for update of l skip locked
+    ) x
+    where l.id = x.id`.execute(db);
   return Number(numAffectedRows ?? 0);
 }
 
@@ -144,13 +150,17 @@ export async function writeChoice(
   },
   now: Date,
 ): Promise<void> {
-  await sql`
-    update launches set state = 'starting', claimed_until = ${choice.claimedUntil}::timestamptz
-    where id = any(${choice.start}::bigint[])`.execute(trx);
-  await sql`
-    update launches l set state = 'skipped', reason = x.reason
-    from json_to_recordset(${jsonbText(choice.skip)}::json) as x(id bigint, reason text)
-    where l.id = x.id`.execute(trx);
+  if (choice.start.length > 0) {
+    await sql`
+      update launches set state = 'starting', claimed_until = ${choice.claimedUntil}::timestamptz
+      where id = any(${choice.start}::bigint[])`.execute(trx);
+  }
+  if (choice.skip.length > 0) {
+    await sql`
+      update launches l set state = 'skipped', reason = x.reason
+      from json_to_recordset(${jsonbText(choice.skip)}::json) as x(id bigint, reason text)
+      where l.id = x.id`.execute(trx);
+  }
   await requestCancel(trx, choice.cancel, 'the next run of its schedule is due', now);
 }
 
@@ -217,7 +227,7 @@ export async function removeOldSkipped(db: Kysely<Schema>, before: Date): Promis
     delete from launches where id in (
       select id from launches
       where owner_id like 'sch\\_%' and state in ('skipped', 'refused') and created_at < ${before}::timestamptz
-      limit 5000
+      limit 5000 for update skip locked
     )`.execute(db);
 }
 

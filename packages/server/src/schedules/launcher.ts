@@ -31,6 +31,8 @@ import { cronOccurrences, everyOccurrences, type Occurrences } from './occurrenc
 const CLAIM_MS = 60_000;
 /** Due schedules that one round decides about. */
 const SCHEDULES_PER_ROUND = 200;
+/** Owners that are looked after at the same time: most of it is waiting for the database. */
+const OWNERS_AT_ONCE = 4;
 /** How often is looked for instants that became due and for runs that ended elsewhere. */
 const IDLE_MS = 1000;
 /** Least time between two rounds. */
@@ -101,9 +103,7 @@ class RunLauncher implements Launcher {
     await settleEnded(kysely);
     let decided = 0;
     while (decided < SCHEDULES_PER_ROUND && (await this.#decideNext(nowMs))) decided += 1;
-    let started = 0;
-    for (const ownerId of await ownersWithWork(kysely, new Date(nowMs)))
-      started += await this.#launch(ownerId, nowMs);
+    const started = await this.#launchAll(await ownersWithWork(kysely, new Date(nowMs)), nowMs);
     return decided === SCHEDULES_PER_ROUND || started > 0;
   }
 
@@ -142,6 +142,20 @@ class RunLauncher implements Launcher {
       await pauseBroken(kysely, id, error.message, new Date(nowMs));
       return true;
     }
+  }
+
+  async #launchAll(ownerIds: readonly string[], nowMs: number): Promise<number> {
+    let started = 0;
+    const next = ownerIds.values();
+    const work = async (): Promise<void> => {
+      for (const ownerId of next) {
+        // In two steps, or what the others added during the wait would be lost.
+        const count = await this.#launch(ownerId, nowMs);
+        started += count;
+      }
+    };
+    await Promise.all(Array.from({ length: OWNERS_AT_ONCE }, work));
+    return started;
   }
 
   /** Starts what may start of one owner; gives how many. */

@@ -9,7 +9,7 @@ export interface LaunchQuery {
   readonly limit: number;
 }
 
-/** Planned runs of a schedule or a backfill: those of a schedule newest first, of a backfill in their order. */
+/** Planned runs of a schedule or a backfill, the latest first: those of a backfill were stored in their order. */
 export async function listLaunches(
   kysely: Kysely<Schema>,
   ownerId: string,

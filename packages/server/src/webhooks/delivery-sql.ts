@@ -73,7 +73,9 @@ export async function insertMessages(
 ): Promise<void> {
   await sql`
     with pending as (
-      select webhook_id, count(*) as n from webhook_deliveries where status = 'pending' group by webhook_id
+      select webhook_id, count(*) as n from webhook_deliveries
+      where status = 'pending' and webhook_id = any(${messages.map(({ webhookId }) => webhookId)}::text[])
+      group by webhook_id
     ), numbered as (
       select x.*, coalesce(p.n, 0) + row_number() over (partition by x."webhookId" order by x.id)
         > ${WEBHOOK_LIMITS.pendingPerWebhook} as is_over
@@ -163,6 +165,7 @@ export async function removeEnded(db: Kysely<Schema>, before: Date): Promise<voi
   await sql`
     delete from webhook_deliveries where id in (
       select id from webhook_deliveries where ended_at < ${before}::timestamptz order by ended_at limit 5000
+      for update skip locked
     )`.execute(db);
 }
 
