@@ -16,6 +16,7 @@ export function addRetry(runs: Command, act: Act): void {
     )
     .option('--all', 'run everything again')
     .option('--param <key=value>', 'another value for a param; may be repeated', keyValue('param'))
+    .option('--dry-run', 'print what would run and what would be kept, and run nothing')
     .option('--no-cache', 'run cached stages that have to run again all the same')
     .option('--detach', 'submit, print the id and return')
     .option(...WAIT_FOR_APPROVAL)

@@ -137,6 +137,7 @@ function addRun(program: Command, act: Act): void {
     .argument('<file>', 'pipeline file, YAML or JSON')
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
     .option('--only <path>', 'run only this stage and what it depends on; may be repeated', collect)
+    .option('--dry-run', 'check everything as a run would, print what it would do, and run nothing')
     .option('--no-cache', 'run cached stages all the same; what they give is used later')
     .option('--watch', 'show progress until the end (the default)')
     .option(...WAIT_FOR_APPROVAL)

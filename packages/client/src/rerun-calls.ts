@@ -1,4 +1,4 @@
-import type { RetryRun } from '@trainyard/protocol';
+import type { RetryRun, RunPlan, SubmitRun } from '@trainyard/protocol';
 import type { CallOptions } from './client.ts';
 import { type ConnectionOptions, send, sendForJson } from './http.ts';
 
@@ -30,6 +30,24 @@ export function rerunCalls(connection: ConnectionOptions) {
         json: body,
         headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
         signal,
+      }),
+
+    /** What `retryRun` would start. */
+    planRetry: (id: string, body: RetryRun = {}, options: CallOptions = {}) =>
+      sendForJson<RunPlan>(connection, {
+        method: 'POST',
+        path: `/api/v1/runs/${encodeURIComponent(id)}/retry`,
+        json: { ...body, dryRun: true },
+        ...options,
+      }),
+
+    /** What `submitRun` would start. Nothing is stored. */
+    planRun: (body: SubmitRun, options: CallOptions = {}) =>
+      sendForJson<RunPlan>(connection, {
+        method: 'POST',
+        path: '/api/v1/runs',
+        json: { ...body, dryRun: true },
+        ...options,
       }),
   };
 }

@@ -109,6 +109,8 @@ export const submitRun = z
     cacheBasis: cacheBasis.optional(),
     /** Cached stages run all the same; what they give is used by later runs. */
     noCache: z.boolean().default(false),
+    /** Answers what the run would do, and stores nothing. */
+    dryRun: z.boolean().default(false),
   })
   .refine((body) => (body.source === undefined) !== (body.definition === undefined), {
     message: 'give exactly one of "source" and "definition"',

@@ -28,6 +28,7 @@ export * from './model-checkpoints.ts';
 export * from './pipelines-api.ts';
 export * from './pools-api.ts';
 export * from './reruns-api.ts';
+export * from './run-plan.ts';
 export * from './run-status.ts';
 export * from './schedules.ts';
 export * from './secrets.ts';

@@ -20,6 +20,8 @@ export const retryRun = z
     params: z.record(z.string(), z.unknown()).default({}),
     /** Cached stages that have to run again do run. */
     noCache: z.boolean().default(false),
+    /** Answers what the run would do, and stores nothing. */
+    dryRun: z.boolean().default(false),
   })
   .refine((body) => !body.all || body.stages === undefined, {
     message: 'give "stages" or "all", not both',

@@ -1,4 +1,6 @@
+import type { RunPlan } from '@trainyard/protocol';
 import { secretsOfDefinition } from './definition/index.ts';
+import { previewRun } from './orchestrator/preview-run.ts';
 import type { Submission } from './orchestrator/submission.ts';
 import type { ServerContext } from './server-context.ts';
 import { createSecretStore } from './store/secrets.ts';
@@ -15,4 +17,14 @@ export async function submitChecked(
 ): Promise<{ rootId: string; isNew: boolean }> {
   await createSecretStore(database, secrets).require(secretsOfDefinition(submission.definition));
   return orchestrator.submit(submission);
+}
+
+/** What the run would do; as `submitChecked`, but nothing is stored. */
+export async function previewChecked(
+  { database, secrets, attempts }: Pick<ServerContext, 'database' | 'secrets' | 'attempts'>,
+  submission: Submission,
+): Promise<RunPlan> {
+  await createSecretStore(database, secrets).require(secretsOfDefinition(submission.definition));
+  const agents = await attempts.agents();
+  return previewRun(database.kysely, submission, { agents, nowMs: Date.now() });
 }

@@ -3,6 +3,7 @@ import { TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { repeatWhenServerEnds } from '../connection.ts';
 import { idOrNewest } from '../find-run.ts';
+import { dryRun } from './dry-run.ts';
 import { runAndWatch } from './run.ts';
 
 export interface RetryOptions {
@@ -11,6 +12,7 @@ export interface RetryOptions {
   readonly param?: Readonly<Record<string, string>>;
   /** False with --no-cache. */
   readonly cache?: boolean;
+  readonly dryRun?: boolean;
   readonly detach?: boolean;
   readonly waitForApproval?: boolean;
 }
@@ -23,6 +25,9 @@ export async function retryCommand(context: CliContext, id: string, options: Ret
   }
   const noCache = options.cache === false;
   const body = { all, params: param, noCache, ...(stage === undefined ? {} : { stages: [...stage] }) };
+  if (options.dryRun) {
+    return dryRun(context, async (client) => client.planRetry(await idOrNewest(client, id), body));
+  }
   const idempotencyKey = randomUUID();
   return runAndWatch(context, options, async (connection) => {
     const earlier = await idOrNewest(connection.client, id);

@@ -19,6 +19,7 @@ export interface RunOptions {
   readonly waitForApproval?: boolean;
   /** False with --no-cache. */
   readonly cache?: boolean;
+  readonly dryRun?: boolean;
 }
 
 /** Submits a pipeline file and, unless detached, shows it until its end. */
@@ -32,7 +33,11 @@ export async function runCommand(context: CliContext, file: string, options: Run
     ...(options.only === undefined ? {} : { only: [...options.only] }),
     ...(await cacheOptions(source, file, options)),
   };
-  return runAndWatch(context, options, (connection) => submit(connection, { source, file, params, more }));
+  const input = { source, file, params, more };
+  if (!options.dryRun) return runAndWatch(context, options, (connection) => submit(connection, input));
+  const body = await requestOf(input);
+  const { dryRun } = await import('./dry-run.ts');
+  return dryRun(context, (client) => withFaultsOf(file, () => client.planRun(body)));
 }
 
 /** What a server cannot know of the files that cached stages depend on. */
@@ -92,25 +97,28 @@ export function runAndWatch(
   );
 }
 
-/** Submits and gives the id. Faults of the definition come with the file's name. */
-export async function submit(
-  connection: Connection,
-  input: {
-    readonly source: string;
-    readonly file: string;
-    readonly params: Readonly<Record<string, string>>;
-    readonly more?: Pick<SubmitRun, 'only' | 'cacheBasis' | 'noCache'>;
-  },
-): Promise<string> {
-  const files = await usedFiles(input.source, input.file);
-  const run = {
-    source: input.source,
-    params: input.params,
-    baseDir: dirname(resolve(input.file)),
-    fileName: basename(input.file),
+interface SubmittedFile {
+  readonly source: string;
+  readonly file: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly more?: Pick<SubmitRun, 'only' | 'cacheBasis' | 'noCache'>;
+}
+
+async function requestOf({ source, file, params, more }: SubmittedFile): Promise<SubmitRun> {
+  const files = await usedFiles(source, file);
+  return {
+    source,
+    params,
+    baseDir: dirname(resolve(file)),
+    fileName: basename(file),
     ...(Object.keys(files).length === 0 ? {} : { files }),
-    ...input.more,
+    ...more,
   };
+}
+
+/** Submits and gives the id. Faults of the definition come with the file's name. */
+export async function submit(connection: Connection, input: SubmittedFile): Promise<string> {
+  const run = await requestOf(input);
   const idempotencyKey = randomUUID();
   const { id } = await withFaultsOf(input.file, () =>
     repeatWhenServerEnds(connection, () => connection.client.submitRun(run, { idempotencyKey })),

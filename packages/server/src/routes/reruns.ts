@@ -1,9 +1,9 @@
-import { retryRun } from '@trainyard/protocol';
+import { retryRun, runPlan } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { retrySubmission } from '../rerun/retry-submission.ts';
 import type { ServerContext } from '../server-context.ts';
-import { submitChecked } from '../submit-checked.ts';
+import { previewChecked, submitChecked } from '../submit-checked.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 
 const started = z.object({ id: z.string() });
@@ -19,7 +19,7 @@ export function rerunRoutes(context: ServerContext): FastifyPluginAsyncZod {
           tags: ['runs'],
           params: z.object({ id: z.string().max(100) }),
           body: retryRun.prefault({}),
-          response: { 200: started, 201: started },
+          response: { 200: z.union([started, runPlan]), 201: started },
         },
       },
       async (request, reply) => {
@@ -27,6 +27,7 @@ export function rerunRoutes(context: ServerContext): FastifyPluginAsyncZod {
           ...request.body,
           idempotencyKey: idempotencyKey(request.headers),
         });
+        if (request.body.dryRun) return reply.status(200).send(await previewChecked(context, submission));
         const { rootId, isNew } = await submitChecked(context, submission);
         return reply.status(isNew ? 201 : 200).send({ id: rootId });
       },

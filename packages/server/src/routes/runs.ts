@@ -10,6 +10,7 @@ import {
   run,
   runDefinition,
   runListItem,
+  runPlan,
   runTree,
   runWait,
   submitRun,
@@ -20,16 +21,18 @@ import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
 import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
+import type { Submission } from '../orchestrator/submission.ts';
 import { readSubmittedDefinition } from '../pipelines/read-submitted.ts';
 import type { ServerContext } from '../server-context.ts';
 import { deleteRun } from '../store/delete-run.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
 import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
-import { submitChecked } from '../submit-checked.ts';
+import { previewChecked, submitChecked } from '../submit-checked.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { toTree } from './tree.ts';
 
+const started = z.object({ id: z.string() });
 const idParams = z.object({ id: z.string().max(100) });
 const MAX_TREE_RUNS = 100_000;
 
@@ -53,7 +56,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['runs'],
           body: submitRun,
-          response: { 200: z.object({ id: z.string() }), 201: z.object({ id: z.string() }) },
+          response: { 200: z.union([started, runPlan]), 201: started },
         },
       },
       async (request, reply) => {
@@ -61,7 +64,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         const ready = await readSubmittedDefinition(body, pipelines);
         const params = resolveParams(ready.definition, body.params);
         const baseDir = body.baseDir ?? null;
-        const { rootId, isNew } = await submitChecked(context, {
+        const submission: Submission = {
           ...ready,
           params,
           baseDir,
@@ -73,7 +76,9 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
             : { asked: [ready.written, params, baseDir, body.files, body.only, body.noCache] }),
           cacheBasis: body.cacheBasis,
           noCache: body.noCache,
-        });
+        };
+        if (body.dryRun) return reply.status(200).send(await previewChecked(context, submission));
+        const { rootId, isNew } = await submitChecked(context, submission);
         return reply.status(isNew ? 201 : 200).send({ id: rootId });
       },
     );

@@ -1,0 +1,134 @@
+import {
+  type AgentInfo,
+  type JsonValue,
+  type PlannedStage,
+  type Run,
+  type RunPlan,
+  stageKind,
+} from '@trainyard/protocol';
+import type { Kysely } from 'kysely';
+import { expressionReferences } from '../definition/expression-references.ts';
+import { expressionParts } from '../definition/stage-expressions.ts';
+import { requirePools } from '../limits/require-pools.ts';
+import { readRerun } from '../rerun/rerun.ts';
+import type { Schema } from '../store/schema.ts';
+import { NOTHING_WANTED } from './agent-work.ts';
+import { applyEvent } from './apply.ts';
+import { askStore } from './ask-store.ts';
+import { newTree, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { stageSpec } from './stage-spec.ts';
+import type { Submission } from './submission.ts';
+import { type NewAttempt, TreeChanges } from './tree-changes.ts';
+
+/** The part of an attempt that a plan shows. */
+interface Work {
+  readonly queue: string | null;
+  readonly gpus: number;
+  readonly command: PlannedStage['command'];
+  readonly isResolved: boolean;
+}
+
+/**
+ * What a run would do, found out by deciding its first moment as for a real one, without storing anything.
+ * @throws TrainyardError as `Orchestrator.submit`
+ */
+export async function previewRun(
+  db: Kysely<Schema>,
+  submission: Submission,
+  { agents, nowMs }: { readonly agents: readonly AgentInfo[]; readonly nowMs: number },
+): Promise<RunPlan> {
+  await requirePools(db, submission.definition);
+  const rerun = await readRerun(db, submission.rerunOf, submission);
+  const tree = newTree({ ...submission, rerun, nowMs });
+  const changes = new TreeChanges(tree);
+  applyEvent(changes, { type: 'start' }, nowMs);
+  await askStore(db, [changes], nowMs);
+  const started = new Map(changes.attempts.map((attempt) => [attempt.node, attempt]));
+  const layers = layersOf(tree);
+  const warnings: RunPlan['warnings'] = [];
+  const stages = tree.runs.slice(1).map((run): PlannedStage => {
+    const { queue, gpus, command, isResolved } = workOf(tree, run.index, started.get(run.index));
+    const planned = outcomeOf(run);
+    const why = planned.outcome === 'run' && queue !== null ? whyNobody(queue, gpus, agents) : undefined;
+    if (why !== undefined) warnings.push({ path: run.path, message: why });
+    return {
+      path: run.path,
+      kind: stageKind(stageAt(tree, run.index)!),
+      layer: layers.get(run.index) ?? 1,
+      dependsOn: run.dependsOn,
+      foreach: nodeAt(tree, run.index).foreach !== null,
+      ...planned,
+      queue,
+      command,
+      isResolved,
+    };
+  });
+  return { name: submission.definition.name, params: submission.params, stages, warnings };
+}
+
+function outcomeOf(run: Run): Pick<PlannedStage, 'outcome' | 'reason' | 'from'> {
+  const { status, reason, error, keptFrom, cachedFrom } = run;
+  if (keptFrom !== undefined) return { outcome: 'kept', reason: null, from: keptFrom };
+  if (cachedFrom !== undefined) return { outcome: 'cached', reason: null, from: cachedFrom };
+  if (status === 'skipped') return { outcome: 'skipped', reason, from: null };
+  if (status === 'failed') return { outcome: 'failed', reason: error?.message ?? reason, from: null };
+  return { outcome: 'run', reason: null, from: null };
+}
+
+function workOf(tree: OwnedTree, node: number, started: NewAttempt | undefined): Work {
+  const stage = stageAt(tree, node)!;
+  const isJob = stage.job !== undefined;
+  if (nodeAt(tree, node).isGroup && nodeAt(tree, node).foreach === null) return NO_WORK;
+  const attempt = started ?? (isKnown(tree, node) ? attemptOf(tree, node) : undefined);
+  if (attempt !== undefined) {
+    const { queue, gpus, spec } = attempt;
+    return { queue, gpus, command: isJob ? spec.command : null, isResolved: true };
+  }
+  if (stage.job === undefined) return NO_WORK;
+  const { queue, resources, command } = stage.job;
+  return { queue, gpus: resources.gpus, command, isResolved: false };
+}
+
+const NO_WORK: Work = { queue: null, gpus: 0, command: null, isResolved: true };
+
+/** Nothing that its expressions name is still to come. */
+function isKnown(tree: OwnedTree, node: number): boolean {
+  const stage = stageAt(tree, node)!;
+  if (stageKind(stage) !== 'job' || nodeAt(tree, node).foreach !== null) return false;
+  // The params of everything around it may hold expressions, too.
+  for (let at = node; at > 0; at = nodeAt(tree, at).parent) {
+    const around = stageAt(tree, at)!;
+    const texts = [around.params, around.pipeline?.used?.given ?? null, expressionParts(around)];
+    for (const { root } of expressionReferences(texts as JsonValue)) {
+      if (root !== 'params' && root !== 'run' && root !== 'secrets') return false;
+    }
+  }
+  return true;
+}
+
+function attemptOf(tree: OwnedTree, node: number): NewAttempt | undefined {
+  const resolved = stageSpec(tree, stageAt(tree, node)!, node, 1);
+  const built = resolved.ok ? resolved.build(NOTHING_WANTED) : resolved;
+  return built.ok ? built.attempt : undefined;
+}
+
+function layersOf(tree: OwnedTree): ReadonlyMap<number, number> {
+  const layers = new Map<number, number>();
+  for (const { index } of tree.runs) {
+    const { group } = nodeAt(tree, index);
+    for (const [layer, nodes] of (group?.layers ?? []).entries()) {
+      for (const node of nodes) layers.set(node, layer + 1);
+    }
+  }
+  return layers;
+}
+
+function whyNobody(queue: string, gpus: number, agents: readonly AgentInfo[]): string | undefined {
+  const online = agents.filter((agent) => agent.online);
+  if (online.length === 0) return 'no agent is online';
+  const serving = online.filter((agent) => agent.queues.includes(queue));
+  if (serving.length === 0) return `no agent that is online serves the queue "${queue}"`;
+  const most = Math.max(...serving.map((agent) => agent.gpus));
+  if (most >= gpus) return undefined;
+  return `no agent of the queue "${queue}" has ${gpus} GPUs; the largest has ${most}`;
+}
