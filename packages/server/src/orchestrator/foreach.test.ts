@@ -21,10 +21,12 @@ async function work(
       const runs = await plane.settled(root);
       if ([...runs.values()].every(({ status }) => status !== 'queued')) return runs;
     }
-    for (const assigned of claimed) {
-      const { fails = false, outputs = null } = act(assigned.spec.stage, assigned.spec.params);
-      await plane.report(assigned, fails ? 'failed' : 'completed', { outputs });
-    }
+    await Promise.all(
+      claimed.map((assigned) => {
+        const { fails = false, outputs = null } = act(assigned.spec.stage, assigned.spec.params);
+        return plane.report(assigned, fails ? 'failed' : 'completed', { outputs });
+      }),
+    );
   }
 }
 
