@@ -12,13 +12,7 @@ import {
   runError,
 } from '@trainyard/protocol';
 import { lastLines, type Products } from './attempt-outcome.ts';
-
-/** Limits of what a program may hand over by files. */
-export const PRODUCT_LIMITS = {
-  outputsBytes: 1024 * 1024,
-  datasetsBytes: 4 * 1024 * 1024,
-  datasets: 1000,
-} as const;
+import { PRODUCT_LIMITS } from './product-limits.ts';
 
 /** Reads outputs.json and datasets.jsonl, and hashes the artifacts and the files that the latter names. */
 export async function readProducts(

@@ -38,3 +38,19 @@ it('says which pool or group has no room, unless no agent would take the job any
   );
   expect(queueNotes({ tree, definition, agents: [], waits }).get(a.id)).toBe('no agent is online');
 });
+
+it('knows how many GPUs a training was told to take', () => {
+  const training = pipelineDefinition.parse({
+    name: 'p',
+    stages: [{ name: 't', train_model: { job: 'digits' } }],
+  });
+  const t = { ...testTree('t', 'queued'), path: 't', params: { num_gpus: 8 } };
+  const waiting = testTree('p', 'running', [t]);
+  const found = queueNotes({
+    tree: waiting,
+    definition: training,
+    agents: [agent(['default'], 0)],
+    waits: [],
+  });
+  expect(found.get(t.id)).toBe('no agent has 8 GPUs; the largest has 0');
+});

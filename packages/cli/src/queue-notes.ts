@@ -17,7 +17,7 @@ export function queueNotes(params: {
   const notes = new Map(params.waits.map(({ runId, reason }) => [runId, reason]));
   for (const run of descend(params.tree)) {
     if (run.status !== 'queued' || run.kind !== 'job') continue;
-    const needs = needsAt(params.definition, run.path);
+    const needs = needsAt(params.definition, run);
     const note = needs === undefined ? undefined : whyNobody(needs, online);
     if (note !== undefined) notes.set(run.id, note);
   }
@@ -26,33 +26,41 @@ export function queueNotes(params: {
 
 /** What an agent must have to take a stage. */
 interface Needs {
-  readonly queue: string;
+  /** Left out where only the server knows it. */
+  readonly queue: string | undefined;
   readonly gpus: number;
 }
 
 function whyNobody({ queue, gpus }: Needs, online: readonly Serving[]): string | undefined {
   if (online.length === 0) return 'no agent is online';
-  const serving = online.filter((agent) => agent.queues.includes(queue));
+  const serving = online.filter((agent) => queue === undefined || agent.queues.includes(queue));
   if (serving.length === 0) return `no agent that is online serves the queue "${queue}"`;
   const most = Math.max(...serving.map((agent) => agent.gpus));
   if (most >= gpus) return undefined;
-  return `no agent of the queue "${queue}" has ${gpus} GPUs; the largest has ${most}`;
+  const where = queue === undefined ? '' : ` of the queue "${queue}"`;
+  return `no agent${where} has ${gpus} GPUs; the largest has ${most}`;
 }
 
-/** What the stage at a path such as "sweep/large" needs; "tune[3]" is an item of a foreach. */
-function needsAt(definition: Stages, path: string): Needs | undefined {
+/** What the stage needs that a run is of: "sweep/large", or "tune[3]" for an item of a foreach. */
+function needsAt(definition: Stages, run: RunTree): Needs | undefined {
   let body: Stages | undefined = definition;
   let stage: StageDefinition | undefined;
-  for (const part of path.split('/')) {
+  for (const part of run.path.split('/')) {
     const name = part.replace(/\[\d+\]$/, '');
     stage = body?.stages.find((each) => each.name === name);
     body = stage?.pipeline;
   }
-  return stage === undefined ? undefined : needsOf(stage);
+  return stage === undefined ? undefined : needsOf(stage, run);
 }
 
-function needsOf(stage: StageDefinition): Needs | undefined {
-  const work = stage.job ?? stage.function ?? stage.http;
+function needsOf(stage: StageDefinition, { params }: RunTree): Needs | undefined {
+  const training = stage.train_model ?? stage.run_evaluation ?? stage.cleanup_checkpoints;
+  if (training !== undefined) {
+    // The queue may be that of the training job; the GPUs of a training are in the config that it got.
+    const gpus = stage.train_model === undefined ? 0 : Number(params['num_gpus'] ?? 0);
+    return { queue: training.queue, gpus };
+  }
+  const work = stage.job ?? stage.function ?? stage.http ?? stage.preprocess_dataset;
   if (work === undefined) return undefined;
   return { queue: work.queue, gpus: 'resources' in work ? work.resources.gpus : 0 };
 }

@@ -6,6 +6,7 @@ export * from './attempt-status.ts';
 export * from './automation.ts';
 export * from './backfills.ts';
 export * from './cache-api.ts';
+export * from './checkpoint-ranking.ts';
 export * from './compat/dag-api.ts';
 export type {
   DocumentPath,

@@ -1,6 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { type AttemptFiles, type AttemptSpec, attemptFiles } from '@trainyard/protocol';
+import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
+import { attemptFiles } from '@trainyard/protocol/plain';
 import { fillPlaceholders, SECRETS_VARIABLE } from '../attempt-secrets.ts';
 import { writeAtomically } from '../write-atomically.ts';
 

@@ -1,9 +1,5 @@
-import {
-  type ModelCheckpoint,
-  newestFirst,
-  type ResolvedCleanup,
-  rankCheckpoints,
-} from '@trainyard/protocol';
+import type { ModelCheckpoint, ResolvedCleanup } from '@trainyard/protocol';
+import { newestFirst, rankCheckpoints } from '@trainyard/protocol/plain';
 
 export type CleanupPolicy = Pick<
   ResolvedCleanup,

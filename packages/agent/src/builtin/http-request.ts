@@ -1,5 +1,6 @@
-import { HTTP_LIMITS, type HttpDefinition } from '@trainyard/protocol';
-import { PRODUCT_LIMITS } from '../attempt-products.ts';
+import type { HttpDefinition } from '@trainyard/protocol';
+import { HTTP_LIMITS } from '@trainyard/protocol/plain';
+import { PRODUCT_LIMITS } from '../product-limits.ts';
 import { type BuiltinAttempt, BuiltinFailure, messageOf } from './attempt.ts';
 import { jsonPointer } from './json-pointer.ts';
 

@@ -1,15 +1,7 @@
 import { z } from 'zod';
 import { agentProgram } from './agent-program.ts';
+import { HTTP_LIMITS } from './stage-limits.ts';
 import { duration, identifier, jsonValue } from './values.ts';
-
-/** Limits of an `http` stage. */
-export const HTTP_LIMITS = {
-  /** Characters of a request body that is given as text. */
-  maxBodyLength: 1024 * 1024,
-  /** Bytes of a response; a longer one fails the stage. Outputs have a limit of their own. */
-  maxResponseBytes: 16 * 1024 * 1024,
-  maxRedirects: 10,
-} as const;
 
 export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 

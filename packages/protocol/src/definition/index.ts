@@ -8,7 +8,7 @@ export {
 export type { ConcurrencyDefinition, OnConflict, PoolUse } from './concurrency.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
-export { HTTP_LIMITS, HTTP_METHODS, type HttpDefinition } from './http.ts';
+export type { HttpDefinition } from './http.ts';
 export type { JobDefinition } from './job.ts';
 export { DEFINITION_LIMITS } from './limits.ts';
 export type { ParamSpec } from './param-spec.ts';
@@ -22,7 +22,6 @@ export {
   TRIGGER_RULES,
 } from './pipeline-definition.ts';
 export {
-  PREPROCESS_LIMITS,
   type PreprocessConfig,
   type PreprocessDatasetDefinition,
   preprocessConfig,

@@ -1,14 +1,8 @@
 import { z } from 'zod';
 import { agentProgram } from './agent-program.ts';
 import { DEFINITION_LIMITS } from './limits.ts';
+import { PREPROCESS_LIMITS } from './stage-limits.ts';
 import { jsonValue } from './values.ts';
-
-/** Limits of a `preprocess_dataset` stage, whose data is held in memory. */
-export const PREPROCESS_LIMITS = {
-  /** Bytes of the file that is read. */
-  maxBytes: 256 * 1024 * 1024,
-  maxSplits: 20,
-} as const;
 
 const column = z.string().min(1).max(1000);
 const columns = z.array(column).min(1).max(10_000);
@@ -74,6 +68,11 @@ export const preprocessConfig = z.strictObject({
 });
 export type PreprocessConfig = z.infer<typeof preprocessConfig>;
 
+function unknownStep(keys: readonly string[]): string {
+  const known = Object.keys(preprocessConfig.shape).join(', ');
+  return `config has no ${keys.map((key) => `"${key}"`).join(', ')}; known: ${known}`;
+}
+
 /** A stage of kind `preprocess_dataset`: makes dataset versions from one, without a program of the user's. */
 export const preprocessDataset = z.strictObject({
   /** A dataset version `name` or `name@sha256…`, or a path that begins with "/", "./" or "../". */
@@ -85,8 +84,9 @@ export const preprocessDataset = z.strictObject({
       // With expressions it can only be judged once they are resolved.
       if (JSON.stringify(context.value).includes('${{')) return;
       const parsed = preprocessConfig.safeParse(context.value);
-      for (const { path, message } of parsed.error?.issues ?? []) {
-        context.issues.push({ code: 'custom', input: context.value, path, message });
+      for (const issue of parsed.error?.issues ?? []) {
+        const message = issue.code === 'unrecognized_keys' ? unknownStep(issue.keys) : issue.message;
+        context.issues.push({ code: 'custom', input: context.value, path: issue.path, message });
       }
     }),
   ...agentProgram,

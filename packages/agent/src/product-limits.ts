@@ -1,0 +1,6 @@
+/** Limits of what a program may hand over by files. */
+export const PRODUCT_LIMITS = {
+  outputsBytes: 1024 * 1024,
+  datasetsBytes: 4 * 1024 * 1024,
+  datasets: 1000,
+} as const;

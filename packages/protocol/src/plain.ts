@@ -1,0 +1,7 @@
+/**
+ * What needs no schema library, under an entry of its own: for programs whose start must be quick, such as
+ * the processes of stages.
+ */
+export { attemptFiles } from './attempt-files.ts';
+export { newestFirst, rankCheckpoints } from './checkpoint-ranking.ts';
+export { HTTP_LIMITS, PREPROCESS_LIMITS } from './definition/stage-limits.ts';
