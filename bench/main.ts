@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /** Runs every benchmark in a process of its own, so that none warms up or slows down another. */
-const BENCHMARKS = ['stages.ts', 'ingest.ts'];
+const BENCHMARKS = ['engine.ts', 'stages.ts', 'ingest.ts'];
 
 for (const file of BENCHMARKS) {
   process.stdout.write(`\n# ${file}\n`);

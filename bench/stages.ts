@@ -3,17 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgent, localExecutor, noopExecutor } from '@trainyard/agent';
 import { startServer } from '@trainyard/server';
+import { recordedWorkflows } from '../tests/support/recorded-workflows.ts';
 import { machineLine, median, printTable } from './report.ts';
 
 /**
  * Finished stages per second through the whole durable path (submit, claim, report, complete) on the
  * embedded database, over HTTP, with one server and one agent in this process. `no-op` stages start no
- * process; `process` stages run `true` with supervisor, attempt directory and log.
+ * process; `process` stages run `true` with supervisor, attempt directory and log. `montage` is a recorded
+ * scientific workflow, where there are recordings (see tests/support/recorded-workflows.ts).
  *
  *   node bench/stages.ts [--rounds N] [--quick]
  */
 const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1]) || 3;
 const quick = process.argv.includes('--quick');
+
+type Stage = Readonly<Record<string, unknown>>;
 
 interface Row {
   readonly shape: string;
@@ -41,6 +45,9 @@ try {
   for (const stages of sizes) rows.push(await measure('wide', 'no-op', stages));
   for (const stages of sizes.filter((size) => size <= 1000))
     rows.push(await measure('deep', 'no-op', stages));
+  for (const { name, source } of recordedWorkflows()) {
+    if (name.startsWith('montage')) rows.push(await measureStages('montage', 'no-op', stagesOf(source)));
+  }
   await noop.drain();
   await noop.stop();
   const real = createAgent({
@@ -86,10 +93,19 @@ for (const shape of ['wide', 'deep'] as const) {
   }
 }
 
-async function measure(
-  shape: 'wide' | 'deep',
+function measure(shape: 'wide' | 'deep', executor: string, count: number, times = rounds): Promise<Row> {
+  const stages = Array.from({ length: count }, (_, index) => ({
+    name: `s${index}`,
+    job: { command: 'true' },
+    ...(shape === 'deep' && index > 0 ? { dependsOn: [`s${index - 1}`] } : {}),
+  }));
+  return measureStages(shape, executor, stages, times);
+}
+
+async function measureStages(
+  shape: string,
   executor: string,
-  stages: number,
+  stages: readonly Stage[],
   times = rounds,
 ): Promise<Row> {
   const seconds: number[] = [];
@@ -98,19 +114,14 @@ async function measure(
   return {
     shape,
     executor,
-    stages,
-    stagesPerSecond: stages / typical,
-    msPerStage: (typical * 1000) / stages,
+    stages: stages.length,
+    stagesPerSecond: stages.length / typical,
+    msPerStage: (typical * 1000) / stages.length,
   };
 }
 
-async function runOnce(shape: 'wide' | 'deep', count: number): Promise<number> {
-  const stages = Array.from({ length: count }, (_, index) => ({
-    name: `s${index}`,
-    job: { command: 'true' },
-    ...(shape === 'deep' && index > 0 ? { dependsOn: [`s${index - 1}`] } : {}),
-  }));
-  const definition = { name: `${shape}-${count}`, maxParallel: 10_000, stages };
+async function runOnce(shape: string, stages: readonly Stage[]): Promise<number> {
+  const definition = { name: `${shape}-${stages.length}`, maxParallel: 10_000, stages };
   const started = performance.now();
   const { id } = await call<{ id: string }>('POST', '/api/v1/runs', { definition });
   for (;;) {
@@ -121,6 +132,22 @@ async function runOnce(shape: 'wide' | 'deep', count: number): Promise<number> {
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** The tasks of a recorded workflow (WfFormat 1.5) as stages that do nothing. */
+function stagesOf(source: string): Stage[] {
+  const { workflow } = JSON.parse(source) as {
+    readonly workflow: {
+      readonly specification: {
+        readonly tasks: readonly { readonly id: string; readonly parents: readonly string[] }[];
+      };
+    };
+  };
+  return workflow.specification.tasks.map(({ id, parents }) => ({
+    name: id,
+    job: { command: 'true' },
+    dependsOn: [...new Set(parents)],
+  }));
 }
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
