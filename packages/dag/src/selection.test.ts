@@ -34,6 +34,14 @@ describe('a run of some nodes only', () => {
     expect(run.finished?.status).toBe('completed');
   });
 
+  it('leaves what was cancelled before the start as it is, and waits for what runs', () => {
+    const run = new Story({ nodes: [n('a'), n('b')] }, { only: ['a'], isStarted: false });
+    run.cancel('b');
+    run.send({ type: 'start' });
+    expect([run.status('b'), run.finished]).toEqual(['cancelled', undefined]);
+    expect(run.end('a').finished).toMatchObject({ status: 'failed', error: { path: 'b' } });
+  });
+
   it('has everything inside of a nested DAG that is selected', () => {
     const run = new Story(dag, { only: ['sweep', 'beside'] });
     run.end('a').end('beside').end('sweep/first').end('sweep/small').end('sweep/large');

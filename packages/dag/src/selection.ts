@@ -29,7 +29,8 @@ export function skipDeselected(draft: Draft, first: number): void {
   const { deselected } = draft.plan;
   if (deselected.size === 0) return;
   for (let index = first; index < draft.nodeCount; index++) {
-    if (!deselected.has(draft.sourceOf(index))) continue;
+    // It may have been cancelled before the start.
+    if (!deselected.has(draft.sourceOf(index)) || draft.hasEnded(index)) continue;
     draft.close(index, { status: 'skipped', reason: 'not_selected' });
   }
 }

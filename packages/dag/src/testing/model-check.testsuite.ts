@@ -4,6 +4,7 @@ import { MutableDraft } from '../mutable-draft.ts';
 import type { NodeStatus } from '../node-status.ts';
 import type { Plan } from '../plan.ts';
 import { chanceOf } from '../retry-delay.ts';
+import { selectNodes } from '../selection.ts';
 import type { DagState, NodeSnapshot } from '../state.ts';
 import { nodeSnapshot } from '../state.ts';
 import { takeEvent } from '../take-event.ts';
@@ -11,6 +12,7 @@ import { validate } from '../validate.ts';
 import type { StoredDecision } from './crashing-server.testsuite.ts';
 import { CrashingServer } from './crashing-server.testsuite.ts';
 import type { RandomCase } from './random-case.testsuite.ts';
+import { deselectedNodes, nodesOf } from './reference-model.testsuite.ts';
 import type { Spot } from './reference-planner.testsuite.ts';
 import { endOf, isOver, placesOf, ReferencePlanner, takesPlace } from './reference-planner.testsuite.ts';
 
@@ -22,7 +24,14 @@ export function checkCase(randomCase: RandomCase): void {
   const { dag, seed, maxExpandedNodes } = randomCase;
   const validation = validate(dag, { seed: String(seed), maxExpandedNodes });
   if (!validation.ok) throw new Error(validation.faults.map(({ message }) => message).join('; '));
-  const { plan } = validation;
+  const asked = askedFor(randomCase);
+  const plan =
+    asked.length === 0
+      ? validation.plan
+      : selected(
+          validation.plan,
+          asked.map(({ path }) => path),
+        );
   const check = new ModelCheck(randomCase, new MutableDraft(plan));
   const state = new CrashingServer(plan, randomCase, true, (decision) => check.follow(decision)).run();
   check.ended(state);
@@ -44,10 +53,13 @@ class ModelCheck {
   readonly #ends = new Map<number, NodeStatus>();
   #finished: NodeStatus | null = null;
 
-  constructor({ dag, seed, maxExpandedNodes }: RandomCase, inPlace: MutableDraft) {
+  constructor(randomCase: RandomCase, inPlace: MutableDraft) {
+    const { dag, seed, maxExpandedNodes } = randomCase;
+    const asked = new Set(askedFor(randomCase).map(({ node }) => node));
     this.#inPlace = inPlace;
     this.#model = new ReferencePlanner(dag, {
       maxExpandedNodes,
+      deselected: asked.size === 0 ? new Set() : deselectedNodes(dag, asked),
       chance: (path, attempt) => chanceOf(`${seed}\n${path}\n${attempt}`),
     });
   }
@@ -172,6 +184,17 @@ class ModelCheck {
   #path(node: number): string {
     return this.#model.spots[node]?.path ?? `node ${node}`;
   }
+}
+
+function askedFor({ dag, only }: RandomCase) {
+  const all = nodesOf(dag);
+  return only.map((at) => all[at % all.length]!);
+}
+
+function selected(plan: Plan, paths: readonly string[]): Plan {
+  const selection = selectNodes(plan, paths);
+  if (!selection.ok) throw new Error(selection.faults.join('; '));
+  return selection.plan;
 }
 
 function timerKey(node: number, kind: string): string {

@@ -8,6 +8,8 @@ import type { SimulatedAttempt } from './simulate.ts';
 /** A random tree with everything that happens to it: leaves, answers, cancels, lost agents, crashes. */
 export interface RandomCase {
   readonly dag: Dag;
+  /** Which nodes to run, taken modulo their number; empty for all. */
+  readonly only: readonly number[];
   readonly slots: number;
   /** How many nodes there may be together with all items. */
   readonly maxExpandedNodes: number;
@@ -81,6 +83,7 @@ const behaviour: fc.Arbitrary<SimulatedAttempt> = fc
 
 export const randomCase: fc.Arbitrary<RandomCase> = fc.record({
   dag: fc.tuple(fc.nat(4 * 3 * 8 - 1), genes).map(([root, all]) => dagOf(all, root)),
+  only: fc.oneof({ weight: 5, arbitrary: fc.constant([]) }, fc.array(fc.nat(60), { maxLength: 2 })),
   slots: fc.integer({ min: 1, max: 4 }),
   maxExpandedNodes: fc.constantFrom(200, 40),
   seed: fc.nat(1_000_000),

@@ -42,6 +42,35 @@ function restsOf(count: number): Seen[][] {
   return sets.filter((set) => set.length <= count);
 }
 
+/** The nodes that a run of only these and of what they need is not to have. */
+export function deselectedNodes(dag: Dag, asked: ReadonlySet<DagNode>): Set<DagNode> {
+  const whole = new Set(asked);
+  const partly = new Set<DagNode>();
+  const look = ({ nodes }: Dag, around: DagNode | null): void => {
+    for (const node of nodes) {
+      const isNeeded = nodes.some(
+        (it) => (whole.has(it) || partly.has(it)) && it.dependsOn?.includes(node.name) === true,
+      );
+      if (isNeeded || (around !== null && whole.has(around))) whole.add(node);
+      if (node.dag !== undefined) look(node.dag, node);
+      if (node.dag?.nodes.some((it) => whole.has(it) || partly.has(it))) partly.add(node);
+    }
+  };
+  for (let before = -1; before !== whole.size + partly.size; ) {
+    before = whole.size + partly.size;
+    look(dag, null);
+  }
+  return new Set(nodesOf(dag).flatMap(({ node }) => (whole.has(node) || partly.has(node) ? [] : [node])));
+}
+
+/** All nodes of a definition with their paths. */
+export function nodesOf(dag: Dag, around = ''): { readonly path: string; readonly node: DagNode }[] {
+  return dag.nodes.flatMap((node) => {
+    const path = around + node.name;
+    return [{ path, node }, ...(node.dag === undefined ? [] : nodesOf(node.dag, `${path}/`))];
+  });
+}
+
 /** `status` or `skipped: reason`, by path. */
 export type Endings = Map<string, string>;
 

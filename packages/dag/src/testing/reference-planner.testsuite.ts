@@ -44,10 +44,12 @@ export interface ReferenceOptions {
   readonly maxExpandedNodes: number;
   /** What stands in for chance in the back-off of an attempt, from 0 to below 1. */
   readonly chance: (path: string, attempt: number) => number;
+  /** Nodes of the definition that the run is not to have. */
+  readonly deselected: ReadonlySet<DagNode>;
 }
 
 const LOSSES_FOR_FREE = 3;
-const HARMLESS_SKIPS = ['upstream_skipped', 'trigger_rule', 'condition', 'empty'];
+const HARMLESS_SKIPS = ['upstream_skipped', 'trigger_rule', 'condition', 'empty', 'not_selected'];
 
 /**
  * The planner once more, as README.md tells it and in the plainest way: plain objects that are changed in
@@ -72,7 +74,9 @@ export class ReferencePlanner {
     this.#now = now;
     for (const wishes of Object.values(this.wishes)) wishes.length = 0;
     if (event.type === 'start') {
-      if (this.root.status === 'pending') this.#start(this.root);
+      if (this.root.status !== 'pending') return;
+      this.#skipDeselected(this.spots);
+      this.#start(this.root);
     } else {
       const spot = this.spots[event.node]!;
       if (event.type === 'leaf_started') this.#leafStarted(spot, event.attempt);
@@ -384,10 +388,17 @@ export class ReferencePlanner {
     if (count === 0 || this.spots.length <= this.#options.maxExpandedNodes) {
       spot.kids = items;
       spot.isExpanded = true;
+      this.#skipDeselected(this.spots.slice(before));
     } else {
       this.spots.length = before;
       this.#failUnstarted(spot, 'too_many_nodes');
     }
+  }
+
+  #skipDeselected(spots: readonly Spot[]): void {
+    for (const spot of spots)
+      if (!isOver(spot) && this.#options.deselected.has(spot.node))
+        Object.assign(spot, { status: 'skipped', reason: 'not_selected', error: null });
   }
 
   #skip(spot: Spot, reason: string): void {
