@@ -188,6 +188,17 @@ stages:
     expect(at(first.tree, 'a').cacheKey).toBe(at(second.tree, 'a').cacheKey);
   });
 
+  it('is not asked for stages that a re-run names', async () => {
+    await start();
+    const { tree } = await play(await t.submit(NESTED));
+    const again = async (body: object) => {
+      const { body: started } = await t.call<{ id: string }>('POST', `/api/v1/runs/${tree.id}/retry`, body);
+      return (await play(started.id)).ran;
+    };
+    expect(await again({ stages: ['prepare'] })).toEqual(['prepare', 'sweep/second']);
+    expect(await again({ all: true })).toEqual(['prepare', 'sweep/first', 'sweep/second', 'last']);
+  });
+
   it('uses no result that is older than the stage allows', async () => {
     await start();
     await play(await t.submit(one('{ code: [], maxAge: 1h }')));

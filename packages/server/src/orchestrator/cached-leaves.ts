@@ -33,16 +33,30 @@ export async function resolveCached(
     const asked = changes.flatMap((change) => takeAsked(change));
     if (asked.length === 0) return;
     const keys = await keysOf(db, asked);
-    const questions = asked.flatMap(({ changes: { tree }, cache }, at) => {
+    const questions = asked.flatMap(({ changes: { tree }, node, cache }, at) => {
       const key = keys[at]!;
-      return key.ok && !tree.noCache ? [{ key: key.key, maxAgeMs: cache.maxAge ?? null }] : [];
+      return key.ok && !hasToRun(tree, node) ? [{ key: key.key, maxAgeMs: cache.maxAge ?? null }] : [];
     });
     const found = await findCached(db, questions);
     for (const [at, one] of asked.entries()) {
       const key = keys[at]!;
-      answer(one, key, key.ok && !one.changes.tree.noCache ? found.get(key.key) : undefined, nowMs);
+      answer(
+        one,
+        key,
+        key.ok && !hasToRun(one.changes.tree, one.node) ? found.get(key.key) : undefined,
+        nowMs,
+      );
     }
   }
+}
+
+/** Nothing is looked up for what somebody wants to run: all of a run, or the stages that a re-run names. */
+function hasToRun({ noCache, rerun, runs }: OwnedTree, node: number): boolean {
+  if (noCache || rerun?.request.all === true) return true;
+  const { path } = runs[node]!;
+  const isInside = (stage: string): boolean =>
+    path === stage || path.startsWith(`${stage}/`) || path.startsWith(`${stage}[`);
+  return rerun?.request.stages.some(isInside) ?? false;
 }
 
 function takeAsked(changes: TreeChanges): Asked[] {
