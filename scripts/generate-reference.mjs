@@ -1,5 +1,5 @@
-// Writes the pages of docs/reference that are tables of packages/protocol: errors, events, statuses. With
-// --check it writes nothing and fails, naming the pages that are out of date.
+// Writes the pages of docs/reference that are tables of packages/protocol (errors, events, statuses) and of
+// packages/dag (semantics). With --check it writes nothing and fails, naming the pages that are out of date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,11 +8,18 @@ import { ATTEMPT_STATUS_TABLE } from '../packages/protocol/src/attempt-status.ts
 import { ERRORS } from '../packages/protocol/src/errors.ts';
 import { EVENT_TYPES } from '../packages/protocol/src/events.ts';
 import { RUN_STATUS_TABLE } from '../packages/protocol/src/run-status.ts';
+import { dagSemanticsPage } from './dag-semantics-page.mjs';
+import { table, yes } from './markdown-table.mjs';
 
 const GENERATED =
   'This page is written by `scripts/generate-reference.mjs` from the tables of `packages/protocol`.';
 const reference = join(dirname(dirname(fileURLToPath(import.meta.url))), 'docs', 'reference');
-const pages = { 'errors.md': errorsPage, 'events.md': eventsPage, 'statuses.md': statusesPage };
+const pages = {
+  'dag-semantics.md': dagSemanticsPage,
+  'errors.md': errorsPage,
+  'events.md': eventsPage,
+  'statuses.md': statusesPage,
+};
 
 const outdated = [];
 for (const [name, write] of Object.entries(pages)) {
@@ -98,13 +105,4 @@ function statusRows(statuses, middle) {
     ...middle(row),
     row.next.map((next) => `\`${next}\``).join(', '),
   ]);
-}
-
-function table(head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-function yes(value) {
-  return value ? 'yes' : '';
 }
