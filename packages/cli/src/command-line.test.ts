@@ -105,7 +105,7 @@ describe('validate', () => {
     expect(stdout).toBe('');
     expect(stderr.split('\n')).toEqual([
       expect.stringContaining(`${file}:2:1: unknown key "typo"`),
-      `${file}:4:5: a stage has exactly one of "job" and "pipeline"`,
+      expect.stringContaining(`${file}:4:5: a stage has exactly one of "job", "pipeline"`),
       '',
     ]);
     expect((await run('run', file)).stderr).toBe(stderr);
