@@ -55,7 +55,7 @@ export async function readCheckpoints(files: AttemptFiles, workingDir: string): 
 
 /** The numbers among the outputs of an evaluation, and in their `metrics`: those of the checkpoint from now on. */
 export async function evaluatedCheckpoint(
-  { training }: AttemptSpec,
+  { training, workingDir }: Pick<AttemptSpec, 'training' | 'workingDir'>,
   outputs: Record<string, unknown> | null,
 ): Promise<ReportedCheckpoint[]> {
   if (training?.evaluates === undefined || outputs === null) return [];
@@ -65,7 +65,7 @@ export async function evaluatedCheckpoint(
     Object.entries(all).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
   );
   const checkpoint = {
-    path: training.evaluates,
+    path: resolve(workingDir, training.evaluates),
     step: null,
     metrics,
     action: 'evaluated',
