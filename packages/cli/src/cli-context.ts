@@ -21,6 +21,8 @@ export interface CliContext {
   readonly token: string | undefined;
   readonly dataDir: string;
   readonly databaseUrl: string | undefined;
+  /** Levels of pipelines that a server started here allows, and `validate` too. */
+  readonly maxDepth: number | undefined;
   readonly json: boolean;
   readonly debug: boolean;
   /** Colours for stdout and for stderr, which may be different things. */
@@ -48,6 +50,7 @@ export function createContext(
     token: options.token ?? nonEmpty(env['TRAINYARD_TOKEN']),
     dataDir: resolve(home),
     databaseUrl: nonEmpty(env['TRAINYARD_DATABASE_URL']),
+    maxDepth: numberOf(env, 'TRAINYARD_MAX_DEPTH'),
     json: options.json === true,
     debug: options.debug === true,
     outStyle: createStyle(wantsColor(options, env, process.stdout.isTTY === true)),
@@ -68,6 +71,12 @@ export function wantsColor(
   const force = nonEmpty(env['FORCE_COLOR']);
   if (force !== undefined) return force !== '0' && force !== 'false';
   return isTerminal && env['TERM'] !== 'dumb';
+}
+
+/** What is no number is NaN, which is refused where it is used. */
+function numberOf(env: Readonly<Record<string, string | undefined>>, name: string): number | undefined {
+  const text = nonEmpty(env[name]);
+  return text === undefined ? undefined : Number(text);
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -185,6 +185,7 @@ async function startOwn(context: CliContext, withAgent: boolean): Promise<Target
     dataDir: context.dataDir,
     databaseUrl: context.databaseUrl,
     logLevel: context.debug ? 'info' : 'error',
+    maxDepth: context.maxDepth,
     agent: withAgent ? {} : undefined,
   });
   try {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, posix, resolve } from 'node:path';
-import { type DefinitionFault, TrainyardError } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, type DefinitionFault, TrainyardError } from '@trainyard/protocol';
 
 /** @throws TrainyardError NOT_FOUND when there is no such file */
 export async function readPipelineFile(file: string): Promise<string> {
@@ -20,11 +20,19 @@ export async function usedFiles(source: string, file: string): Promise<Record<st
   return (await gather(source, file)).files;
 }
 
-/** Checks a file without a server. @throws TrainyardError INVALID_DEFINITION with the file's name */
-export async function checkedFile(source: string, file: string) {
+/**
+ * Checks a file without a server. How many levels of pipelines it may have is the server's to say, unless
+ * `maxDepth` is given.
+ * @throws TrainyardError INVALID_DEFINITION with the file's name
+ */
+export async function checkedFile(
+  source: string,
+  file: string,
+  maxDepth: number = DEFINITION_LIMITS.highestMaxDepth,
+) {
   const { checkDocument } = await import('@trainyard/server/definition');
   const { document, library } = await gather(source, file);
-  const result = checkDocument(document, library);
+  const result = checkDocument(document, library, maxDepth);
   if (!result.ok) throw invalidDefinition(file, result.faults);
   return result;
 }

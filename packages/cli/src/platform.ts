@@ -14,6 +14,7 @@ export interface PlatformOptions {
   readonly port?: number | undefined;
   readonly logLevel?: string | undefined;
   readonly privateWebhookHosts?: ServerOptions['privateWebhookHosts'];
+  readonly maxDepth?: number | undefined;
   /** Without it no agent runs beside the server. */
   readonly agent?: { readonly slots?: number | undefined } | undefined;
 }
@@ -33,7 +34,7 @@ export interface Platform {
  * @throws TrainyardError as `startServer`; USAGE for a database that is not PostgreSQL
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { dataDir, databaseUrl, host, port, logLevel, privateWebhookHosts } = options;
+  const { dataDir, databaseUrl, host, port, logLevel, privateWebhookHosts, maxDepth } = options;
   if (databaseUrl !== undefined) refuseOtherDatabase(databaseUrl);
   const server = await startServer({
     dataDir,
@@ -42,6 +43,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     port,
     logLevel,
     privateWebhookHosts,
+    maxDepth,
     secretKey: secretKeyOf(process.env),
     webDir: findWebDir(),
   });

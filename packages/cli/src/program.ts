@@ -1,3 +1,4 @@
+import { DEFINITION_LIMITS } from '@trainyard/protocol';
 import { Command, Option } from 'commander';
 import { contextOf } from './cli-context.ts';
 import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';
@@ -117,6 +118,11 @@ function addUp(program: Command, act: Act): void {
     .option(
       '--allow-private-webhooks [host...]',
       'let webhooks reach private addresses: of these hosts, or of all',
+    )
+    .option(
+      '--max-depth <n>',
+      'levels of pipelines that a definition may have (TRAINYARD_MAX_DEPTH); default 10, at most 30',
+      wholeNumber('max-depth', 1, DEFINITION_LIMITS.highestMaxDepth),
     )
     .option('--log-level <level>', 'debug, info, warn or error; default warn')
     .addHelpText(

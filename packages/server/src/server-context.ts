@@ -21,6 +21,8 @@ export interface ServerContext {
   readonly webhookSender: WebhookSender;
   readonly launcher: Launcher;
   readonly bus: LiveBus;
+  /** Levels of pipelines that a definition may have. */
+  readonly maxDepth: number;
   readonly info: ServerInfo;
   /** New at every start. */
   readonly instanceId: string;

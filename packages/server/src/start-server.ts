@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { TrainyardError, VERSION } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, TrainyardError, VERSION } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly secretKey?: string | undefined;
   /** Hosts that webhooks may reach although their addresses are private (default none). */
   readonly privateWebhookHosts?: PrivateHosts | undefined;
+  /** Levels of pipelines that a definition may have, from 1 to 30 (default 10). Runs that exist stay as they are. */
+  readonly maxDepth?: number | undefined;
 }
 
 export interface RunningServer {
@@ -67,7 +69,7 @@ const INBOX_SWEEP_MS = 60_000;
  * Starts everything that a server is, in this order: database, migrations, orchestrator, HTTP. Resolves
  * when /readyz answers 200.
  * @throws TrainyardError EMBEDDED_DATABASE_…, DATABASE_…, AUTH_REQUIRED_FOR_HOST, ADDRESS_IN_USE,
- *   DATA_DIR_IN_USE another live server has the data directory
+ *   USAGE, DATA_DIR_IN_USE another live server has the data directory
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const log = pino({ level: options.logLevel ?? 'warn', base: null }, pino.destination(2));
@@ -92,6 +94,7 @@ async function assemble(
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
   const host = options.host ?? DEFAULT_HOST;
+  const maxDepth = checkedMaxDepth(options.maxDepth);
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // The embedded database is a lock of the directory itself; with another one nothing else would refuse here.
   if (options.databaseUrl !== undefined) await refuseUsedDataDir(options.dataDir);
@@ -116,7 +119,7 @@ async function assemble(
   const secrets = await openSecretBox(options);
   const privateHosts = options.privateWebhookHosts ?? [];
   const webhookSender = createWebhookSender({ database, bus, log, secrets, privateHosts });
-  const launcher = createLauncher({ database, orchestrator, secrets, bus, log });
+  const launcher = createLauncher({ database, orchestrator, secrets, maxDepth, bus, log });
   let isReady = false;
   const context: ServerContext = {
     database,
@@ -127,6 +130,7 @@ async function assemble(
     secrets,
     webhookSender,
     launcher,
+    maxDepth,
     bus,
     log,
     info: { version: VERSION, auth: 'open', database: isEmbedded ? 'embedded' : 'external' },
@@ -239,6 +243,16 @@ async function listen(
       { cause: error },
     );
   }
+}
+
+/** @throws TrainyardError USAGE */
+function checkedMaxDepth(maxDepth: number = DEFINITION_LIMITS.maxDepth): number {
+  const { highestMaxDepth } = DEFINITION_LIMITS;
+  if (Number.isInteger(maxDepth) && maxDepth >= 1 && maxDepth <= highestMaxDepth) return maxDepth;
+  throw new TrainyardError(
+    'USAGE',
+    `The limit of pipeline levels is ${maxDepth}; it must be a whole number from 1 to ${highestMaxDepth}.`,
+  );
 }
 
 function authRequired(host: string): TrainyardError {

@@ -11,6 +11,7 @@ export interface UpOptions {
   readonly agent: boolean;
   readonly databaseUrl?: string;
   readonly logLevel?: string;
+  readonly maxDepth?: number;
   /** True for the option without hosts. */
   readonly allowPrivateWebhooks?: true | readonly string[];
 }
@@ -26,6 +27,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     host: options.host,
     port: options.port,
     logLevel: options.logLevel ?? (context.debug ? 'debug' : undefined),
+    maxDepth: options.maxDepth ?? context.maxDepth,
     privateWebhookHosts: options.allowPrivateWebhooks === true ? 'all' : options.allowPrivateWebhooks,
     agent: options.agent ? { slots: options.slots } : undefined,
   });

@@ -1,5 +1,5 @@
 import type { ValidatedPipeline } from '@trainyard/client';
-import { EXIT } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, EXIT } from '@trainyard/protocol';
 import { definitionSize, type parseDefinition } from '@trainyard/server/definition';
 import type { CliContext } from '../cli-context.ts';
 import { isConnectionFault } from '../connection.ts';
@@ -18,7 +18,7 @@ type Checked = Awaited<ReturnType<typeof checkedFile>>;
  */
 export async function validateCommand(context: CliContext, file: string): Promise<number> {
   const source = await readPipelineFile(file);
-  const checked = await checkedFile(source, file);
+  const checked = await checkedFile(source, file, context.maxDepth ?? DEFINITION_LIMITS.maxDepth);
   const notChecked = checked.expansion?.notChecked ?? [];
   if (notChecked.length === 0) {
     print(context, localPlan(checked), { layers: layersOf(checked), notChecked });

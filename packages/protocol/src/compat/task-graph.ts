@@ -143,8 +143,9 @@ function stageFrom(
   if (type === 'Shell' || type === 'Script') return { ...base, ...taskJob(fields, type) };
   const dag = type === 'Dag' ? innerDagOf(fields, reading.budget) : undefined;
   if (dag === undefined) return { ...base, job: STAND_IN_JOB };
-  if (depth >= DEFINITION_LIMITS.maxDepth) {
-    const message = `DAG nesting depth exceeds limit (${DEFINITION_LIMITS.maxDepth})`;
+  // What the server allows is less, and judged later: this only bounds the work.
+  if (depth >= DEFINITION_LIMITS.highestMaxDepth) {
+    const message = `DAG nesting depth exceeds limit (${DEFINITION_LIMITS.highestMaxDepth})`;
     reading.faults.push({ code: 'DEPTH_EXCEEDED', message, path: dag.path });
     return { ...base, job: STAND_IN_JOB };
   }

@@ -6,8 +6,10 @@ export const DEFINITION_LIMITS = {
   maxStages: 50_000,
   /** Runs of one run tree, those of all items of its foreach stages included. */
   maxExpandedRuns: 100_000,
-  /** Levels of pipelines, the outermost included. */
+  /** Levels of pipelines, the outermost included, unless the server was started with another limit. */
   maxDepth: 10,
+  /** The highest limit of levels that a server can be started with. */
+  highestMaxDepth: 30,
   /** Templates of one file. */
   maxTemplates: 1000,
   /** Registered pipelines and files that one definition may use, directly or through others. */

@@ -22,12 +22,12 @@ export interface CheckedOwn {
 }
 
 /** Judges a definition in our own form that uses nothing from elsewhere. */
-export function checkOwn(json: JsonValue): CheckedOwn {
+export function checkOwn(json: JsonValue, maxDepth: number): CheckedOwn {
   const tooMany = stageCountFault(json);
   if (tooMany !== undefined) return { faults: [tooMany] };
   const parsed = pipelineDefinition.safeParse(json);
   const limits = {
-    maxDepth: DEFINITION_LIMITS.maxDepth,
+    maxDepth,
     maxNodes: DEFINITION_LIMITS.maxStages,
     maxExpandedNodes: DEFINITION_LIMITS.maxExpandedRuns,
   };

@@ -36,15 +36,16 @@ export function usesOthers(json: JsonObject): boolean {
 export function checkUses(
   document: DefinitionDocument & Partial<UsableDocument>,
   library: Library,
+  maxDepth: number,
 ): CheckedUses {
   const units = new Units(document, library);
-  const check = new DocumentCheck(units);
+  const check = new DocumentCheck(units, maxDepth);
   const faults = check.faultsOf(document);
   if (faults.length > 0) return { faults };
   const json = expandUnit(units.root, units);
   const limit = jsonLimitFault(json);
   if (limit !== undefined) return { faults: [limit] };
-  const checked = checkOwn(json);
+  const checked = checkOwn(json, maxDepth);
   const useAt = useFinder(units.root.uses);
   const left = checked.faults.map((fault) => atUse(fault, useAt(fault.path)));
   if (checked.result === undefined || left.length > 0) return { faults: left };
@@ -83,13 +84,15 @@ class DocumentCheck {
   /** Those that were judged, the first one first. */
   readonly documents: DefinitionDocument[] = [];
   readonly #units: Units;
+  readonly #maxDepth: number;
   readonly #sizes: UnitSizes;
   readonly #faults = new Map<DefinitionDocument, readonly Fault[]>();
   readonly #shapes = new Map<Unit, PipelineDefinition>();
 
-  constructor(units: Units) {
+  constructor(units: Units, maxDepth: number) {
     this.#units = units;
-    this.#sizes = new UnitSizes(units);
+    this.#maxDepth = maxDepth;
+    this.#sizes = new UnitSizes(units, maxDepth);
   }
 
   /** Faults with their paths in the document. */
@@ -117,7 +120,8 @@ class DocumentCheck {
     const { mapping } = document;
     const inSource = (faults: Fault[]) => (mapping === undefined ? faults : faultsInSource(mapping, faults));
     if (!isJsonObject(document.json)) {
-      return document.faults.length > 0 ? [...document.faults] : [...checkOwn(document.json ?? null).faults];
+      if (document.faults.length > 0) return [...document.faults];
+      return [...checkOwn(document.json ?? null, this.#maxDepth).faults];
     }
     const units = this.#unitsOf(document);
     const ofUnits = units.flatMap((unit) => this.#judgeUnit(unit).map((fault) => inDocument(fault, unit)));
@@ -131,7 +135,7 @@ class DocumentCheck {
   }
 
   #judgeUnit(unit: Unit): Fault[] {
-    const checked = checkOwn(shapeOf(unit, this.#units));
+    const checked = checkOwn(shapeOf(unit, this.#units), this.#maxDepth);
     if (checked.result !== undefined) this.#shapes.set(unit, checked.result.definition);
     const useAt = useFinder(unit.uses);
     const ofShape = checked.faults.flatMap((fault) => asWrittenFault(fault, useAt(fault.path)));

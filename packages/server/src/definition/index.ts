@@ -1,5 +1,5 @@
 import type { Dag, Plan } from '@trainyard/dag';
-import type { DefinitionFault, PipelineDefinition } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, type DefinitionFault, type PipelineDefinition } from '@trainyard/protocol';
 import { checkOwn } from './check-own.ts';
 import { checkUses, type Expansion, usesOthers } from './check-uses.ts';
 import { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
@@ -64,27 +64,32 @@ export function checkStored({
   readonly written: string | null;
 }): CheckedDefinition {
   // With other pipelines put in it was written by us, as JSON: limits of files that people write are not for it.
-  return written === null ? parseDefinition(source) : checkDefinition(JSON.parse(source));
+  const document =
+    written === null ? { ...readDocument(source), directory: '.' } : jsonDocument(JSON.parse(source));
+  // It has passed the limit of its day, which may have been another one.
+  return checkDocument(document, new Map(), DEFINITION_LIMITS.highestMaxDepth);
 }
 
 /**
  * Judges a definition that was read. `library` has what it uses from outside (see `gatherLibrary`); what
- * nobody looked up is listed in `expansion.notChecked`, and such a definition must not be run.
+ * nobody looked up is listed in `expansion.notChecked`, and such a definition must not be run. `maxDepth` is
+ * the number of levels that it may have.
  */
 export function checkDocument(
   document: DefinitionDocument & Partial<UsableDocument>,
   library: Library = new Map(),
+  maxDepth: number = DEFINITION_LIMITS.maxDepth,
 ): CheckedDefinition {
   const { json, mapping, locate } = document;
   if (json === undefined) return { ok: false, faults: presentFaults(document.faults, locate) };
   if (isJsonObject(json) && usesOthers(json)) {
-    const { faults, result, expansion } = checkUses(document, library);
+    const { faults, result, expansion } = checkUses(document, library, maxDepth);
     if (result === undefined || expansion === undefined) {
       return { ok: false, faults: presentFaults(faults, locate) };
     }
     return { ok: true, ...result, expansion };
   }
-  const checked = checkOwn(json);
+  const checked = checkOwn(json, maxDepth);
   const found = mapping === undefined ? checked.faults : faultsInSource(mapping, checked.faults);
   const faults = [...document.faults, ...found];
   if (checked.result === undefined || faults.length > 0) {

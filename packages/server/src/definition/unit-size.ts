@@ -22,16 +22,19 @@ const MAX_CHAIN = 2000;
 
 export class UnitSizes {
   readonly #units: Units;
+  readonly #maxDepth: number;
   readonly #sizes = new Map<Unit, Size>();
   readonly #open = new Set<Unit>();
 
-  constructor(units: Units) {
+  constructor(units: Units, maxDepth: number) {
     this.#units = units;
+    this.#maxDepth = maxDepth;
   }
 
   /** Uses of the unit that would pass a limit, in the order of the file. */
   faults(unit: Unit): Fault[] {
-    const { maxDepth, maxStages, maxBytes } = DEFINITION_LIMITS;
+    const { maxStages, maxBytes } = DEFINITION_LIMITS;
+    const maxDepth = this.#maxDepth;
     const tooDeep = unit.uses.flatMap((use): Fault[] => {
       const target = this.#targetOf(unit, use);
       if (target === undefined || use.level + this.#sizeOf(target).levels <= maxDepth) return [];

@@ -1,4 +1,5 @@
 import {
+  DEFINITION_LIMITS,
   type DefinitionFault,
   fromWfFormat,
   type JsonValue,
@@ -23,7 +24,7 @@ export function importWfFormat(source: string, options: WfFormatOptions = {}): I
   const { json, faults, locate } = readYamlSource(source);
   if (json === undefined || faults.length > 0) return { ok: false, faults: presentFaults(faults, locate) };
   const mapping = fromWfFormat(json, options);
-  const checked = checkOwn(mapping.definition as unknown as JsonValue);
+  const checked = checkOwn(mapping.definition as unknown as JsonValue, DEFINITION_LIMITS.maxDepth);
   const found = faultsInSource(mapping, checked.faults);
   if (found.length > 0) return { ok: false, faults: presentFaults(found, locate) };
   return { ok: true, input: mapping.definition };

@@ -28,7 +28,7 @@ async function work(agent: string, root: string, act: Act = () => ({})): Promise
 
 async function register(source: string, baseDir: string | null = null): Promise<number> {
   const pipelines = createPipelineStore(plane.database);
-  const content = await readDefinitionToRegister({ source }, pipelines);
+  const content = await readDefinitionToRegister({ source }, { pipelines, maxDepth: 10 });
   const about = { baseDir, fileName: null, note: null, createdBy: null };
   return (await pipelines.register({ ...content, ...about })).version.version;
 }

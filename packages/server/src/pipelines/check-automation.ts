@@ -1,5 +1,5 @@
 import { type JsonValue, type PipelineVersionRef, TrainyardError } from '@trainyard/protocol';
-import type { Database } from '../store/database.ts';
+import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
 import { readRegisteredDefinition } from './read-submitted.ts';
 
@@ -9,7 +9,7 @@ import { readRegisteredDefinition } from './read-submitted.ts';
  * @throws TrainyardError NOT_FOUND, CONFLICT when it is archived, INVALID_PARAMS
  */
 export async function checkStartable(
-  database: Database,
+  { database, maxDepth }: Pick<ServerContext, 'database' | 'maxDepth'>,
   wanted: {
     readonly pipeline: string;
     readonly version: PipelineVersionRef;
@@ -18,7 +18,7 @@ export async function checkStartable(
 ): Promise<number> {
   const pipelines = createPipelineStore(database);
   const found = await pipelines.findForRun(wanted.pipeline, wanted.version);
-  const { definition } = await readRegisteredDefinition(found, pipelines);
+  const { definition } = await readRegisteredDefinition(found, { pipelines, maxDepth });
   const declared = definition.params;
   const unknown = Object.keys(wanted.params).filter((name) => !Object.hasOwn(declared, name));
   const missing = Object.entries(declared).filter(

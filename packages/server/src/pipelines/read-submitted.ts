@@ -26,6 +26,12 @@ interface Submitted {
   readonly files?: Readonly<Record<string, string>> | undefined;
 }
 
+/** What definitions are read with: the registered pipelines that they may use, and the levels that they may have. */
+interface DefinitionReads {
+  readonly pipelines: PipelineStore;
+  readonly maxDepth: number;
+}
+
 /** A definition that may be run. */
 export interface ReadyDefinition {
   readonly definition: PipelineDefinition;
@@ -43,11 +49,11 @@ export interface ReadyDefinition {
  */
 export async function readSubmittedDefinition(
   body: Submitted,
-  pipelines: PipelineStore,
+  { pipelines, maxDepth }: DefinitionReads,
 ): Promise<ReadyDefinition> {
   const { document, text } = documentOf(body);
   const root = { ...document, directory: '.' };
-  return ready(root, text, body.fileName, libraryLoader(pipelines, body.files ?? {}));
+  return ready(root, text, body.fileName, { load: libraryLoader(pipelines, body.files ?? {}), maxDepth });
 }
 
 /** A definition to be registered: as it was written, and checked with all that it uses by now. */
@@ -64,16 +70,19 @@ export interface RegisteredDefinition {
 /** As `readSubmittedDefinition`; files cannot be used, and what uses its own name uses itself. */
 export async function readDefinitionToRegister(
   body: Submitted,
-  pipelines: PipelineStore,
+  { pipelines, maxDepth }: DefinitionReads,
 ): Promise<RegisteredDefinition> {
   const { document, text } = documentOf(body);
   const load = libraryLoader(pipelines, {});
   const name = isJsonObject(document.json) ? document.json['name'] : undefined;
   // Once it is registered, the newest version of this name is this one.
   const own = typeof name === 'string' ? { ...document, label: name } : undefined;
-  const { checked, fileName } = await check(document, body.fileName, async (key) => {
-    const isOwn = key.kind === 'name' && key.name === name && key.version === 'latest';
-    return isOwn && own !== undefined ? own : load(key);
+  const { checked, fileName } = await check(document, body.fileName, {
+    maxDepth,
+    async load(key) {
+      const isOwn = key.kind === 'name' && key.name === name && key.version === 'latest';
+      return isOwn && own !== undefined ? own : load(key);
+    },
   });
   const { definition, expansion } = checked;
   refuseUnstorable(expansion?.written, fileName);
@@ -90,21 +99,25 @@ export async function readDefinitionToRegister(
 /** A version of a registered pipeline, to be run. Throws as `readSubmittedDefinition`. */
 export function readRegisteredDefinition(
   version: { readonly name: string; readonly version: number; readonly source: string },
-  pipelines: PipelineStore,
+  { pipelines, maxDepth }: DefinitionReads,
 ): Promise<ReadyDefinition> {
   const fileName = `${version.name}@${version.version}`;
-  return ready(readDocument(version.source), version.source, fileName, libraryLoader(pipelines, {}));
+  const reading = { load: libraryLoader(pipelines, {}), maxDepth };
+  return ready(readDocument(version.source), version.source, fileName, reading);
 }
 
-type Load = ReturnType<typeof libraryLoader>;
+interface Reading {
+  readonly load: ReturnType<typeof libraryLoader>;
+  readonly maxDepth: number;
+}
 
 async function ready(
   document: DefinitionDocument & { readonly directory?: string },
   text: string,
   fileName: string | undefined,
-  load: Load,
+  reading: Reading,
 ): Promise<ReadyDefinition> {
-  const { checked } = await check(document, fileName, load);
+  const { checked } = await check(document, fileName, reading);
   const { definition, plan, expansion } = checked;
   if (expansion === undefined) return { definition, plan, source: text, uses: [] };
   return { definition, plan, source: JSON.stringify(expansion.json), written: text, uses: expansion.uses };
@@ -113,13 +126,13 @@ async function ready(
 async function check(
   document: DefinitionDocument & { readonly directory?: string },
   fileName = 'the definition',
-  load: Load,
+  { load, maxDepth }: Reading,
 ): Promise<{
   checked: { definition: PipelineDefinition; plan: Plan; expansion?: Expansion };
   fileName: string;
 }> {
   const library = await gatherLibrary(document, load);
-  const checked = checkDocument(document, library);
+  const checked = checkDocument(document, library, maxDepth);
   if (!checked.ok) throw invalidDefinition(checked.faults, fileName);
   const left = checked.expansion?.notChecked ?? [];
   if (left.length > 0) throw new Error(`Nobody looked up what ${fileName} uses: ${left.join(', ')}`);

@@ -25,7 +25,7 @@ interface StartedRun {
  *   INVALID_DEFINITION when what it uses is not there any more or does not fit any more
  */
 export async function submitRegistered(
-  context: Pick<ServerContext, 'database' | 'orchestrator' | 'secrets'>,
+  context: Pick<ServerContext, 'database' | 'orchestrator' | 'secrets' | 'maxDepth'>,
   { name, version, params, idempotencyKey }: RegisteredRun,
 ): Promise<StartedRun> {
   const asked = ['pipeline', name, version, params];
@@ -40,7 +40,7 @@ export async function submitRegistered(
   const known = await earlier();
   if (known !== undefined) return known;
   const found = await pipelines.findForRun(name, version);
-  const ready = await readRegisteredDefinition(found, pipelines);
+  const ready = await readRegisteredDefinition(found, { pipelines, maxDepth: context.maxDepth });
   const { rootId, isNew } = await submitChecked(context, {
     ...ready,
     params: resolveParams(ready.definition, params),

@@ -32,7 +32,8 @@ const PART_SIZE = 100;
 type Body = z.output<typeof createBackfill>;
 
 /** Backfills: runs of a registered pipeline for all instants of a range. */
-export function backfillRoutes({ database, launcher, bus }: ServerContext): FastifyPluginAsyncZod {
+export function backfillRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  const { database, launcher, bus } = context;
   const store = createBackfillStore(database);
   return async (app) => {
     app.post(
@@ -42,7 +43,7 @@ export function backfillRoutes({ database, launcher, bus }: ServerContext): Fast
         schema: { tags: TAGS, body: createBackfill, response: { 201: backfill } },
       },
       async ({ body }, reply) => {
-        const version = await checkStartable(database, body);
+        const version = await checkStartable(context, body);
         const { instants, fromMs, toMs } = await plan(store, body);
         const added = await store.add({
           id: newId('bkf'),
@@ -72,7 +73,7 @@ export function backfillRoutes({ database, launcher, bus }: ServerContext): Fast
         schema: { tags: TAGS, body: createBackfill, response: { 200: backfillPlan } },
       },
       async ({ body }) => {
-        const version = await checkStartable(database, body);
+        const version = await checkStartable(context, body);
         const { instants, occurrences } = await plan(store, body);
         const owner = { name: body.pipeline, params: body.params, timezone: body.timezone };
         const ordered = body.order === 'newest' ? instants.toReversed() : instants;

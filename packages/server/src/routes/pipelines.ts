@@ -32,6 +32,7 @@ const runStarted = z.object({ id: z.string(), version: z.int() });
 
 /** Pipelines that are registered by name: their versions, and runs of them. */
 export function pipelineRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  const { maxDepth } = context;
   const pipelines = createPipelineStore(context.database);
   return async (app) => {
     app.put(
@@ -47,7 +48,7 @@ export function pipelineRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { body, headers } = request;
-        const definition = await readDefinitionToRegister(body, pipelines);
+        const definition = await readDefinitionToRegister(body, { pipelines, maxDepth });
         refuseOtherName(request.params.name, definition.name);
         const token = bearerToken(request);
         const { version, isNew } = await pipelines.register(
@@ -171,7 +172,7 @@ export function pipelineRoutes(context: ServerContext): FastifyPluginAsyncZod {
       async (request) => {
         const { body } = request;
         const { name, version, source } = await pipelines.findForRun(request.params.name, body.version);
-        const ready = await readRegisteredDefinition({ name, version, source }, pipelines);
+        const ready = await readRegisteredDefinition({ name, version, source }, { pipelines, maxDepth });
         const params = resolveParams(ready.definition, body.params);
         const { uses, definition } = ready;
         return { name, version, params, uses: [...uses], source: ready.source, definition };

@@ -61,7 +61,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { body } = request;
-        const ready = await readSubmittedDefinition(body, pipelines);
+        const ready = await readSubmittedDefinition(body, { pipelines, maxDepth: context.maxDepth });
         const params = resolveParams(ready.definition, body.params);
         const baseDir = body.baseDir ?? null;
         const submission: Submission = {

@@ -25,7 +25,8 @@ const nameParams = z.object({ name: z.string().max(200) });
 const TAGS = ['schedules'];
 
 /** Schedules: runs of registered pipelines at instants of a cron pattern. */
-export function scheduleRoutes({ database, launcher }: ServerContext): FastifyPluginAsyncZod {
+export function scheduleRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  const { database, launcher } = context;
   const store = createScheduleStore(database);
   return async (app) => {
     app.post(
@@ -37,7 +38,7 @@ export function scheduleRoutes({ database, launcher }: ServerContext): FastifyPl
       async ({ body }, reply) => {
         checkTemplates(body.params, 'schedule', SCHEDULE_FIELDS);
         const occurrences = cronOccurrences(body.cron, body.timezone);
-        await checkStartable(database, body);
+        await checkStartable(context, body);
         return reply.status(201).send(await store.add(newRow(body, occurrences, Date.now())));
       },
     );

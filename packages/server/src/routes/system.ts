@@ -73,7 +73,10 @@ export function systemRoutes(context: ServerContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { definition, plan } = await readSubmittedDefinition(request.body, pipelines);
+        const { definition, plan } = await readSubmittedDefinition(request.body, {
+          pipelines,
+          maxDepth: context.maxDepth,
+        });
         const root = plan.nodes[0]!;
         return {
           name: definition.name,

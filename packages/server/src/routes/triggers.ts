@@ -11,7 +11,8 @@ const nameParams = z.object({ name: z.string().max(200) });
 const TAGS = ['triggers'];
 
 /** Triggers: which signed messages from outside start runs of which pipeline. */
-export function triggerRoutes({ database, secrets }: ServerContext): FastifyPluginAsyncZod {
+export function triggerRoutes(context: ServerContext): FastifyPluginAsyncZod {
+  const { database, secrets } = context;
   const store = createTriggerStore(database, secrets.keyId);
   return async (app) => {
     app.post(
@@ -23,7 +24,7 @@ export function triggerRoutes({ database, secrets }: ServerContext): FastifyPlug
       async ({ body }, reply) => {
         checkTemplates(body.params, 'payload');
         if (body.when !== undefined) checkCondition(body.when, 'payload');
-        await checkStartable(database, body);
+        await checkStartable(context, body);
         const secret = body.secret ?? newSigningSecret();
         signingKey(secret);
         const id = newId('trg');

@@ -27,6 +27,7 @@ const newLauncher = (submit?: Orchestrator['submit']): Launcher =>
     database: t.server.database,
     orchestrator: submit === undefined ? orchestrator : { ...orchestrator, submit },
     secrets,
+    maxDepth: 10,
     bus: createLiveBus(),
     log: pino({ level: 'silent' }),
     now: () => nowMs,

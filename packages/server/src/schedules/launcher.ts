@@ -44,6 +44,7 @@ export interface LauncherOptions {
   readonly database: Database;
   readonly orchestrator: Orchestrator;
   readonly secrets: SecretBox;
+  readonly maxDepth: number;
   readonly bus: LiveBus;
   readonly log: Logger;
   readonly now?: (() => number) | undefined;

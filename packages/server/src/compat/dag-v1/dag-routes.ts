@@ -51,7 +51,7 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
 
   const submit = async (request: FastifyRequest): Promise<string> => {
     const definition = request.body as Record<string, unknown>;
-    const ready = await readSubmittedDefinition({ definition }, pipelines);
+    const ready = await readSubmittedDefinition({ definition }, { pipelines, maxDepth: context.maxDepth });
     const { rootId } = await submitChecked(context, {
       ...ready,
       params: resolveParams(ready.definition, {}),

@@ -84,7 +84,10 @@ export async function startControlPlane(
     bus,
     runs,
     async submit(yaml, { params = {}, idempotencyKey } = {}) {
-      const ready = await readSubmittedDefinition({ source: yaml }, createPipelineStore(database));
+      const ready = await readSubmittedDefinition(
+        { source: yaml },
+        { pipelines: createPipelineStore(database), maxDepth: 10 },
+      );
       const { rootId } = await orchestrator.submit({
         ...ready,
         params: resolveParams(ready.definition, params),
