@@ -184,14 +184,17 @@ describe('every route with every scope', () => {
         if (!MAY[access].includes(scope)) expect(answer.status, where).toBe(scope === 'none' ? 401 : 403);
       }
     }
-    // What is public has a reason to be: health, what a client needs to log in, and calls with an attempt's token.
+    // What is public has a reason to be: health, what a client needs to log in, calls with an attempt's token, and
+    // messages from outside, which are signed.
     expect(
       routes
         .filter((route) => route.access === 'public')
         .map((route) => route.path)
         .sort(),
     ).toEqual([
+      '/api/v1/attempts/{id}/secrets',
       '/api/v1/attempts/{id}/streams/{stream}',
+      '/api/v1/hooks/{id}',
       '/api/v1/info',
       '/api/v1/reports',
       '/healthz',

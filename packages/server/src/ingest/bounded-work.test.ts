@@ -77,8 +77,9 @@ async function fill(store: TestStore): Promise<void> {
   const attempt = await store.attempt();
   await pool.query(
     `insert into attempts
-     select (jsonb_populate_record(a, jsonb_build_object('id', 'att_' || i, 'number', i + 1))).*
-     from attempts a, ${rows} where a.id = $1`,
+       (id, run_id, root_id, number, epoch, node_index, status, queue, priority, spec, created_at)
+     select 'att_' || i, run_id, root_id, i + 1, epoch, node_index, status, queue, priority, spec, created_at
+     from attempts, ${rows} where id = $1`,
     [attempt.attemptId],
   );
   await pool.query(
