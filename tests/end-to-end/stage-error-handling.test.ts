@@ -106,6 +106,20 @@ describe('stage error handling', () => {
     }
   });
 
+  it('goes by the exit code, whatever words are in the log', async () => {
+    const words = 'echo "Exception: Traceback (most recent call last)"; echo "Error: 0 Errors"';
+    const id = await submit([
+      { name: 'loud', job: { command: `${words}; exit 0` } },
+      { name: 'silent', job: { command: 'exit 1' } },
+    ]);
+    const run = await endOf(id);
+    expect(stageOf(run, 'loud')).toMatchObject({ status: 'completed', error: null });
+    expect(stageOf(run, 'silent')).toMatchObject({
+      status: 'failed',
+      error: { code: 'exit_code', message: 'exit code 1' },
+    });
+  });
+
   it('lets the first of three failures at once be that of the pipeline, and each stage keep its own', async () => {
     // All three wait for one file, then fail as near to each other as processes can.
     const bad = (name: string, code: number) => ({

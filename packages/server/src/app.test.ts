@@ -143,6 +143,34 @@ describe('the server', () => {
     expect(text).toMatch(/^trainyard_owned_trees \d+$/m);
   });
 
+  it('tells how much of agents and pools is taken, and what waits', async () => {
+    await t.call('PUT', '/api/v1/pools/gauged', { slots: 3 });
+    const stage = (name: string) =>
+      `  - { name: ${name}, job: { command: x, queue: gauged }, pools: [{ name: gauged, slots: 2 }] }\n`;
+    await t.submit(`name: g\nstages:\n${stage('a')}${stage('b')}`);
+    const figures = async () => {
+      const { text } = await t.call<string>('GET', '/metrics');
+      return text.split('\n').filter((line) => /gauged/.test(line) && !line.startsWith('#'));
+    };
+    expect(await figures()).toEqual([
+      'trainyard_pool_slots{pool="gauged",state="busy"} 0',
+      'trainyard_pool_slots{pool="gauged",state="free"} 3',
+      'trainyard_queued_attempts{queue="gauged"} 2',
+    ]);
+    const agent = await t.agent({ queues: ['gauged'], name: 'gauged' });
+    const held = await agent.take();
+    const slots = (await figures()).filter((line) => line.includes('agent'));
+    expect(slots[0]).toBe('trainyard_agent_slots{agent="gauged",state="busy"} 1');
+    expect(slots[1]).toMatch(/^trainyard_agent_slots\{agent="gauged",state="free"\} \d+$/);
+    expect((await figures()).slice(2)).toEqual([
+      'trainyard_pool_slots{pool="gauged",state="busy"} 2',
+      'trainyard_pool_slots{pool="gauged",state="free"} 1',
+      'trainyard_queued_attempts{queue="gauged"} 1',
+    ]);
+    await agent.report(held, { outcome: 'completed' });
+    expect(await figures()).toContain('trainyard_pool_slots{pool="gauged",state="busy"} 0');
+  });
+
   it('takes good reports although a bad one came with them, and keeps what cannot be stored readable', async () => {
     const agent = await t.agent({ queues: ['mixed'] });
     const id = await t.submit(

@@ -1,17 +1,25 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Attempts } from './attempts/attempts.ts';
+import { addCapacityMetrics } from './capacity-metrics.ts';
 import type { LiveBus } from './live/live-bus.ts';
 import type { Orchestrator } from './orchestrator/orchestrator.ts';
+import type { Database } from './store/database.ts';
 
-/** What /metrics shows: Node's own figures and what the server did. */
+/** What /metrics shows: Node's own figures, what the server did, and what there is to work with. */
 export function createServerMetrics({
   bus,
   orchestrator,
+  database,
+  attempts,
 }: {
   bus: LiveBus;
   orchestrator: Orchestrator;
+  database: Database;
+  attempts: Attempts;
 }): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  addCapacityMetrics(registry, { database, attempts });
   const registers = [registry];
   new Gauge({
     name: 'trainyard_owned_trees',

@@ -142,7 +142,7 @@ async function assemble(
   const stopping = new AbortController();
   const app = await createApp({
     context,
-    metrics: createServerMetrics({ bus, orchestrator }),
+    metrics: createServerMetrics({ bus, orchestrator, database, attempts }),
     webDir: options.webDir,
     stopping: stopping.signal,
   });
