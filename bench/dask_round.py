@@ -24,4 +24,4 @@ while not wall or (len(wall) < 10 and time.process_time() < end_at):
     wall.append(1000 * (time.perf_counter() - wall_before))
     cpu.append(1000 * (time.process_time() - cpu_before))
 middle = (len(wall) - 1) // 2
-print(json.dumps({"wallMs": sorted(wall)[middle], "cpuMs": sorted(cpu)[middle]}))
+print(json.dumps({"wallMs": sorted(wall)[middle], "cpuMs": sum(cpu) / len(cpu)}))

@@ -26,7 +26,8 @@ const MEASURE_MS = 500;
 const run = prepare();
 await repeat(WARM_UP_MS);
 const { wall, cpu } = await repeat(MEASURE_MS);
-const result = { wallMs: median(wall), cpuMs: median(cpu), ...(engine === 'trainyard' && (await details())) };
+// The clock of a thread may count in steps of several milliseconds, so all runs are taken together.
+const result = { wallMs: median(wall), cpuMs: mean(cpu), ...(engine === 'trainyard' && (await details())) };
 process.stdout.write(`${JSON.stringify(result)}\n`);
 
 async function repeat(forMs: number): Promise<{ wall: number[]; cpu: number[] }> {
@@ -90,12 +91,16 @@ interface AsyncModule {
   readonly auto: (tasks: Readonly<Record<string, unknown>>) => Promise<unknown>;
 }
 
-/** What part of it the check and the plan are, and what is held while it runs. */
+/** What CPU time of it the check and the plan take, and what is held half-way through. */
 async function details(): Promise<{ planMs: number; planBytes: number; runBytes: number }> {
+  const times: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const cpuBefore = cpuMs();
+    validate(dag, limits);
+    times.push(cpuMs() - cpuBefore);
+  }
   const before = heldBytes();
-  const wallBefore = performance.now();
   const validation = validate(dag, limits);
-  const planMs = performance.now() - wallBefore;
   const planBytes = (heldBytes() - before) / count;
   if (!validation.ok) throw new Error('the graph was refused');
   let ran = 0;
@@ -109,7 +114,11 @@ async function details(): Promise<{ planMs: number; planBytes: number; runBytes:
     },
     limits,
   );
-  return { planMs, planBytes, runBytes: (halfway - start) / count };
+  return { planMs: mean(times), planBytes, runBytes: (halfway - start) / count };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, it) => sum + it, 0) / values.length;
 }
 
 function heldBytes(): number {

@@ -84,7 +84,7 @@ function report(shape: Shape, mode: Mode, engines: readonly Engine[]): void {
       'nodes/s',
       'nodes/s of CPU',
       'x slower',
-      'plan, of it',
+      'CPU of plan',
       'plan B/node',
       'run B/node',
     ],
