@@ -1,0 +1,39 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const directory = resolve(import.meta.dirname, '../docs/reference');
+const rows = readFileSync(join(directory, 'requirements.md'), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| ') && !/^\| (\||---)/.test(line))
+  .map((line) => line.split(/ ?\| ?/).slice(1, -1))
+  .map(([id = '', what = '', where = '']) => ({ id, what, where }));
+
+const numbers = (prefix: string, last: number) =>
+  Array.from({ length: last }, (_, at) => `${prefix}${at + 1}`);
+/** Every section of the requirements, and every failure of the older systems that must not come back. */
+const IDS = [...numbers('A', 11), ...numbers('A8.', 21), ...numbers('E', 10), ...numbers('E7.', 12)];
+
+describe('the table of requirements', () => {
+  it('has a row for every item', () => {
+    const listed = new Set(rows.flatMap(({ id }) => id.match(/\b[AE]\d+(\.\d+)?/g) ?? []));
+    // A8 and E7 are lists of items.
+    const missing = IDS.filter((id) => !listed.has(id) && id !== 'A8' && id !== 'E7');
+    expect(missing).toEqual([]);
+  });
+
+  it('names for each item a test file that exists, or says that it comes later', () => {
+    expect(rows.length).toBeGreaterThan(80);
+    const wrong = rows.filter(({ what, where }) => {
+      const files = [...where.matchAll(/\]\((\S+?\.test\.ts)\)/g)].map(([, path]) => join(directory, path!));
+      const isLater = where.startsWith('Later');
+      return what === '' || !files.every(existsSync) || (files.length === 0 && !isLater);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('says of no failure of the older systems that it comes later, but of those that need what is not there', () => {
+    const later = rows.filter(({ id, where }) => /^[AE][78]\./.test(id) && where.startsWith('Later'));
+    expect(later.map(({ id }) => id)).toEqual(['A8.9, A8.10', 'A8.12']);
+  });
+});
