@@ -104,8 +104,11 @@ describe('a multi-layer pipeline', () => {
       name: 'context',
       stages: [
         layer('a', [], { n: 1 }),
-        // Params with the names of the context are params like others, and change nothing of it.
-        layer('b', ['a'], { n: 2, ...mine }),
+        // Params with the names of the context are params like others; variables with its names change nothing.
+        {
+          ...layer('b', ['a'], { n: 2, ...mine }),
+          job: { command: PROGRAM, env: { TRAINYARD_STAGE: 'mine', PLATFORM_METRICS_DIR: '/mine' } },
+        },
         { name: 'inner', dependsOn: ['b'], pipeline: { stages: [layer('c', [], { n: 3 })] } },
       ],
     });

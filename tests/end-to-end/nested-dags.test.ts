@@ -155,6 +155,24 @@ describe('nested pipelines', () => {
     expect(payloadsOf(ids)).toEqual([]);
   }, 60_000);
 
+  it('are bounded by the deadline around them, whatever their own, down to real processes', async () => {
+    const leaf = { name: 'leaf', timeout: '1h', job: { command: 'sleep 600', queue: 'real' } };
+    let stages: object[] = [leaf, { name: 'later', dependsOn: ['leaf'], job: noop }];
+    for (let level = 0; level < 5; level += 1) {
+      stages = [{ name: 'inner', pipeline: { deadline: '1h', stages } }];
+    }
+    const definition = { name: 'bounded', deadline: '3s', stages };
+    const { id } = await api(server.url).post<{ id: string }>('/api/v1/runs', { definition });
+    const ids = flatten(await api(server.url).tree(id)).map((it) => it.id);
+    await until('the process', async () => payloadsOf(ids).length > 0);
+    const run = await ended(id);
+    const statuses = flatten(run).map(({ name, status, reason }) => [name, status, reason]);
+    expect(statuses.filter(([, status]) => status === 'timed_out')).toHaveLength(7);
+    expect(statuses.at(-1)).toEqual(['later', 'skipped', 'deadline']);
+    expect(payloadsOf(ids)).toEqual([]);
+    expect(Date.parse(run.endedAt!) - Date.parse(run.startedAt!)).toBeLessThan(3_000 + CANCEL_LIMIT_MS);
+  }, 60_000);
+
   it('under fail_fast let the rest finish without using the CPU, and leave nothing undone', async () => {
     const stages: Stage[] = [
       { name: 'long', job: { command: 'sleep 4', queue: 'real' } },

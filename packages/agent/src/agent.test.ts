@@ -142,8 +142,23 @@ describe('a job', () => {
     });
   });
 
-  test.each([['[1]'], ['{"a":'], [`{"a":"${'x'.repeat(1024 * 1024)}"}`]])(
-    'fails when its outputs are not a small object (%#)',
+  test.each([
+    ['[1, {"a": 2}]', { value: [1, { a: 2 }] }],
+    ['0.97', { value: 0.97 }],
+    ['null', { value: null }],
+    ['"text"', { value: 'text' }],
+    ['{"value": [1]}', { value: [1] }],
+    ['\n', null],
+  ])('hands on %s as its outputs, under "value" when it is no object', async (text, outputs) => {
+    await startAgent();
+    const path = join(dataDir, 'text');
+    writeFileSync(path, text);
+    const job = peer.submit({ command: ['sh', '-c', 'cp "$0" "$TRAINYARD_OUTPUTS"', path] });
+    expect(await finished(job)).toMatchObject({ outcome: 'completed', outputs });
+  });
+
+  test.each([['{"a":'], ['1 2'], [`{"a":"${'x'.repeat(1024 * 1024)}"}`]])(
+    'fails when its outputs are not one small JSON value (%#)',
     async (text) => {
       await startAgent();
       const path = join(dataDir, 'text');

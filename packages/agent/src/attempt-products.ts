@@ -72,6 +72,7 @@ class ProductError extends Error {
   }
 }
 
+/** A value that is not a JSON object is put under `value`. */
 async function readOutputs(path: string): Promise<Record<string, unknown> | null> {
   const text = await readLimited(path, PRODUCT_LIMITS.outputsBytes, 'invalid_outputs', 'outputs.json');
   if (text === undefined || text.trim() === '') return null;
@@ -84,13 +85,8 @@ async function readOutputs(path: string): Promise<Record<string, unknown> | null
       `outputs.json is not JSON: ${error instanceof Error ? error.message : error}`,
     );
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new ProductError(
-      'invalid_outputs',
-      'outputs.json must hold one JSON object, for example {"accuracy": 0.97}',
-    );
-  }
-  return parsed as Record<string, unknown>;
+  const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  return isObject ? (parsed as Record<string, unknown>) : { value: parsed };
 }
 
 /** Each artifact is an output that says where its file is and what is in it. */
