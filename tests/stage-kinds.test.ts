@@ -15,7 +15,7 @@ const EFFECTS: Readonly<Record<StageKind, readonly [file: string, title: string]
   ],
   http: ['http-stage', 'sends what the definition says and hands status, headers and body on'],
   function: ['function-stage', 'calls the function with arguments and a context, and hands its value on'],
-  approval: ['approval', 'ends a run that nobody watches with exit code 12, and goes on once it is approved'],
+  approval: ['approval', 'ends commands that wait with exit code 12, and is decided once'],
   train_model: [
     'training-stages',
     'runs the program of its job with the merged config, and records metrics and checkpoints',
