@@ -23,6 +23,10 @@ describe('the context', () => {
       dataDir: '/flag',
     });
     expect(createContext({}, { TRAINYARD_URL: '' }).url).toBe(undefined);
+    expect(createContext({}, { TRAINYARD_MAX_DEPTH: '12' }).maxDepth).toBe(12);
+    for (const text of ['many', '0', '31', '2.5', '-1']) {
+      expect(() => createContext({}, { TRAINYARD_MAX_DEPTH: text })).toThrow(/TRAINYARD_MAX_DEPTH is "/);
+    }
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol';
 import type { Command } from 'commander';
 import { createStyle, type Style } from './style.ts';
 
@@ -50,7 +51,7 @@ export function createContext(
     token: options.token ?? nonEmpty(env['TRAINYARD_TOKEN']),
     dataDir: resolve(home),
     databaseUrl: nonEmpty(env['TRAINYARD_DATABASE_URL']),
-    maxDepth: numberOf(env, 'TRAINYARD_MAX_DEPTH'),
+    maxDepth: maxDepthOf(nonEmpty(env['TRAINYARD_MAX_DEPTH'])),
     json: options.json === true,
     debug: options.debug === true,
     outStyle: createStyle(wantsColor(options, env, process.stdout.isTTY === true)),
@@ -73,10 +74,14 @@ export function wantsColor(
   return isTerminal && env['TERM'] !== 'dumb';
 }
 
-/** What is no number is NaN, which is refused where it is used. */
-function numberOf(env: Readonly<Record<string, string | undefined>>, name: string): number | undefined {
-  const text = nonEmpty(env[name]);
-  return text === undefined ? undefined : Number(text);
+/** @throws TrainyardError USAGE */
+function maxDepthOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const { highestMaxDepth } = DEFINITION_LIMITS;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= highestMaxDepth) return value;
+  const message = `TRAINYARD_MAX_DEPTH is "${text}"; it must be a whole number from 1 to ${highestMaxDepth}.`;
+  throw new TrainyardError('USAGE', message);
 }
 
 function nonEmpty(text: string | undefined): string | undefined {
