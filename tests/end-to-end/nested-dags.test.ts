@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, createAgent, localExecutor, noopExecutor } from '@trainyard/agent';
@@ -153,6 +153,39 @@ describe('nested pipelines', () => {
     expect(performance.now() - askedAt).toBeLessThan(CANCEL_LIMIT_MS);
     expect(new Set(flatten(run).map(({ status }) => status))).toEqual(new Set(['cancelled']));
     expect(payloadsOf(ids)).toEqual([]);
+  }, 60_000);
+
+  it('are cancelled one by one: the processes of one end, the other with the same names completes', async () => {
+    const go = join(dir, 'go-on');
+    const waits = { command: `until test -e ${go}; do sleep 0.02; done`, queue: 'real' };
+    const part = (name: string): Stage => ({
+      name,
+      pipeline: {
+        stages: [
+          { name: 'work', job: waits },
+          { name: 'after', dependsOn: ['work'], job: noop },
+        ],
+      },
+    });
+    const id = await submit([part('left'), part('right')]);
+    const [left, right] = (await api(server.url).tree(id)).children;
+    const processesOf = (branch: RunTree) => payloadsOf(flatten(branch).map((it) => it.id));
+    await until('both', async () => [left!, right!].every((branch) => processesOf(branch).length > 0));
+    await api(server.url).post(`/api/v1/runs/${left!.id}/cancel`, { reason: 'only this one' });
+    await until('the end of one', async () => (await api(server.url).tree(id)).children[0]!.endedAt !== null);
+    expect(processesOf(left!)).toEqual([]);
+    expect(processesOf(right!).length).toBeGreaterThan(0);
+    writeFileSync(go, '');
+    const run = await ended(id);
+    expect(flatten(run).map(({ path, status }) => `${path} ${status}`)).toEqual([
+      ' failed',
+      'left cancelled',
+      'left/work cancelled',
+      'left/after cancelled',
+      'right completed',
+      'right/work completed',
+      'right/after completed',
+    ]);
   }, 60_000);
 
   it('are bounded by the deadline around them, whatever their own, down to real processes', async () => {
