@@ -27,8 +27,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0011-secrets': { up: secrets },
 };
 
-/** Invalid schema name, undefined table. */
-const VANISHED: ReadonlySet<unknown> = new Set(['3F000', '42P01']);
+/** Invalid schema name, undefined table, undefined column. */
+const VANISHED: ReadonlySet<unknown> = new Set(['3F000', '42P01', '42703']);
 const MAX_ATTEMPTS = 10;
 
 /**
