@@ -67,7 +67,9 @@ function startGroup(draft: Draft, index: number): void {
   // A child may have been cancelled before its parent started, and thereby have met the rule of another one.
   const { items } = draft.book(index);
   const first = items === null ? roots : firstNodesOf(items);
-  const waiting = [...first, ...draft.readyIn(index)].filter(
+  // A queue gives its nodes in no order; what is announced must not depend on how it is kept.
+  const beside = draft.readyIn(index).toSorted((a, b) => a - b);
+  const waiting = [...first, ...beside].filter(
     (child) => draft.statusOf(child) === 'pending' && !askFirst(draft, child),
   );
   for (const child of waiting) draft.announceReady(child);

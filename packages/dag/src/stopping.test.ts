@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Dag } from './definition.ts';
+import type { Dag, DagNode } from './definition.ts';
 import type { PlannerEvent } from './events.ts';
 import { n, Story } from './testing/story.testsuite.ts';
 
@@ -207,4 +207,15 @@ describe('fail_fast with onSiblings cancel', () => {
     run.end('g/y', 'cancelled');
     expect(run.row('g')).toMatchObject({ status: 'failed', error: { path: 'g/x' } });
   });
+});
+
+it('announces what became ready before its group started in the order of the definition', () => {
+  const after = (of: string): DagNode => ({ ...n(`after-${of}`, of), triggerRule: 'all_done' });
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const inner: Dag = { nodes: [...names.map((name) => n(name)), ...names.map(after)] };
+  const run = new Story({ nodes: [n('first'), { ...n('group', 'first'), dag: inner }] });
+  for (const name of ['d', 'b', 'e', 'a', 'c']) run.cancel(`group/${name}`);
+  run.end('first');
+  const ready = run.log.flatMap((it) => (it.type === 'node_ready' ? [run.plan.nodes[it.node]!.name] : []));
+  expect(ready).toEqual(['first', 'group', ...names.map((of) => `after-${of}`)]);
 });
