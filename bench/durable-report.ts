@@ -1,5 +1,5 @@
 import type { Measured } from './peers/peer-protocol.ts';
-import { OURS, type System } from './peers/systems.ts';
+import { OUR_COST, OURS, type System } from './peers/systems.ts';
 import { machineLine, median, printTable } from './report.ts';
 
 /** What one system of the durable bench gave. */
@@ -57,6 +57,7 @@ export function printDurable(
   write(parts.join('; '));
   const firsts = ROWS.map((row) => printRow(row, outcomes)).filter((first) => first !== undefined);
   write(`\n${OURS} is first in ${firsts.filter((first) => first === OURS).length} of ${firsts.length} rows`);
+  if (firsts.some((first) => first !== OURS)) write(`what ours does beside: ${OUR_COST}`);
   write('\n## Load and what is missing');
   for (const { system, version, failure, load, loadAfter } of outcomes) {
     const name = `${system.name} ${version}`.trim();
