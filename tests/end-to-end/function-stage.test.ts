@@ -25,6 +25,7 @@ export default async function report({ rows, file }: Args, context: StageFunctio
 export const list = (args: unknown) => [args];
 export const nothing = () => undefined;
 export const circular = () => { const self: any = {}; self.self = self; return self; };
+export const leaves = () => process.exit(0);
 export function fail(): never { throw new TypeError('no such thing'); }
 export async function strict(args: object) {
   const unknown = Object.keys(args).filter((key) => !['n'].includes(key));
@@ -51,6 +52,11 @@ afterAll(() => platform.stop());
 const one = (given: object) => ({ name: 'call', stages: [{ name: 'call', function: given }] });
 
 describe('a function stage', () => {
+  it('fails when it ends the process before it has returned, also with exit code 0', async () => {
+    const run = await platform.ended(one({ module: 'report.ts', export: 'leaves' }));
+    expect(stageOf(run, 'call')).toMatchObject({ status: 'failed', error: { code: 'ended_early' } });
+  });
+
   it('calls the function with arguments and a context, and hands its value on', async () => {
     const run = await platform.ended(
       {

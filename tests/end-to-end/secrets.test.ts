@@ -75,6 +75,33 @@ it('sends a secret with an http stage without writing it down', async () => {
   expect(filesWith(join(dir, 'data'), 'v3ry-s3cret')).toEqual([]);
 });
 
+it('shows no part of an address that is a secret, whatever comes of the request', async () => {
+  const receiver = createServer((request, response) => {
+    response.statusCode = 500;
+    response.end(`no ${request.url}`);
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const { port } = receiver.address() as AddressInfo;
+  const file = join(dir, 'hook.yaml');
+  writeFileSync(file, "name: hook\nstages:\n  - name: hook\n    http: { url: '${{ secrets.HOOK }}' }\n");
+  for (const address of [
+    `http://127.0.0.1:${port}/services/s3cret-path?k=s3cret-key`,
+    'ftp://h/s3cret-path?k=s3cret-key',
+  ]) {
+    writeFileSync(join(dir, 'hook'), address);
+    await runTrainyard(['secrets', 'set', 'HOOK', '--from-file', join(dir, 'hook'), ...at]);
+    const run = await runTrainyard(['run', file, '--json', ...at]);
+    expect(run.code).toBe(10);
+    const { id, children } = JSON.parse(run.stdout);
+    const log = await runTrainyard(['runs', 'logs', children[0].id, ...at]);
+    const events = await runTrainyard(['runs', 'events', id, '--json', ...at]);
+    expect(children[0].error.message.length).toBeGreaterThan(10);
+    expect(run.stdout + run.stderr + log.stdout + events.stdout).not.toContain('s3cret');
+  }
+  receiver.close();
+  expect(filesWith(join(dir, 'data'), 's3cret-path')).toEqual([]);
+});
+
 it('names the place of a secret where people could read it', async () => {
   const file = join(dir, 'open.yaml');
   writeFileSync(file, PIPELINE.replace('$AUTH', '${{ secrets.API_KEY }}'));

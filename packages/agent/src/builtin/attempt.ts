@@ -1,16 +1,19 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
 import { attemptFiles } from '@trainyard/protocol/plain';
 import { fillPlaceholders, SECRETS_VARIABLE } from '../attempt-secrets.ts';
 import { writeAtomically } from '../write-atomically.ts';
+import { secretMask } from './secret-mask.ts';
 
 /** What a program of the agent's own finds: the same directory, environment and rules as any other program. */
 export interface BuiltinAttempt {
   readonly spec: AttemptSpec;
   readonly files: AttemptFiles;
-  /** Writes a line to the log of the stage. */
+  /** Writes a line to the log of the stage, without the values of secrets. */
   log(text: string): void;
+  /** Puts `***` where a text has the value of a secret. */
+  mask(text: string): string;
   /** Appends a line to one of the JSON line files, such as datasets.jsonl. */
   append(path: string, line: unknown): void;
 }
@@ -31,22 +34,28 @@ export async function readBuiltinAttempt(env: NodeJS.ProcessEnv): Promise<Builti
   const dir = env['TRAINYARD_ATTEMPT_DIR'];
   if (dir === undefined) throw new Error('TRAINYARD_ATTEMPT_DIR is not set: an agent starts this program');
   const files = attemptFiles(dir, env['TRAINYARD_RUN_ID'] ?? '');
-  const spec = withSecretInput(JSON.parse(await readFile(files.spec, 'utf8')) as AttemptSpec, env);
+  const secrets = takeSecrets(env);
+  const mask = secretMask(Object.values(secrets));
   return {
-    spec,
+    spec: withSecretInput(JSON.parse(await readFile(files.spec, 'utf8')) as AttemptSpec, secrets),
     files,
+    mask,
     // At once: a line must not be lost in a pipe when the process is killed.
-    log: (text) => writeFileSync(1, `${text}\n`),
+    log: (text) => writeFileSync(1, `${mask(text)}\n`),
     append: (path, line) => appendFileSync(path, `${JSON.stringify(line)}\n`),
   };
 }
 
-/** Takes the values out of the environment, so that nothing that this process starts inherits them. */
-function withSecretInput(spec: AttemptSpec, env: NodeJS.ProcessEnv): AttemptSpec {
+/** By placeholder. Taken out of the environment, so that nothing that this process starts inherits them. */
+function takeSecrets(env: NodeJS.ProcessEnv): Record<string, string> {
   const values = env[SECRETS_VARIABLE];
   delete env[SECRETS_VARIABLE];
-  if (values === undefined || spec.builtin === undefined) return spec;
-  const input = fillPlaceholders(spec.builtin.input, JSON.parse(values)) as Record<string, unknown>;
+  return values === undefined ? {} : (JSON.parse(values) as Record<string, string>);
+}
+
+function withSecretInput(spec: AttemptSpec, secrets: Readonly<Record<string, string>>): AttemptSpec {
+  if (spec.builtin === undefined) return spec;
+  const input = fillPlaceholders(spec.builtin.input, secrets) as Record<string, unknown>;
   return { ...spec, builtin: { ...spec.builtin, input } };
 }
 
@@ -62,12 +71,14 @@ export async function writeOutputs({ files }: BuiltinAttempt, value: unknown): P
   await writeAtomically(files.outputs, text);
 }
 
-/** Leaves why the stage failed, for the agent. */
-export async function writeFailure(
+/** Leaves why the stage failed, for the agent. At once: it may be the last that the process does. */
+export function writeFailure(
   dir: string,
   failure: { readonly code: string; readonly message: string },
-): Promise<void> {
-  await writeAtomically(attemptFiles(dir, '').failure, JSON.stringify(failure));
+): void {
+  const path = attemptFiles(dir, '').failure;
+  writeFileSync(`${path}.tmp`, JSON.stringify(failure));
+  renameSync(`${path}.tmp`, path);
 }
 
 export function messageOf(error: unknown): string {

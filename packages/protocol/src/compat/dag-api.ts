@@ -116,6 +116,8 @@ export function toOlderEvents(event: RunEvent, node: OlderNodeKind): OlderDagEve
   const at = { seq, run_id: rootId, task_id: path, ts_ms: Date.parse(event.at) };
   const named = (name: string, fields: Record<string, unknown> = {}) => ({ ...at, event: name, ...fields });
   const { isLeaf } = node;
+  // The whole run is no node; its end is told by the run.
+  if (path === '') return [];
   switch (event.type) {
     case 'run.ready':
       return [named('dag_node_ready', { indegree: data['indegree'], parent: data['parent'] })];
@@ -134,7 +136,7 @@ export function toOlderEvents(event: RunEvent, node: OlderNodeKind): OlderDagEve
       return [
         named('attempt_end', {
           attempt: data['attempt'],
-          status: data['outcome'],
+          status: attemptOutcome(data['outcome']),
           exit_code: data['exitCode'],
         }),
       ];
@@ -148,6 +150,11 @@ export function toOlderEvents(event: RunEvent, node: OlderNodeKind): OlderDagEve
     default:
       return [];
   }
+}
+
+/** A lost attempt was not known there; it is not the failure of the task. */
+function attemptOutcome(outcome: unknown): OlderStatus {
+  return outcome === 'lost' ? 'canceled' : toOlderStatus(outcome as RunStatus);
 }
 
 function durationMs({ startedAt, endedAt }: Pick<Run, 'startedAt' | 'endedAt'>): number | null {

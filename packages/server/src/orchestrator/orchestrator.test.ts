@@ -179,6 +179,24 @@ describeDatabases('the durable path', (engine) => {
     expect((await plane.settled(bad)).get('a')!.status).toBe('completed');
   });
 
+  it('lets no tree starve the others by thousands of facts that cannot be taken in', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const [bad, good] = [await plane.submit(CHAIN), await plane.submit(CHAIN)];
+    const { kysely } = plane.database;
+    await sql`alter table trees add constraint poison check (root_id <> ${sql.lit(bad)} or event_seq < 100)
+      not valid`.execute(kysely);
+    const fact = { kind: 'metrics_problem', node: 1, at: 0, offset: 0, problem: 'x' };
+    await sql`insert into tree_inbox (root_id, event)
+      select ${bad}, ${JSON.stringify(fact)}::jsonb from generate_series(1, 5000)`.execute(kysely);
+    const [, second] = await plane.claim(agent);
+    expect(second!.spec.rootId).toBe(good);
+    await plane.report(second!, 'completed');
+    expect((await plane.settled(good)).get('a')!.status).toBe('completed');
+    await sql`alter table trees drop constraint poison`.execute(kysely);
+    await plane.settled(bad);
+  });
+
   it('never gives one attempt to two agents', async () => {
     plane = await startControlPlane(engine);
     const stages = Array.from({ length: 60 }, (_, i) => `  - { name: s${i}, job: { command: 'true' } }`).join(

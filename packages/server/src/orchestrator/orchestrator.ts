@@ -2,10 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Effect } from '@trainyard/dag';
 import { newId } from '@trainyard/protocol';
 import { sql } from 'kysely';
-import type { Logger } from 'pino';
 import { requirePools } from '../limits/require-pools.ts';
-import type { LiveBus } from '../live/live-bus.ts';
-import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyFact, applyTimer } from './apply.ts';
 import { askStore } from './ask-store.ts';
@@ -13,8 +10,10 @@ import { beginTree } from './begin-tree.ts';
 import type { DueTimer } from './due-timer.ts';
 import { insertTree } from './insert-tree.ts';
 import { loadTree } from './load-tree.ts';
+import type { Orchestrator, OrchestratorOptions } from './orchestrator-options.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
+import { RestingTrees } from './resting-trees.ts';
 import { requestHash, type Submission } from './submission.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
@@ -27,25 +26,7 @@ const FACTS_PER_TICK = 2000;
 /** Safety net for wake-ups that got lost. */
 const IDLE_MS = 1000;
 
-export interface OrchestratorOptions {
-  readonly database: Database;
-  readonly bus: LiveBus;
-  readonly log: Logger;
-  /** True when no other server can use the database. */
-  readonly exclusive: boolean;
-  readonly now?: () => number;
-}
-
-/** Owns run trees and drives them: facts in, decisions of the planner out, one transaction per tick. */
-export interface Orchestrator {
-  start(): Promise<void>;
-  stop(): Promise<void>;
-  /** Stores a new run and starts it. Answers once that is committed. @throws TrainyardError UNKNOWN_POOL */
-  submit(submission: Submission): Promise<{ rootId: string; isNew: boolean }>;
-  /** One round: due timers, new facts, one transaction. True if there may be more to do. */
-  tick(): Promise<boolean>;
-  readonly ownedTrees: number;
-}
+export type { Orchestrator } from './orchestrator-options.ts';
 
 export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
   return new TreeOwner(options);
@@ -59,6 +40,7 @@ class TreeOwner implements Orchestrator {
   readonly #timers = new TimerHeap<DueTimer>();
   /** Trees that are ours but not in memory as the store has them; read again before the next tick. */
   readonly #stale = new Set<string>();
+  readonly #resting = new RestingTrees();
   /** After a failed tick: one transaction per tree until a tick succeeds. */
   #isCareful = false;
   readonly #ownership;
@@ -162,10 +144,14 @@ class TreeOwner implements Orchestrator {
         nowMs,
       });
       this.#afterCommit(changes);
+      for (const { rootId } of batch) this.#resting.forget(rootId);
       return true;
     } catch (error) {
       const rootIds = batch.map(({ rootId }) => rootId);
       this.#forget(rootIds, error);
+      const [alone] = rootIds;
+      const isItsOwn = rootIds.length === 1 && !isDatabaseLost(error) && !(error instanceof OwnershipLost);
+      if (alone !== undefined && isItsOwn) this.#resting.rest(alone, nowMs);
       return false;
     }
   }
@@ -227,22 +213,25 @@ class TreeOwner implements Orchestrator {
   /** Reads what is stale and still ours, with a new epoch so that no earlier write of ours can follow. */
   async #reloadStale(): Promise<void> {
     if (this.#stale.size === 0) return;
-    const rootIds = [...this.#stale];
+    const nowMs = this.#now();
+    const rootIds = [...this.#stale].filter((rootId) => !this.#resting.isResting(rootId, nowMs));
+    if (rootIds.length === 0) return;
     const { kysely } = this.#options.database;
     const { rows } = await sql<{ root_id: string; epoch: number }>`
       update trees set epoch = epoch + 1
       where root_id = any(${rootIds}::text[]) and owner_id = ${this.#serverId} and ended_at is null
       returning root_id, epoch`.execute(kysely);
     const ours = new Set(rows.map((row) => row.root_id));
-    for (const rootId of rootIds) if (!ours.has(rootId)) this.#stale.delete(rootId);
-    for (const row of rows) {
-      await this.#load(row.root_id, row.epoch);
-      this.#stale.delete(row.root_id);
+    for (const rootId of rootIds) {
+      if (ours.has(rootId)) continue;
+      this.#stale.delete(rootId);
+      this.#resting.forget(rootId);
     }
+    for (const row of rows) if (await this.#load(row.root_id, row.epoch)) this.#stale.delete(row.root_id);
   }
 
-  /** A tree that cannot be read must not hold up the others; only a lost database is worth another try. */
-  async #load(rootId: string, epoch: number): Promise<void> {
+  /** False when the tree cannot be read now: it must not hold up the others, and is looked at again later. */
+  async #load(rootId: string, epoch: number): Promise<boolean> {
     const { database, log } = this.#options;
     try {
       const { tree, effects, timers } = await loadTree(database.kysely, {
@@ -253,9 +242,12 @@ class TreeOwner implements Orchestrator {
       this.#trees.set(rootId, tree);
       for (const effect of effects) this.#armTimer(rootId, effect);
       for (const { atMs, ...timer } of timers) this.#timers.add(atMs, { rootId, ...timer });
+      return true;
     } catch (error) {
       if (isDatabaseLost(error)) throw error;
-      log.error({ err: error, rootId }, 'a run tree cannot be read and stands still');
+      const againInMs = this.#resting.rest(rootId, this.#now());
+      log.error({ err: error, rootId, againInMs }, 'a run tree cannot be read and stands still');
+      return false;
     }
   }
 
