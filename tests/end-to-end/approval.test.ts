@@ -87,11 +87,14 @@ describe('an approval on the command line', () => {
     ]);
     expect((await trainyard('runs', 'wait', root)).code).toBe(0);
     expect((await trainyard('runs', 'logs', root, '--stage', 'ship')).stdout).toBe('ship to beta\n');
-    const [nothing, none] = await Promise.all([
-      trainyard('runs', 'approve', root),
+    // Also by the id of the root: who comes second is told, and who asks for the same again is answered.
+    const [other, same, none] = await Promise.all([
+      trainyard('runs', 'reject', root),
+      trainyard('runs', 'approve', root, '--input', 'channel=beta', '--comment', 'fine'),
       trainyard('approvals', 'list', '--json'),
     ]);
-    expect([nothing.code, none.stdout]).toEqual([3, '[]\n']);
+    expect([other.code, same.code, none.stdout]).toEqual([1, 0, '[]\n']);
+    expect(other.stderr).toContain('was approved by open server at');
   });
 
   it('asks which stage is meant when several wait, and fails the one that is rejected', async () => {

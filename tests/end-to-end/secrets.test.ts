@@ -118,7 +118,7 @@ it('fails the job of which the secret was removed meanwhile', async () => {
     file,
     PIPELINE.replace('stages:\n', `stages:\n${first}`).replace(
       '- name: use',
-      '- name: use\n    dependsOn: [first]',
+      '- name: use\n    dependsOn: [first]\n    retry: { attempts: 3, backoff: 1ms }',
     ),
   );
   const started = await runTrainyard(['run', file, '--detach', '--json', ...at]);
@@ -128,6 +128,8 @@ it('fails the job of which the secret was removed meanwhile', async () => {
   expect((await runTrainyard(['runs', 'wait', id, ...at])).code).toBe(10);
   const shown = JSON.parse((await runTrainyard(['runs', 'show', id, '--json', ...at])).stdout);
   expect(shown.children[1].error).toMatchObject({ code: 'secret_missing' });
+  const events = await runTrainyard(['runs', 'events', id, '--json', ...at]);
+  expect(events.stdout.match(/"attempt.finished"/g)).toHaveLength(2);
   expect(shown.children[1].error.message).toContain('trainyard secrets set API_KEY');
 });
 

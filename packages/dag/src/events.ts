@@ -24,6 +24,8 @@ export type PlannerEvent =
       readonly attempt: number;
       readonly outcome: Outcome;
       readonly error?: NodeError;
+      /** Another try could not end otherwise: none is made, whatever the retry policy says. */
+      readonly isFinal?: boolean;
     }
   | {
       readonly type: 'condition';

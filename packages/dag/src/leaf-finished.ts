@@ -52,7 +52,12 @@ function naturalEnding(draft: Draft, { node, outcome, error }: LeafFinished): En
 }
 
 /** False when no try is left, or none could start before everything around it ends. */
-function tryAgain(draft: Draft, { node, attempt, outcome }: LeafFinished, { error = null }: Ending): boolean {
+function tryAgain(
+  draft: Draft,
+  { node, attempt, outcome, isFinal = false }: LeafFinished,
+  { error = null }: Ending,
+): boolean {
+  if (isFinal) return false;
   if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return false;
   const { lostCount } = draft.row(node);
   const parent = draft.parentOf(node);

@@ -5,6 +5,16 @@ import { n, Story } from './testing/story.testsuite.ts';
 
 const retry: RetryPolicy = { attempts: 3, backoffMs: 1_000, factor: 2, maxBackoffMs: 3_000 };
 
+describe('a failure that is final', () => {
+  it('is not tried again, whatever the policy says', () => {
+    const retry = { attempts: 3, backoffMs: 0, factor: 1, maxBackoffMs: 0 };
+    const run = new Story({ nodes: [{ ...n('a'), retry }] });
+    const { node, attempt } = run.row('a');
+    run.send({ type: 'leaf_finished', node, attempt, outcome: 'failed', isFinal: true });
+    expect([run.status('a'), run.started]).toEqual(['failed', ['a']]);
+  });
+});
+
 describe('retryOn', () => {
   // Scenario 44: which outcomes are tried again, by class and by code.
   it.each([

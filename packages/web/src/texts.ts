@@ -163,6 +163,8 @@ export const texts = {
     filter: 'Filter stages',
     noMatch: 'No stage matches',
     attempt: (n: number) => `try ${n}`,
+    kept: 'kept',
+    cached: 'cached',
   },
   details: {
     label: 'Details of the selection',

@@ -74,8 +74,12 @@ async function approvalId(client: Client, given: string, stage: string | undefin
   const id = await idOrNewest(client, given);
   const run = stage === undefined ? await client.getRun(id) : await findStage(client, id, stage);
   if (run.kind === 'approval') return run.id;
-  const waiting = [...descend(await client.getTree(run.id))].filter(waitsForPerson);
+  const tree = [...descend(await client.getTree(run.id))];
+  const waiting = tree.filter(waitsForPerson);
   if (waiting.length === 1) return waiting[0]!.id;
+  // Somebody else may have been faster: the server says who, or that this decision has been made already.
+  const decided = tree.filter(({ kind, startedAt }) => kind === 'approval' && startedAt !== null);
+  if (waiting.length === 0 && decided.length === 1) return decided[0]!.id;
   const name = run.path === '' ? run.id : `${run.path} of ${id}`;
   if (waiting.length === 0) {
     throw new TrainyardError('NOT_FOUND', `Nothing in ${name} waits for a person.`);

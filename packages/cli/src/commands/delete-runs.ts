@@ -1,5 +1,6 @@
 import { EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import { idOrNewest } from '../find-run.ts';
 import { withServer } from './runs.ts';
 
 /** Removes runs one after the other; the first that cannot be removed ends the command, and is named. */
@@ -7,7 +8,8 @@ export function deleteRunsCommand(context: CliContext, ids: readonly string[]): 
   return withServer(
     context,
     async ({ client }) => {
-      for (const id of ids) {
+      for (const given of ids) {
+        const id = await idOrNewest(client, given);
         await client.deleteRun(id);
         context.out(context.json ? `${JSON.stringify({ id, deleted: true })}\n` : `${id} deleted\n`);
       }

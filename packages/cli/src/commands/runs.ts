@@ -248,10 +248,15 @@ const CANCEL_WAIT_MS = 60_000;
 /** How long one that uses another server waits for it, so that it can say how it went. */
 const CANCEL_LOOK_MS = 2000;
 
-export function cancelCommand(context: CliContext, id: string, reason: string | undefined): Promise<number> {
+export function cancelCommand(
+  context: CliContext,
+  given: string,
+  reason: string | undefined,
+): Promise<number> {
   return withServer(
     context,
     async (connection) => {
+      const id = await idOrNewest(connection.client, given);
       await connection.client.cancelRun(id, reason === undefined ? {} : { reason });
       // An agent of our own ends with this command: the processes have to be gone before.
       const waitMs = connection.isOwn ? CANCEL_WAIT_MS : CANCEL_LOOK_MS;

@@ -40,5 +40,6 @@ function queue(leaf: Leaf, built: Built): PlannerEvent | undefined {
 }
 
 function failed({ node, attempt }: Leaf, error: { code: string; message: string }): PlannerEvent {
-  return { type: 'leaf_finished', node, attempt, outcome: 'failed', error };
+  // The same definition with the same inputs gives the same again.
+  return { type: 'leaf_finished', node, attempt, outcome: 'failed', error, isFinal: true };
 }

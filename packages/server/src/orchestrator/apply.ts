@@ -109,10 +109,14 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
       attempt: fact.attempt,
       outcome: isInfrastructureLoss(fact) ? 'lost' : fact.outcome,
       ...(fact.error === null ? {} : { error: toNodeError(fact.error) }),
+      ...(FINAL_CODES.has(fact.error?.code ?? '') && { isFinal: true }),
     },
     nowMs,
   );
 }
+
+/** Failures that a person has to mend first: trying again at once would only use up the tries. */
+const FINAL_CODES: ReadonlySet<string> = new Set(['secret_missing']);
 
 /**
  * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to

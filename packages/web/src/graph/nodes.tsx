@@ -59,11 +59,23 @@ function StageBox({ data }: NodeProps<StageNode>) {
             <span className={`st-${run.status} text-(--st)`}>{word}</span>
             {run.startedAt !== null && <Duration of={run} />}
             {run.attempt > 1 && <span>· {texts.graph.attempt(run.attempt)}</span>}
+            {originOf(run) !== undefined && <span>· {originOf(run)}</span>}
+            {run.item !== null && <span className="truncate">· {itemText(run.item.value)}</span>}
           </span>
         </span>
       </button>
     </>
   );
+}
+
+/** Work of another run that this one took over. */
+function originOf({ keptFrom, cachedFrom }: Run): string | undefined {
+  if (keptFrom !== undefined) return texts.graph.kept;
+  return cachedFrom === undefined ? undefined : texts.graph.cached;
+}
+
+function itemText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function GroupBox({ data }: NodeProps<GroupNode>) {
