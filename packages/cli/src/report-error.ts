@@ -37,9 +37,18 @@ function errorText(error: TrainyardError, debug: boolean): string {
   const lines =
     error.code === 'INVALID_DEFINITION' && details?.faults !== undefined
       ? details.faults.map((fault) => faultLine(details.fileName ?? 'pipeline', fault))
-      : [`error: ${error.message}`];
+      : [`error: ${inOptionWords(error)}`];
   if (debug && error.stack !== undefined) lines.push(error.stack, causeText(error));
   return lines.filter((line) => line !== '').join('\n');
+}
+
+/** A place in a request as the command line calls it: `body/everyMs` is `--every`, or the argument `every`. */
+function inOptionWords({ code, message }: TrainyardError): string {
+  if (code !== 'INVALID_REQUEST') return message;
+  return message.replaceAll(/(^|; )(?:body|params|querystring)\/([A-Za-z]+)/g, (_, before, field: string) => {
+    const word = field.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return `${before}${word}`;
+  });
 }
 
 function causeText(error: Error): string {

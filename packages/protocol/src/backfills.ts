@@ -14,7 +14,9 @@ export const BACKFILL_LIMITS = {
 } as const;
 
 /** A day such as 2026-01-31 in the time zone, or an instant with its offset. */
-const dayOrInstant = z.union([z.iso.date(), z.iso.datetime({ offset: true })]);
+const dayOrInstant = z.union([z.iso.date(), z.iso.datetime({ offset: true })], {
+  error: 'give a day that exists, such as 2026-01-31, or an instant such as 2026-01-31T06:00:00Z',
+});
 
 export const createBackfill = z
   .strictObject({
@@ -27,7 +29,11 @@ export const createBackfill = z
     to: dayOrInstant,
     cron: z.string().min(1).max(SCHEDULE_LIMITS.cronLength).optional(),
     /** From `from` on; whole days are days of the time zone. */
-    everyMs: z.int().min(BACKFILL_LIMITS.minEveryMs).max(BACKFILL_LIMITS.maxEveryMs).optional(),
+    everyMs: z
+      .int()
+      .min(BACKFILL_LIMITS.minEveryMs, 'at least one minute, for example 1h or 1d')
+      .max(BACKFILL_LIMITS.maxEveryMs, 'at most 366 days')
+      .optional(),
     timezone,
     maxParallel: z.int().min(1).max(BACKFILL_LIMITS.maxParallel).default(1),
     order: z.enum(['oldest', 'newest']).default('oldest'),
