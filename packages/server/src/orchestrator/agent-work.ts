@@ -40,6 +40,7 @@ function queue(leaf: Leaf, built: Built): PlannerEvent | undefined {
 }
 
 function failed({ node, attempt }: Leaf, error: { code: string; message: string }): PlannerEvent {
-  // The same definition with the same inputs gives the same again.
-  return { type: 'leaf_finished', node, attempt, outcome: 'failed', error, isFinal: true };
+  // The same expression with the same inputs gives the same again; what was looked for may come to be.
+  const isFinal = error.code === 'expression';
+  return { type: 'leaf_finished', node, attempt, outcome: 'failed', error, isFinal };
 }
