@@ -18,12 +18,19 @@ export async function withSecrets(
   if (spec.secrets.length === 0) return spec;
   const values = await fetchValues(spec.attemptId, options);
   const byPlaceholder = Object.fromEntries(
-    spec.secrets.map(({ name, placeholder }) => [placeholder, values[name] ?? '']),
+    spec.secrets.map(({ name, placeholder }) => [placeholder, secretIn(values, name)]),
   );
   const env = fillPlaceholders(spec.env, byPlaceholder) as Record<string, string>;
   // The input of a program of our own is read from spec.json, where only placeholders are.
   if (spec.builtin !== undefined) env[SECRETS_VARIABLE] = JSON.stringify(byPlaceholder);
   return { ...spec, env };
+}
+
+/** @throws StartError rather than let a program run with an empty secret */
+function secretIn(values: Readonly<Record<string, string>>, name: string): string {
+  const value = values[name];
+  if (value !== undefined) return value;
+  throw new StartError('secret_missing', `the server gave no value for the secret "${name}"`);
 }
 
 /** Puts the values into all texts of a JSON value. */

@@ -37,7 +37,8 @@ export async function insertTree(
     const { changes } = insert;
     const earlier = await insertTreeRow(trx, insert);
     if (earlier !== undefined) return { rootId: earlier, isNew: false };
-    const rows = [...runInserts(changes.tree, 0), expansionInsert(changes)];
+    const expansions = changes.expansions.length === 0 ? [] : [expansionInsert(changes)];
+    const rows = [...runInserts(changes.tree, 0), ...expansions];
     for (const { text, values } of rows) await trx.executeQuery(CompiledQuery.raw(text, values));
     const attempts = jsonbText(attemptRows([changes], insert.nowMs));
     await trx.executeQuery(CompiledQuery.raw(INSERT_ATTEMPTS.replace('$ATTEMPTS', '$1'), [attempts]));

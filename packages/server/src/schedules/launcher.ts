@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Run, TrainyardError } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import type { SecretBox } from '../auth/secret-box.ts';
+import { runWokenLoop } from '../background/woken-loop.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { WakeUp } from '../orchestrator/wake-up.ts';
@@ -33,8 +33,6 @@ const CLAIM_MS = 60_000;
 const SCHEDULES_PER_ROUND = 200;
 /** Owners that are looked after at the same time: most of it is waiting for the database. */
 const OWNERS_AT_ONCE = 4;
-/** How often is looked for instants that became due and for runs that ended elsewhere. */
-const IDLE_MS = 1000;
 /** Least time between two rounds. */
 const PAUSE_MS = 100;
 const CLEAN_UP_EVERY_MS = 3_600_000;
@@ -219,20 +217,15 @@ class RunLauncher implements Launcher {
     await removeOldSkipped(this.#options.database.kysely, new Date(nowMs - KEEP_SKIPPED_MS));
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      const woken = this.#wakeUp.within(IDLE_MS);
-      let isMore = false;
-      try {
-        isMore = await this.tick();
-      } catch (error) {
-        this.#options.log.warn({ err: error }, 'schedules could not be looked after');
-        await sleep(IDLE_MS, undefined, { signal }).catch(() => {});
-      }
-      if (!isMore) await woken;
-      await sleep(PAUSE_MS, undefined, { signal }).catch(() => {});
-    }
+  #run(): Promise<void> {
+    return runWokenLoop({
+      name: 'schedules',
+      tick: () => this.tick(),
+      wakeUp: this.#wakeUp,
+      pauseMs: PAUSE_MS,
+      signal: this.#stopping.signal,
+      log: this.#options.log,
+    });
   }
 }
 

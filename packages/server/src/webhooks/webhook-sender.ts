@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { newId, WEBHOOK_LIMITS } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import type { SecretBox } from '../auth/secret-box.ts';
+import { runWokenLoop } from '../background/woken-loop.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import { WakeUp } from '../orchestrator/wake-up.ts';
 import type { Database } from '../store/database.ts';
@@ -27,8 +27,6 @@ import { messageBody, wantedName } from './webhook-message.ts';
 const PER_WEBHOOK = 4;
 /** After this long without a result the sender counts as dead: longer than any attempt takes. */
 const CLAIM_MS = 4 * POST_TIMEOUT_MS;
-/** How often is looked for messages that became due or that other servers left. */
-const IDLE_MS = 1000;
 /** Least time between two rounds: what happens meanwhile is taken together. */
 const PAUSE_MS = 50;
 const CLEAN_UP_EVERY_MS = 3_600_000;
@@ -170,20 +168,15 @@ class Sender implements WebhookSender {
     await removeEnded(this.#options.database.kysely, new Date(nowMs - keepMs));
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      const woken = this.#wakeUp.within(IDLE_MS);
-      let isMore = false;
-      try {
-        isMore = await this.tick();
-      } catch (error) {
-        this.#options.log.warn({ err: error }, 'webhooks could not be looked after');
-        await sleep(IDLE_MS, undefined, { signal }).catch(() => {});
-      }
-      if (!isMore) await woken;
-      await sleep(PAUSE_MS, undefined, { signal }).catch(() => {});
-    }
+  #run(): Promise<void> {
+    return runWokenLoop({
+      name: 'webhooks',
+      tick: () => this.tick(),
+      wakeUp: this.#wakeUp,
+      pauseMs: PAUSE_MS,
+      signal: this.#stopping.signal,
+      log: this.#options.log,
+    });
   }
 }
 
