@@ -12,13 +12,20 @@ const rows = readFileSync(join(directory, 'requirements.md'), 'utf8')
 const numbers = (prefix: string, last: number) =>
   Array.from({ length: last }, (_, at) => `${prefix}${at + 1}`);
 /** Every section of the requirements, and every failure of the older systems that must not come back. */
-const IDS = [...numbers('A', 11), ...numbers('A8.', 21), ...numbers('E', 10), ...numbers('E7.', 12)];
+const IDS = [
+  ...numbers('A', 11),
+  ...numbers('A8.', 21),
+  ...numbers('D', 13),
+  ...numbers('D10.', 19),
+  ...numbers('E', 10),
+  ...numbers('E7.', 12),
+];
 
 describe('the table of requirements', () => {
   it('has a row for every item', () => {
-    const listed = new Set(rows.flatMap(({ id }) => id.match(/\b[AE]\d+(\.\d+)?/g) ?? []));
+    const listed = new Set(rows.flatMap(({ id }) => id.match(/\b[ADE]\d+(\.\d+)?/g) ?? []));
     // A8 and E7 are lists of items.
-    const missing = IDS.filter((id) => !listed.has(id) && id !== 'A8' && id !== 'E7');
+    const missing = IDS.filter((id) => !listed.has(id) && id !== 'A8' && id !== 'D10' && id !== 'E7');
     expect(missing).toEqual([]);
   });
 
@@ -35,5 +42,17 @@ describe('the table of requirements', () => {
   it('says of no failure of the older systems that it comes later, but of those that need what is not there', () => {
     const later = rows.filter(({ id, where }) => /^[AE][78]\./.test(id) && where.startsWith('Later'));
     expect(later.map(({ id }) => id)).toEqual(['A8.9, A8.10', 'A8.12']);
+  });
+
+  it('has a row for each scenario of agents, with test files that exist', () => {
+    const scenarios = readFileSync(join(directory, 'agent-scenarios.md'), 'utf8').matchAll(
+      /^\| (\d+) \| .+ \| (.+) \|$/gm,
+    );
+    const found = [...scenarios].map(([, number, where = '']) => ({ number: Number(number), where }));
+    expect(found.map(({ number }) => number)).toEqual(Array.from({ length: 49 }, (_, at) => at + 1));
+    const missing = found
+      .flatMap(({ where }) => [...where.matchAll(/\]\((\S+?\.test\.ts)\)/g)])
+      .filter(([, path]) => !existsSync(join(directory, path!)));
+    expect(missing).toEqual([]);
   });
 });
