@@ -142,7 +142,7 @@ export class AttemptRunner {
     if (this.#running !== undefined) {
       this.#resumeEnding(this.#running);
       this.#reportStarted(this.#running);
-      this.#streams = executor?.usesAttemptDir === true ? this.#follow() : undefined;
+      this.#streams = executor?.usesAttemptDir === true ? this.#follow(this.#running) : undefined;
       exit = await this.#running.waitForExit(stopped);
       // A cancel gives the whole session its grace time; sweeping before that would cut it short.
       await this.#killing;
@@ -218,7 +218,7 @@ export class AttemptRunner {
     await journal.update({ startError: this.#startError });
   }
 
-  #follow(): AttemptStreams {
+  #follow(running: RunningAttempt): AttemptStreams {
     const { client, log, spec, files, journal, stopped } = this.#options;
     const streams = new AttemptStreams({
       client,
@@ -226,6 +226,7 @@ export class AttemptRunner {
       spec,
       files,
       journal,
+      openFile: running.openFile?.bind(running),
       stopped,
       onFenced: () => this.discard(),
       onProgress: (progress) => this.#send({ kind: 'progress', ...this.#reportBase(), progress }),

@@ -2,6 +2,8 @@ import type { AgentClient } from '@trainyard/client';
 import { type AttemptFiles, type AttemptSpec, type StreamName, streamName } from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
 import type { AttemptJournal } from './attempt-state.ts';
+import type { ByteSource } from './byte-source.ts';
+import { FileSource } from './file-source.ts';
 import { watchProgress } from './progress-watch.ts';
 import { StreamReporter } from './stream-reporter.ts';
 import { trainingFiles } from './training-files.ts';
@@ -20,11 +22,13 @@ export class AttemptStreams {
     readonly spec: AttemptSpec;
     readonly files: AttemptFiles;
     readonly journal: AttemptJournal;
+    /** Left out: the files are on this machine. */
+    readonly openFile?: ((path: string) => ByteSource) | undefined;
     readonly stopped: AbortSignal;
     readonly onFenced: () => void;
     readonly onProgress: (progress: Record<string, unknown>) => void;
   }) {
-    const { files, journal, spec, stopped } = options;
+    const { files, journal, spec, stopped, openFile = (path) => new FileSource(path) } = options;
     this.#stopped = stopped;
     const paths: Record<StreamName, string> = { log: files.output, metrics: files.metrics };
     this.#reporters = new Map(
@@ -37,7 +41,7 @@ export class AttemptStreams {
           epoch: spec.epoch,
           token: journal.state.token,
           stream,
-          path: paths[stream],
+          source: openFile(paths[stream]),
           position: journal.state.streams[stream] ?? { sent: 0, base: 0 },
           savePosition: (position) =>
             journal.update({ streams: { ...journal.state.streams, [stream]: position } }),
@@ -49,6 +53,7 @@ export class AttemptStreams {
     const work = [...this.#reporters.values()].map((reporter) => reporter.run(signal));
     work.push(
       watchProgress({
+        openFile,
         paths: [files.status, ...trainingFiles(spec, files, 'status')],
         onProgress: options.onProgress,
         ended: this.#ended.signal,

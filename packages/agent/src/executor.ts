@@ -1,4 +1,5 @@
 import type { AttemptFiles, AttemptSpec, RunError } from '@trainyard/protocol';
+import type { ByteSource } from './byte-source.ts';
 
 /** How an attempt's program ended. */
 export type ExitResult =
@@ -20,6 +21,8 @@ export interface StartContext {
 export interface RunningAttempt {
   readonly pid: number | undefined;
   alive(): boolean;
+  /** Follows a file of the attempt, by its path in `AttemptFiles`. Left out: it is on this machine. */
+  openFile?(path: string): ByteSource;
   /** Resolves when the program has ended; never rejects. Rejects only when `signal` fires. */
   waitForExit(signal: AbortSignal): Promise<ExitResult>;
   /**

@@ -1,5 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
 import { pause } from './backoff.ts';
+import type { ByteSource } from './byte-source.ts';
 
 /**
  * Looks at the status file of a program (docs/guides/pipelines.md, "Metrics") and hands over its content when it changes. Resolves
@@ -8,6 +8,7 @@ import { pause } from './backoff.ts';
 export async function watchProgress(options: {
   /** The program writes one of them. */
   readonly paths: readonly string[];
+  readonly openFile: (path: string) => ByteSource;
   readonly onProgress: (progress: Record<string, unknown>) => void;
   readonly ended: AbortSignal;
   readonly signal: AbortSignal;
@@ -19,13 +20,12 @@ export async function watchProgress(options: {
   for (;;) {
     const last = ended.aborted;
     for (const path of paths) {
-      const version = await versionOf(path);
-      if (version === undefined || version === lastSeen.get(path)) continue;
-      const progress = await readProgress(path);
+      const text = await readText(options.openFile(path));
+      if (text === undefined || text === lastSeen.get(path)) continue;
+      const progress = parseProgress(text);
       // Unreadable content is looked at again: the program may be in the middle of writing it.
       if (progress === undefined) continue;
-      lastSeen.set(path, version);
-      const text = JSON.stringify(progress);
+      lastSeen.set(path, text);
       if (text !== lastSent) onProgress(progress);
       lastSent = text;
     }
@@ -39,15 +39,22 @@ const LOOK_EVERY_MS = 500;
 /** A status file is a few numbers; larger ones are ignored. */
 const MAX_STATUS_BYTES = 64 * 1024;
 
-async function versionOf(path: string): Promise<string | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined || found.size > MAX_STATUS_BYTES) return undefined;
-  return `${found.ino} ${found.mtimeMs} ${found.size}`;
+/** Opened anew each time, because programs replace the file; `undefined` when it cannot be read now. */
+async function readText(source: ByteSource): Promise<string | undefined> {
+  try {
+    const look = await source.look(0, MAX_STATUS_BYTES);
+    if (look === undefined || look.size > MAX_STATUS_BYTES) return undefined;
+    return Buffer.from(look.bytes).toString('utf8');
+  } catch {
+    return undefined;
+  } finally {
+    await source.close();
+  }
 }
 
-async function readProgress(path: string): Promise<Record<string, unknown> | undefined> {
+function parseProgress(text: string): Record<string, unknown> | undefined {
   try {
-    const parsed: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const parsed: unknown = JSON.parse(text);
     return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
       ? (parsed as Record<string, unknown>)
       : undefined;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createAgentClient } from '@trainyard/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { StreamPosition } from './attempt-state.ts';
+import { FileSource } from './file-source.ts';
 import { StreamReporter } from './stream-reporter.ts';
 import { AgentPeer, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
@@ -40,7 +41,7 @@ function report(position: StreamPosition = { sent: 0, base: 0 }) {
     token: attempt.token,
     epoch: 1,
     stream: 'log',
-    path,
+    source: new FileSource(path),
     position,
     savePosition: async (next) => {
       saved.push(next);

@@ -1,9 +1,9 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type AgentClient, gapSize } from '@trainyard/client';
 import { AGENT_PROTOCOL, type StreamName, TrainyardError } from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
 import type { StreamPosition } from './attempt-state.ts';
 import { Backoff, pause } from './backoff.ts';
+import type { ByteSource, SourceLook } from './byte-source.ts';
 
 export interface StreamReporterOptions {
   readonly client: AgentClient;
@@ -12,8 +12,8 @@ export interface StreamReporterOptions {
   readonly token: string;
   readonly epoch: number;
   readonly stream: StreamName;
-  /** The file; it may appear later, grow, be truncated or be replaced. */
-  readonly path: string;
+  /** Closed at the end of `run`. */
+  readonly source: ByteSource;
   readonly position: StreamPosition;
   /** Puts the position on disk. Awaited before bytes of a truncated file are sent. */
   readonly savePosition: (position: StreamPosition) => Promise<void>;
@@ -30,8 +30,9 @@ export class StreamReporter {
   readonly #backoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
   #sent: number;
   #base: number;
-  #handle: FileHandle | undefined;
-  #inode: number | undefined;
+  readonly #sourceBackoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
+  /** Of the file that was read last. */
+  #identity: string | undefined;
   #maxChunkBytes: number = AGENT_PROTOCOL.maxAppendBytes;
   readonly #finishing = new AbortController();
   #savedAtMs = performance.now();
@@ -61,10 +62,11 @@ export class StreamReporter {
       for (;;) {
         // Asked before the file is read, so that no byte written before the end is missed.
         const finishing = this.#finishing.signal.aborted;
-        const chunk = await this.#read();
+        const chunk = await this.#read(signal);
         if (chunk === undefined) {
           if (finishing) return;
-          await this.#idle(idleMs, signal, wake);
+          await this.#options.source.waitForMore(idleMs, wake);
+          signal.throwIfAborted();
           idleMs = Math.min(idleMs * 1.5, IDLE_LAST_MS);
           continue;
         }
@@ -73,56 +75,47 @@ export class StreamReporter {
         if (chunk.length < FULL_CHUNK_BYTES) await this.#idle(GATHER_MS, signal, wake);
       }
     } finally {
-      await this.#handle?.close();
+      await this.#options.source.close();
       await this.#save();
     }
   }
 
   /** The bytes after what was sent, or `undefined` when there are none. */
-  async #read(): Promise<Uint8Array | undefined> {
-    const handle = await this.#open();
-    if (handle === undefined) return undefined;
-    const { size } = await handle.stat();
-    if (size < this.#sent - this.#base) await this.#startOver('was truncated');
-    const local = this.#sent - this.#base;
-    if (size === local) {
-      await this.#followReplacement();
-      return undefined;
+  async #read(signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const look = await this.#look(signal);
+    if (look === undefined) return undefined;
+    const replaced = this.#identity !== undefined && look.identity !== this.#identity;
+    this.#identity = look.identity;
+    if (replaced || look.size < this.#sent - this.#base) {
+      await this.#startOver(replaced ? 'was replaced' : 'was truncated');
+      return this.#read(signal);
     }
-    const available = size - local;
-    const wanted = Math.min(available, this.#maxChunkBytes);
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, local);
-    return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
+    return look.bytes.length === 0 ? undefined : look.bytes;
   }
 
-  async #open(): Promise<FileHandle | undefined> {
-    if (this.#handle !== undefined) return this.#handle;
-    try {
-      this.#handle = await open(this.#options.path, 'r');
-      this.#inode = (await this.#handle.stat()).ino;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        this.#options.log.warn(
-          { path: this.#options.path, error: String(error) },
-          'cannot read a file of a job',
-        );
+  /** @throws when `signal` fires */
+  async #look(signal: AbortSignal): Promise<SourceLook | undefined> {
+    const { attemptId, stream, source, log } = this.#options;
+    for (let warned = false; ; warned = true) {
+      try {
+        const look = await source.look(this.#sent - this.#base, this.#maxChunkBytes);
+        this.#sourceBackoff.reset();
+        return look;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!warned)
+          log.warn(
+            { attemptId, stream, source: source.name, error: String(error) },
+            'cannot read a file of a job',
+          );
+        await this.#sourceBackoff.wait(signal);
       }
     }
-    return this.#handle;
-  }
-
-  /** Once the open file is sent completely: does the path lead to another file by now? */
-  async #followReplacement(): Promise<void> {
-    const current = await stat(this.#options.path).catch(() => undefined);
-    if (current === undefined || current.ino === this.#inode) return;
-    await this.#handle?.close();
-    this.#handle = undefined;
-    await this.#startOver('was replaced');
   }
 
   async #startOver(what: string): Promise<void> {
-    const { attemptId, stream, log, path } = this.#options;
-    log.info({ attemptId, stream, path }, `the file ${what}; its new content follows the old`);
+    const { attemptId, stream, log, source } = this.#options;
+    log.info({ attemptId, stream, source: source.name }, `the file ${what}; its new content follows the old`);
     this.#base = this.#sent;
     await this.#save();
   }
@@ -174,11 +167,12 @@ export class StreamReporter {
   }
 
   async #giveUp(error: unknown): Promise<void> {
-    const { attemptId, stream, log, path } = this.#options;
+    const { attemptId, stream, log, source } = this.#options;
     // The rest counts once the program has ended and the file's size is known.
     await this.#untilFinish();
-    const { size } = await stat(path).catch(() => ({ size: this.#sent - this.#base }));
-    this.#undeliveredBytes = Math.max(0, size - (this.#sent - this.#base));
+    const local = this.#sent - this.#base;
+    const look = await source.look(local, 1).catch(() => undefined);
+    this.#undeliveredBytes = Math.max(0, (look?.size ?? 0) - local);
     log.error(
       { attemptId, stream, undeliveredBytes: this.#undeliveredBytes, error: String(error) },
       'bytes were refused',
@@ -208,7 +202,7 @@ export class StreamReporter {
   }
 }
 
-/** Pauses between looks at a file that does not grow. */
+/** Pauses between looks at a file that does not grow; most sources wake earlier when it does. */
 const IDLE_FIRST_MS = 40;
 const IDLE_LAST_MS = 200;
 /** Pause after a small chunk, so that a program that prints line by line costs few requests. */

@@ -1,0 +1,28 @@
+/** What one look at a growing file found. */
+export interface SourceLook {
+  /** Which file it is, such as device and inode: another one means that the file was replaced. */
+  readonly identity: string;
+  /** Bytes that the file has in all. Less than before means that it was truncated. */
+  readonly size: number;
+  /** The bytes from the place on that was asked for; empty when the file has no more. */
+  readonly bytes: Uint8Array;
+}
+
+/** A file that a program appends to, on this machine or on another one. Used by one caller at a time. */
+export interface ByteSource {
+  /** For messages: the path, with its host if that is another one. */
+  readonly name: string;
+  /**
+   * Reads at most `maxBytes` from byte `offset` on. Identity, size and bytes are those of one file. When the
+   * path leads to another file by now, the old one is read to its end first, where that is possible.
+   * @returns `undefined` while there is no such file
+   * @throws when the file cannot be reached now; the caller looks again later
+   */
+  look(offset: number, maxBytes: number): Promise<SourceLook | undefined>;
+  /**
+   * Resolves when the file has probably grown since the last look, at the latest after `ms`, or when `wake`
+   * fires. Never rejects.
+   */
+  waitForMore(ms: number, wake: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,77 @@
+import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FileSource } from './file-source.ts';
+
+let dir: string;
+let path: string;
+let source: FileSource;
+const never = new AbortController().signal;
+/** Longer than any test takes: a wait that ends was woken. */
+const LONG_MS = 600_000;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'trainyard-source-'));
+  path = join(dir, 'output.log');
+  source = new FileSource(path);
+});
+
+afterEach(async () => {
+  await source.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const text = async (offset: number, most = 1000) => {
+  const look = await source.look(offset, most);
+  return look === undefined ? undefined : Buffer.from(look.bytes).toString();
+};
+
+test('reads a part of a file, and tells its size', async () => {
+  expect(await source.look(0, 10)).toBeUndefined();
+  await writeFile(path, 'one two three');
+  expect(await text(4, 3)).toBe('two');
+  expect((await source.look(4, 3))?.size).toBe(13);
+  expect(await text(13)).toBe('');
+});
+
+test('reads a replaced file to its end before the new one', async () => {
+  await writeFile(path, 'old content');
+  const first = await source.look(0, 3);
+  await writeFile(join(dir, 'new'), 'new');
+  await rename(join(dir, 'new'), path);
+  expect(await text(3)).toBe(' content');
+  const second = await source.look(11, 100);
+  expect(second?.identity).not.toBe(first?.identity);
+  expect(second?.size).toBe(3);
+});
+
+test('wakes at an append, a truncation and a replacement, also those before the wait began', async () => {
+  await writeFile(path, 'a');
+  await source.look(0, 1);
+  for (const change of [
+    () => appendFile(path, 'b'),
+    () => truncate(path, 0),
+    async () => {
+      await writeFile(join(dir, 'new'), 'c');
+      await rename(join(dir, 'new'), path);
+    },
+  ]) {
+    await change();
+    await source.waitForMore(LONG_MS, never);
+    await source.look(0, 1);
+    await source.look(100, 1);
+  }
+  const waiting = source.waitForMore(LONG_MS, never);
+  await appendFile(path, 'd');
+  await waiting;
+});
+
+test('ends a wait when it is told to', async () => {
+  await writeFile(path, 'a');
+  await source.look(0, 1);
+  const wake = new AbortController();
+  const waiting = source.waitForMore(LONG_MS, wake.signal);
+  wake.abort();
+  await waiting;
+});
