@@ -73,7 +73,8 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     labels: options.labels ?? {},
     executors: new Map(Object.entries(options.executors ?? { local: localExecutor })),
     log: options.log ?? defaultAgentLog(),
-    env: options.env ?? process.env,
+    // A copy: reading the environment of the process itself is slow, and it is read for every job.
+    env: { ...(options.env ?? process.env) },
     timing: { ...DEFAULT_TIMING, ...options.timing },
   };
 }

@@ -1,10 +1,16 @@
 import type { MetricPoint } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import { insertFacts } from '../attempts/claim.ts';
-import type { LiveBus } from '../live/live-bus.ts';
+import { runWokenLoop } from '../background/woken-loop.ts';
+import type { LiveBus, LiveTopics } from '../live/live-bus.ts';
+import { WakeUp } from '../orchestrator/wake-up.ts';
 import type { Database } from '../store/database.ts';
 import { createIngest, type Ingest, type IngestProblem, type Points } from './index.ts';
 import { toMetricNumber } from './metric-number.ts';
+import { runsWithMetrics } from './runs-with-metrics.ts';
+
+/** Least time between two looks at runs whose attempts ended: what ends meanwhile is looked at together. */
+const PAUSE_MS = 50;
 
 /** The server's ingest: what it stores is announced on the bus, and what it cannot read becomes an event. */
 export function createAnnouncedIngest(parts: { database: Database; bus: LiveBus; log: Logger }): Ingest {
@@ -23,12 +29,59 @@ export function createAnnouncedIngest(parts: { database: Database; bus: LiveBus;
     },
     onCompactionError: warn,
   });
-  bus.on('tree', ({ events }) => {
-    for (const event of events) {
-      if (event.type === 'attempt.finished') void ingest.compactRun(event.runId).catch(warn);
-    }
+  const upkeep = startUpkeep({ ...parts, ingest, warn });
+  return {
+    ...ingest,
+    async close() {
+      await upkeep.stop();
+      await ingest.close();
+    },
+  };
+}
+
+/** Compacts the metrics of runs whose attempts have ended. Most have none, which one look tells for all of them. */
+function startUpkeep(parts: {
+  readonly database: Database;
+  readonly bus: LiveBus;
+  readonly log: Logger;
+  readonly ingest: Ingest;
+  readonly warn: (error: unknown) => void;
+}): { stop(): Promise<void> } {
+  const { database, bus, log, ingest, warn } = parts;
+  const ended = new Set<string>();
+  const wakeUp = new WakeUp();
+  const stopping = new AbortController();
+  const onTree = ({ events }: LiveTopics['tree'][0]): void => {
+    for (const event of events) if (event.type === 'attempt.finished') ended.add(event.runId);
+    if (ended.size > 0) wakeUp.call();
+  };
+  const tick = async (): Promise<boolean> => {
+    if (ended.size === 0) return false;
+    const runIds = [...ended];
+    const withMetrics = await runsWithMetrics(database.pool, runIds);
+    for (const runId of runIds) ended.delete(runId);
+    for (const runId of withMetrics) await ingest.compactRun(runId).catch(warn);
+    return ended.size > 0;
+  };
+  bus.on('tree', onTree);
+  const loop = runWokenLoop({
+    name: 'metrics of ended attempts',
+    tick,
+    wakeUp,
+    pauseMs: PAUSE_MS,
+    signal: stopping.signal,
+    log,
   });
-  return ingest;
+  return {
+    async stop() {
+      bus.off('tree', onTree);
+      stopping.abort();
+      wakeUp.call();
+      await loop;
+      // What ended since the last round; nobody else would look.
+      await tick().catch(warn);
+    },
+  };
 }
 
 async function tellTree({ kysely }: Database, problem: IngestProblem): Promise<void> {

@@ -1,0 +1,15 @@
+import type { Pool } from 'pg';
+
+/** Those of the runs that have metric series, or metrics bytes that have not been parsed yet. */
+export async function runsWithMetrics(pool: Pool, runIds: readonly string[]): Promise<string[]> {
+  const { rows } = await pool.query<{ run_id: string }>({
+    name: 'ingest-runs-with-metrics',
+    text: `select run_id from metric_series where run_id = any($1::text[])
+      union
+      select a.run_id from attempts a
+      join streams s on s.attempt_id = a.id and s.stream = 'metrics' and s.parsed < s.size
+      where a.run_id = any($1::text[])`,
+    values: [runIds],
+  });
+  return rows.map((row) => row.run_id);
+}
