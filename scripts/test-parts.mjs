@@ -1,7 +1,7 @@
 // What tests need beyond npm. Installed through apt-get where that is possible; elsewhere the suites that
 // need a part are skipped and the reason is shown at the end. In CI a missing part is a failure.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
 /** Each part: how to see that it is there, and the Debian package that brings it. */
 const PARTS = [
@@ -23,6 +23,24 @@ const PARTS = [
     isThere: () => spawnSync('python3', ['--version']).status === 0,
     suites: 'Python training suites',
   },
+  {
+    name: 'OpenSSH server',
+    apt: 'openssh-server',
+    isThere: () => existsSync('/usr/sbin/sshd'),
+    suites: 'SSH suites',
+  },
+  {
+    name: 'OpenSSH client',
+    apt: 'openssh-client',
+    isThere: () => existsSync('/usr/bin/ssh'),
+    suites: 'SSH suites',
+  },
+  {
+    name: 'rsync',
+    apt: 'rsync',
+    isThere: () => existsSync('/usr/bin/rsync'),
+    suites: 'suites that upload code by rsync',
+  },
 ];
 
 /** Installs what is missing; answers one line for each part that is still missing. */
@@ -36,7 +54,9 @@ export function installTestParts(isCi) {
     );
     apt(['update', '-qq']);
     // Debian would start a cluster of its own on install; the tests start theirs.
-    apt(['install', '-y', '-qq', '--no-install-recommends', ...wanted.map((part) => part.apt)]);
+    withoutStartOfServices(() =>
+      apt(['install', '-y', '-qq', '--no-install-recommends', ...wanted.map((part) => part.apt)]),
+    );
   }
   const missing = wanted.filter((part) => !part.isThere());
   const lines = missing.map(
@@ -47,6 +67,18 @@ export function installTestParts(isCi) {
     process.exit(1);
   }
   return lines;
+}
+
+/** Debian starts what it installs; nobody who runs tests asks for an SSH server on their machine. */
+function withoutStartOfServices(work) {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return work();
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return work();
+  } finally {
+    rmSync(policy, { force: true });
+  }
 }
 
 function whyNotApt() {
