@@ -86,6 +86,14 @@ describe('an approval on the command line', () => {
       expect.stringContaining('was approved by open server at'),
     ]);
     expect((await trainyard('runs', 'wait', root)).code).toBe(0);
+    const shown = await trainyard('runs', 'show', root);
+    expect(shown.stdout).toMatch(/review .*approved by open server at 20\S+Z: fine/);
+    const document = JSON.parse((await trainyard('runs', 'show', root, '--json')).stdout) as RunTree;
+    expect(document.children.find(({ name }) => name === 'review')!.decision).toMatchObject({
+      decision: 'approved',
+      by: 'open server',
+      comment: 'fine',
+    });
     expect((await trainyard('runs', 'logs', root, '--stage', 'ship')).stdout).toBe('ship to beta\n');
     // Also by the id of the root: who comes second is told, and who asks for the same again is answered.
     const [other, same, none] = await Promise.all([
@@ -118,6 +126,8 @@ stages:
     const ended = await trainyard('runs', 'watch', id);
     expect(ended.code).toBe(10);
     expect(ended.stderr).toContain('rejected by open server: not good');
+    const shown = await trainyard('runs', 'show', id);
+    expect(shown.stdout).toMatch(/two +failed .*rejected by open server at 20\S+Z: not good\n/);
   });
 });
 

@@ -26,6 +26,15 @@ export const list = (args: unknown) => [args];
 export const nothing = () => undefined;
 export const circular = () => { const self: any = {}; self.self = self; return self; };
 export const leaves = () => process.exit(0);
+export function text() { throw 'just a text'; }
+export async function forgets() {
+  Promise.reject(new RangeError('nobody awaited me'));
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+}
+export async function late() {
+  setTimeout(() => { throw { code: 7 }; }, 1);
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+}
 export function fail(): never { throw new TypeError('no such thing'); }
 export async function strict(args: object) {
   const unknown = Object.keys(args).filter((key) => !['n'].includes(key));
@@ -124,6 +133,29 @@ describe('a function stage', () => {
     });
     expect(run.status).toBe('completed');
     expect(stageOf(run, 'c').outputs).toEqual({ n: 4 });
+  });
+
+  it('names itself when it throws what is no Error, or fails where nobody waits, and logs the stack', async () => {
+    const [text, forgets, late] = await Promise.all(
+      ['text', 'forgets', 'late'].map((name) => platform.ended(one({ module: 'report.ts', export: name }))),
+    );
+    const errorOf = (run: typeof text) => stageOf(run!, 'call').error;
+    expect(errorOf(text)).toMatchObject({
+      code: 'function_failed',
+      message: expect.stringMatching(
+        /^the function "text" of report.ts threw 'just a text', which is no Error/,
+      ),
+    });
+    expect(errorOf(forgets)).toMatchObject({
+      code: 'function_failed',
+      message:
+        'the function "forgets" of report.ts left a promise that was rejected and that nobody awaited: RangeError: nobody awaited me',
+    });
+    expect(await platform.log(forgets!, 'call')).toMatch(/RangeError: nobody awaited me\n +at forgets \(/);
+    expect(errorOf(late)).toMatchObject({
+      code: 'function_failed',
+      message: expect.stringMatching(/"late" of report.ts threw outside of what it returned.*\{ code: 7 \}$/),
+    });
   });
 
   it('fails with what was thrown, and a short stack in its log', async () => {

@@ -25,7 +25,13 @@ describe('the command line', () => {
     for (const args of [['--version'], ['-V'], ['version']]) {
       expect(await run(...args)).toMatchObject({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
     }
-    expect(JSON.parse((await run('version', '--json')).stdout)).toEqual({ version: VERSION });
+    for (const args of [
+      ['version', '--json'],
+      ['--version', '--json'],
+      ['--json', '-V'],
+    ]) {
+      expect(JSON.parse((await run(...args)).stdout)).toEqual({ version: VERSION });
+    }
   });
 
   it('shows help with examples', async () => {
@@ -76,6 +82,17 @@ describe('the command line', () => {
   it('prints completions', async () => {
     expect((await run('completion', 'zsh')).stdout).toContain('trainyard');
     expect((await run('complete', '--', 'runs', 'c')).stdout).toContain('cancel');
+    expect((await run('completion', '--help')).stdout).toContain('$ source <(trainyard completion bash)');
+    for (const args of [
+      ['completion', 'bash', '--json'],
+      ['--json', 'completion', 'bash'],
+    ]) {
+      const { code, stdout, stderr } = await run(...args);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(JSON.parse(stderr)).toMatchObject({
+        error: { code: 'USAGE', message: /leave --json out/.exec(stderr) && expect.any(String) },
+      });
+    }
   });
 });
 
@@ -109,6 +126,27 @@ describe('validate', () => {
       '',
     ]);
     expect((await run('run', file)).stderr).toBe(stderr);
+  });
+
+  it('says of a binary file that it is no text, and prints no control characters', async () => {
+    const path = join(home.dir, 'model.bin');
+    await writeFile(path, Buffer.from([0x50, 0x4b, 3, 4, 0x1b, 0x5b, 0x33, 0x31, 0x6d, 0, 0xff, 0xfe]));
+    const { code, stderr } = await run('validate', path);
+    expect(code).toBe(2);
+    expect(stderr).toBe(
+      `${path}:1:3: this is no text: the character U+0003 is not allowed here; a pipeline file is YAML or JSON in UTF-8\n`,
+    );
+    const keys = await pipelineFile(
+      'keys.yaml',
+      'name: x',
+      '"\\e[31m\\a": 1',
+      'stages: [{ name: a, job: { command: x } }]',
+    );
+    const faults = (await run('validate', keys)).stderr;
+    expect(faults).toContain('keys.yaml:2:1: unknown key "\\u001b[31m\\u0007"');
+    const broken = await pipelineFile('broken.yaml', 'name: [\u0085', 'x: \u009b31m]: {');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be printed
+    expect((await run('validate', broken)).stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
   });
 
   it('says which file is missing, with exit code 3', async () => {

@@ -15,7 +15,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     exitCode = code;
   });
   try {
-    if (args[0] === 'complete' || args[0] === 'completion') {
+    if (args.includes('complete') || args.includes('completion')) {
       const { addCompletion } = await import('./completion.ts');
       addCompletion(program);
     }

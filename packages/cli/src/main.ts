@@ -6,8 +6,10 @@ import packageFile from '../package.json' with { type: 'json' };
  * before anything else is.
  */
 const args = process.argv.slice(2);
-if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-  process.stdout.write(`${packageFile.version}\n`);
+const isVersion = args.some((arg) => arg === '--version' || arg === '-V');
+if (isVersion && args.every((arg) => ['--version', '-V', '--json', '--no-color', '--debug'].includes(arg))) {
+  const { version } = packageFile;
+  process.stdout.write(args.includes('--json') ? `${JSON.stringify({ version })}\n` : `${version}\n`);
 } else {
   const { runCommandLine } = await import('./command-line.ts');
   const exitCode = await runCommandLine(args);

@@ -256,6 +256,14 @@ describe('what is not there', () => {
     expect(stderr).toContain('no stage "nowhere"');
   });
 
+  it('ends with 1 and the address of the server that has the data directory', async () => {
+    const { code, stdout, stderr } = await run('up', '--port', '0', '--json');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    const { error } = JSON.parse(stderr);
+    expect(error).toMatchObject({ code: 'DATA_DIR_IN_USE', details: { url } });
+    expect(error.message).toContain(`the Trainyard server at ${url}`);
+  });
+
   it('ends with 1 and a clear message for a port that is taken', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

@@ -75,7 +75,10 @@ function addShow(pipelines: Command, act: Act): void {
     .command('show')
     .description('a version of a pipeline with its params and stages')
     .argument('<name>', REF)
-    .option('--source', 'print the text as it was registered, and nothing else')
+    .option(
+      '--source',
+      'print the text as it was registered, and nothing else; with --json as {name, version, source}',
+    )
     .addHelpText(
       'after',
       examples('trainyard pipelines show train', 'trainyard pipelines show train@1 --source > train.yaml'),

@@ -60,11 +60,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   program
     .command('completion')
     .description('print the script that makes a shell complete commands and options')
-    .argument('<shell>', 'bash, zsh, fish or powershell')
-    .addHelpText(
-      'after',
-      examples('source <(trainyard completion bash)', 'trainyard completion fish | source'),
-    );
+    .argument('<shell>', 'bash, zsh, fish or powershell');
   program
     .command('version')
     .description('print the version')

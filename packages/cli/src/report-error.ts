@@ -28,8 +28,16 @@ export function reportError(error: unknown, options: ReportOptions): number {
 
 /** A fault of a definition as compilers write it. */
 export function faultLine(file: string, fault: DefinitionFault): string {
-  if (fault.line === undefined) return `${file}: ${fault.message}`;
-  return `${file}:${fault.line}:${fault.column ?? 1}: ${fault.message}`;
+  const message = visible(fault.message).replaceAll('\n', ' ');
+  if (fault.line === undefined) return `${file}: ${message}`;
+  return `${file}:${fault.line}:${fault.column ?? 1}: ${message}`;
+}
+
+/** Text of others without control characters that a terminal would obey: they are written as escapes. */
+function visible(text: string): string {
+  return text.replaceAll(/(?![\n\t])\p{Cc}/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 function errorText(error: TrainyardError, debug: boolean): string {
@@ -37,7 +45,7 @@ function errorText(error: TrainyardError, debug: boolean): string {
   const lines =
     error.code === 'INVALID_DEFINITION' && details?.faults !== undefined
       ? details.faults.map((fault) => faultLine(details.fileName ?? 'pipeline', fault))
-      : [`error: ${inOptionWords(error)}`];
+      : [`error: ${visible(inOptionWords(error))}`];
   if (debug && error.stack !== undefined) lines.push(error.stack, causeText(error));
   return lines.filter((line) => line !== '').join('\n');
 }

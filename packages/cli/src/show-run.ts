@@ -24,6 +24,8 @@ export interface RunDocument {
   readonly keptFrom?: string;
   /** Only of a cached stage that did not run: the run that had given the result before. */
   readonly cachedFrom?: string;
+  /** Only of an approval that was decided: what, by whom (null: the timeout), when and why. */
+  readonly decision?: RunTree['decision'];
   readonly children: RunDocument[];
 }
 
@@ -41,12 +43,14 @@ function originOf({
   rerunOf,
   keptFrom,
   cachedFrom,
-}: RunTree): Pick<RunDocument, 'pipeline' | 'rerunOf' | 'keptFrom' | 'cachedFrom'> {
+  decision,
+}: RunTree): Pick<RunDocument, 'pipeline' | 'rerunOf' | 'keptFrom' | 'cachedFrom' | 'decision'> {
   return {
     ...(pipeline === undefined ? {} : { pipeline }),
     ...(rerunOf === undefined ? {} : { rerunOf }),
     ...(keptFrom === undefined ? {} : { keptFrom }),
     ...(cachedFrom === undefined ? {} : { cachedFrom }),
+    ...(decision === undefined ? {} : { decision }),
   };
 }
 

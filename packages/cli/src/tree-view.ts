@@ -157,12 +157,19 @@ function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
   if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
   const note = notes.get(run.id);
   if (note !== undefined) parts.push(note);
+  if (run.decision !== undefined) parts.push(decisionText(run.decision));
   // A pipeline's error repeats that of the stage below it.
-  if (run.error !== null && run.children.length === 0) parts.push(errorMessage(run.error));
+  else if (run.error !== null && run.children.length === 0) parts.push(errorMessage(run.error));
   else if (run.status === 'skipped' && run.reason !== null) parts.push(oneLine(run.reason));
-  else if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
+  if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
   else if (run.cachedFrom !== undefined) parts.push(`cached from ${run.cachedFrom}`);
   return parts.length === 0 ? '' : `  ${parts.join('  ')}`;
+}
+
+/** Who decided an approval, what, when and why. */
+function decisionText({ decision, by, at, comment }: NonNullable<Run['decision']>): string {
+  const why = comment === null || comment === '' ? '' : `: ${oneLine(comment)}`;
+  return `${decision} by ${by === null ? 'its timeout' : oneLine(by)} at ${at}${why}`;
 }
 
 /** Long values are cut: the whole one is in `runs show --json`. */

@@ -30,8 +30,8 @@ export type PlannerEvent =
   | {
       readonly type: 'condition';
       readonly node: number;
-      /** False skips the node, an error fails it. */
-      readonly result: boolean | { readonly error: NodeError };
+      /** False and `not_needed` skip the node, each with its own reason; an error fails it. */
+      readonly result: boolean | 'not_needed' | { readonly error: NodeError };
     }
   | {
       readonly type: 'expanded';

@@ -33,6 +33,10 @@ export const skipReasons = {
   upstream_skipped: { isFailure: false, meaning: 'What it depends on was skipped, and nothing failed.' },
   trigger_rule: { isFailure: false, meaning: 'Its rule asks for failures that did not happen.' },
   condition: { isFailure: false, meaning: 'Its condition, or that of a DAG around it, is false.' },
+  not_needed: {
+    isFailure: false,
+    meaning: 'A hook, or inside one: its level ended otherwise than the hook is for.',
+  },
   empty: { isFailure: false, meaning: 'Its foreach has no items.' },
   not_selected: { isFailure: false, meaning: 'The run is one of other nodes only.' },
   fail_fast: { isFailure: true, meaning: 'A DAG around it failed fast.' },
@@ -77,7 +81,7 @@ export const transitions: readonly Transition[] = [
     from: 'pending',
     to: 'skipped',
     of: 'both',
-    when: 'its rule cannot be met, its condition is false, it has no items, a DAG around it failed fast or passed its deadline, or it is not selected',
+    when: 'its rule cannot be met, its condition is false, it is not needed, it has no items, a DAG around it failed fast or passed its deadline, or it is not selected',
   },
   {
     from: 'pending',

@@ -47,13 +47,14 @@ describe('a condition', () => {
 
   it('of a nested DAG ends everything inside it with it', () => {
     const dag: Dag = { nodes: [n('x'), n('y', 'x')] };
-    const ended = [false, { error }].map((result) => {
+    const ended = ([false, 'not_needed', { error }] as const).map((result) => {
       const run = new Story({ nodes: [{ ...n('g'), condition: true, dag }] });
       run.condition('g', result);
       return [run.finished?.status, ...['g', 'g/x', 'g/y'].map((it) => run.row(it).reason ?? run.status(it))];
     });
     expect(ended).toEqual([
       ['completed', 'condition', 'condition', 'condition'],
+      ['completed', 'not_needed', 'not_needed', 'not_needed'],
       ['failed', 'failed', 'upstream_failed', 'upstream_failed'],
     ]);
   });

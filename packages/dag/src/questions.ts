@@ -29,8 +29,8 @@ export function conditionAnswered(draft: Draft, { node, result }: EventOf<'condi
   if (result === true) {
     draft.patchRow(node, { conditionMet: true });
     if (!askFirst(draft, node)) tellReady(draft, node);
-  } else if (result === false) {
-    skip(draft, node, 'condition');
+  } else if (result === false || result === 'not_needed') {
+    skip(draft, node, result === false ? 'condition' : result);
   } else {
     fail(draft, node, result.error);
   }
@@ -92,7 +92,7 @@ function isOpen(draft: Draft, index: number, type: Question['type']): boolean {
   return question?.type === type;
 }
 
-function skip(draft: Draft, index: number, reason: 'condition' | 'empty'): void {
+function skip(draft: Draft, index: number, reason: 'condition' | 'not_needed' | 'empty'): void {
   const ending: Ending = { status: 'skipped', reason };
   finish(draft, index, ending);
   skipWithDescendants(draft, index, { ...ending, upstream: index });

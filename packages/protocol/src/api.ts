@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { stageDecision } from './approvals-api.ts';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { cacheBasis } from './cache-api.ts';
 import { answeredJson } from './definition/values.ts';
@@ -46,6 +47,8 @@ export const run = z.object({
   cachedFrom: z.string().optional(),
   /** Of a cached stage: stands for all that its result depends on. */
   cacheKey: z.string().optional(),
+  /** Of an approval that a person, or its timeout, has decided; what was filled in stands in the outputs. */
+  decision: stageDecision.optional(),
   /** The root run that this root run does again; left out for all others. */
   rerunOf: z.string().optional(),
   /** The registered pipeline that a root run is of; left out when there is none. */

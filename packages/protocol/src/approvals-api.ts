@@ -41,6 +41,16 @@ export const approvalInfo = z.object({
 });
 export type ApprovalInfo = z.infer<typeof approvalInfo>;
 
+/** How an approval was decided, on the run of its stage. */
+export const stageDecision = z.object({
+  decision: z.enum(['approved', 'rejected']),
+  /** Name of the token, or "open server"; null when the timeout decided. */
+  by: z.string().nullable(),
+  at: instant,
+  /** The comment of who approved, or the reason of who rejected. */
+  comment: z.string().nullable(),
+});
+
 export const listApprovalsQuery = z.object({
   status: approvalStatus.optional(),
   /** Only those of this run tree. */

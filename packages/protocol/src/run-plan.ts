@@ -35,7 +35,7 @@ export type PlannedStage = z.infer<typeof plannedStage>;
 export const runPlan = z.object({
   name: z.string(),
   params: z.record(z.string(), z.unknown()),
-  /** In the order of the definition. */
+  /** In the order of the definition; what is inside of a stage, or its items, directly behind it. */
   stages: z.array(plannedStage),
   /** What would keep a stage waiting. */
   warnings: z.array(z.object({ path: z.string(), message: z.string() })),

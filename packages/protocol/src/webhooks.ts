@@ -69,7 +69,12 @@ export const webhook = z.object({
 export type Webhook = z.infer<typeof webhook>;
 
 /** The answer to its creation: the only time that the secret is shown. */
-export const createdWebhook = z.object({ webhook, secret: z.string() });
+export const createdWebhook = z.object({
+  webhook,
+  secret: z.string(),
+  /** Why this server will send nothing to the address, such as a private one, and what to do; null for no reason. */
+  warning: z.string().nullable(),
+});
 export type CreatedWebhook = z.infer<typeof createdWebhook>;
 
 export const delivery = z.object({

@@ -96,8 +96,8 @@ async function assemble(
   const host = options.host ?? DEFAULT_HOST;
   const maxDepth = checkedMaxDepth(options.maxDepth);
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
-  // The embedded database is a lock of the directory itself; with another one nothing else would refuse here.
-  if (options.databaseUrl !== undefined) await refuseUsedDataDir(options.dataDir);
+  // The embedded database is a lock of the directory itself, but knows nothing of the server that may be used.
+  await refuseUsedDataDir(options.dataDir);
   const database = await openStore(options, log, closers);
   await migrate(database);
   const auth = createAuth({ database, isLoopback: isLoopbackHost(host) });

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
+import { relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { format } from 'node:util';
+import { format, inspect } from 'node:util';
 import type { JsonValue, StageFunctionContext } from '@trainyard/protocol';
 import { type BuiltinAttempt, BuiltinFailure, messageOf } from './attempt.ts';
 
@@ -16,17 +17,62 @@ type StageFunction = (args: JsonValue, context: StageFunctionContext) => unknown
 /** The program of a `function` stage: calls a function of the user's module with arguments and a context. */
 export async function callFunction(attempt: BuiltinAttempt): Promise<unknown> {
   const call = attempt.spec.builtin!.input as unknown as Call;
-  const found = await load(call);
+  const loose = looseFailure(call);
+  const found = await Promise.race([load(call), loose]);
   // A function that only waits for the signal has nothing that keeps the process alive.
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
-    return await found(call.args, contextOf(attempt));
+    return await Promise.race([found(call.args, contextOf(attempt)), loose]);
   } catch (error) {
-    if (error instanceof Error && error.stack !== undefined) attempt.log(shortStack(error.stack));
-    throw new BuiltinFailure('function_failed', described(error), { cause: error });
+    if (error instanceof LooseFailure) {
+      attempt.log(stackOf(error.cause));
+      throw new BuiltinFailure('function_failed', error.message, { cause: error.cause });
+    }
+    attempt.log(stackOf(error));
+    const message =
+      error instanceof Error
+        ? described(error)
+        : `${nameOf(call)} threw ${shown(error)}, which is no Error: throw an Error, so that its stack says where`;
+    throw new BuiltinFailure('function_failed', message, { cause: error });
   } finally {
     clearInterval(keepAlive);
   }
+}
+
+/** Failed beside what the function returned or threw. */
+class LooseFailure extends Error {
+  override readonly name = 'LooseFailure';
+}
+
+/** Rejects when something of the module fails that nobody waits for; never resolves. */
+function looseFailure(call: Call): Promise<never> {
+  const failure = new Promise<never>((_, reject) => {
+    const fail = (what: string) => (cause: unknown) =>
+      reject(new LooseFailure(`${nameOf(call)} ${what}: ${shown(cause)}`, { cause }));
+    process.on('unhandledRejection', fail('left a promise that was rejected and that nobody awaited'));
+    process.on('uncaughtException', fail('threw outside of what it returned, in a callback or a timer'));
+  });
+  // It may fail before anybody looks at it.
+  failure.catch(() => undefined);
+  return failure;
+}
+
+/** The function and its module as a message names them. */
+function nameOf({ module, export: name }: Call): string {
+  const near = relative(process.cwd(), module);
+  return `the function "${name}" of ${near.startsWith('..') ? module : near}`;
+}
+
+/** A value that was thrown, on one line. */
+function shown(value: unknown): string {
+  if (value instanceof Error) return described(value);
+  return inspect(value, { breakLength: Number.POSITIVE_INFINITY, depth: 2 }).slice(0, MAX_SHOWN);
+}
+
+const MAX_SHOWN = 500;
+
+function stackOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? shortStack(error.stack) : shown(error);
 }
 
 const KEEP_ALIVE_MS = 1_000_000;

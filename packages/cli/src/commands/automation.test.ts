@@ -47,6 +47,16 @@ const json = async <T>(...args: string[]): Promise<T> => {
   return JSON.parse(stdout) as T;
 };
 
+it('warns when a webhook leads where this server sends nothing, by the rule of sending', async () => {
+  const added = await trainyard('webhooks', 'add', 'http://127.0.0.2:9/hook');
+  expect(added).toMatchObject({ code: 0, stdout: expect.stringMatching(/^whk_\w+\n$/) });
+  expect(added.stderr).toMatch(/nothing will be sent: 127.0.0.2 .*--allow-private-webhooks 127.0.0.2/);
+  const { id, warning } = await json<Webhook & { warning: string | null }>('webhooks', 'add', receiver.url);
+  expect(warning).toBeNull();
+  for (const each of [id, added.stdout.trim()])
+    expect(await trainyard('webhooks', 'remove', each)).toMatchObject({ code: 0 });
+});
+
 it('adds a webhook, tests it, and tells it about a run', async () => {
   const added = await trainyard(
     'webhooks',

@@ -37,6 +37,11 @@ it('registers a file, shows it and runs it in its directory', async () => {
   const again = await pipelines('register', 'greet.yaml', '--json');
   expect(json(again.stdout)).toMatchObject({ name: 'greet', version: 1, note: 'first', isNew: false });
   expect((await pipelines('show', 'greet@1', '--source')).stdout).toBe(SOURCE);
+  expect(JSON.parse((await pipelines('show', 'greet@1', '--source', '--json')).stdout)).toEqual({
+    name: 'greet',
+    version: 1,
+    source: SOURCE,
+  });
   expect((await pipelines('show', 'greet')).stdout).toMatch(
     /greet@1 [\s\S]*who +string +"world"[\s\S]*stages: hello/,
   );

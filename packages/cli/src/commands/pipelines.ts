@@ -84,7 +84,9 @@ export function showPipelineCommand(context: CliContext, text: string, onlySourc
   const { name, version } = readPipelineRef(text);
   return withServer(context, async ({ client }) => {
     const found = await client.pipelines.getVersion(name, version);
-    if (onlySource) context.out(found.source);
+    if (onlySource && context.json) {
+      context.out(`${JSON.stringify({ name: found.name, version: found.version, source: found.source })}\n`);
+    } else if (onlySource) context.out(found.source);
     else context.out(context.json ? `${JSON.stringify(found, null, 2)}\n` : versionText(found));
     return EXIT.ok;
   });

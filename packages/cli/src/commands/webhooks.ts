@@ -44,13 +44,16 @@ export function addWebhookCommand(
   return withServer(
     context,
     async ({ client }) => {
-      const { webhook, secret } = await client.webhooks.add(body);
+      const { webhook, secret, warning } = await client.webhooks.add(body);
       if (context.json) {
-        context.out(`${JSON.stringify({ ...webhook, secret })}\n`);
+        context.out(`${JSON.stringify({ ...webhook, secret, warning })}\n`);
         return EXIT.ok;
       }
       if (body.secret === undefined) {
         context.err(`The secret is shown once; the receiver checks signatures with it:\n${secret}\n`);
+      }
+      if (warning !== null) {
+        context.err(`${context.errStyle.yellow('warning')} nothing will be sent: ${warning}\n`);
       }
       context.out(`${webhook.id}\n`);
       return EXIT.ok;

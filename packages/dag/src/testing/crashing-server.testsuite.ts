@@ -181,7 +181,11 @@ export class CrashingServer {
     const error: NodeError = { code: type, message: 'no such output' };
     if (type === 'expand')
       return { type: 'expanded', node, result: digit === 9 ? { error } : { count: digit % 4 } };
-    return { type: 'condition', node, result: digit === 9 ? { error } : digit > 2 };
+    return {
+      type: 'condition',
+      node,
+      result: digit === 9 ? { error } : digit === 0 ? 'not_needed' : digit > 2,
+    };
   }
 
   #carryOut(effect: Effect): void {

@@ -49,7 +49,14 @@ export interface ReferenceOptions {
 }
 
 const LOSSES_FOR_FREE = 3;
-const HARMLESS_SKIPS = ['upstream_skipped', 'trigger_rule', 'condition', 'empty', 'not_selected'];
+const HARMLESS_SKIPS = [
+  'upstream_skipped',
+  'trigger_rule',
+  'condition',
+  'not_needed',
+  'empty',
+  'not_selected',
+];
 
 /**
  * The planner once more, as README.md tells it and in the plainest way: plain objects that are changed in
@@ -369,6 +376,7 @@ export class ReferencePlanner {
     if (this.question(spot) !== 'evaluate_condition') return;
     if (result === true) spot.isConditionMet = true;
     else if (result === false) this.#skip(spot, 'condition');
+    else if (result === 'not_needed') this.#skip(spot, result);
     else this.#failUnstarted(spot, result.error.code);
   }
 

@@ -63,7 +63,7 @@ export class Story {
   }
 
   /** Answers the question whether the node is to run. */
-  condition(path: string, result: boolean | { readonly error: NodeError }): this {
+  condition(path: string, result: boolean | 'not_needed' | { readonly error: NodeError }): this {
     this.send({ type: 'condition', node: this.row(path).node, result });
     return this;
   }

@@ -49,6 +49,9 @@ describe('the params of a run', () => {
       'param "lr" (number) has no default and was not given',
       'param "debug" must be true or false, found the text "yes"',
     ]);
+    const exact = /"epochs" must be a whole number from -9007199254740991 to 9007199254740991 .*type string/;
+    expect(problem({ epochs: '9007199254740993' })).toMatch(exact);
+    expect(problem({ epochs: 2 ** 53 })).toMatch(exact);
     expect(problem({ lr: '' })).toContain('found an empty text');
     expect(problem({ lr: null })).toContain('found nothing (null)');
     expect(problem({ lr: Number.NaN })).toContain('must be a number');

@@ -112,5 +112,10 @@ export function wrongType(what: string, spec: Pick<ParamSpec, 'type'>, value: un
     boolean: 'true or false',
     json: 'JSON',
   }[spec.type];
+  const number = spec.type === 'integer' ? readNumber(value) : undefined;
+  if (Number.isInteger(number)) {
+    const largest = Number.MAX_SAFE_INTEGER;
+    return `${what} must be a whole number from -${largest} to ${largest} (2^53 - 1), beyond which numbers in JSON are not exact; make it a param of type string`;
+  }
   return `${what} must be ${wanted}, found ${describeValue(value)}`;
 }

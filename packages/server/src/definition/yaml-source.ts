@@ -23,6 +23,8 @@ export interface YamlSource {
 export function readYamlSource(source: string): YamlSource {
   const tooLarge = sizeFault(source);
   if (tooLarge !== undefined) return { json: undefined, faults: [tooLarge], locate: nowhere };
+  const noText = noTextFault(source);
+  if (noText !== undefined) return { json: undefined, faults: [noText], locate: nowhere };
   const lines = new LineCounter();
   const position = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
@@ -77,6 +79,18 @@ function sizeFault(source: string): Fault | undefined {
     }
   }
   return undefined;
+}
+
+/** Control characters, which neither YAML nor JSON allows as they are: those of a binary file that was named. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const NO_TEXT = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
+
+function noTextFault(source: string): Fault | undefined {
+  const at = source.search(NO_TEXT);
+  if (at < 0) return undefined;
+  const code = source.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');
+  const message = `this is no text: the character U+${code} is not allowed here; a pipeline file is YAML or JSON in UTF-8`;
+  return { code: 'NOT_TEXT', message, path: [], position: endOf(source.slice(0, at)) };
 }
 
 function endOf(text: string): Position {

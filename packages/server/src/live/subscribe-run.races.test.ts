@@ -98,6 +98,27 @@ it('gives each event once, in order, and the newest row last, whatever comes fir
   );
 });
 
+it('tells the pipelines around a stage that failed, which have no event of their own', async () => {
+  const store = slowStore((answer) => answer);
+  const bus = createLiveBus();
+  const sent: LiveMessage[] = [];
+  const send: Send = {
+    message: (message) => sent.push(message),
+    isFull: () => false,
+    drained: async () => true,
+  };
+  const sources = { bus, log: pino({ level: 'silent' }), ...store } as unknown as LiveSources;
+  const error = { code: 'exit_code', message: 'exit code 1', path: 'inner/a' };
+  store.commit(['run_a'], false);
+  store.rows.set('run_inner', { ...row('run_inner', 1), error });
+  store.rows.set('run_a', { ...row('run_a', 1), parentId: 'run_inner', error });
+  const subscription = subscribeRun(sources, send, { rootId: ROOT, afterSeq: 0 });
+  await expect.poll(() => sent.length).toBe(2);
+  subscription.end();
+  const told = sent.flatMap((message) => (message.type === 'runs' ? message.runs : []));
+  expect((told as Run[]).map(({ id }) => id)).toEqual(['run_a', 'run_inner', ROOT]);
+});
+
 function event(runId: string, seq: number): RunEvent {
   return { rootId: ROOT, seq, runId, path: '', type: 'run.started', at: new Date(0).toISOString(), data: {} };
 }

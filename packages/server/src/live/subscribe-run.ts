@@ -34,7 +34,8 @@ export function subscribeRun(
       const before = waiting;
       waiting = new Map();
       const { items, nextSeq } = await reads.events(root, { afterSeq: cursor, limit: EVENTS_PER_MESSAGE });
-      const rows = await runs.findAll([...new Set([...items.map((event) => event.runId), ...before.keys()])]);
+      const ids = new Set([...items.map((event) => event.runId), ...before.keys()]);
+      const rows = await withFailedAround(runs, await runs.findAll([...ids]));
       if (items.length > 0) send.message({ type: 'events', topic, events: items });
       cursor = nextSeq;
       // Rows announced while the store was read are newer than what was read.
@@ -72,4 +73,16 @@ export function subscribeRun(
       pump.end();
     },
   };
+}
+
+/** Adds the pipelines around stages that failed: their rows tell so without an event of their own. */
+async function withFailedAround(runs: LiveSources['runs'], rows: readonly Run[]): Promise<Run[]> {
+  const all = new Map(rows.map((row) => [row.id, row]));
+  let inner: readonly Run[] = rows.filter(({ error }) => error !== null);
+  while (inner.length > 0) {
+    const around = new Set(inner.flatMap(({ parentId }) => (parentId === null ? [] : [parentId])));
+    inner = await runs.findAll([...around].filter((id) => !all.has(id)));
+    for (const row of inner) all.set(row.id, row);
+  }
+  return [...all.values()];
 }

@@ -77,13 +77,24 @@ export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: num
     const decision = decide(tree.plan, tree.state, next, nowMs);
     tree.state = decision.state;
     for (const expansion of decision.expansions) changes.grow(expansion, nowMs);
-    for (const node of decision.changed) changes.touch(node);
+    for (const node of decision.changed) {
+      changes.touch(node);
+      noteFirstFailure(tree, node);
+    }
     for (const effect of decision.effects) {
       const followUp = applyEffect(changes, effect, nowMs);
       if (followUp !== undefined) queue.push(followUp);
     }
     for (const question of decision.questions) queue.push(answerQuestion(changes, question));
   }
+}
+
+/** That a pipeline will fail, and why, is told as soon as it is known, not only at its end. */
+function noteFirstFailure(tree: OwnedTree, node: number): void {
+  const run = tree.runs[node]!;
+  if (run.error !== null || !nodeAt(tree, node).isGroup) return;
+  const { error } = nodeSnapshot(tree.state, node);
+  if (error !== null) run.error = toRunError(error);
 }
 
 function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finished' }>, nowMs: number): void {

@@ -102,7 +102,9 @@ export function takeDecision(changes: TreeChanges, fact: Decided): PlannerEvent 
   const { node, attempt, at, status, decidedBy, comment, inputs } = fact;
   const { tree } = changes;
   if (status === 'withdrawn') return { type: 'leaf_finished', node, attempt, outcome: 'cancelled' };
-  tree.runs[node]!.outputs = { ...inputs, decision: status, decidedBy, comment };
+  const run = tree.runs[node]!;
+  run.outputs = { ...inputs, decision: status, decidedBy, comment };
+  run.decision = { decision: status, by: decidedBy, at: iso(at)!, comment };
   changes.touch(node);
   changes.addEvent(node, 'approval.decided', at, { decision: status, decidedBy, comment, inputs });
   if (status === 'approved') return { type: 'leaf_finished', node, attempt, outcome: 'completed' };

@@ -47,6 +47,23 @@ describeDatabases('the first failure', (engine) => {
     },
   );
 
+  it('is told by every pipeline around it while the others still run', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(NESTED);
+    const claimed = await plane.claim(agent);
+    await fail(claimed[0]!);
+    const runs = await plane.settled(root);
+    const name = claimed[0]!.spec.stage;
+    for (const level of ['', 'inner']) {
+      expect(runs.get(level)).toMatchObject({
+        status: 'running',
+        error: { path: name, message: `Stage "${name}" failed: exit code of ${name}` },
+      });
+    }
+    expect(runs.get(claimed[1]!.spec.stage)!.error).toBeNull();
+  });
+
   it('stays that of the pipeline when another server takes in the later ones', async () => {
     plane = await startControlPlane(engine, { exclusive: false });
     const agent = await plane.agent();

@@ -57,6 +57,7 @@ describeDatabases('a hook stage', (engine) => {
       { stage: 'tidy', params: { why: 'completed' } },
     ]);
     expect(statusOf(runs, '', 'tell', 'undo')).toEqual(['completed', 'skipped', 'skipped']);
+    expect([runs.get('tell')!.reason, runs.get('undo')!.reason]).toEqual(['not_needed', 'not_needed']);
     expect(runs.get('tidy')!.dependsOn).toEqual(['second']);
   });
 
@@ -203,6 +204,31 @@ describeDatabases('a hook of a pipeline that ran out of time', (engine) => {
     const { runs, ran } = await work(root);
     expect(ran.map(({ stage }) => stage).sort()).toEqual(['tell', 'tidy']);
     expect(ran.find(({ stage }) => stage === 'tidy')!.params).toEqual({ why: 'timed_out' });
+    expect(ran.find(({ stage }) => stage === 'tell')!.params).toMatchObject({ stage: 'first' });
     expect(statusOf(runs, '', 'first', 'undo')).toEqual(['timed_out', 'timed_out', 'skipped']);
+  });
+
+  it('knows the stages that had begun and not ended, whatever they were doing, and no others', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(`
+name: slow
+deadline: 500ms
+stages:
+  - { name: done, job: { command: 'true' } }
+  - name: inner
+    dependsOn: [done]
+    pipeline:
+      stages:
+        - { name: ask, approval: { message: Well? } }
+        - { name: queued, job: { command: 'true' } }
+        - { name: later, dependsOn: [queued], job: { command: 'true' } }
+  - { name: tell, hook: onFailure, params: { stage: '\${{ outcome.stage }}' }, job: { command: 'true' } }
+`);
+    const [done] = await plane.claim(agent);
+    await plane.report(done!, 'completed');
+    await plane.until(root, (runs) => runs.get('inner')!.endedAt !== null);
+    const { ran } = await work(root);
+    expect(ran).toEqual([{ stage: 'tell', params: { stage: 'inner/ask, inner/queued' } }]);
   });
 });

@@ -63,6 +63,36 @@ it('tells what a run would do and stores nothing', async () => {
   }
 });
 
+it('lists items behind their foreach and in its layer, and what is inside of them in layers of their own', async () => {
+  t = await startTestServer(testDatabases()[0]!);
+  const source = `
+name: layers
+stages:
+  - { name: last, dependsOn: [tune], job: { command: x } }
+  - name: tune
+    dependsOn: [never]
+    triggerRule: all_done
+    foreach: { item: lr, in: [1, 2] }
+    pipeline:
+      stages:
+        - { name: fit, job: { command: x } }
+        - { name: check, dependsOn: [fit], job: { command: x } }
+  - { name: never, when: false, job: { command: x } }
+`;
+  const { stages } = await plan({ source });
+  expect(stages.map(({ path, layer }) => [path, layer])).toEqual([
+    ['last', 3],
+    ['tune', 2],
+    ['tune[0]', 2],
+    ['tune[0]/fit', 1],
+    ['tune[0]/check', 2],
+    ['tune[1]', 2],
+    ['tune[1]/fit', 1],
+    ['tune[1]/check', 2],
+    ['never', 1],
+  ]);
+});
+
 it('tells what would be left out, found in the cache, or kept', async () => {
   t = await startTestServer(testDatabases()[0]!);
   const agent = await t.agent();

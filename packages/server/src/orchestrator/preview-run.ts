@@ -15,7 +15,7 @@ import type { Schema } from '../store/schema.ts';
 import { NOTHING_WANTED } from './agent-work.ts';
 import { applyEvent } from './apply.ts';
 import { askStore } from './ask-store.ts';
-import { newTree, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { childrenOf, newTree, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { stageSpec } from './stage-spec.ts';
 import type { Submission } from './submission.ts';
 import { type NewAttempt, TreeChanges } from './tree-changes.ts';
@@ -46,7 +46,7 @@ export async function previewRun(
   const started = new Map(changes.attempts.map((attempt) => [attempt.node, attempt]));
   const layers = layersOf(tree);
   const warnings: RunPlan['warnings'] = [];
-  const stages = tree.runs.slice(1).map((run): PlannedStage => {
+  const stages = [...stagesInOrder(tree)].map((run): PlannedStage => {
     const { queue, gpus, command, isResolved } = workOf(tree, run.index, started.get(run.index));
     const planned = outcomeOf(run);
     const why = planned.outcome === 'run' && queue !== null ? whyNobody(queue, gpus, agents) : undefined;
@@ -112,6 +112,15 @@ function attemptOf(tree: OwnedTree, node: number): NewAttempt | undefined {
   return built.ok ? built.attempt : undefined;
 }
 
+/** All stages as a reader expects them: what is inside of a stage, or its items, directly behind it. */
+function* stagesInOrder(tree: OwnedTree): Generator<Run> {
+  const open = [...childrenOf(tree, 0)].reverse();
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    yield tree.runs[node]!;
+    open.push(...[...childrenOf(tree, node)].reverse());
+  }
+}
+
 function layersOf(tree: OwnedTree): ReadonlyMap<number, number> {
   const layers = new Map<number, number>();
   for (const { index } of tree.runs) {
@@ -119,6 +128,9 @@ function layersOf(tree: OwnedTree): ReadonlyMap<number, number> {
     for (const [layer, nodes] of (group?.layers ?? []).entries()) {
       for (const node of nodes) layers.set(node, layer + 1);
     }
+    // The items of a foreach stand where it stands.
+    const { item, parent } = nodeAt(tree, index);
+    if (item !== null) layers.set(index, layers.get(parent) ?? 1);
   }
   return layers;
 }

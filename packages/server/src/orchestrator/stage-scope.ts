@@ -11,12 +11,14 @@ const MAX_GROUP_OUTPUT_BYTES = 4 * 1024 * 1024;
 export type Params = Record<string, JsonValue>;
 
 /**
- * Whether a stage's `when` lets it run, judged with the outputs of the stages it depends on.
+ * Whether a stage's `when` lets it run, judged with the outputs of the stages it depends on; `not_needed` for a
+ * hook that is meant for another end of its level.
  * @throws TrainyardError INVALID_PARAMS when the expression has no value, or none that is true or false
  */
-export function stageCondition(tree: OwnedTree, node: number): boolean {
+export function stageCondition(tree: OwnedTree, node: number): boolean | 'not_needed' {
   const { when = true, hook } = stageAt(tree, node)!;
-  if (hook !== undefined && !isHookNeeded(hook, levelOutcome(tree, nodeAt(tree, node).parent))) return false;
+  if (hook !== undefined && !isHookNeeded(hook, levelOutcome(tree, nodeAt(tree, node).parent)))
+    return 'not_needed';
   if (typeof when === 'boolean') return when;
   const isForeach = nodeAt(tree, node).foreach !== null;
   // A foreach is judged as a whole, before there is an item that its own params could speak of.

@@ -121,7 +121,11 @@ stages:
     await t.treeWhen(root, (tree) => tree.status === 'failed');
     const again = await t.call<{ id: string }>('POST', `/api/v1/runs/${root}/retry`, {});
     const tree = await t.treeWhen(again.body.id, ({ children }) => children[1]!.status === 'waiting');
-    expect(tree.children[0]).toMatchObject({ status: 'completed', keptFrom: first });
+    expect(tree.children[0]).toMatchObject({
+      status: 'completed',
+      keptFrom: first,
+      decision: { decision: 'approved', by: 'open server', comment: 'once is enough' },
+    });
     const kept = await t.call<ApprovalInfo>('GET', `/api/v1/runs/${tree.children[0]!.id}/approval`);
     expect(expectStatus(kept, 200)).toMatchObject({ runId: first, comment: 'once is enough' });
     await t.call('POST', `/api/v1/runs/${await waitingRun(again.body.id)}/approve`);

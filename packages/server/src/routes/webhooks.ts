@@ -43,10 +43,11 @@ export function webhookRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async ({ body }, reply) => {
         const secret = body.secret ?? newSigningSecret();
+        const url = readTarget(body.url);
         const id = newId('whk');
         await store.add({
           id,
-          url: readTarget(body.url).href,
+          url: url.href,
           events: [...new Set(body.events)],
           eventTypes: storedTypes(body.events),
           pipeline: body.pipeline ?? null,
@@ -54,7 +55,8 @@ export function webhookRoutes(context: ServerContext): FastifyPluginAsyncZod {
           secretKeyId: secrets.keyId,
           createdAt: new Date(),
         });
-        return reply.status(201).send({ webhook: await find(id), secret });
+        const warning = await webhookSender.whyNotSent(url);
+        return reply.status(201).send({ webhook: await find(id), secret, warning });
       },
     );
 

@@ -1,4 +1,4 @@
-import type { Run, RunListItem, RunStatus } from '@trainyard/protocol';
+import type { ApprovalStatus, Run, RunListItem, RunStatus } from '@trainyard/protocol';
 import { type Selectable, sql } from 'kysely';
 import type { Database } from './database.ts';
 import type { RunsTable } from './schema.ts';
@@ -34,8 +34,15 @@ export function createRunStore({ kysely }: Database): RunStore {
       .selectFrom('runs')
       // A row of `trees` has the id of a root run.
       .leftJoin('trees', 'trees.root_id', 'runs.id')
+      .leftJoin('approvals', (join) =>
+        join
+          .on('runs.kind', '=', 'approval')
+          // What a re-run keeps was decided in the run that it is kept from.
+          .on(sql<boolean>`approvals.run_id = coalesce(runs.kept_from, runs.id)`),
+      )
       .selectAll('runs')
-      .select(TREE_COLUMNS);
+      .select(TREE_COLUMNS)
+      .select(DECISION_COLUMNS);
   return {
     async find(id) {
       const row = await runRows().where('runs.id', '=', id).executeTakeFirst();
@@ -75,14 +82,34 @@ export function createRunStore({ kysely }: Database): RunStore {
 
 const TREE_COLUMNS = ['trees.pipeline_name', 'trees.pipeline_version', 'trees.rerun_of'] as const;
 
+const DECISION_COLUMNS = [
+  'approvals.status as approval_status',
+  'approvals.decided_by',
+  'approvals.decided_at',
+  'approvals.comment',
+] as const;
+
+interface OfApproval {
+  readonly approval_status?: ApprovalStatus | null;
+  readonly decided_by?: string | null;
+  readonly decided_at?: Date | null;
+  readonly comment?: string | null;
+}
+
 interface OfTree {
   readonly pipeline_name?: string | null;
   readonly pipeline_version?: number | null;
   readonly rerun_of?: string | null;
 }
 
-export function toRun(row: Selectable<RunsTable> & OfTree): Run {
-  return { ...toSummary(row), outputs: row.outputs ?? null };
+export function toRun(row: Selectable<RunsTable> & OfTree & OfApproval): Run {
+  return { ...toSummary(row), ...decisionOf(row), outputs: row.outputs ?? null };
+}
+
+function decisionOf(row: OfApproval): Pick<Run, 'decision'> {
+  const { approval_status: decision, decided_by: by = null, decided_at: at, comment = null } = row;
+  if (at == null || (decision !== 'approved' && decision !== 'rejected')) return {};
+  return { decision: { decision, by, at: at.toISOString(), comment } };
 }
 
 /** What a list shows of a run: everything but its outputs, which are not even read for it. */

@@ -7,6 +7,7 @@ import {
   readTarget,
   refusePrivateLiteral,
   TargetRefused,
+  whyNotSent,
 } from './target-guard.ts';
 
 const PRIVATE = [
@@ -84,6 +85,17 @@ describe('the guard of webhook addresses', () => {
     await expect(look('rebound.example', ['127.0.0.1'], ['inner.example'])).rejects.toThrow(TargetRefused);
   });
 
+  it('tells beforehand, by the same rule, what will not be sent and what to do', async () => {
+    const says = (text: string, answers: string[] = [], allowed: string[] = []) =>
+      whyNotSent(readTarget(text), allowed, resolverOf(answers));
+    expect(await says('http://192.168.1.1/')).toMatch(/--allow-private-webhooks 192.168.1.1/);
+    expect(await says('http://[::1]/')).toMatch(/no public address/);
+    expect(await says('http://inner.example/', ['10.0.0.1'])).toMatch(/inner.example leads to 10.0.0.1/);
+    expect(await says('http://inner.example/', ['10.0.0.1'], ['inner.example'])).toBeNull();
+    expect(await says('http://8.8.8.8/')).toBeNull();
+    expect(await says('http://mixed.example/', ['10.0.0.1', '8.8.8.8'])).toBeNull();
+  });
+
   it.each([
     ['ftp://example.com/', /no http or https/],
     ['not an address', /no http or https/],
@@ -97,19 +109,20 @@ describe('the guard of webhook addresses', () => {
 
 /** Looks a name up as Node does for a connection, with a name server that answers these addresses. */
 function look(name: string, answers: readonly string[], allowed: readonly string[] = []): Promise<string[]> {
-  const resolve = ((
-    _name: string,
-    _options: unknown,
-    callback: (error: null, found: LookupAddress[]) => void,
-  ) =>
-    callback(
-      null,
-      answers.map((address) => ({ address, family: 4 })),
-    )) as unknown as Parameters<typeof guardedLookup>[1];
+  const resolve = resolverOf(answers);
   return new Promise((done, fail) => {
     guardedLookup(allowed, resolve)(name, { all: true }, (error, found) => {
       if (error !== null) fail(error);
       else done((found as LookupAddress[]).map(({ address }) => address));
     });
   });
+}
+
+/** A name server that answers these addresses. */
+function resolverOf(answers: readonly string[]): Parameters<typeof guardedLookup>[1] {
+  return ((_name: string, _options: unknown, callback: (error: null, found: LookupAddress[]) => void) =>
+    callback(
+      null,
+      answers.map((address) => ({ address, family: 4 })),
+    )) as unknown as Parameters<typeof guardedLookup>[1];
 }

@@ -60,6 +60,33 @@ export function refusePrivateLiteral({ hostname }: URL, allowed: PrivateHosts): 
   throw refused(hostname, address);
 }
 
+/**
+ * Why no message will be sent to an address, by the rule that sending keeps to; null when it may be reached, or
+ * when its name leads nowhere now. What a name leads to is looked at again for each message.
+ */
+export async function whyNotSent(
+  url: URL,
+  allowed: PrivateHosts,
+  resolve: typeof resolveName = resolveName,
+): Promise<string | null> {
+  const lookup = guardedLookup(allowed, resolve);
+  try {
+    refusePrivateLiteral(url, allowed);
+    if (isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0) {
+      await new Promise<void>((done, fail) => {
+        lookup(url.hostname, { all: true }, (error) => (error === null ? done() : fail(error)));
+        setTimeout(done, MAX_LOOKUP_MS).unref();
+      });
+    }
+    return null;
+  } catch (error) {
+    return error instanceof TargetRefused ? error.message : null;
+  }
+}
+
+/** Longer than this nobody who adds a webhook waits for a name. */
+const MAX_LOOKUP_MS = 2000;
+
 function mayBePrivate(hostname: string, allowed: PrivateHosts): boolean {
   const bare = (host: string): string => host.replace(/^\[|\]$/g, '').toLowerCase();
   return allowed === 'all' || allowed.some((host) => bare(host) === bare(hostname));

@@ -20,7 +20,7 @@ import {
 import { POST_TIMEOUT_MS, postMessage } from './post-message.ts';
 import { afterAttempt } from './retry-schedule.ts';
 import { signedHeaders } from './signature.ts';
-import type { PrivateHosts } from './target-guard.ts';
+import { type PrivateHosts, whyNotSent } from './target-guard.ts';
 import { messageBody, wantedName } from './webhook-message.ts';
 
 /** Messages that are sent to one webhook at the same time. */
@@ -53,6 +53,8 @@ export interface WebhookSender {
   wake(): void;
   /** One round: makes messages, begins to send what is due. True if there may be more to do at once. */
   tick(): Promise<boolean>;
+  /** Why nothing will be sent to an address, such as a private one; null when it may be reached. */
+  whyNotSent(url: URL): Promise<string | null>;
   /** Resolves when nothing is being sent. */
   idle(): Promise<void>;
 }
@@ -91,6 +93,10 @@ class Sender implements WebhookSender {
 
   wake(): void {
     this.#wakeUp.call();
+  }
+
+  whyNotSent(url: URL): Promise<string | null> {
+    return whyNotSent(url, this.#options.privateHosts);
   }
 
   async idle(): Promise<void> {
