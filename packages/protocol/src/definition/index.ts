@@ -6,6 +6,18 @@ export {
   resolvedCleanup,
 } from './cleanup-checkpoints.ts';
 export type { ConcurrencyDefinition, OnConflict, PoolUse } from './concurrency.ts';
+export {
+  DIAGNOSIS_RULE_NAMES,
+  type Diagnosis,
+  type DiagnosisPlan,
+  type DiagnosisRule,
+  diagnosisPlan,
+  FINDING_ACTIONS,
+  FINDING_SEVERITIES,
+  type FindingAction,
+  type FindingSeverity,
+  type RuleParameters,
+} from './diagnosis.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
 export type { HttpDefinition } from './http.ts';

@@ -1,0 +1,60 @@
+import type { RuleParameters } from '@trainyard/protocol';
+import { eachKeyAlone, HEALTHY, type RolePoint, type Rule, readable } from '../rule.ts';
+import { median, SlidingWindow } from '../window.ts';
+
+/** Points whose median stands for "now": a single spike is no divergence. */
+const RECENT = 5;
+/** A median deviation times this is a standard deviation, of normal noise. */
+const MAD_TO_DEVIATION = 1.4826;
+/** So many times the rise at which it is found, it is critical. */
+const CRITICAL_RISE = 4;
+
+/** The loss goes up and stays up. */
+export const diverging: Rule<RuleParameters<'diverging'>> = {
+  roles: ['training_loss', 'validation_loss'],
+  groupOf: eachKeyAlone,
+  start({ window, zScore, rise }) {
+    const seen = new SlidingWindow<RolePoint>(window);
+    let best: { value: number; point: RolePoint } | undefined;
+    let isOpen = false;
+    return {
+      take(point) {
+        if (!Number.isFinite(point.value)) return undefined;
+        seen.add(point);
+        if (seen.length < RECENT * 2) return undefined;
+        const now = median(seen.slice(-RECENT).map(({ value }) => value));
+        if (best === undefined || now <= best.value) {
+          best = { value: now, point };
+          isOpen = false;
+          return HEALTHY;
+        }
+        const over = now - best.value;
+        // What was found stays until half of the way back: a curve at the limit must not flicker.
+        const patience = isOpen ? 0.5 : 1;
+        // Noise is worth computing only where the rise alone would do.
+        const byRise = rise * Math.abs(best.value);
+        const least = over > byRise * patience ? Math.max(byRise, zScore * noiseOf(seen)) : byRise;
+        isOpen = over > least * patience;
+        if (!isOpen) return HEALTHY;
+        return {
+          severity: over > CRITICAL_RISE * least ? 'critical' : 'high',
+          message: `${point.key} went up from ${readable(best.value)} at step ${best.point.step} to ${readable(now)} at step ${point.step} (medians of ${RECENT} points).`,
+          evidence: {
+            firstStep: best.point.step,
+            lastStep: point.step,
+            firstTime: best.point.time,
+            lastTime: point.time,
+          },
+        };
+      },
+    };
+  },
+};
+
+/** Standard deviation of the noise around the trend, from differences of neighbours: a slope is no noise. */
+function noiseOf(seen: SlidingWindow<RolePoint>): number {
+  const points = seen.slice();
+  const steps = points.slice(1).map(({ value }, at) => value - points[at]!.value);
+  const middle = median(steps);
+  return (MAD_TO_DEVIATION * median(steps.map((step) => Math.abs(step - middle)))) / Math.SQRT2;
+}
