@@ -10,6 +10,7 @@ import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
 import { addCacheCommands } from './program-cache.ts';
+import { addFindingsCommands } from './program-findings.ts';
 import { addImportCommands } from './program-import.ts';
 import { addJobsCommands } from './program-jobs.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
@@ -46,6 +47,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addPipelinesCommands(program, act);
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);
+  addFindingsCommands(program, act);
   addAgent(program, act);
   addJobsCommands(program, act);
   addPoolsCommands(program, act);

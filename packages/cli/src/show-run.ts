@@ -1,4 +1,4 @@
-import type { DatasetVersion, MetricLatest, RunTree } from '@trainyard/protocol';
+import type { DatasetVersion, FindingInfo, MetricLatest, RunTree } from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
 import { latestNotes } from './metric-notes.ts';
 import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
@@ -60,13 +60,15 @@ export interface RunFacts {
   /** Why queued jobs are not taken, by run id. */
   readonly queueNotes: ReadonlyMap<string, string>;
   readonly datasets: readonly DatasetVersion[];
+  /** What is open in their metrics. */
+  readonly findings: readonly FindingInfo[];
   /** Path and text of the table of each job that recorded epochs. */
   readonly epochs: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** The whole tree for people, with its metrics (last values, and by epoch) and the dataset versions. */
 export function showText(
-  { tree, metrics, queueNotes, datasets, epochs }: RunFacts,
+  { tree, metrics, queueNotes, datasets, epochs, findings }: RunFacts,
   context: Pick<CliContext, 'outStyle'>,
 ): string {
   const style = context.outStyle;
@@ -89,6 +91,7 @@ export function showText(
   if (tree.error !== null) facts.push(`error     ${style.red(errorText(tree.error))}`);
   if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
   const parts = [facts.join('\n'), lines.join('\n')];
+  if (findings.length > 0) parts.push(findingText(findings, context));
   for (const { path, text } of epochs)
     parts.push(`${path === '' ? tree.name : path}, by epoch\n${indent(text)}`);
   if (datasets.length > 0) parts.push(datasetText(datasets));
@@ -97,6 +100,14 @@ export function showText(
 
 function indent(text: string): string {
   return text.trimEnd().replace(/^/gm, '  ');
+}
+
+function findingText(findings: readonly FindingInfo[], { outStyle }: Pick<CliContext, 'outStyle'>): string {
+  const lines = findings.map(({ path, severity, rule, message, action }) => {
+    const what = `${severity} ${rule}${action === 'stop' ? ' (ended the job)' : ''}`;
+    return `  ${path === '' ? '' : `${path}  `}${outStyle.yellow(what)}  ${oneLine(message)}`;
+  });
+  return ['findings', ...lines].join('\n');
 }
 
 function datasetText(datasets: readonly DatasetVersion[]): string {

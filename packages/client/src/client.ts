@@ -18,6 +18,7 @@ import type {
 } from '@trainyard/protocol';
 import { approvalCalls } from './approval-calls.ts';
 import { cacheCalls } from './cache-calls.ts';
+import { findingCalls } from './finding-calls.ts';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createJobsClient } from './jobs-client.ts';
@@ -105,6 +106,7 @@ export function createClient(connection: ConnectionOptions) {
     ...approvalCalls(connection),
     ...rerunCalls(connection),
     ...cacheCalls(connection),
+    ...findingCalls(connection),
     ...tokenCalls(connection),
 
     url: baseUrl(connection.url),

@@ -27,6 +27,10 @@ export const EVENT_TYPES = {
     'The approval has its decision. data: decision, decidedBy (null: its timeout), comment, inputs.',
   'checkpoint.recorded':
     'A model checkpoint was saved, evaluated or deleted. data: action, path, step, metrics, sizeBytes.',
+  'finding.opened':
+    'Something is wrong with the metrics. data: finding, attempt, rule, key, severity, action, message.',
+  'finding.worsened': 'It has got worse. data: finding, attempt, rule, key, severity, action, message.',
+  'finding.closed': 'It is over. data: finding, attempt, rule, key.',
   'metrics.problem': 'A line of the metrics file could not be read. data: offset, problem.',
 } as const;
 

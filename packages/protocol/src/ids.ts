@@ -12,6 +12,7 @@ export type MessageId = Branded<'msg'>;
 export type TriggerId = Branded<'trg'>;
 export type ScheduleId = Branded<'sch'>;
 export type BackfillId = Branded<'bkf'>;
+export type FindingId = Branded<'fnd'>;
 
 interface IdKinds {
   run: RunId;
@@ -25,6 +26,7 @@ interface IdKinds {
   trg: TriggerId;
   sch: ScheduleId;
   bkf: BackfillId;
+  fnd: FindingId;
 }
 export type IdPrefix = keyof IdKinds;
 

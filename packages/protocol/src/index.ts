@@ -22,6 +22,7 @@ export * from './duration.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './exit-code.ts';
+export * from './findings-api.ts';
 export * from './ids.ts';
 export * from './live.ts';
 export * from './metric-line.ts';

@@ -21,6 +21,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { backfillRoutes } from './routes/backfills.ts';
 import { cacheRoutes } from './routes/cache.ts';
 import { errorDocs } from './routes/error-docs.ts';
+import { findingRoutes } from './routes/findings.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
@@ -117,6 +118,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(rerunRoutes(context));
     await api.register(cacheRoutes(context));
     await api.register(approvalRoutes(context));
+    await api.register(findingRoutes(context));
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));
     await api.register(agentRoutes(context, stopping));

@@ -11,6 +11,8 @@ import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
 import { openSecretBox } from './auth/secret-box.ts';
 import { startPeriodic } from './background/periodic.ts';
 import { claimDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
+import { createDiagnoser } from './diagnosis/diagnoser.ts';
+import { createStalledWatch } from './diagnosis/stalled-runs.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
 import { startGroupKeeper } from './limits/group-keeper.ts';
 import { createLiveBus } from './live/live-bus.ts';
@@ -64,6 +66,7 @@ const DEFAULT_HOST = '127.0.0.1';
 const POOL_SIZE = 20;
 const LEASE_CHECK_MS = 2000;
 const INBOX_SWEEP_MS = 60_000;
+const STALLED_CHECK_MS = 30_000;
 
 /**
  * Starts everything that a server is, in this order: database, migrations, orchestrator, HTTP. Resolves
@@ -104,7 +107,9 @@ async function assemble(
   if (!isLoopbackHost(host) && !(await hasUserTokens(database))) throw authRequired(host);
 
   const bus = createLiveBus();
-  const ingest = createAnnouncedIngest({ database, bus, log });
+  const diagnoser = createDiagnoser({ database, bus, log });
+  closers.push(() => diagnoser.idle());
+  const ingest = createAnnouncedIngest({ database, bus, log, onPoints: (points) => diagnoser.take(points) });
   closers.push(() => ingest.close());
   const attempts = createAttempts({ database, bus });
   const isEmbedded = options.databaseUrl === undefined;
@@ -214,8 +219,15 @@ function startBackground(context: ServerContext, closers: (() => Promise<void>)[
       );
     },
   });
+  const stalled = createStalledWatch({ database, bus });
+  const quiet = startPeriodic({
+    name: 'look for stalled runs',
+    everyMs: STALLED_CHECK_MS,
+    log,
+    work: () => stalled.look(),
+  });
   closers.push(async () => {
-    await Promise.all([groups.stop(), leases.stop(), sweep.stop(), webhookSender.stop(), launcher.stop()]);
+    await Promise.all([groups, leases, sweep, quiet, webhookSender, launcher].map((each) => each.stop()));
   });
 }
 

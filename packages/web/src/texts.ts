@@ -1,4 +1,4 @@
-import type { RunStatus } from '@trainyard/protocol';
+import type { DiagnosisRule, FindingSeverity, RunStatus } from '@trainyard/protocol';
 import { counted, plural } from './design/plural.ts';
 
 /** Every text of the pages, in one place, so that wording is reviewed and translated here only. */
@@ -33,6 +33,28 @@ export const texts = {
       reconnecting: 'The connection was lost; trying again. It goes on where it stopped.',
       stale: 'No connection for a while: what you see may be old. It goes on where it stopped.',
     },
+  },
+  findings: {
+    title: 'Findings',
+    severity: { low: 'Low', medium: 'Medium', high: 'High', critical: 'Critical' } satisfies Record<
+      FindingSeverity,
+      string
+    >,
+    rule: {
+      non_finite: 'not a number',
+      kl: 'KL divergence',
+      plateau: 'plateau',
+      reward_collapse: 'reward collapse',
+      diverging: 'diverging',
+      overfit: 'overfitting',
+      stalled: 'stalled',
+      gpu_idle: 'GPU idle',
+      gpu_memory_growth: 'GPU memory grows',
+      loader_bound: 'loading is too slow',
+    } satisfies Record<DiagnosisRule, string>,
+    since: (when: string) => `open since ${when}`,
+    over: (when: string) => `over since ${when}`,
+    stopped: 'ended the job',
   },
   theme: {
     light: 'Light',

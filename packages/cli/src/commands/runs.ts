@@ -115,16 +115,20 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
       context.out(`${JSON.stringify(runDocument(tree), null, 2)}\n`);
       return EXIT.ok;
     }
-    const [metrics, datasets] = await Promise.all([
+    const [metrics, datasets, { items: findings }] = await Promise.all([
       client.getLatestMetrics(runId, { tree: true }),
       client.listRunDatasets(runId),
+      client.listFindings({ run: runId, open: true, limit: MAX_FINDINGS }),
     ]);
     const epochs = await epochTables(client, metrics);
     const waiting = new Map([...(await notesOfQueued(client, tree)), ...waitingNotes(descend(tree))]);
-    context.out(showText({ tree, metrics, queueNotes: waiting, datasets, epochs }, context));
+    context.out(showText({ tree, metrics, queueNotes: waiting, datasets, epochs, findings }, context));
     return EXIT.ok;
   });
 }
+
+/** Shown with a run; the rest by `findings list`. */
+const MAX_FINDINGS = 50;
 
 async function notesOfQueued(client: Client, tree: RunTree): Promise<ReadonlyMap<string, string>> {
   // A definition is that of a root run; what is shown may be one of its stages.

@@ -3,6 +3,7 @@ import { approval } from './approval.ts';
 import { cache, onlySomeAreCached } from './cache.ts';
 import { cleanupCheckpoints } from './cleanup-checkpoints.ts';
 import { concurrency, poolUses } from './concurrency.ts';
+import { diagnosis } from './diagnosis.ts';
 import { foreach } from './foreach.ts';
 import { HOOK_NAMES } from './hooks.ts';
 import { http } from './http.ts';
@@ -47,6 +48,7 @@ const stageBase = {
   pools: poolUses.optional(),
   concurrency: concurrency.optional(),
   cache: cache.optional(),
+  diagnosis: diagnosis.optional(),
 };
 
 /** One key per stage kind; a stage has exactly one of them. */
@@ -73,6 +75,8 @@ const pipelineBase = {
   /** Under `fail_fast`: whether stages that run when one fails may finish or are cancelled. */
   onSiblings: z.enum(['finish', 'cancel']).default('finish'),
   deadline: duration.optional(),
+  /** What is looked for in the metrics of all stages inside, unless they say otherwise. */
+  diagnosis: diagnosis.optional(),
 };
 
 export interface PipelineBody extends z.infer<z.ZodObject<typeof pipelineBase>> {
@@ -115,13 +119,15 @@ function asksOnce(context: z.core.ParsePayload<StageDefinition>): void {
 
 /** Stages that no agent runs: what they would hold of pools and groups they would hold in vain. */
 const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval']);
+const ONLY_OF_AGENTS = ['pools', 'concurrency', 'diagnosis'] as const;
 
 function onlyAgentsTakeLimits(value: StageDefinition, context: z.RefinementCtx<StageDefinition>): void {
   const kind = STAGE_KINDS.find((each) => value[each] !== undefined);
   if (kind === undefined || !WITHOUT_AGENT.has(kind)) return;
-  for (const key of ['pools', 'concurrency'] as const) {
+  for (const key of ONLY_OF_AGENTS) {
     if (value[key] === undefined) continue;
-    const where = kind === 'pipeline' ? '; put it on the stages inside' : '';
+    const inside = key === 'diagnosis' ? 'into the pipeline' : 'on the stages inside';
+    const where = kind === 'pipeline' ? `; put it ${inside}` : '';
     const message = `"${key}" is only for stages that an agent runs, not for a stage with "${kind}"${where}`;
     context.addIssue({ code: 'custom', path: [key], message });
   }

@@ -1,7 +1,8 @@
 import { type Diagnosis, type DiagnosisRule, diagnosisPlan } from '@trainyard/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FindingChange, healthOf, isStalled, RunDiagnosis } from './run-diagnosis.ts';
+import { healthOf, isStalled } from './finding.ts';
+import { type FindingChange, RunDiagnosis } from './run-diagnosis.ts';
 
 const NO_RULES = Object.fromEntries(
   Object.keys(diagnosisPlan([], 'never').rules).map((name) => [name, false]),

@@ -1,10 +1,5 @@
-import {
-  type DiagnosisPlan,
-  type DiagnosisRule,
-  FINDING_SEVERITIES,
-  type FindingAction,
-  type FindingSeverity,
-} from '@trainyard/protocol';
+import type { DiagnosisPlan, DiagnosisRule, FindingAction, FindingSeverity } from '@trainyard/protocol';
+import { findingAction, rankOf } from './finding.ts';
 import { type MetricRole, metricRole } from './metric-role.ts';
 import type { Detector, Evidence, Rule, Verdict } from './rule.ts';
 import { POINT_RULES, type PointRule } from './rules.ts';
@@ -16,18 +11,20 @@ interface SeriesPoints {
   readonly values: ArrayLike<number>;
 }
 
+/** What is wrong now. */
+interface Found {
+  readonly rule: DiagnosisRule;
+  /** The series; for rules over several, their group. */
+  readonly key: string;
+  readonly severity: FindingSeverity;
+  readonly action: FindingAction;
+  readonly message: string;
+  readonly evidence: Evidence;
+}
+
 /** A finding has begun, has got worse or has ended. */
 export type FindingChange =
-  | {
-      readonly change: 'opened' | 'worsened';
-      readonly rule: DiagnosisRule;
-      /** The series; for rules over several, their group. */
-      readonly key: string;
-      readonly severity: FindingSeverity;
-      readonly action: FindingAction;
-      readonly message: string;
-      readonly evidence: Evidence;
-    }
+  | (Found & { readonly change: 'opened' | 'worsened' })
   | {
       readonly change: 'closed';
       readonly rule: DiagnosisRule;
@@ -36,14 +33,16 @@ export type FindingChange =
       readonly time: number;
     };
 
+/** Points of a series that are enough to judge as if all had been seen: the largest window, and as many again. */
+export const MAX_LOOK_BACK = 2000;
 /** Most series that are watched in one run; later ones are left alone. */
-export const MAX_WATCHED_SERIES = 200;
+const MAX_WATCHED_SERIES = 200;
 
 interface Watch {
   readonly rule: PointRule;
   readonly key: string;
   readonly detector: Detector;
-  severity: FindingSeverity | null;
+  found: Found | null;
 }
 
 /**
@@ -89,24 +88,22 @@ export class RunDiagnosis {
     verdict: Verdict,
     point: { step: number; time: number },
   ): FindingChange | undefined {
-    const { rule, key, severity: before } = watch;
+    const { rule, key, found: before } = watch;
     if (before !== null && verdict.severity === null) {
-      watch.severity = null;
+      watch.found = null;
       return { change: 'closed', rule, key, step: point.step, time: point.time };
     }
-    if (verdict.severity === null || rank(verdict.severity) <= rank(before)) return undefined;
-    watch.severity = verdict.severity;
+    if (verdict.severity === null || rankOf(verdict.severity) <= rankOf(before?.severity ?? null))
+      return undefined;
     const { severity, message, evidence } = verdict;
     const action = findingAction(this.#plan, rule, severity);
-    return {
-      change: before === null ? 'opened' : 'worsened',
-      rule,
-      key,
-      severity,
-      action,
-      message,
-      evidence,
-    };
+    watch.found = { rule, key, severity, action, message, evidence };
+    return { change: before === null ? 'opened' : 'worsened', ...watch.found };
+  }
+
+  /** What is wrong after the points so far. */
+  get open(): Found[] {
+    return [...this.#watches.values()].flatMap(({ found }) => found ?? []);
   }
 
   #watchesOf(key: string): readonly { role: MetricRole; watch: Watch }[] {
@@ -129,7 +126,7 @@ export class RunDiagnosis {
     const id = `${name} ${group}`;
     let watch = this.#watches.get(id);
     if (watch === undefined) {
-      watch = { rule: name, key: group, detector: rule.start(parameters), severity: null };
+      watch = { rule: name, key: group, detector: rule.start(parameters), found: null };
       this.#watches.set(id, watch);
     }
     return [{ role, watch }];
@@ -166,54 +163,4 @@ function inOrder(points: ReadonlyMap<string, SeriesPoints>, isWanted: (key: stri
   return all.sort(
     (a, b) => a.series.steps[a.at]! - b.series.steps[b.at]! || a.series.times[a.at]! - b.series.times[b.at]!,
   );
-}
-
-function rank(severity: FindingSeverity | null): number {
-  return severity === null ? -1 : FINDING_SEVERITIES.indexOf(severity);
-}
-
-/** Rules whose findings somebody should hear of at once. The others are notes beside the curve. */
-const ALERTS: ReadonlySet<DiagnosisRule> = new Set([
-  'non_finite',
-  'diverging',
-  'kl',
-  'reward_collapse',
-  'stalled',
-]);
-
-/** What a finding leads to: what its rule says, else `stop` from `stopOn` on, else by the kind of rule. */
-export function findingAction(
-  plan: DiagnosisPlan,
-  rule: DiagnosisRule,
-  severity: FindingSeverity,
-): FindingAction {
-  const said = plan.rules[rule]?.action;
-  if (said !== undefined) return said;
-  if (plan.stopOn !== 'never' && rank(severity) >= rank(plan.stopOn)) return 'stop';
-  return ALERTS.has(rule) ? 'alert' : 'note';
-}
-
-/** Points that each open finding takes from a health of 100. */
-const PENALTIES: Readonly<Record<FindingSeverity, number>> = { critical: 50, high: 30, medium: 15, low: 5 };
-
-/** How well a run is, 0 to 100, and in a word. @param open severities of its open findings */
-export function healthOf(open: readonly FindingSeverity[]): {
-  readonly score: number;
-  readonly status: 'healthy' | 'warning' | 'critical';
-} {
-  const score = Math.max(0, 100 - open.reduce((sum, severity) => sum + PENALTIES[severity], 0));
-  return { score, status: score >= 80 ? 'healthy' : score >= 50 ? 'warning' : 'critical' };
-}
-
-/**
- * Whether a run that should write metrics has stopped to do so.
- * @param quietMs since the last point (or the start, when there was none)
- * @param intervalMs usual distance of two points; undefined when fewer than two were seen
- */
-export function isStalled(
-  { after, intervals }: { readonly after: number; readonly intervals: number },
-  quietMs: number,
-  intervalMs: number | undefined,
-): boolean {
-  return quietMs > Math.max(after, intervals * (intervalMs ?? 0));
 }

@@ -13,13 +13,20 @@ import { runsWithMetrics } from './runs-with-metrics.ts';
 const PAUSE_MS = 50;
 
 /** The server's ingest: what it stores is announced on the bus, and what it cannot read becomes an event. */
-export function createAnnouncedIngest(parts: { database: Database; bus: LiveBus; log: Logger }): Ingest {
-  const { database, bus, log } = parts;
+export function createAnnouncedIngest(parts: {
+  database: Database;
+  bus: LiveBus;
+  log: Logger;
+  /** Hears of all new points, whether anybody watches the run or not. */
+  onPoints: (points: { attemptId: string; runId: string; points: ReadonlyMap<string, Points> }) => void;
+}): Ingest {
+  const { database, bus, log, onPoints } = parts;
   const warn = (error: unknown): void => log.warn({ err: error }, 'metrics upkeep failed');
   const ingest = createIngest({
     database,
     onAppended({ runId, attemptId, stream, offset, size, points }) {
       bus.emit('stream', { runId, attemptId, stream, offset, size });
+      if (points.size > 0) onPoints({ attemptId, runId, points });
       // Most runs are watched by nobody: then the points need not become objects.
       if (points.size > 0 && bus.listenerCount('points') > 0)
         bus.emit('points', { runId, points: toPointLists(points) });

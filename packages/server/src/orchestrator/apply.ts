@@ -24,6 +24,10 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
     changes.addEvent(fact.node, 'metrics.problem', fact.at, { offset: fact.offset, problem: fact.problem });
     return;
   }
+  if (fact.kind === 'finding') {
+    changes.addEvent(fact.node, `finding.${fact.change}`, fact.at, fact.data);
+    return;
+  }
   if (fact.kind === 'admitted') {
     if (run.status === 'queued') applyEvent(changes, { type: 'start' }, nowMs);
     return;

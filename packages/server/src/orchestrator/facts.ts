@@ -39,6 +39,13 @@ export type Fact =
       readonly offset: number;
       readonly problem: string;
     }
+  | {
+      readonly kind: 'finding';
+      readonly node: number;
+      readonly at: number;
+      readonly change: 'opened' | 'worsened' | 'closed';
+      readonly data: Readonly<Record<string, unknown>>;
+    }
   | { readonly kind: 'unreachable'; readonly node: number; readonly attempt: number; readonly at: number }
   | {
       readonly kind: 'approval';

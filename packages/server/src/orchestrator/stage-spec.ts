@@ -12,6 +12,7 @@ import { expressionParts, secretParts } from '../definition/stage-expressions.ts
 import { resolveLimits } from '../limits/resolve-limits.ts';
 import type { Found, Wanted } from './lookups.ts';
 import type { OwnedTree } from './owned-tree.ts';
+import { stageDiagnosis } from './stage-diagnosis.ts';
 import { StageFault } from './stage-fault.ts';
 import { paramsOf, scopeOf } from './stage-scope.ts';
 import { stageWork } from './stage-work.ts';
@@ -60,7 +61,12 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
     const attemptOf = (found: Found): StageAttempt => {
       const work = build(found);
       const { queue, gpus } = work;
-      const spec = { ...toAttemptSpec(tree, node, number, work), secrets };
+      const diagnosis = stageDiagnosis(tree, stage, node);
+      const spec = {
+        ...toAttemptSpec(tree, node, number, work),
+        secrets,
+        ...(diagnosis && { diagnosis }),
+      };
       return {
         params: work.params,
         attempt: { node, number, queue, priority: stagePriority(stage), gpus, limits, spec },

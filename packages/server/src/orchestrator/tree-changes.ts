@@ -1,5 +1,12 @@
 import { type Expansion, nodeCount } from '@trainyard/dag';
-import type { AttemptSpec, EventType, JsonValue, RunEvent, RunStatus } from '@trainyard/protocol';
+import type {
+  AttemptSpec,
+  DiagnosisPlan,
+  EventType,
+  JsonValue,
+  RunEvent,
+  RunStatus,
+} from '@trainyard/protocol';
 import type { NewCacheEntry } from '../cache/stage-cache.ts';
 import { type AttemptLimit, replacingGroup } from '../limits/attempt-limit.ts';
 import type { NewApproval, Settlement } from '../store/approvals.ts';
@@ -15,7 +22,8 @@ export interface NewAttempt {
   readonly gpus: number;
   /** Pools and group that it takes part in; null when none. */
   readonly limits: readonly AttemptLimit[] | null;
-  readonly spec: AttemptSpec;
+  /** With what is looked for in its metrics, which is no matter of the agent. */
+  readonly spec: AttemptSpec & { readonly diagnosis?: DiagnosisPlan };
 }
 
 export interface TimerRequest {

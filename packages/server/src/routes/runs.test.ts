@@ -320,4 +320,7 @@ const SEEN_ELSEWHERE = [
   'approval.requested',
   'approval.escalated',
   'approval.decided',
+  'finding.opened',
+  'finding.worsened',
+  'finding.closed',
 ];

@@ -13,6 +13,7 @@ import type { ColumnType, Generated } from 'kysely';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { RerunRequest } from '../rerun/kept-stages.ts';
 import type { AutomationSchema } from './automation-schema.ts';
+import type { FindingsTable } from './findings-schema.ts';
 import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
 import type { StreamSchema } from './stream-schema.ts';
 import type { TrainingSchema } from './training-schema.ts';
@@ -270,6 +271,7 @@ export interface StageCacheTable {
 }
 
 export interface Schema extends AutomationSchema, StreamSchema, TrainingSchema {
+  findings: FindingsTable;
   servers: ServersTable;
   definitions: DefinitionsTable;
   pipelines: PipelinesTable;

@@ -14,6 +14,7 @@ import { Duration, RelativeTime } from '../design/time.tsx';
 import { texts } from '../texts.ts';
 import { waitsForPerson } from './approval-form.ts';
 import { ApprovalPanel } from './approval-panel.tsx';
+import { FindingsList } from './findings-list.tsx';
 import { AttemptsTable, DatasetsTable, LatestEvents, MetricsTable } from './inspector-tables.tsx';
 import { ancestry, findByPath, type RunModel } from './run-model.ts';
 import { useAgents, useWaits } from './run-parts.ts';
@@ -57,6 +58,7 @@ export function Inspector(props: {
         )}
         {run.kind === 'approval' && <ApprovalPanel run={run} />}
         {run.kind !== 'pipeline' && <AttemptsTable run={run} onShowLog={onShowLog} />}
+        <FindingsList run={run} />
         <MetricsTable run={run} />
         {run.item !== null && (
           <Section title={texts.details.item(run.item.index)}>

@@ -30,6 +30,15 @@ export function useDatasets(run: Run) {
   });
 }
 
+/** What is wrong, or was, with the metrics of a run and of those below it. */
+export function useFindings(run: Run) {
+  return useQuery({
+    queryKey: ['run-parts', run.id, 'findings'],
+    queryFn: ({ signal }) => api.listFindings({ run: run.id, limit: 50, signal }),
+    refetchInterval: isTerminalRunStatus(run.status) ? false : 10_000,
+  });
+}
+
 export function useAgents() {
   return useQuery({
     queryKey: ['agents'],

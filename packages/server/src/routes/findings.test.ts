@@ -1,0 +1,185 @@
+import {
+  type Assignment,
+  EVENT_TYPES,
+  type FindingInfo,
+  type RunEvent,
+  type RunHealth,
+} from '@trainyard/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createStalledWatch } from '../diagnosis/stalled-runs.ts';
+import { createLiveBus } from '../live/live-bus.ts';
+import { expectError } from '../testing/expect-error.ts';
+import { describeDatabases } from '../testing/index.ts';
+import type { ScriptedAgent } from '../testing/scripted-agent.ts';
+import { eventually, expectStatus, startTestServer, type TestServer } from '../testing/test-server.ts';
+
+const PIPELINE = `
+name: learn
+diagnosis: { rules: { plateau: { patience: 3 } } }
+stages:
+  - name: inner
+    pipeline:
+      stages:
+        - { name: train, job: { command: work } }
+`;
+
+let t: TestServer;
+afterEach(() => t.end());
+
+const lines = (key: string, values: readonly (number | string)[], from = 0): string =>
+  values.map((value, at) => `${JSON.stringify({ step: from + at, [key]: value })}\n`).join('');
+
+async function findings(query: string): Promise<FindingInfo[]> {
+  const answer = await t.call<{ items: FindingInfo[] }>('GET', `/api/v1/findings?${query}`);
+  return expectStatus(answer, 200).items;
+}
+
+async function running(source = PIPELINE): Promise<{ root: string; agent: ScriptedAgent; job: Assignment }> {
+  const root = await t.submit(source);
+  const agent = await t.agent();
+  const job = await agent.take();
+  await agent.report(job, 'started');
+  return { root, agent, job };
+}
+
+describeDatabases('the diagnosis of runs', (engine) => {
+  beforeEach(async () => {
+    t = await startTestServer(engine);
+  });
+
+  it('finds trouble as it arrives, tells it in events, and closes it when it is over', async () => {
+    const { root, agent, job } = await running();
+    const bad = lines('train_loss', [1, 'NaN']);
+    const falling = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05];
+    await agent.append(job, 'metrics', 0, bad);
+    const [found] = await eventually(async () => {
+      const open = await findings(`run=${root}&open=true`);
+      return open.length > 0 ? open : undefined;
+    });
+    expect(found).toMatchObject({
+      pipeline: 'learn',
+      path: 'inner/train',
+      attempt: 1,
+      rule: 'non_finite',
+      key: 'train_loss',
+      severity: 'critical',
+      action: 'alert',
+      firstStep: 1,
+      closedAt: null,
+    });
+    const { body: health } = await t.call<RunHealth>('GET', `/api/v1/runs/${job.spec.runId}/health`);
+    expect(health).toMatchObject({ score: 50, status: 'warning', findings: [{ id: found!.id }] });
+    await agent.append(job, 'metrics', bad.length, lines('train_loss', falling, 2));
+    await eventually(async () => ((await findings(`run=${root}&open=true`)).length === 0 ? true : undefined));
+    const events = await eventually(async () => {
+      const { body } = await t.call<{ items: RunEvent[] }>('GET', `/api/v1/runs/${root}/events`);
+      const told = body.items.filter(({ type }) => type.startsWith('finding.'));
+      return told.length >= 2 ? told : undefined;
+    });
+    expect(events.map(({ type, path }) => [type, path])).toEqual([
+      ['finding.opened', 'inner/train'],
+      ['finding.closed', 'inner/train'],
+    ]);
+    for (const { type, data } of events) {
+      const fields = EVENT_TYPES[type as 'finding.opened'].split(' data: ')[1]!.replace('.', '').split(', ');
+      expect(Object.keys(data).toSorted()).toEqual(fields.toSorted());
+    }
+  });
+
+  it('takes its parameters from the pipeline around a stage', async () => {
+    const { root, agent, job } = await running();
+    await agent.append(job, 'metrics', 0, lines('loss', [1, 1, 1, 1]));
+    const [found] = await eventually(async () => {
+      const all = await findings(`run=${root}`);
+      return all.length > 0 ? all : undefined;
+    });
+    expect(found).toMatchObject({ rule: 'plateau', severity: 'medium', action: 'note', lastStep: 3 });
+  });
+
+  it('goes on where another server has begun', async () => {
+    const { root, agent, job } = await running();
+    const before = lines('loss', [1, 1, 1]);
+    await agent.append(job, 'metrics', 0, before);
+    const peer = await t.peer();
+    const path = `/api/v1/attempts/${job.spec.attemptId}/streams/metrics?offset=${before.length}&epoch=1`;
+    const headers = { 'content-type': 'application/octet-stream' };
+    const answer = await peer.call('POST', path, lines('loss', [1], 3), { headers, token: job.token });
+    expectStatus(answer, 200);
+    const found = await eventually(async () => {
+      const all = await findings(`run=${root}`);
+      return all.length > 0 ? all : undefined;
+    });
+    expect(found).toMatchObject([{ rule: 'plateau', firstStep: 0, lastStep: 3 }]);
+  });
+
+  it('lists alerts of all runs until somebody has seen them', async () => {
+    const { agent, job } = await running();
+    await agent.append(job, 'metrics', 0, lines('loss', ['Infinity', 1, 1, 1, 1]));
+    const unseen = await eventually(async () => {
+      const alerts = await findings('unseen=true');
+      return alerts.length > 0 ? alerts : undefined;
+    });
+    expect(unseen.map(({ rule }) => rule)).toEqual(['non_finite']);
+    const path = `/api/v1/findings/${unseen[0]!.id}/acknowledge`;
+    const seen = expectStatus(await t.call<FindingInfo>('POST', path), 200);
+    expect(seen.acknowledgedBy).toBe('open server');
+    expect(expectStatus(await t.call<FindingInfo>('POST', path), 200)).toEqual(seen);
+    expect(await findings('unseen=true')).toEqual([]);
+    expectError(await t.call('POST', '/api/v1/findings/fnd_none/acknowledge'), 'NOT_FOUND');
+    expectError(await t.call('GET', '/api/v1/runs/run_none/health'), 'NOT_FOUND');
+  });
+
+  it('finds a running job that has stopped to write, and that it writes again', async () => {
+    const { root, agent, job } = await running();
+    const first = lines('accuracy', [1, 2]);
+    await agent.append(job, 'metrics', 0, first);
+    await t.treeWhen(root, (tree) => tree.children[0]!.children[0]!.status === 'running');
+    const at = (minutes: number) =>
+      createStalledWatch({
+        database: t.server.database,
+        bus: createLiveBus(),
+        now: () => Date.now() + minutes * 60_000,
+      }).look();
+    await at(29);
+    expect(await findings(`run=${root}`)).toEqual([]);
+    await at(31);
+    await at(32);
+    expect(await findings(`run=${root}`)).toMatchObject([
+      { rule: 'stalled', severity: 'high', action: 'alert', closedAt: null, firstStep: null },
+    ]);
+    await agent.append(job, 'metrics', first.length, lines('accuracy', [3], 2));
+    await at(1);
+    const [over] = await findings(`run=${root}`);
+    expect(over!.closedAt).not.toBeNull();
+  });
+});
+
+describe('what a pipeline says of diagnosis', () => {
+  beforeEach(async () => {
+    t = await startTestServer();
+  });
+
+  it('is refused where it has no meaning, or is misspelt', async () => {
+    const refused = async (source: string) =>
+      expectError(await t.call('POST', '/api/v1/runs', { source }), 'INVALID_DEFINITION').message;
+    const stage = (text: string) => `{ name: p, stages: [{ name: s, ${text} }] }`;
+    expect(await refused(stage('approval: { message: ok }, diagnosis: false'))).toContain(
+      '"diagnosis" is only',
+    );
+    expect(await refused(stage('job: { command: a }, diagnosis: { rules: { platoo: true } }'))).toContain(
+      'platoo',
+    );
+    expect(
+      await refused(stage('job: { command: a }, diagnosis: { rules: { plateau: { patience: 0 } } }')),
+    ).toContain('patience');
+  });
+
+  it('can turn rules and the whole of it off', async () => {
+    const source = 'name: off\ndiagnosis: false\nstages: [{ name: s, job: { command: a } }]';
+    const { root, agent, job } = await running(source);
+    await agent.append(job, 'metrics', 0, lines('loss', ['NaN']));
+    await agent.report(job, { outcome: 'completed' });
+    await t.treeWhen(root, (tree) => tree.status === 'completed');
+    expect(await findings(`run=${root}`)).toEqual([]);
+  });
+});

@@ -1,0 +1,74 @@
+import {
+  findingInfo,
+  listFindingsQuery,
+  page,
+  type Run,
+  runHealth,
+  TrainyardError,
+} from '@trainyard/protocol';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { healthOf } from '../diagnosis/finding.ts';
+import type { ServerContext } from '../server-context.ts';
+import { acknowledgeFinding, listFindings, openOfRun } from '../store/findings.ts';
+import { createRunStore } from '../store/runs.ts';
+import { bearerToken } from './route-access.ts';
+
+const idParams = z.object({ id: z.string().max(100) });
+const tags = ['findings'];
+
+/** What rules have found in the metrics of runs. */
+export function findingRoutes({ database, auth }: ServerContext): FastifyPluginAsyncZod {
+  const runs = createRunStore(database);
+
+  const find = async (id: string): Promise<Run> => {
+    const found = await runs.find(id);
+    if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
+    return found;
+  };
+
+  return async (app) => {
+    app.get(
+      '/findings',
+      {
+        config: { access: 'read' },
+        schema: { tags, querystring: listFindingsQuery, response: { 200: page(findingInfo) } },
+      },
+      async ({ query: { run: runId, below, cursor, ...query } }) => {
+        const run = runId === undefined ? undefined : await find(runId);
+        const items = await listFindings(database.kysely, {
+          ...query,
+          run: run && { ...run, pathBelow: below ? pathBelow(run) : null },
+          before: cursor,
+        });
+        return { items, nextCursor: items.length < query.limit ? null : items.at(-1)!.id };
+      },
+    );
+
+    app.get(
+      '/runs/:id/health',
+      { config: { access: 'read' }, schema: { tags, params: idParams, response: { 200: runHealth } } },
+      async (request) => {
+        const { id, attempt } = await find(request.params.id);
+        const findings = await openOfRun(database.kysely, id, attempt);
+        return { runId: id, ...healthOf(findings.map(({ severity }) => severity)), findings };
+      },
+    );
+
+    app.post(
+      '/findings/:id/acknowledge',
+      { config: { access: 'write' }, schema: { tags, params: idParams, response: { 200: findingInfo } } },
+      async (request) => {
+        const by = (await auth.holderOf(bearerToken(request))).name;
+        const found = await acknowledgeFinding(database.kysely, request.params.id, by);
+        if (found !== undefined) return found;
+        throw new TrainyardError('NOT_FOUND', `There is no finding ${request.params.id}.`);
+      },
+    );
+  };
+}
+
+/** What the paths of all runs inside of a run begin with. */
+function pathBelow({ parentId, path }: Pick<Run, 'parentId' | 'path'>): string {
+  return parentId === null ? '' : `${path}/`;
+}

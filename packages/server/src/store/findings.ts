@@ -1,0 +1,192 @@
+import {
+  type DiagnosisRule,
+  FINDING_SEVERITIES,
+  type FindingAction,
+  type FindingInfo,
+  type FindingSeverity,
+  newId,
+} from '@trainyard/protocol';
+import { type Kysely, sql } from 'kysely';
+import type { Schema } from './schema.ts';
+
+/** Whose findings they are. */
+export interface DiagnosedAttempt {
+  readonly attemptId: string;
+  readonly attempt: number;
+  readonly runId: string;
+  readonly rootId: string;
+  readonly node: number;
+}
+
+/** A finding as it is stored while it is open. */
+export interface OpenFinding {
+  readonly rule: DiagnosisRule;
+  readonly key: string;
+  readonly severity: FindingSeverity;
+  readonly action: FindingAction;
+  readonly message: string;
+  /** Null when there is no point to show it at. */
+  readonly evidence: {
+    readonly firstStep: number;
+    readonly lastStep: number;
+    readonly firstTime: number;
+    readonly lastTime: number;
+  } | null;
+}
+
+/** Stores a finding that has begun or got worse. @returns undefined when that is stored already */
+export async function openFinding(
+  trx: Kysely<Schema>,
+  of: DiagnosedAttempt,
+  finding: OpenFinding,
+  nowMs: number,
+): Promise<{ readonly id: string; readonly isNew: boolean } | undefined> {
+  const { rule, key, severity, action, message, evidence } = finding;
+  const id = newId('fnd', nowMs);
+  const order = sql.join(FINDING_SEVERITIES);
+  const { rows } = await sql<{ id: string }>`
+    insert into findings as f (id, root_id, run_id, attempt_id, attempt, rule, key, severity, action, message,
+      first_step, last_step, first_time, last_time, opened_at)
+    values (${id}, ${of.rootId}, ${of.runId}, ${of.attemptId}, ${of.attempt}, ${rule}, ${key}, ${severity},
+      ${action}, ${message}, ${evidence?.firstStep ?? null}, ${evidence?.lastStep ?? null},
+      ${evidence?.firstTime ?? null}, ${evidence?.lastTime ?? null}, ${new Date(nowMs)})
+    on conflict (attempt_id, rule, key) where closed_at is null do update set
+      severity = excluded.severity, action = excluded.action, message = excluded.message,
+      last_step = excluded.last_step, last_time = excluded.last_time, acknowledged_at = null, acknowledged_by = null
+    where array_position(array[${order}]::text[], f.severity)
+      < array_position(array[${order}]::text[], excluded.severity)
+    returning id`.execute(trx);
+  const stored = rows[0]?.id;
+  return stored === undefined ? undefined : { id: stored, isNew: stored === id };
+}
+
+/** Marks a finding as over. @returns its id; undefined when none is open */
+export async function closeFinding(
+  trx: Kysely<Schema>,
+  attemptId: string,
+  { rule, key }: Pick<OpenFinding, 'rule' | 'key'>,
+  nowMs: number,
+): Promise<string | undefined> {
+  const row = await trx
+    .updateTable('findings')
+    .set({ closed_at: new Date(nowMs) })
+    .where('attempt_id', '=', attemptId)
+    .where('rule', '=', rule)
+    .where('key', '=', key)
+    .where('closed_at', 'is', null)
+    .returning('id')
+    .executeTakeFirst();
+  return row?.id;
+}
+
+/** Rules and keys of what is open in an attempt. */
+export function openFindings(
+  db: Kysely<Schema>,
+  attemptId: string,
+): Promise<{ rule: DiagnosisRule; key: string }[]> {
+  return db
+    .selectFrom('findings')
+    .select(['rule', 'key'])
+    .where('attempt_id', '=', attemptId)
+    .where('closed_at', 'is', null)
+    .execute();
+}
+
+/** Most findings that one attempt may have; more say nothing new. */
+export const MAX_FINDINGS_OF_ATTEMPT = 1000;
+
+export async function countFindings(db: Kysely<Schema>, of: DiagnosedAttempt): Promise<number> {
+  const { count } = await db
+    .selectFrom('findings')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('run_id', '=', of.runId)
+    .where('attempt_id', '=', of.attemptId)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+interface FindingsQuery {
+  /** A run and, where given, the path that runs inside of it begin with. */
+  readonly run?:
+    | { readonly id: string; readonly rootId: string; readonly pathBelow: string | null }
+    | undefined;
+  readonly open: boolean;
+  readonly unseen: boolean;
+  readonly limit: number;
+  /** Only those before this id. */
+  readonly before: string | undefined;
+}
+
+/** Findings, the newest first. */
+export async function listFindings(db: Kysely<Schema>, query: FindingsQuery): Promise<FindingInfo[]> {
+  const { run } = query;
+  let select = selectFindings(db).orderBy('f.id', 'desc').limit(query.limit);
+  if (query.before !== undefined) select = select.where('f.id', '<', query.before);
+  if (query.open) select = select.where('f.closed_at', 'is', null);
+  if (query.unseen) select = select.where('f.acknowledged_at', 'is', null).where('f.action', '<>', 'note');
+  if (run !== undefined && run.pathBelow === null) select = select.where('f.run_id', '=', run.id);
+  else if (run !== undefined) {
+    select = select
+      .where('f.root_id', '=', run.rootId)
+      .where(({ or, eb }) =>
+        or([eb('f.run_id', '=', run.id), sql<boolean>`starts_with(r.path, ${run.pathBelow})`]),
+      );
+  }
+  return (await select.execute()).map(toInfo);
+}
+
+/** What is open in an attempt of a run, the worst first. */
+export async function openOfRun(db: Kysely<Schema>, runId: string, attempt: number): Promise<FindingInfo[]> {
+  const rows = await selectFindings(db)
+    .where('f.run_id', '=', runId)
+    .where('f.attempt', '=', attempt)
+    .where('f.closed_at', 'is', null)
+    .orderBy('f.id', 'desc')
+    .limit(MAX_FINDINGS_OF_ATTEMPT)
+    .execute();
+  const rank = (info: FindingInfo): number => FINDING_SEVERITIES.indexOf(info.severity);
+  return rows.map(toInfo).sort((a, b) => rank(b) - rank(a));
+}
+
+/** Notes that somebody has seen a finding; who was first stays. @returns undefined when there is none */
+export async function acknowledgeFinding(
+  db: Kysely<Schema>,
+  id: string,
+  by: string,
+): Promise<FindingInfo | undefined> {
+  await db
+    .updateTable('findings')
+    .set({ acknowledged_at: new Date(), acknowledged_by: by })
+    .where('id', '=', id)
+    .where('acknowledged_at', 'is', null)
+    .execute();
+  const row = await selectFindings(db).where('f.id', '=', id).executeTakeFirst();
+  return row && toInfo(row);
+}
+
+function selectFindings(db: Kysely<Schema>) {
+  return db
+    .selectFrom('findings as f')
+    .innerJoin('runs as r', 'r.id', 'f.run_id')
+    .innerJoin('trees as t', 't.root_id', 'f.root_id')
+    .selectAll('f')
+    .select(['r.path', 't.name as pipeline']);
+}
+
+type FindingRow = Awaited<ReturnType<ReturnType<typeof selectFindings>['execute']>>[number];
+
+function toInfo(row: FindingRow): FindingInfo {
+  const { id, pipeline, path, attempt, rule, key, severity, action, message } = row;
+  return {
+    ...{ id, runId: row.run_id, rootId: row.root_id, pipeline, path },
+    ...{ attempt, rule, key, severity, action, message },
+    firstStep: row.first_step,
+    lastStep: row.last_step,
+    firstTime: row.first_time,
+    lastTime: row.last_time,
+    openedAt: row.opened_at.toISOString(),
+    closedAt: row.closed_at?.toISOString() ?? null,
+    acknowledgedAt: row.acknowledged_at?.toISOString() ?? null,
+    acknowledgedBy: row.acknowledged_by,
+  };
+}
