@@ -132,6 +132,23 @@ describe('run', () => {
     expect(stderr).toContain('trainyard runs logs run_');
   });
 
+  it('goes on with a mended file and keeps what was right, saying before why the rest runs again', async () => {
+    const source = `name: mend
+stages:
+  - { name: good, job: { command: 'echo once >> good.txt' } }
+  - { name: bad, dependsOn: [good], job: { command: exit 3 } }
+`;
+    const file = await pipeline('mend.yaml', source);
+    expect((await run('run', file)).code).toBe(10);
+    await writeFile(file, source.replace('exit 3', 'exit 0'));
+    const planned = await run('run', file, '--resume-from', 'latest', '--dry-run');
+    expect(planned.stdout).toMatch(/good +job +kept \(run_/);
+    expect(planned.stdout).toMatch(/bad +job +run \(its definition has changed: job.command\)/);
+    const { code, stderr } = await run('run', file, '--resume-from', 'latest');
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/good: completed .*kept from run_/)]);
+    expect(await readFile(join(home.dir, 'good.txt'), 'utf8')).toBe('once\n');
+  });
+
   it('keeps its exit code when nobody reads its output, and streams end then', async () => {
     const file = await pipeline(
       'chatty.yaml',

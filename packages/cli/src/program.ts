@@ -141,6 +141,10 @@ function addRun(program: Command, act: Act): void {
     .argument('<file>', 'pipeline file, YAML or JSON')
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
     .option('--only <path>', 'run only this stage and what it depends on; may be repeated', collect)
+    .option(
+      '--resume-from <id>',
+      'keep what had ended well in this run and has not changed in the file; "latest": the newest run',
+    )
     .option('--dry-run', 'check everything as a run would, print what it would do, and run nothing')
     .option('--no-cache', 'run cached stages all the same; what they give is used later')
     .option('--watch', 'show progress until the end (the default)')
@@ -152,6 +156,7 @@ function addRun(program: Command, act: Act): void {
         'trainyard run pipeline.yaml',
         'trainyard run pipeline.yaml --param epochs=5 --param lr=0.01',
         'trainyard run pipeline.yaml --detach --json',
+        'trainyard run mended.yaml --resume-from run_01… --dry-run',
       )}\n\nExit code: 0 completed, 2 invalid, 6 no server, 10 failed or timed out, 11 cancelled,\n12 waiting for a person.`,
     )
     .action(

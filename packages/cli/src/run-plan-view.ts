@@ -13,7 +13,7 @@ export function printRunPlan(context: CliContext, plan: RunPlan): void {
   }
   const rows = plan.stages.map((stage) => {
     const command = typeof stage.command === 'string' ? stage.command : (stage.command ?? []).join(' ');
-    const why = stage.from ?? stage.reason ?? '';
+    const why = stage.from ?? stage.reason ?? stage.notKept ?? '';
     return [
       String(stage.layer),
       `${stage.path}${stage.foreach ? ' (foreach)' : ''}`,

@@ -106,6 +106,8 @@ export const submitRun = z
     fileName: z.string().max(4096).optional(),
     /** Run only these stages and what they depend on. */
     only: stagePaths.optional(),
+    /** A root run that has ended: what had ended well in it, and is still asked for in the same way, is kept. */
+    resumeFrom: z.string().max(100).optional(),
     /** Texts of the files that the definition uses (`use: ./train.yaml`), by their path below its directory. */
     files: pipelineFiles.optional(),
     /** What cached stages are judged by; without it only those that need none of it are cached. */

@@ -22,6 +22,8 @@ export const plannedStage = z.object({
   reason: z.string().nullable(),
   /** Of a stage that is kept or cached: the run that did the work. */
   from: z.string().nullable(),
+  /** Of a stage of a re-run that would run: why nothing is kept for it. */
+  notKept: z.string().nullable(),
   /** Where its attempt would wait for an agent; null for what no agent runs. */
   queue: z.string().nullable(),
   /** Of a job. */

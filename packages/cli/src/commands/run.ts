@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, resolve } from 'node:path';
+import type { Client } from '@trainyard/client';
 import { DEFINITION_LIMITS, EXIT, exitCodeOfRun, type RunTree, type SubmitRun } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, repeatWhenServerEnds } from '../connection.ts';
+import { idOrNewest } from '../find-run.ts';
 import { checkedFile, readPipelineFile, usedFiles, withFaultsOf } from '../pipeline-file.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
 import { runDocument } from '../show-run.ts';
@@ -20,6 +22,8 @@ export interface RunOptions {
   /** False with --no-cache. */
   readonly cache?: boolean;
   readonly dryRun?: boolean;
+  /** A run of which the file keeps what is still asked for in the same way. */
+  readonly resumeFrom?: string;
 }
 
 /** Submits a pipeline file and, unless detached, shows it until its end. */
@@ -34,10 +38,20 @@ export async function runCommand(context: CliContext, file: string, options: Run
     ...(await cacheOptions(source, file, options)),
   };
   const input = { source, file, params, more };
-  if (!options.dryRun) return runAndWatch(context, options, (connection) => submit(connection, input));
-  const body = await requestOf(input);
+  const resumed = async (client: Client): Promise<SubmittedFile> => {
+    if (options.resumeFrom === undefined) return input;
+    return { ...input, more: { ...more, resumeFrom: await idOrNewest(client, options.resumeFrom) } };
+  };
+  if (!options.dryRun) {
+    return runAndWatch(context, options, async (connection) =>
+      submit(connection, await resumed(connection.client)),
+    );
+  }
   const { dryRun } = await import('./dry-run.ts');
-  return dryRun(context, (client) => withFaultsOf(file, () => client.planRun(body)));
+  return dryRun(context, async (client) => {
+    const body = await requestOf(await resumed(client));
+    return withFaultsOf(file, () => client.planRun(body));
+  });
 }
 
 /** What a server cannot know of the files that cached stages depend on. */
@@ -101,7 +115,7 @@ interface SubmittedFile {
   readonly source: string;
   readonly file: string;
   readonly params: Readonly<Record<string, string>>;
-  readonly more?: Pick<SubmitRun, 'only' | 'cacheBasis' | 'noCache'>;
+  readonly more?: Pick<SubmitRun, 'only' | 'cacheBasis' | 'noCache' | 'resumeFrom'>;
 }
 
 async function requestOf({ source, file, params, more }: SubmittedFile): Promise<SubmitRun> {

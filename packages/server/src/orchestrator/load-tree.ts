@@ -68,7 +68,12 @@ export async function loadTree(
     plan,
     stages: stagesBySource(definition),
     baseDir: row.base_dir,
-    rerun: await readRerun(db, rerunOf, { definition, params: runs[0]!.params }),
+    rerun: await readRerun(db, rerunOf, {
+      definition,
+      params: runs[0]!.params,
+      baseDir: row.base_dir,
+      cacheBasis: row.cache_basis,
+    }),
     only: row.only_stages,
     cacheBasis: row.cache_basis,
     noCache: row.no_cache,

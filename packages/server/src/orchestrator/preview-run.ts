@@ -18,6 +18,7 @@ import { askStore } from './ask-store.ts';
 import { childrenOf, newTree, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { stageSpec } from './stage-spec.ts';
 import type { Submission } from './submission.ts';
+import { placeOf } from './taken-over.ts';
 import { type NewAttempt, TreeChanges } from './tree-changes.ts';
 
 /** The part of an attempt that a plan shows. */
@@ -38,7 +39,7 @@ export async function previewRun(
   { agents, nowMs }: { readonly agents: readonly AgentInfo[]; readonly nowMs: number },
 ): Promise<RunPlan> {
   await requirePools(db, submission.definition);
-  const rerun = await readRerun(db, submission.rerunOf, submission);
+  const rerun = await readRerun(db, submission.rerunOf, submission, true);
   const tree = newTree({ ...submission, rerun, nowMs });
   const changes = new TreeChanges(tree);
   applyEvent(changes, { type: 'start' }, nowMs);
@@ -58,6 +59,7 @@ export async function previewRun(
       dependsOn: run.dependsOn,
       foreach: nodeAt(tree, run.index).foreach !== null,
       ...planned,
+      notKept: planned.outcome === 'run' ? whyNotKept(tree, run.index) : null,
       queue,
       command,
       isResolved,
@@ -73,6 +75,12 @@ function outcomeOf(run: Run): Pick<PlannedStage, 'outcome' | 'reason' | 'from'> 
   if (status === 'skipped') return { outcome: 'skipped', reason, from: null };
   if (status === 'failed') return { outcome: 'failed', reason: error?.message ?? reason, from: null };
   return { outcome: 'run', reason: null, from: null };
+}
+
+/** Of a stage of a re-run that would run: why the earlier run's results do not stand for it. */
+function whyNotKept(tree: OwnedTree, node: number): string | null {
+  if (tree.rerun === null || nodeAt(tree, node).isGroup) return null;
+  return tree.rerun.results.whyNot(placeOf(tree, node)!);
 }
 
 function workOf(tree: OwnedTree, node: number, started: NewAttempt | undefined): Work {

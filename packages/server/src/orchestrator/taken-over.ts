@@ -80,7 +80,8 @@ export function offerToOthers(changes: TreeChanges, node: number): void {
   });
 }
 
-function placeOf(tree: OwnedTree, node: number): NodePlace | null {
+/** How a node is found in an earlier run; null for what is around the root. */
+export function placeOf(tree: OwnedTree, node: number): NodePlace | null {
   if (node < 0) return null;
   const { parent, name, item } = nodeAt(tree, node);
   return {

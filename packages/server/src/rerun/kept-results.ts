@@ -2,7 +2,7 @@ import type { JsonValue, Run } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
-import { type ChangedStages, keptStages, type RerunRequest } from './kept-stages.ts';
+import { type ChangedStages, keptStages, type RerunRequest, whyRunAgain } from './kept-stages.ts';
 import { ItemCounter, joinIdentity, stageIdentities } from './stage-identity.ts';
 
 /** What a re-run takes over from an earlier run instead of running a stage. */
@@ -30,8 +30,12 @@ export class KeptResults {
   /** Of the foreach nodes met so far: what stands for their items. */
   readonly #items = new Map<number, readonly string[]>();
 
-  constructor(earlier: readonly Run[], kept: ReadonlySet<string>) {
+  /** Why other stages of the earlier run are not kept; only where somebody asks. */
+  readonly #why: ReadonlyMap<string, string> | undefined;
+
+  constructor(earlier: readonly Run[], kept: ReadonlySet<string>, why?: ReadonlyMap<string, string>) {
     const identities = stageIdentities(earlier);
+    this.#why = why && new Map(earlier.map(({ id }) => [identities.get(id)!, why.get(id) ?? '']));
     this.#byIdentity = new Map(
       earlier.filter(({ id }) => kept.has(id)).map((run) => [identities.get(run.id)!, toResult(run)]),
     );
@@ -43,6 +47,11 @@ export class KeptResults {
 
   find(place: NodePlace): KeptResult | undefined {
     return this.#byIdentity.size === 0 ? undefined : this.#byIdentity.get(this.#identityOf(place));
+  }
+
+  /** Why nothing is kept for a stage. Needs to have been asked for when this was read. */
+  whyNot(place: NodePlace): string {
+    return this.#why?.get(this.#identityOf(place)) ?? 'the earlier run has no such stage';
   }
 
   #identityOf({ parent, name, item }: NodePlace): string {
@@ -69,12 +78,15 @@ export async function readKeptResults(
   db: Kysely<Schema>,
   rootId: string,
   request: RerunRequest,
-  changesSince: (earlierParams: Readonly<Record<string, unknown>>) => ChangedStages,
+  changesSince: (earlierParams: Readonly<Record<string, unknown>>) => ChangedStages | Promise<ChangedStages>,
+  isExplained = false,
 ): Promise<KeptResults> {
   const earlier = await readEarlierRuns(db, rootId);
   const root = earlier[0];
   if (root === undefined) return new KeptResults([], new Set());
-  return new KeptResults(earlier, keptStages(earlier, request, changesSince(root.params)));
+  const changed = await changesSince(root.params);
+  const why = isExplained ? whyRunAgain(earlier, request, changed) : undefined;
+  return new KeptResults(earlier, keptStages(earlier, request, changed), why);
 }
 
 /** All runs of a tree; parents come before what is inside of them, items in their order. */

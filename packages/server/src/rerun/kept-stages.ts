@@ -12,6 +12,8 @@ export interface RerunRequest {
   readonly all: boolean;
   /** Paths of stages, or of items such as `tune[2]`. */
   readonly stages: readonly string[];
+  /** The definition is another one, of which only what is still asked for in the same way is kept. */
+  readonly isMended?: boolean;
 }
 
 /** What is not as it was for the earlier run; paths of stages in the definition, without item numbers. */
@@ -20,6 +22,8 @@ export interface ChangedStages {
   readonly inputs: ReadonlySet<string>;
   /** Whether these run, or for which items, may be new: what they did before still counts. */
   readonly course: ReadonlySet<string>;
+  /** Why, for those of `inputs` of which that is known. */
+  readonly why?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -33,15 +37,31 @@ export function keptStages(
   changed: ChangedStages,
 ): ReadonlySet<string> {
   if (request.all) return new Set();
+  return new Set(judgedTree(runs, request, changed).kept());
+}
+
+/** By the ids of runs that are not kept: why their stages run again. */
+export function whyRunAgain(
+  runs: readonly EarlierRun[],
+  request: RerunRequest,
+  changed: ChangedStages,
+): ReadonlyMap<string, string> {
+  if (request.all) return new Map(runs.map(({ id }) => [id, 'everything is to run again']));
+  return judgedTree(runs, request, changed).reasons();
+}
+
+function judgedTree(runs: readonly EarlierRun[], request: RerunRequest, changed: ChangedStages): EarlierTree {
   const tree = new EarlierTree(runs);
   const asked = new Set(request.stages);
   for (const [index, run] of runs.entries()) {
     const path = stagePath(run.path);
-    if (asked.has(run.path) || changed.inputs.has(path)) tree.runAgain(index);
+    if (asked.has(run.path)) tree.runAgain(index, 'it is to run again');
+    else if (changed.inputs.has(path))
+      tree.runAgain(index, changed.why?.get(path) ?? 'its params have changed');
     else if (!endedWell(run) || changed.course.has(path)) tree.mayEndOtherwise(index);
   }
   tree.spread();
-  return new Set(tree.kept());
+  return tree;
 }
 
 /** True when everything had ended well, so that a re-run from what failed has nothing to do. */
@@ -64,8 +84,8 @@ class EarlierTree {
   readonly #parents: readonly number[];
   readonly #children: readonly (readonly number[])[];
   readonly #dependents: readonly (readonly number[])[];
-  /** Runs whose own results do not count any more. */
-  readonly #again = new Set<number>();
+  /** Runs whose own results do not count any more, and why. */
+  readonly #again = new Map<number, string>();
   /** Runs that may end otherwise than before, so that what depends on them runs again. */
   readonly #otherwise = new Set<number>();
   readonly #unspread: number[] = [];
@@ -84,11 +104,11 @@ class EarlierTree {
     );
   }
 
-  runAgain(top: number): void {
+  runAgain(top: number, why: string): void {
     const open = [top];
     for (let index = open.pop(); index !== undefined; index = open.pop()) {
       if (this.#again.has(index)) continue;
-      this.#again.add(index);
+      this.#again.set(index, why);
       this.mayEndOtherwise(index);
       for (const child of this.#children[index]!) open.push(child);
     }
@@ -103,10 +123,25 @@ class EarlierTree {
   /** Runs again what depends on anything that may end otherwise, further and further. */
   spread(): void {
     for (let index = this.#unspread.pop(); index !== undefined; index = this.#unspread.pop()) {
-      for (const dependent of this.#dependents[index]!) this.runAgain(dependent);
+      const dependents = this.#dependents[index]!;
+      const why =
+        dependents.length > 0 ? `it depends on "${this.#runs[index]!.path}", which may end otherwise` : '';
+      for (const dependent of dependents) this.runAgain(dependent, why);
       const parent = this.#parents[index]!;
       if (parent >= 0) this.mayEndOtherwise(parent);
     }
+  }
+
+  reasons(): ReadonlyMap<string, string> {
+    const reasons = new Map<string, string>();
+    for (const [index, run] of this.#runs.entries()) {
+      const why = this.#again.get(index);
+      if (why !== undefined) reasons.set(run.id, why);
+      else if (run.status === 'skipped') reasons.set(run.id, `it was skipped there (${run.reason})`);
+      else if (run.status !== 'completed' && run.status !== 'stopped')
+        reasons.set(run.id, `it ended ${run.status} there`);
+    }
+    return reasons;
   }
 
   *kept(): Generator<string> {

@@ -1,9 +1,10 @@
-import type { ErrorCode, Run, RunTree } from '@trainyard/protocol';
+import type { ErrorCode, RunTree } from '@trainyard/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { expectError } from '../testing/expect-error.ts';
 import { describeDatabases, testDatabases } from '../testing/index.ts';
 import type { ScriptedAgent } from '../testing/scripted-agent.ts';
 import { type Answer, startTestServer, type TestServer } from '../testing/test-server.ts';
+import { at, hasQueued, playTree } from './testing/play-tree.ts';
 
 const NESTED = `
 name: nested
@@ -23,38 +24,7 @@ let t: TestServer;
 let agent: ScriptedAgent;
 afterEach(() => t.end());
 
-/** Ends stages as they come until the tree has ended: the ones named fail, the others give an output. */
-async function play(id: string, failing: readonly string[] = []): Promise<{ tree: RunTree; ran: string[] }> {
-  const ran: string[] = [];
-  for (;;) {
-    const tree = await t.treeWhen(id, (seen) => seen.endedAt !== null || hasQueued(seen));
-    if (tree.endedAt !== null) return { tree, ran };
-    const { body } = await agent.claim({ waitMs: 100 });
-    for (const assignment of body.assignments) {
-      const { stage } = assignment.spec;
-      ran.push(stage);
-      const error = { code: 'exit_code', message: 'exit code 1' };
-      await agent.report(
-        assignment,
-        failing.includes(stage)
-          ? { outcome: 'failed', exitCode: 1, error }
-          : { outcome: 'completed', outputs: { file: `${stage}.csv`, score: stage.length } },
-      );
-    }
-  }
-}
-
-function hasQueued(tree: RunTree): boolean {
-  return tree.status !== 'completed' && flat(tree).some(({ status }) => status === 'queued');
-}
-
-function flat(tree: RunTree): Run[] {
-  return [tree, ...tree.children.flatMap(flat)];
-}
-
-function at(tree: RunTree, path: string): Run {
-  return flat(tree).find((run) => run.path === path)!;
-}
+const play = (id: string, failing: readonly string[] = []) => playTree({ t, agent }, id, failing);
 
 function refused(answer: Answer<unknown>, status: number, code: ErrorCode, message: RegExp): void {
   expect(answer.status).toBe(status);

@@ -1,10 +1,9 @@
-import { isTerminalRunStatus, type Run, TrainyardError } from '@trainyard/protocol';
-import type { Kysely } from 'kysely';
+import { type Run, TrainyardError } from '@trainyard/protocol';
 import { didYouMean } from '../definition/did-you-mean.ts';
-import { checkStored, resolveParams } from '../definition/index.ts';
+import { resolveParams } from '../definition/index.ts';
 import type { Submission } from '../orchestrator/submission.ts';
 import type { Database } from '../store/database.ts';
-import type { Schema } from '../store/schema.ts';
+import { readTreeRow, requireEnded, storedDefinition } from './earlier-tree.ts';
 import { readEarlierRuns } from './kept-results.ts';
 import { hasNothingLeft, type RerunRequest } from './kept-stages.ts';
 
@@ -30,12 +29,7 @@ export async function retrySubmission(
   const row = await readTreeRow(kysely, id);
   const runs = await readEarlierRuns(kysely, id);
   const root = runs[0]!;
-  if (!isTerminalRunStatus(root.status)) {
-    throw new TrainyardError(
-      'CONFLICT',
-      `Run ${id} is ${root.status}. Only a run that has ended can be run again; wait for its end or cancel it.`,
-    );
-  }
+  requireEnded(root);
   for (const path of stages) checkStage(runs, path);
   const request: RerunRequest = { all, stages };
   const isPlain = !all && stages.length === 0 && Object.keys(params).length === 0;
@@ -45,11 +39,7 @@ export async function retrySubmission(
       `All stages of run ${id} had ended well; nothing is left to run again. Name a stage to run it again with what depends on it, or ask for all.`,
     );
   }
-  const checked = checkStored(row);
-  if (!checked.ok) {
-    const message = `The definition of run ${id} is not valid any more: ${checked.faults[0]!.message}`;
-    throw new TrainyardError('INVALID_DEFINITION', message, { details: { faults: checked.faults } });
-  }
+  const checked = storedDefinition(id, row);
   return {
     definition: checked.definition,
     plan: checked.plan,
@@ -69,35 +59,6 @@ export async function retrySubmission(
     noCache,
     asked: ['retry', id, request, params, noCache],
   };
-}
-
-async function readTreeRow(db: Kysely<Schema>, id: string) {
-  const row = await db
-    .selectFrom('trees')
-    .innerJoin('definitions', 'definitions.sha256', 'trees.definition_sha256')
-    .select([
-      'definitions.source',
-      'definitions.written',
-      'definitions.uses',
-      'trees.base_dir',
-      'trees.file_name',
-      'trees.pipeline_name',
-      'trees.pipeline_version',
-      'trees.only_stages',
-    ])
-    .where('trees.root_id', '=', id)
-    .executeTakeFirst();
-  if (row !== undefined) return row;
-  const stage = await db
-    .selectFrom('runs')
-    .select(['root_id', 'path'])
-    .where('id', '=', id)
-    .executeTakeFirst();
-  if (stage === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
-  throw new TrainyardError(
-    'INVALID_REQUEST',
-    `Run ${id} is the stage "${stage.path}" of run ${stage.root_id}. Run that one again and name the stage.`,
-  );
 }
 
 function checkStage(runs: readonly Run[], path: string): void {

@@ -23,6 +23,7 @@ import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
 import type { Submission } from '../orchestrator/submission.ts';
 import { readSubmittedDefinition } from '../pipelines/read-submitted.ts';
+import { resumeFrom } from '../rerun/earlier-tree.ts';
 import type { ServerContext } from '../server-context.ts';
 import { deleteRun } from '../store/delete-run.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
@@ -71,9 +72,13 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           fileName: body.fileName ?? null,
           idempotencyKey: idempotencyKey(request.headers),
           only: body.only,
-          ...(ready.written === undefined
+          rerunOf:
+            body.resumeFrom === undefined
+              ? undefined
+              : await resumeFrom(context.database.kysely, body.resumeFrom),
+          ...(ready.written === undefined && body.resumeFrom === undefined
             ? {}
-            : { asked: [ready.written, params, baseDir, body.files, body.only, body.noCache] }),
+            : { asked: askedOf(body, ready.written ?? ready.source, params) }),
           cacheBasis: body.cacheBasis,
           noCache: body.noCache,
         };
@@ -235,4 +240,13 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
       async (request) => ({ items: await reads.datasets(request.query) }),
     );
   };
+}
+
+function askedOf(
+  { baseDir, files, only, noCache, resumeFrom: earlier }: z.output<typeof submitRun>,
+  written: string,
+  params: Record<string, unknown>,
+): unknown {
+  const asked = [written, params, baseDir ?? null, files, only, noCache];
+  return earlier === undefined ? asked : [...asked, 'resume from', earlier];
 }
