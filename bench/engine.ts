@@ -27,6 +27,7 @@ interface Round {
   readonly wallMs: number;
   readonly cpuMs: number;
   readonly planMs?: number;
+  readonly namesMs?: number;
   readonly planBytes?: number;
   readonly runBytes?: number;
 }
@@ -72,7 +73,7 @@ function report(shape: Shape, mode: Mode, engines: readonly Engine[]): void {
         shape,
         size,
         name,
-        ...(round ? cellsOf(round, size, own) : [gaveUp.get(name) ?? '', '', '', '', '', '']),
+        ...(round ? cellsOf(round, size, own) : [gaveUp.get(name) ?? '', '', '', '', '', '', '']),
       ]);
     }
   }
@@ -85,6 +86,7 @@ function report(shape: Shape, mode: Mode, engines: readonly Engine[]): void {
       'nodes/s of CPU',
       'x slower',
       'CPU of plan',
+      'of names in a Map',
       'plan B/node',
       'run B/node',
     ],
@@ -123,6 +125,7 @@ function medians(each: readonly Round[]): Round {
     cpuMs: of('cpuMs'),
     ...(each[0]?.planMs !== undefined && {
       planMs: of('planMs'),
+      namesMs: of('namesMs'),
       planBytes: of('planBytes'),
       runBytes: of('runBytes'),
     }),
@@ -131,12 +134,13 @@ function medians(each: readonly Round[]): Round {
 
 function cellsOf(round: Round, size: number, own: Round | undefined): (string | number)[] {
   const rate = (ms: number): string => Math.round((size / ms) * 1_000).toLocaleString('en');
-  const { wallMs, cpuMs, planMs, planBytes, runBytes } = round;
+  const { wallMs, cpuMs, planMs, namesMs, planBytes, runBytes } = round;
   return [
     rate(wallMs),
     rate(cpuMs),
     own === undefined || own === round ? '' : (wallMs / own.wallMs).toFixed(2),
     planMs === undefined ? '' : `${planMs.toFixed(1)} ms`,
+    namesMs === undefined ? '' : `${namesMs.toFixed(1)} ms`,
     planBytes === undefined ? '' : planBytes.toFixed(0),
     runBytes === undefined ? '' : runBytes.toFixed(0),
   ];

@@ -21,17 +21,25 @@ export function buildColumns(root: DagNode, links: LinksOfDags, sources = { next
 /** A group whose children are being numbered. */
 interface OpenGroup {
   readonly dag: Dag;
-  readonly children: number[];
-  readonly path: string;
   readonly index: number;
-  readonly dependsOn: Links;
-  readonly dependents: Links;
+  readonly path: string;
+  readonly depth: number;
+  readonly children: Int32Array;
+  /** How many of the children have numbers. */
+  count: number;
+  readonly links: Links;
 }
 
 class ColumnsBuilder {
   readonly #links: LinksOfDags;
   readonly #sources: { next: number };
-  readonly #columns;
+  readonly #size: number;
+  readonly #names: string[];
+  readonly #parents: Int32Array;
+  #sourceOf: Int32Array | null = null;
+  readonly #kinds: Uint8Array;
+  readonly #dependsOn: Links;
+  readonly #groups: (GroupColumns | null)[] = [];
   readonly #extras = new Map<number, NodeExtras>();
   #next = 0;
 
@@ -39,76 +47,104 @@ class ColumnsBuilder {
     this.#links = links;
     this.#sources = sources;
     const { nodes: size, dependencies } = extentOf(root, links);
-    const column = (length: number): Int32Array => new Int32Array(length);
-    this.#columns = {
-      size,
-      names: new Array<string>(size).fill(''),
-      parents: column(size),
-      ends: column(size),
-      sources: column(size),
-      kinds: new Uint8Array(size),
-      dependsOn: { starts: column(size + 1), targets: column(dependencies) },
-      dependents: { starts: column(size + 1), targets: column(dependencies) },
-      groups: new Array<GroupColumns | null>(size).fill(null),
-    };
+    this.#size = size;
+    this.#names = new Array<string>(size).fill('');
+    this.#parents = new Int32Array(size);
+    this.#kinds = new Uint8Array(size);
+    this.#dependsOn = { starts: new Int32Array(size + 1), targets: new Int32Array(dependencies) };
   }
 
   build(root: DagNode): PlanColumns {
     const open: OpenGroup[] = [];
-    const enter = (node: DagNode, parent: OpenGroup | null): void => {
-      const group = this.#add(node, parent, open.length);
-      if (group !== null) open.push(group);
-    };
-    enter(root, null);
-    for (let top = open[0]; top !== undefined; top = open[open.length - 1]) {
-      const node = top.dag.nodes[top.children.length];
-      if (node !== undefined) enter(node, top);
+    const top = this.#add(root, null);
+    if (top !== null) open.push(top);
+    for (let group = top; group !== null; group = open[open.length - 1] ?? null) {
+      const inner = this.#addChildren(group);
+      if (inner !== null) open.push(inner);
       else this.#close(open.pop()!);
     }
-    return { ...this.#columns, extras: this.#extras.size > 0 ? this.#extras : null };
+    return {
+      size: this.#size,
+      names: this.#names,
+      parents: this.#parents,
+      sources: this.#sourceOf,
+      kinds: this.#kinds,
+      dependsOn: this.#dependsOn,
+      dependents: reversed(this.#dependsOn),
+      groups: this.#groups,
+      extras: this.#extras.size > 0 ? this.#extras : null,
+    };
+  }
+
+  /** Numbers children up to one that is a group itself, which it gives; null when none is left. */
+  #addChildren(group: OpenGroup): OpenGroup | null {
+    const { nodes } = group.dag;
+    while (group.count < nodes.length) {
+      const inner = this.#add(nodes[group.count]!, group);
+      if (inner !== null) return inner;
+    }
+    return null;
   }
 
   /** Gives the group whose children come next, if the node is one. */
-  #add(node: DagNode, parent: OpenGroup | null, depth: number): OpenGroup | null {
-    const { names, parents, ends, sources, kinds, dependsOn, dependents, groups } = this.#columns;
+  #add(node: DagNode, parent: OpenGroup | null): OpenGroup | null {
     const index = this.#next++;
-    names[index] = node.name;
-    parents[index] = parent === null ? -1 : parent.index;
-    ends[index] = index + 1;
+    const { starts } = this.#dependsOn;
+    this.#names[index] = node.name;
+    if (parent === null) {
+      this.#parents[index] = -1;
+    } else {
+      this.#parents[index] = parent.index;
+      starts[index + 1] = starts[index]! + linkCount(parent.links, parent.count);
+      parent.children[parent.count++] = index;
+    }
     const source = this.#sources.next++;
-    sources[index] = source;
-    if (node.triggerRule !== undefined) kinds[index] = triggerRuleNames.indexOf(node.triggerRule);
-    const place = parent === null ? -1 : parent.children.push(index) - 1;
-    dependsOn.starts[index + 1] =
-      dependsOn.starts[index]! + (parent === null ? 0 : linkCount(parent.dependsOn, place));
-    dependents.starts[index + 1] =
-      dependents.starts[index]! + (parent === null ? 0 : linkCount(parent.dependents, place));
+    if (source !== index) this.#noteSource(index, source);
+    if (node.triggerRule !== undefined) this.#kinds[index] = triggerRuleNames.indexOf(node.triggerRule);
     const template = node.foreach ? this.#templateOf(node, source) : null;
     if (hasExtras(node)) this.#extras.set(index, extrasFor(node, template));
-    if (node.dag === undefined && template === null) return null;
+    return node.dag === undefined && template === null ? null : this.#open(node, template, index, parent);
+  }
+
+  #open(
+    node: DagNode,
+    template: readonly PlanNode[] | null,
+    index: number,
+    parent: OpenGroup | null,
+  ): OpenGroup | null {
     const path = parent === null ? '' : joined(parent.path, node.name);
-    const children: number[] = [];
-    kinds[index]! |= GROUP_BIT;
-    groups[index] = { ...groupOf(node), roots: [], path, depth, children };
-    if (!node.dag || template !== null) return null;
-    const links = this.#links.get(node.dag)!;
-    return { dag: node.dag, index, path, children, dependsOn: links, dependents: reversed(links) };
+    const depth = parent === null ? 0 : parent.depth + 1;
+    const dag = template === null ? node.dag! : null;
+    const children = new Int32Array(dag?.nodes.length ?? 0);
+    this.#kinds[index]! |= GROUP_BIT;
+    while (this.#groups.length < index) this.#groups.push(null);
+    this.#groups.push({ ...groupOf(node), roots: [], path, depth, end: index + 1, children });
+    return dag && { dag, index, path, depth, children, count: 0, links: this.#links.get(dag)! };
+  }
+
+  /** Behind a foreach with a DAG the numbers in the definition are others. */
+  #noteSource(index: number, source: number): void {
+    if (this.#sourceOf === null) {
+      this.#sourceOf = new Int32Array(this.#size);
+      for (let before = 0; before < index; before++) this.#sourceOf[before] = before;
+    }
+    this.#sourceOf[index] = source;
   }
 
   /** Now all children have numbers. */
-  #close({ index, children, dependsOn, dependents }: OpenGroup): void {
-    const { ends, groups } = this.#columns;
-    ends[index] = this.#next;
-    translate(dependsOn, this.#columns.dependsOn, children);
-    translate(dependents, this.#columns.dependents, children);
+  #close({ index, children, links }: OpenGroup): void {
+    translate(links, this.#dependsOn, children);
     const priorityOf = (node: number): number => this.#extras.get(node)?.priority ?? 0;
-    const roots = children.filter((_, place) => linkCount(dependsOn, place) === 0);
+    const roots: number[] = [];
+    for (let place = 0; place < children.length; place++) {
+      if (linkCount(links, place) === 0) roots.push(children[place]!);
+    }
     if (this.#extras.size > 0) {
       const before = (a: number, b: number): boolean =>
         startsBefore({ node: a, priority: priorityOf(a) }, { node: b, priority: priorityOf(b) });
       roots.sort((a, b) => (before(a, b) ? -1 : 1));
     }
-    groups[index] = { ...groups[index]!, roots };
+    this.#groups[index] = { ...this.#groups[index]!, roots, end: this.#next };
   }
 
   #templateOf({ name, dag, retry, timeoutMs, takesNoPlace }: DagNode, source: number): readonly PlanNode[] {
@@ -125,19 +161,33 @@ class ColumnsBuilder {
 }
 
 function extentOf(root: DagNode, links: LinksOfDags): { nodes: number; dependencies: number } {
+  // A single DAG is the whole definition.
+  if (links.size === 1 && root.dag && !root.foreach) {
+    return { nodes: 1 + root.dag.nodes.length, dependencies: links.get(root.dag)!.targets.length };
+  }
   let nodes = 1;
   let dependencies = 0;
   const open = root.dag && !root.foreach ? [root.dag] : [];
   for (let dag = open.pop(); dag !== undefined; dag = open.pop()) {
     nodes += dag.nodes.length;
     dependencies += links.get(dag)!.targets.length;
-    for (const node of dag.nodes) if (node.dag !== undefined && !node.foreach) open.push(node.dag);
+    for (let at = 0; at < dag.nodes.length; at++) {
+      const node = dag.nodes[at]!;
+      if (node.dag !== undefined && !node.foreach) open.push(node.dag);
+    }
   }
   return { nodes, dependencies };
 }
 
 /** Copies links between places among siblings as links between nodes. */
-function translate(from: Links, into: Links, nodes: readonly number[]): void {
+function translate(from: Links, into: Links, nodes: Int32Array): void {
+  const first = nodes[0] ?? 0;
+  // Without groups among them siblings have consecutive numbers, and so have their links.
+  if ((nodes[nodes.length - 1] ?? 0) - first === nodes.length - 1) {
+    let at = into.starts[first]!;
+    for (let link = 0; link < from.targets.length; link++) into.targets[at++] = first + from.targets[link]!;
+    return;
+  }
   for (let place = 0; place < nodes.length; place++) {
     let at = into.starts[nodes[place]!]!;
     for (let link = from.starts[place]!; link < from.starts[place + 1]!; link++) {

@@ -3,6 +3,8 @@ import { findCycles } from './cycles.ts';
 import type { DagNode } from './definition.ts';
 import type { FaultList } from './fault.ts';
 import { NameIndex } from './name-index.ts';
+import type { PlacesByName } from './numbered-names.ts';
+import { NumberedNames } from './numbered-names.ts';
 import type { Links } from './sibling-links.ts';
 
 type Path = readonly (string | number)[];
@@ -16,13 +18,19 @@ const MAX_NAMES_OF_CYCLE = 20;
  * on whom, by places in that list.
  */
 export function checkDependencies(nodes: readonly DagNode[], path: Path, faults: FaultList): Links {
-  const index = new NameIndex(nodes.map(({ name }) => name));
+  const numbered = NumberedNames.of(nodes);
+  const index = numbered ?? new GuessedPlaces(nodes, new NameIndex(nodes.map(({ name }) => name)));
   if (index.hasRepeats) addRepeats(nodes, path, faults);
-  if (nodes.some(({ foreach }) => foreach !== undefined)) checkNamesOfItems(nodes, index, path, faults);
+  if (hasForeach(nodes)) checkNamesOfItems(nodes, index, path, faults);
   const { links, isInOrder } = linkNames(nodes, index, path, faults);
   // Where everything stands behind what it depends on there is no cycle.
   if (!isInOrder) for (const cycle of findCycles(links)) addCycle(cycle, nodes, path, faults);
   return links;
+}
+
+function hasForeach(nodes: readonly DagNode[]): boolean {
+  for (let index = 0; index < nodes.length; index++) if (nodes[index]!.foreach !== undefined) return true;
+  return false;
 }
 
 function addRepeats(nodes: readonly DagNode[], path: Path, faults: FaultList): void {
@@ -38,7 +46,12 @@ function addRepeats(nodes: readonly DagNode[], path: Path, faults: FaultList): v
   });
 }
 
-function checkNamesOfItems(nodes: readonly DagNode[], names: NameIndex, path: Path, faults: FaultList): void {
+function checkNamesOfItems(
+  nodes: readonly DagNode[],
+  names: PlacesByName,
+  path: Path,
+  faults: FaultList,
+): void {
   nodes.forEach(({ name }, index) => {
     const owner = /^(.+)\[\d+\]$/.exec(name)?.[1];
     const at = owner === undefined ? undefined : names.get(owner);
@@ -50,28 +63,28 @@ function checkNamesOfItems(nodes: readonly DagNode[], names: NameIndex, path: Pa
 
 function linkNames(
   nodes: readonly DagNode[],
-  names: NameIndex,
+  names: PlacesByName,
   path: Path,
   faults: FaultList,
 ): { readonly links: Links; readonly isInOrder: boolean } {
   const report = new UnusableNames(path, faults, names);
-  const places = new PlacesOfNames(nodes, names);
+  const repeats = names.hasRepeats ? nodes : null;
   const starts = new Int32Array(nodes.length + 1);
-  const targets = new Int32Array(nodes.reduce((sum, { dependsOn }) => sum + (dependsOn?.length ?? 0), 0));
-  /** By node: one more than the last that depends on it, which tells a dependency named twice. */
-  const usedBy = new Int32Array(nodes.length);
+  const targets = new Int32Array(dependencyCount(nodes));
+  const isListed = seenIn(targets, nodes.length);
   let isInOrder = true;
   let end = 0;
   for (let index = 0; index < nodes.length; index++) {
-    const { name, dependsOn } = nodes[index]!;
+    const { dependsOn } = nodes[index]!;
+    const start = end;
     for (let position = 0; position < (dependsOn?.length ?? 0); position++) {
       const wanted = dependsOn![position]!;
-      const target = places.find(wanted, position);
-      if (target === undefined || wanted === name || usedBy[target] === index + 1) {
-        report.add(name, wanted, target, [index, 'dependsOn', position]);
+      const target = names.get(wanted);
+      const isOwn = target === index || (repeats !== null && wanted === repeats[index]!.name);
+      if (target === undefined || isOwn || isListed(target, start, end)) {
+        report.add(nodes[index]!.name, wanted, target, [index, 'dependsOn', position]);
         continue;
       }
-      usedBy[target] = index + 1;
       targets[end++] = target;
       if (target > index) isInOrder = false;
     }
@@ -80,18 +93,50 @@ function linkNames(
   return { links: { starts, targets: targets.subarray(0, end) }, isInOrder };
 }
 
+function dependencyCount(nodes: readonly DagNode[]): number {
+  let count = 0;
+  for (let index = 0; index < nodes.length; index++) count += nodes[index]!.dependsOn?.length ?? 0;
+  return count;
+}
+
+/** Longer lists of dependencies are not searched from their start for each. */
+const SEARCHED_LIST = 8;
+
+/** Tells whether a target is in the list from `start` to `end` already, which is the last one so far. */
+function seenIn(
+  targets: Int32Array,
+  nodeCount: number,
+): (target: number, start: number, end: number) => boolean {
+  /** By node: one more than where the last long list began that it is in. */
+  let listOf: Int32Array | null = null;
+  return (target, start, end) => {
+    if (end - start < SEARCHED_LIST) {
+      for (let at = start; at < end; at++) if (targets[at] === target) return true;
+      return false;
+    }
+    listOf ??= new Int32Array(nodeCount);
+    if (end - start === SEARCHED_LIST) {
+      for (let at = start; at < end; at++) listOf[targets[at]!] = start + 1;
+    }
+    if (listOf[target] === start + 1) return true;
+    listOf[target] = start + 1;
+    return false;
+  };
+}
+
 /** Remembers so many positions in lists of dependencies. */
-const GUESSED_POSITIONS = 4;
+const GUESSED_PLACES = 4;
 
 /**
- * Finds the places of names. In chains, in layers and behind a common node a dependency is mostly the same as
- * that of the node before, or the one behind it; to compare is cheaper than to look up, as long as it helps.
+ * Names of no particular kind. In chains, in layers and behind a common node a dependency is mostly one of those
+ * found last, or the one behind it; to compare is cheaper than to look up, as long as it helps.
  */
-class PlacesOfNames {
+class GuessedPlaces implements PlacesByName {
   readonly #nodes: readonly DagNode[];
   readonly #names: NameIndex;
-  /** Of the last node that had one: its dependency at each of the first positions. */
-  readonly #last = new Int32Array(GUESSED_POSITIONS).fill(-1);
+  /** The places found last, in a ring. */
+  readonly #last = new Int32Array(GUESSED_PLACES).fill(-1);
+  #next = 0;
   #credit = 64;
 
   constructor(nodes: readonly DagNode[], names: NameIndex) {
@@ -99,19 +144,39 @@ class PlacesOfNames {
     this.#names = names;
   }
 
-  find(name: string, position: number): number | undefined {
+  get hasRepeats(): boolean {
+    return this.#names.hasRepeats;
+  }
+
+  keys(): Iterable<string> {
+    return this.#names.keys();
+  }
+
+  get(name: string): number | undefined {
     // With names that repeat, only the first place is meant.
-    if (position >= GUESSED_POSITIONS || this.#credit === 0 || this.#names.hasRepeats) {
-      return this.#names.get(name);
-    }
-    const last = this.#last[position]!;
-    let place: number | undefined;
-    if (this.#nodes[last + 1]?.name === name) place = last + 1;
-    else if (last >= 0 && this.#nodes[last]!.name === name) place = last;
-    this.#credit += place === undefined ? -1 : this.#credit < 64 ? 1 : 0;
-    place ??= this.#names.get(name);
-    if (place !== undefined) this.#last[position] = place;
+    if (this.#credit === 0 || this.#names.hasRepeats) return this.#names.get(name);
+    const guessed = this.#guess(name);
+    this.#credit += guessed === undefined ? -1 : this.#credit < 64 ? 1 : 0;
+    if (guessed !== undefined) return guessed;
+    const place = this.#names.get(name);
+    if (place !== undefined) this.#remember(this.#next, place);
     return place;
+  }
+
+  #guess(name: string): number | undefined {
+    for (let at = 0; at < GUESSED_PLACES; at++) {
+      const last = this.#last[at]!;
+      if (last >= 0 && this.#nodes[last]!.name === name) return last;
+      if (this.#nodes[last + 1]?.name !== name) continue;
+      this.#last[at] = last + 1;
+      return last + 1;
+    }
+    return undefined;
+  }
+
+  #remember(at: number, place: number): void {
+    this.#last[at] = place;
+    this.#next = (at + 1) % GUESSED_PLACES;
   }
 }
 
@@ -119,10 +184,10 @@ class PlacesOfNames {
 class UnusableNames {
   readonly #path: Path;
   readonly #faults: FaultList;
-  readonly #known: NameIndex;
+  readonly #known: PlacesByName;
   #suggestions = 0;
 
-  constructor(path: Path, faults: FaultList, known: NameIndex) {
+  constructor(path: Path, faults: FaultList, known: PlacesByName) {
     this.#path = path;
     this.#faults = faults;
     this.#known = known;

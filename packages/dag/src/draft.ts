@@ -5,7 +5,17 @@ import type { NodeStatus, TerminalStatus } from './node-status.ts';
 import { isSuccess, isTerminal } from './node-status.ts';
 import type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
 import type { GroupColumns, NodeExtras, PlanColumns } from './plan-columns.ts';
-import { depthIn, extrasOf, isGroupIn, pathIn, ruleIn } from './plan-columns.ts';
+import {
+  depthIn,
+  endIn,
+  extrasOf,
+  groupIn,
+  isGroupIn,
+  parentIn,
+  pathIn,
+  ruleIn,
+  sourceIn,
+} from './plan-columns.ts';
 import { linkCount } from './sibling-links.ts';
 import type { GroupBook, NodeSnapshot } from './state.ts';
 import type { DependencyEnd, Tally, TriggerRule } from './trigger-rule.ts';
@@ -53,17 +63,17 @@ export abstract class Draft {
   // The plan; nodes behind its last one are those of items.
 
   parentOf(index: number): number {
-    return index < this.#size ? this.#columns.parents[index]! : this.grownNode(index).parent;
+    return index < this.#size ? parentIn(this.#columns, index) : this.grownNode(index).parent;
   }
 
   /** One more than the number of the last descendant, items of foreach nodes aside. */
   endOf(index: number): number {
-    return index < this.#size ? this.#columns.ends[index]! : this.grownNode(index).end;
+    return index < this.#size ? endIn(this.#columns, index) : this.grownNode(index).end;
   }
 
   /** Null for a leaf. */
   groupOf(index: number): GroupColumns | PlanGroup | null {
-    return index < this.#size ? this.#columns.groups[index]! : this.grownNode(index).group;
+    return index < this.#size ? groupIn(this.#columns, index) : this.grownNode(index).group;
   }
 
   isGroup(index: number): boolean {
@@ -80,7 +90,7 @@ export abstract class Draft {
 
   /** The number of the node in the definition. */
   sourceOf(index: number): number {
-    return index < this.#size ? this.#columns.sources[index]! : this.grownNode(index).source;
+    return index < this.#size ? sourceIn(this.#columns, index) : this.grownNode(index).source;
   }
 
   /** Of a copy made by a foreach: which item it is for. */

@@ -12,6 +12,8 @@ export type LeafHandler = (context: LeafContext) => unknown;
 
 /** What the pool needs of the run that it works for. */
 export interface PoolRun {
+  /** So many leaves at the front of the queue are about to begin. */
+  readonly prepare: (queue: LeafQueue, count: number) => void;
   /**
    * Notes that a leaf starts now, which is the instant of the last `end` with `isSameInstant`; null for one that
    * is not to start any more.
@@ -21,7 +23,8 @@ export interface PoolRun {
 }
 
 /** After so many handlers in one turn others have theirs. */
-const MOST_IN_A_ROW = 1_000;
+const MOST_IN_A_ROW = 1_024;
+const PREPARED_AT_ONCE = 32;
 
 /**
  * Runs at most `slots` handlers at once, first come, first served. A handler is never called in the same turn as
@@ -76,6 +79,9 @@ export class LeafPool {
   #fill(): void {
     let hasJustEnded = false;
     for (let count = 0; count < MOST_IN_A_ROW; count++) {
+      if (count % PREPARED_AT_ONCE === 0 && this.#waiting.length >= PREPARED_AT_ONCE) {
+        this.#run.prepare(this.#waiting, PREPARED_AT_ONCE);
+      }
       const node = this.#running.size >= this.#slots || this.#isClosed ? -1 : this.#waiting.take();
       if (node < 0) {
         this.#isFilling = false;

@@ -9,6 +9,15 @@ export class LeafQueue {
     this.#ring[(this.#head + this.#length++) & (this.#ring.length - 1)] = node;
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What is taken after so many others. */
+  at(position: number): number {
+    return this.#ring[(this.#head + position) & (this.#ring.length - 1)]!;
+  }
+
   /** -1 when it is empty. */
   take(): number {
     if (this.#length === 0) return -1;

@@ -1,9 +1,11 @@
+import type { PlacesByName } from './numbered-names.ts';
+
 /**
  * From names to their places in a list. A `Map` does the same, but making one of a million names takes longer
  * than running as many nodes. Open addressing over FNV-1a hashes of the UTF-16 units, half of it empty; where
  * hashes are bad, by chance or by intent, a `Map` takes over.
  */
-export class NameIndex {
+export class NameIndex implements PlacesByName {
   readonly #names: readonly string[];
   readonly #mask: number;
   /** Pairs of a hash and one more than a place; 0 for an empty pair. */
@@ -23,12 +25,10 @@ export class NameIndex {
     for (let place = 0; place < names.length && this.#map === null; place++) this.#add(place);
   }
 
-  /** Whether a name is in the list more than once. */
   get hasRepeats(): boolean {
     return this.#hasRepeats;
   }
 
-  /** Names in order of their places, without those that repeat an earlier one. */
   keys(): Iterable<string> {
     return new Set(this.#names);
   }

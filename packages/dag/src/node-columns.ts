@@ -24,22 +24,28 @@ const statusCodes = Object.fromEntries(statusNames.map((name, code) => [name, co
   Record<NodeStatus, number>
 >;
 
-/** The rows and tallies of all nodes in 15 bytes each, changed in place. */
+/** Integers per node: its tally, then status, `STARTED` and attempt in one, then its start as a double. */
+const CELL = 4;
+const STATUS_BITS = 15;
+const STARTED = 16;
+const ATTEMPT_SHIFT = 5;
+const ONE_ATTEMPT = 1 << ATTEMPT_SHIFT;
+
+/**
+ * The rows and tallies of all nodes in 16 bytes each, changed in place. What is read and written together is in
+ * one place, because with a million nodes each place is a wait for memory.
+ */
 export class NodeColumns {
   #length: number;
-  #statuses: Uint8Array;
-  #attempts: Uint16Array;
-  #tallies: Int32Array;
-  /** NaN for null. */
-  #startedAts: Float64Array;
+  #cells: Int32Array;
+  /** The same memory. A start is only there for nodes with `STARTED`. */
+  #doubles: Float64Array;
   readonly #details = new Map<number, Details>();
 
   constructor(length: number) {
     this.#length = length;
-    this.#statuses = new Uint8Array(length);
-    this.#attempts = new Uint16Array(length);
-    this.#tallies = new Int32Array(length);
-    this.#startedAts = new Float64Array(length).fill(Number.NaN);
+    this.#cells = new Int32Array(length * CELL);
+    this.#doubles = new Float64Array(this.#cells.buffer);
   }
 
   get length(): number {
@@ -49,13 +55,12 @@ export class NodeColumns {
   /** Adds nodes at the end that have not started. */
   grow(count: number): void {
     this.#length += count;
-    const room = this.#statuses.length;
+    const room = this.#cells.length / CELL;
     if (this.#length <= room) return;
-    const longer = Math.max(this.#length, room * 2);
-    this.#statuses = copied(this.#statuses, new Uint8Array(longer));
-    this.#attempts = copied(this.#attempts, new Uint16Array(longer));
-    this.#tallies = copied(this.#tallies, new Int32Array(longer));
-    this.#startedAts = copied(this.#startedAts, new Float64Array(longer).fill(Number.NaN));
+    const cells = new Int32Array(Math.max(this.#length, room * 2) * CELL);
+    cells.set(this.#cells);
+    this.#cells = cells;
+    this.#doubles = new Float64Array(cells.buffer);
   }
 
   /** Throws RangeError for a node outside. */
@@ -63,32 +68,42 @@ export class NodeColumns {
     if (!(index >= 0 && index < this.#length)) {
       throw new RangeError(`index ${index} is outside 0..${this.#length - 1}`);
     }
-    return statusNames[this.#statuses[index]!]!;
+    return statusNames[this.#cells[index * CELL + 1]! & STATUS_BITS]!;
   }
 
   setStatus(index: number, status: NodeStatus): void {
-    this.#statuses[index] = statusCodes[status];
+    const cell = index * CELL + 1;
+    this.#cells[cell] = (this.#cells[cell]! & ~STATUS_BITS) | statusCodes[status];
   }
 
   attemptOf(index: number): number {
-    return this.#attempts[index]!;
+    return this.#cells[index * CELL + 1]! >> ATTEMPT_SHIFT;
+  }
+
+  hasStarted(index: number): boolean {
+    return (this.#cells[index * CELL + 1]! & STARTED) !== 0;
   }
 
   startedAtOf(index: number): number | null {
-    const at = this.#startedAts[index]!;
-    return Number.isNaN(at) ? null : at;
+    return this.hasStarted(index) ? this.#doubles[(index * CELL) / 2 + 1]! : null;
   }
 
   setStartedAt(index: number, at: number | null): void {
-    this.#startedAts[index] = at ?? Number.NaN;
+    const cell = index * CELL + 1;
+    if (at === null) {
+      this.#cells[cell]! &= ~STARTED;
+    } else {
+      this.#cells[cell]! |= STARTED;
+      this.#doubles[(index * CELL) / 2 + 1] = at;
+    }
   }
 
   tallyOf(index: number): Tally {
-    return this.#tallies[index]!;
+    return this.#cells[index * CELL]!;
   }
 
   setTally(index: number, tally: Tally): void {
-    this.#tallies[index] = tally;
+    this.#cells[index * CELL] = tally;
   }
 
   hasDetails(index: number): boolean {
@@ -97,16 +112,19 @@ export class NodeColumns {
 
   patch(index: number, { status, attempt, startedAt, ...details }: RowPatch): void {
     if (status !== undefined) this.setStatus(index, status);
-    if (attempt !== undefined) this.#attempts[index] = attempt;
+    if (attempt !== undefined) {
+      const cell = index * CELL + 1;
+      this.#cells[cell] = (this.#cells[cell]! & (ONE_ATTEMPT - 1)) + attempt * ONE_ATTEMPT;
+    }
     if (startedAt !== undefined) this.setStartedAt(index, startedAt);
     this.#details.set(index, { ...(this.#details.get(index) ?? NO_DETAILS), ...details });
   }
 
   /** The next attempt; what the last one left behind is patched away by the caller. */
   handOut(index: number): void {
-    this.setStatus(index, 'active');
-    this.#attempts[index]! += 1;
-    this.#startedAts[index] = Number.NaN;
+    const cell = index * CELL + 1;
+    const rest = this.#cells[cell]! & ~(STATUS_BITS | STARTED);
+    this.#cells[cell] = rest + ONE_ATTEMPT + statusCodes.active;
   }
 
   row(index: number): NodeSnapshot {
@@ -118,9 +136,4 @@ export class NodeColumns {
       startedAt: this.startedAtOf(index),
     };
   }
-}
-
-function copied<T extends Uint8Array | Uint16Array | Int32Array | Float64Array>(from: T, into: T): T {
-  into.set(from);
-  return into;
 }

@@ -14,15 +14,13 @@ export interface PlanColumns {
   readonly names: readonly string[];
   /** -1 for the root. */
   readonly parents: Int32Array;
-  /** One more than the number of the last descendant. */
-  readonly ends: Int32Array;
-  /** The numbers of the nodes in the definition. */
-  readonly sources: Int32Array;
+  /** The numbers of the nodes in the definition; null where they are the same. */
+  readonly sources: Int32Array | null;
   /** Positions in `triggerRuleNames`, and `GROUP_BIT` for groups. */
   readonly kinds: Uint8Array;
   readonly dependsOn: Links;
   readonly dependents: Links;
-  /** Null for leaves. */
+  /** Null for leaves; behind the last group there are none. */
   readonly groups: readonly (GroupColumns | null)[];
   /** What few nodes have; null for a plan in which none has. */
   readonly extras: ReadonlyMap<number, NodeExtras> | null;
@@ -31,7 +29,9 @@ export interface PlanColumns {
 export interface GroupColumns extends Omit<PlanGroup, 'layers'> {
   readonly path: string;
   readonly depth: number;
-  readonly children: readonly number[];
+  /** One more than the number of the last descendant. */
+  readonly end: number;
+  readonly children: Int32Array;
 }
 
 export interface NodeExtras {
@@ -68,12 +68,35 @@ export function extrasOf({ extras }: PlanColumns, index: number): NodeExtras {
   return extras?.get(index) ?? NO_EXTRAS;
 }
 
-export function depthIn({ parents, groups }: PlanColumns, index: number): number {
-  return (groups[parents[index]!]?.depth ?? -1) + 1;
+/** Null for a leaf. */
+export function groupIn({ groups }: PlanColumns, index: number): GroupColumns | null {
+  return index < groups.length ? groups[index]! : null;
 }
 
-export function pathIn({ names, parents, groups }: PlanColumns, index: number): string {
-  return joined(groups[parents[index]!]?.path ?? '', names[index]!);
+/** One more than the number of the last descendant. */
+export function endIn(columns: PlanColumns, index: number): number {
+  return groupIn(columns, index)?.end ?? index + 1;
+}
+
+export function sourceIn({ sources }: PlanColumns, index: number): number {
+  return sources === null ? index : sources[index]!;
+}
+
+/** -1 for the root. Where nothing is nested this reads no memory. */
+export function parentIn({ parents, groups }: PlanColumns, index: number): number {
+  if (groups.length === 1) return index === 0 ? -1 : 0;
+  return parents[index]!;
+}
+
+export function depthIn(columns: PlanColumns, index: number): number {
+  const parent = parentIn(columns, index);
+  return parent < 0 ? 0 : columns.groups[parent]!.depth + 1;
+}
+
+export function pathIn(columns: PlanColumns, index: number): string {
+  const parent = parentIn(columns, index);
+  const name = columns.names[index]!;
+  return parent < 0 ? name : joined(columns.groups[parent]!.path, name);
 }
 
 export function joined(around: string, name: string): string {

@@ -1,6 +1,6 @@
 import type { PlanNode } from './plan.ts';
 import type { GroupColumns, PlanColumns } from './plan-columns.ts';
-import { depthIn, extrasOf, pathIn, ruleIn } from './plan-columns.ts';
+import { depthIn, endIn, extrasOf, groupIn, parentIn, pathIn, ruleIn, sourceIn } from './plan-columns.ts';
 import { linkCount, targetsOf } from './sibling-links.ts';
 
 /** Every node of a plan as an object. O(nodes + dependencies). */
@@ -11,22 +11,22 @@ export function planNodes(columns: PlanColumns): PlanNode[] {
 const none: readonly number[] = [];
 
 function planNode(columns: PlanColumns, index: number): PlanNode {
-  const group = columns.groups[index]!;
+  const group = groupIn(columns, index);
   const dependsOn = targetsOf(columns.dependsOn, index);
   return {
     index,
-    parent: columns.parents[index]!,
+    parent: parentIn(columns, index),
     depth: depthIn(columns, index),
     name: columns.names[index]!,
     path: pathIn(columns, index),
     isGroup: group !== null,
-    end: columns.ends[index]!,
-    children: group?.children ?? none,
+    end: endIn(columns, index),
+    children: group === null ? none : Array.from(group.children),
     dependsOn,
     dependents: targetsOf(columns.dependents, index),
     dependencyCount: dependsOn.length,
     triggerRule: ruleIn(columns, index),
-    source: columns.sources[index]!,
+    source: sourceIn(columns, index),
     item: null,
     ...extrasOf(columns, index),
     group: group && {
@@ -41,9 +41,9 @@ function planNode(columns: PlanColumns, index: number): PlanNode {
 }
 
 function layersOf({ children }: GroupColumns, { dependsOn, dependents }: PlanColumns): number[][] {
-  const unmet = new Map(children.map((child) => [child, linkCount(dependsOn, child)]));
+  const unmet = new Map(Array.from(children, (child) => [child, linkCount(dependsOn, child)]));
   const layers: number[][] = [];
-  let layer = children.filter((child) => unmet.get(child) === 0);
+  let layer = Array.from(children.filter((child) => unmet.get(child) === 0));
   while (layer.length > 0) {
     layers.push(layer);
     const next: number[] = [];

@@ -87,6 +87,7 @@ class Run {
     this.#onEvent = options.onEvent;
     this.#pool = new LeafPool(
       {
+        prepare: (queue, count) => this.#draft.readAhead(queue, count),
         begin: (node, isSameInstant) => this.#begin(node, isSameInstant),
         end: (node, attempt, outcome, error) =>
           this.#send({ type: 'leaf_finished', node, attempt, outcome, ...(error && { error }) }),

@@ -11,12 +11,20 @@ export interface Links {
 export function reversed({ starts, targets }: Links): Links {
   const count = starts.length - 1;
   const back = new Int32Array(count + 1);
-  for (const target of targets) back[target + 1]! += 1;
-  for (let node = 0; node < count; node++) back[node + 1]! += back[node]!;
-  const next = back.slice();
+  for (let link = 0; link < targets.length; link++) back[targets[link]!]! += 1;
+  // At first where each list ends; filled from behind, it comes to where the list starts.
+  let end = 0;
+  for (let node = 0; node <= count; node++) {
+    end += back[node]!;
+    back[node] = end;
+  }
   const sources = new Int32Array(targets.length);
-  for (let node = 0; node < count; node++) {
-    for (let link = starts[node]!; link < starts[node + 1]!; link++) sources[next[targets[link]!]!++] = node;
+  for (let node = count - 1; node >= 0; node--) {
+    for (let link = starts[node]!; link < starts[node + 1]!; link++) {
+      const at = back[targets[link]!]! - 1;
+      back[targets[link]!] = at;
+      sources[at] = node;
+    }
   }
   return { starts: back, targets: sources };
 }

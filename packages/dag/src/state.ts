@@ -3,6 +3,7 @@ import type { Expansion, ItemBlock } from './expansion.ts';
 import type { NodeStatus } from './node-status.ts';
 import { PersistentVector } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
+import { groupIn } from './plan-columns.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 import { linkCount } from './sibling-links.ts';
 import type { Tally } from './trigger-rule.ts';
@@ -64,12 +65,13 @@ export interface GroupBook {
 
 /** Nothing started yet; send the `start` event. */
 export function initialState(plan: Plan): DagState {
-  const { size, dependsOn, groups } = plan.columns;
+  const { columns } = plan;
+  const { size, dependsOn } = columns;
   return {
     rows: PersistentVector.from(size, initialSnapshot),
     tallies: PersistentVector.from(size, (index) => initialTally(linkCount(dependsOn, index))),
     books: PersistentVector.from(size, (index) => {
-      const group = groups[index]!;
+      const group = groupIn(columns, index);
       return group && initialBook(group.children.length);
     }),
     grown: PersistentVector.from(0, noNode),
