@@ -13,9 +13,21 @@ export function addTokensCommands(program: Command, act: Act): void {
     .command('create')
     .description('make a token and print it once')
     .requiredOption('--name <name>', 'what it is for')
-    .option('--scope <scope>', 'admin, user, viewer or agent; may be repeated; default user', collect, [])
+    .option(
+      '--scope <scope>',
+      'admin, user, viewer, agent or training; may be repeated; default user',
+      collect,
+      [],
+    )
+    .option('--owner <name>', 'whose jobs a token of scope training may work on; default: its name')
     .option('--expires <duration>', 'for example 90d; default never')
-    .addHelpText('after', examples('trainyard tokens create --name gpu-1 --scope agent'))
+    .addHelpText(
+      'after',
+      examples(
+        'trainyard tokens create --name gpu-1 --scope agent',
+        'trainyard tokens create --name alice-gpu --scope training --owner alice',
+      ),
+    )
     .action(
       act<CreateTokenOptions>(async (context, options) =>
         (await import('./commands/tokens.ts')).createTokenCommand(context, options),

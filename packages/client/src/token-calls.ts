@@ -16,7 +16,7 @@ export function tokenCalls(connection: ConnectionOptions) {
   return {
     /** The token's text is answered once and never again. */
     createToken: (
-      body: { name: string; scopes: readonly string[]; expiresInMs?: number },
+      body: { name: string; scopes: readonly string[]; expiresInMs?: number; owner?: string },
       options: CallOptions = {},
     ) =>
       sendForJson<{ id: string; token: string }>(connection, {

@@ -16,6 +16,8 @@ export type {
 } from './compat/older-form.ts';
 export { fromStageList } from './compat/stage-list.ts';
 export { fromTaskGraph } from './compat/task-graph.ts';
+export * from './compat/training-api.ts';
+export * from './compat/training-pull.ts';
 export { fromWfFormat, type WfFormatJobs, type WfFormatOptions, wfFormatJobs } from './compat/wfformat.ts';
 export * from './definition/index.ts';
 export * from './duration.ts';

@@ -102,7 +102,8 @@ function readTime(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value * 1000 : undefined;
 }
 
-function parseLenientJson(text: string): Record<string, unknown> | undefined {
+/** A JSON object that may hold the bare NaN and Infinity of Python, which become texts; `undefined` when it is none. */
+export function parseLenientJson(text: string): Record<string, unknown> | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

@@ -14,6 +14,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Registry } from 'prom-client';
 import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
+import { olderTrainingRoutes } from './compat/training-v1/training-routes.ts';
 import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
@@ -105,6 +106,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(apiRoutes(options), { prefix: '/api/v1' });
   await app.register(olderDagRoutes(context, options.stopping), { prefix: '/api' });
   await app.register(olderTaskRoutes(context), { prefix: '/api' });
+  await app.register(olderTrainingRoutes(context), { prefix: '/api' });
   await registerWeb(app, options.webDir);
   return app;
 }

@@ -48,7 +48,7 @@ describe('the OpenAPI document', () => {
       expect(responses['default']?.content?.['application/json']?.schema, where).toMatchObject({
         required: ['error'],
       });
-      expect(operation['x-access'], where).toMatch(/^(public|read|write|admin|agent)$/);
+      expect(operation['x-access'], where).toMatch(/^(public|read|write|admin|agent|watch|train|pull)$/);
       expect(operation.security, where).toEqual(operation['x-access'] === 'public' ? [] : undefined);
     }
   });

@@ -9,6 +9,7 @@ export interface CreateTokenOptions {
   readonly name: string;
   readonly scope: readonly string[];
   readonly expires?: string;
+  readonly owner?: string;
 }
 
 export function createTokenCommand(context: CliContext, options: CreateTokenOptions): Promise<number> {
@@ -18,6 +19,7 @@ export function createTokenCommand(context: CliContext, options: CreateTokenOpti
       name: options.name,
       scopes: options.scope.length === 0 ? ['user'] : options.scope,
       ...(expiresInMs === undefined ? {} : { expiresInMs }),
+      ...(options.owner === undefined ? {} : { owner: options.owner }),
     });
     context.err('This token is shown once. Keep it in TRAINYARD_TOKEN.\n');
     context.out(context.json ? `${JSON.stringify(created)}\n` : `${created.token}\n`);

@@ -16,7 +16,7 @@ import {
 } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import type { z } from 'zod';
-import { hashToken } from '../auth/secret-token.ts';
+import { isTokenOf } from '../auth/secret-token.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import { MicroBatcher } from '../store/micro-batcher.ts';
@@ -182,7 +182,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
         .where('id', '=', attemptId)
         .executeTakeFirst();
       if (row === undefined) throw new TrainyardError('NOT_FOUND', `There is no attempt ${attemptId}.`);
-      if (row.token_hash === null || !hashToken(token).equals(row.token_hash)) {
+      if (!isTokenOf(token, row.token_hash)) {
         throw new TrainyardError('UNAUTHENTICATED', `The token does not belong to attempt ${attemptId}.`);
       }
       if (row.status !== 'leased' && row.status !== 'running' && row.status !== 'paused') {

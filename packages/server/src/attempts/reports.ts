@@ -1,7 +1,7 @@
 import type { ReportResult, report as reportSchema } from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
 import type { z } from 'zod';
-import { hashToken } from '../auth/secret-token.ts';
+import { isTokenOf } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { writeCheckpoints } from '../store/model-checkpoints.ts';
@@ -66,7 +66,7 @@ async function lockAttempts(
 function judge(report: ParsedReport, row: AttemptRow | undefined, writes: ReportWrites): ReportResult {
   const { attemptId } = report;
   if (row === undefined) return refused(attemptId, 'NOT_FOUND', `There is no attempt ${attemptId}.`);
-  if (row.token_hash === null || !hashToken(report.token).equals(row.token_hash)) {
+  if (!isTokenOf(report.token, row.token_hash)) {
     return refused(attemptId, 'UNAUTHENTICATED', `The token does not belong to attempt ${attemptId}.`);
   }
   const isActive = row.status === 'leased' || row.status === 'running' || row.status === 'paused';

@@ -133,12 +133,16 @@ describe('tokens', () => {
 
 /** Which scopes each access is open to, written out once more so that a change of the table is noticed. */
 const MAY: Readonly<Record<Access, readonly (TokenScope | 'none')[]>> = {
-  public: ['none', 'viewer', 'user', 'agent', 'admin'],
+  public: ['none', 'viewer', 'user', 'agent', 'training', 'admin'],
   read: ['viewer', 'user', 'agent', 'admin'],
   write: ['user', 'admin'],
   agent: ['agent', 'admin'],
   admin: ['admin'],
+  watch: ['viewer', 'user', 'training', 'admin'],
+  train: ['user', 'training', 'admin'],
+  pull: ['agent', 'training', 'admin'],
 };
+const SCOPES = ['admin', 'user', 'viewer', 'agent', 'training'] as const;
 
 describe('every route with every scope', () => {
   let t: TestServer;
@@ -154,9 +158,9 @@ describe('every route with every scope', () => {
       user: '',
       viewer: '',
       agent: '',
+      training: '',
     };
-    for (const scope of ['admin', 'user', 'viewer', 'agent'] as const)
-      tokens[scope] = (await createToken(t, [scope])).token;
+    for (const scope of SCOPES) tokens[scope] = (await createToken(t, [scope])).token;
     const { body } = await t.call<{ paths: Record<string, Record<string, { 'x-access': Access }>> }>(
       'GET',
       '/api/v1/openapi.json',
@@ -170,7 +174,7 @@ describe('every route with every scope', () => {
     );
     expect(routes.length).toBeGreaterThan(25);
     for (const { method, path, access } of routes) {
-      for (const scope of ['none', 'admin', 'user', 'viewer', 'agent'] as const) {
+      for (const scope of ['none', ...SCOPES] as const) {
         const where = `${method} ${path} with ${scope}`;
         // An id that exists nowhere and an empty body: whoever is let in gets another refusal.
         const answer = await t.call(
@@ -192,6 +196,11 @@ describe('every route with every scope', () => {
         .map((route) => route.path)
         .sort(),
     ).toEqual([
+      '/api/training/local/metrics',
+      '/api/training/local/{jobId}/logs',
+      '/api/training/local/{jobId}/metrics',
+      '/api/training/local/{jobId}/metrics',
+      '/api/training/local/{jobId}/status',
       '/api/v1/attempts/{id}/secrets',
       '/api/v1/attempts/{id}/streams/{stream}',
       '/api/v1/hooks/{id}',

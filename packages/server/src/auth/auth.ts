@@ -10,17 +10,22 @@ export const TOKEN_SCOPES = {
   user: 'Read, submit and cancel runs.',
   viewer: 'Read.',
   agent: 'Register as an agent and take work.',
+  training: 'The older training API, for the jobs of its owner.',
 } as const;
 export type TokenScope = keyof typeof TOKEN_SCOPES;
 
 /** What a route asks for. */
-export type Access = 'public' | 'read' | 'write' | 'admin' | 'agent';
+export type Access = 'public' | 'read' | 'write' | 'admin' | 'agent' | 'watch' | 'train' | 'pull';
 
 const ALLOWED: Readonly<Record<Exclude<Access, 'public'>, readonly TokenScope[]>> = {
   read: ['admin', 'user', 'viewer', 'agent'],
   write: ['admin', 'user'],
   admin: ['admin'],
   agent: ['admin', 'agent'],
+  // Of the older training API: who may look at jobs, control them, and take them. See job-owner.ts for whose.
+  watch: ['admin', 'user', 'viewer', 'training'],
+  train: ['admin', 'user', 'training'],
+  pull: ['admin', 'agent', 'training'],
 };
 
 /** Tokens that the server makes for itself at each start; they do not count as configured users. */
@@ -42,6 +47,8 @@ export interface TokenHolder {
   /** Of the token; "open server" where nobody needs one, "local administrator" for the server's own. */
   readonly name: string;
   readonly scopes: readonly string[];
+  /** Whose jobs are made with it; null for the server's own. */
+  readonly owner: string | null;
   /** The server is open, so whoever reaches it may do everything. */
   readonly isTrusted: boolean;
 }
@@ -62,6 +69,8 @@ export interface Auth {
     name: string;
     scopes: readonly TokenScope[];
     expiresInMs?: number | undefined;
+    /** Whose jobs are made with it, and may be worked on with it; default: the token's name. */
+    owner?: string | undefined;
   }): Promise<{ id: TokenId; token: string }>;
   /** A token for the server's own agent or command line; replaces the one of the last start. */
   createBuiltInToken(name: string, scope: TokenScope): Promise<string>;
@@ -77,13 +86,18 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
   const listeners = new Set<() => void>();
   let openCache: { isOpen: boolean; untilMs: number } | undefined;
 
-  const insert = async (name: string, scopes: readonly string[], expiresInMs: number | undefined) => {
-    const { token, hash } = newSecretToken('tyu');
+  const insert = async (
+    name: string,
+    scopes: readonly string[],
+    expiresInMs: number | undefined,
+    owner: string | null,
+  ) => {
+    const { token, hash } = newSecretToken(scopes.includes('training') ? 'wak' : 'tyu');
     const id = newId('tok');
     const expiresAt = expiresInMs === undefined ? null : new Date(Date.now() + expiresInMs);
     await kysely
       .insertInto('tokens')
-      .values({ id, name, hash, scopes: [...scopes], expires_at: expiresAt })
+      .values({ id, name, hash, scopes: [...scopes], expires_at: expiresAt, owner })
       .execute();
     openCache = undefined;
     for (const listener of listeners) listener();
@@ -147,30 +161,30 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
       return row === undefined || row.name.startsWith(BUILT_IN) ? null : row.name;
     },
     async holderOf(token) {
-      if (await isOpen()) return { name: 'open server', scopes: [], isTrusted: true };
+      if (await isOpen()) return { name: 'open server', scopes: [], owner: null, isTrusted: true };
       const row = await kysely
         .selectFrom('tokens')
-        .select(['name', 'scopes'])
+        .select(['name', 'scopes', 'owner'])
         .where('hash', '=', hashToken(token ?? ''))
         .executeTakeFirst();
       if (row === undefined) {
         throw new TrainyardError('UNAUTHENTICATED', 'The token is unknown, expired or revoked.');
       }
       const name = row.name.startsWith(BUILT_IN) ? 'local administrator' : row.name;
-      return { name, scopes: row.scopes, isTrusted: false };
+      return { name, scopes: row.scopes, owner: row.owner, isTrusted: false };
     },
-    async createToken({ name, scopes, expiresInMs }) {
+    async createToken({ name, scopes, expiresInMs, owner = name }) {
       if (name.startsWith(BUILT_IN)) {
         throw new TrainyardError('INVALID_REQUEST', `A token's name cannot start with "${BUILT_IN}".`);
       }
-      return insert(name, scopes, expiresInMs);
+      return insert(name, scopes, expiresInMs, owner);
     },
     async createBuiltInToken(name, scope) {
       await kysely
         .deleteFrom('tokens')
         .where('name', '=', BUILT_IN + name)
         .execute();
-      return (await insert(BUILT_IN + name, [scope], undefined)).token;
+      return (await insert(BUILT_IN + name, [scope], undefined, null)).token;
     },
     async listTokens() {
       const rows = await kysely
@@ -215,7 +229,7 @@ export async function hasUserTokens({ kysely }: Database): Promise<boolean> {
   const { rows } = await sql`
     select 1 from tokens
     where revoked_at is null and (expires_at is null or expires_at > now())
-      and name not like ${`${BUILT_IN}%`} and scopes && array['admin', 'user', 'viewer']
+      and name not like ${`${BUILT_IN}%`} and scopes && array['admin', 'user', 'viewer', 'training']
     limit 1`.execute(kysely);
   return rows.length > 0;
 }

@@ -1,7 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** What a token is for shows in its prefix (`tyu` users and agents, `tya` attempts), so that a leaked one is recognised. */
-export type TokenPrefix = 'tyu' | 'tya';
+/**
+ * What a token is for shows in its prefix, so that a leaked one is recognised: `tyu` users and agents, `tya`
+ * attempts, `wak` keys of the older training API.
+ */
+export type TokenPrefix = 'tyu' | 'tya' | 'wak';
 
 /**
  * Makes a secret of 256 random bits. Only its SHA-256 is ever stored: with this much entropy a slow hash
@@ -14,6 +17,11 @@ export function newSecretToken(prefix: TokenPrefix): { token: string; hash: Buff
 
 export function hashToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
+}
+
+/** Compares in constant time: how far a guess is right shows in nothing. */
+export function isTokenOf(token: string, hash: Buffer | null): boolean {
+  return hash !== null && timingSafeEqual(hashToken(token), hash);
 }
 
 /**

@@ -7,7 +7,7 @@ import {
 } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
 import { inTransaction } from '../store/transaction.ts';
-import { placeAppend } from './append-placement.ts';
+import { countLineEnds, placeAppend, placeLines } from './append-placement.ts';
 import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
 import { writePoints } from './metric-sql.ts';
 import type { Points } from './points.ts';
@@ -27,14 +27,21 @@ export interface Append {
   readonly rootId: string;
   readonly attemptNumber: number;
   readonly stream: StreamName;
-  /** Place of the first byte in the stream. */
-  readonly offset: number;
+  /** Place of the first byte in the stream; `end`: wherever it ends, or by `firstLine`. */
+  readonly offset: number | 'end';
   readonly bytes: Buffer;
+  /**
+   * With `end`: how many lines the sender has sent before these. Lines that are stored already are left out,
+   * and a gap is refused.
+   */
+  readonly firstLine?: number | undefined;
+  /** The attempt has ended and may still deliver: the caller has checked that. */
+  readonly isLate?: boolean | undefined;
 }
 
 /** What one append came to. */
 type AppendOutcome =
-  | { readonly ok: true; readonly size: number }
+  | { readonly ok: true; readonly size: number; readonly lines: number }
   | { readonly ok: false; readonly error: TrainyardError };
 
 /** What the appends of one stream came to, once committed. */
@@ -44,6 +51,8 @@ export interface StreamOutcome {
   /** The bytes that were new, in order, from `offset` on. */
   readonly pieces: readonly NewChunk[];
   readonly size: number;
+  /** Line ends that are stored. */
+  readonly lines: number;
   /** Points by key, of a metrics stream. */
   readonly points: ReadonlyMap<string, Points>;
   readonly parser: ParserState;
@@ -120,20 +129,25 @@ async function placeGroup(
     return emptyOutcome(append, outcomes);
   }
   const pieces: NewChunk[] = [];
-  let size = row.size;
+  let { size, lines } = row;
   for (const each of group) {
-    const placement = placeAppend(size, each.offset, each.bytes.length);
+    const placement =
+      each.offset === 'end'
+        ? placeLines(lines, each.firstLine ?? lines, each.bytes)
+        : placeAppend(size, each.offset, each.bytes.length);
     if (placement.kind === 'gap') {
-      outcomes.set(each, { ok: false, error: gap(each, size) });
+      outcomes.set(each, { ok: false, error: gap(each, { size, lines }) });
       continue;
     }
     if (placement.kind === 'new') {
-      pieces.push({ ...streamKey(each), offset: size, bytes: each.bytes.subarray(placement.skip) });
-      size = each.offset + each.bytes.length;
+      const bytes = each.bytes.subarray(placement.skip);
+      pieces.push({ ...streamKey(each), offset: size, bytes, firstLine: lines });
+      size += bytes.length;
+      lines += countLineEnds(bytes);
     }
-    outcomes.set(each, { ok: true, size });
+    outcomes.set(each, { ok: true, size, lines });
   }
-  const base = { append, outcomes, pieces, size, unreadableBefore: row.unreadableLines };
+  const base = { append, outcomes, pieces, size, lines, unreadableBefore: row.unreadableLines };
   if (append.stream !== 'metrics' || pieces.length === 0)
     return { ...emptyOutcome(append, outcomes), ...base };
   const state = await parserState(client, row, tails);
@@ -181,6 +195,7 @@ function writeBytes(
       parsed: stream.parser.parsed,
       inLongLine: stream.parser.inLongLine,
       newUnreadableLines: stream.unreadable,
+      lines: stream.lines,
     })),
     new Date(receivedAtMs),
   );
@@ -196,6 +211,7 @@ function emptyOutcome(append: Append, outcomes: ReadonlyMap<Append, AppendOutcom
     outcomes,
     pieces: [],
     size: 0,
+    lines: 0,
     points: new Map(),
     parser: { parsed: 0, tail: [], inLongLine: false },
     unreadable: 0,
@@ -210,6 +226,7 @@ const WRITING: ReadonlySet<AttemptStatus> = new Set(['leased', 'running', 'pause
 function refuse(append: Append, row: LockedStream | undefined): TrainyardError | undefined {
   if (row === undefined) return notFound(append);
   if (WRITING.has(row.attemptStatus)) return undefined;
+  if (append.isLate === true && row.attemptStatus !== 'lost') return undefined;
   const { meaning } = ATTEMPT_STATUS_TABLE[row.attemptStatus];
   return new TrainyardError(
     'ATTEMPT_FENCED',
@@ -221,10 +238,13 @@ function notFound(append: Append): TrainyardError {
   return new TrainyardError('NOT_FOUND', `There is no attempt ${append.attemptId}.`);
 }
 
-function gap(append: Append, size: number): TrainyardError {
-  return new TrainyardError(
-    'STREAM_GAP',
-    `The ${append.stream} of attempt ${append.attemptId} is stored up to byte ${size}; bytes from ${append.offset} on would leave a gap. Send again from ${size}.`,
-    { details: { size } },
-  );
+function gap(append: Append, stored: { readonly size: number; readonly lines: number }): TrainyardError {
+  const { attemptId, stream, offset, firstLine } = append;
+  const message =
+    offset === 'end'
+      ? `The ${stream} of attempt ${attemptId} has ${stored.lines} lines; line ${firstLine} and on would leave a gap. Send again from ${stored.lines}.`
+      : `The ${stream} of attempt ${attemptId} is stored up to byte ${stored.size}; bytes from ${offset} on would leave a gap. Send again from ${stored.size}.`;
+  return new TrainyardError('STREAM_GAP', message, {
+    details: offset === 'end' ? stored : { size: stored.size },
+  });
 }

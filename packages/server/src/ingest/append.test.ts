@@ -14,10 +14,10 @@ describeDatabases('ingest', (engine) => {
   it('stores bytes, trims overlap and answers the stored size', async () => {
     const ingest = createIngest({ database: store.database });
     const attempt = await store.attempt();
-    expect(await ingest.append(attempt.append('log', 0, 'hello '))).toEqual({ size: 6 });
-    expect(await ingest.append(attempt.append('log', 3, 'lo world'))).toEqual({ size: 11 });
-    expect(await ingest.append(attempt.append('log', 0, 'hello'))).toEqual({ size: 11 });
-    expect(await ingest.append(attempt.append('log', 11, ''))).toEqual({ size: 11 });
+    expect(await ingest.append(attempt.append('log', 0, 'hello '))).toMatchObject({ size: 6 });
+    expect(await ingest.append(attempt.append('log', 3, 'lo world'))).toMatchObject({ size: 11 });
+    expect(await ingest.append(attempt.append('log', 0, 'hello'))).toMatchObject({ size: 11 });
+    expect(await ingest.append(attempt.append('log', 11, ''))).toMatchObject({ size: 11 });
     const part = await readLogBytes(store.database, attempt.attemptId, 0, 100);
     expect(part.bytes.toString()).toBe('hello world');
     const middle = await readLogBytes(store.database, attempt.attemptId, 4, 4);

@@ -11,7 +11,8 @@ import { TailCache } from './tail-cache.ts';
 export type { Append } from './append-transaction.ts';
 
 /** Bytes that became part of a stream, told after the commit. */
-interface Appended extends Omit<Append, 'bytes'> {
+interface Appended extends Omit<Append, 'bytes' | 'offset'> {
+  readonly offset: number;
   /** The new bytes: from `offset` up to `size`. */
   readonly bytes: readonly Uint8Array[];
   readonly size: number;
@@ -43,10 +44,10 @@ interface IngestOptions {
 export interface Ingest {
   /**
    * Appends bytes to a stream exactly once: what is stored already is trimmed. Answers after the commit.
-   * @returns the highest contiguous offset that is stored
-   * @throws TrainyardError STREAM_GAP (details `{size}`), ATTEMPT_FENCED, NOT_FOUND, UNAVAILABLE
+   * @returns the highest contiguous offset that is stored, and the line ends up to it
+   * @throws TrainyardError STREAM_GAP (details `{size}`, with `firstLine` also `{lines}`), ATTEMPT_FENCED, NOT_FOUND, UNAVAILABLE
    */
-  append(append: Append): Promise<{ size: number }>;
+  append(append: Append): Promise<{ size: number; lines: number }>;
   /**
    * To be called when an attempt of the run has ended: reads a last line without a line's end, merges
    * small chunks and drops points that a newer attempt replaced. Safe to repeat.
@@ -67,7 +68,7 @@ const MAX_PROBLEMS_PER_ATTEMPT = 5;
 
 interface Waiting {
   readonly append: Append;
-  readonly resolve: (answer: { size: number }) => void;
+  readonly resolve: (answer: { size: number; lines: number }) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -139,7 +140,7 @@ function settle(batch: readonly Waiting[], outcome: BatchOutcome): void {
   const byAppend = new Map(outcome.streams.flatMap((stream) => [...stream.outcomes]));
   for (const { append, resolve, reject } of batch) {
     const result = byAppend.get(append);
-    if (result?.ok) resolve({ size: result.size });
+    if (result?.ok) resolve({ size: result.size, lines: result.lines });
     else reject(result?.error);
   }
 }

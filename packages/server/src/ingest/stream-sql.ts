@@ -10,6 +10,8 @@ export interface LockedStream {
   readonly parsed: number;
   readonly inLongLine: boolean;
   readonly unreadableLines: number;
+  /** Line ends that are stored. */
+  readonly lines: number;
   readonly attemptStatus: AttemptStatus;
 }
 
@@ -46,7 +48,7 @@ async function selectForUpdate(client: ClientBase, keys: readonly StreamKey[]): 
   const { rows } = await client.query<LockedStream>({
     name: 'ingest-lock-streams',
     text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
-        s.unreadable_lines as "unreadableLines", a.status as "attemptStatus"
+        s.unreadable_lines as "unreadableLines", s.lines, a.status as "attemptStatus"
       from streams s join attempts a on a.id = s.attempt_id
       where s.attempt_id = any($1::text[]) and s.stream = any($2::text[])
       order by s.attempt_id, s.stream
@@ -83,7 +85,7 @@ export async function readStreamBytes(
 
 /** A metrics stream whose last bytes are not parsed. */
 export interface UnparsedEnd
-  extends Pick<LockedStream, 'attemptId' | 'stream' | 'size' | 'parsed' | 'inLongLine'> {
+  extends Pick<LockedStream, 'attemptId' | 'stream' | 'size' | 'parsed' | 'inLongLine' | 'lines'> {
   readonly attemptNumber: number;
 }
 
@@ -96,7 +98,7 @@ export async function unparsedEnds(
   const { rows } = await client.query<UnparsedEnd>({
     name: 'ingest-unparsed-ends',
     text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
-        a.number as "attemptNumber"
+        s.lines, a.number as "attemptNumber"
       from attempts a join streams s on s.attempt_id = a.id and s.stream = 'metrics'
       where a.run_id = $1 and a.status = any($2::text[]) and s.parsed < s.size
       order by s.attempt_id for no key update of s`,
@@ -109,6 +111,8 @@ export async function unparsedEnds(
 export interface NewChunk extends Pick<StreamKey, 'attemptId' | 'stream'> {
   readonly offset: number;
   readonly bytes: Buffer;
+  /** Line ends before it. */
+  readonly firstLine: number;
 }
 
 export interface StreamState extends Pick<StreamKey, 'attemptId' | 'stream'> {
@@ -116,6 +120,7 @@ export interface StreamState extends Pick<StreamKey, 'attemptId' | 'stream'> {
   readonly parsed: number;
   readonly inLongLine: boolean;
   readonly newUnreadableLines: number;
+  readonly lines: number;
 }
 
 /** Writes chunks and the new sizes of their streams, in one statement. */
@@ -129,15 +134,15 @@ export async function writeStreams(
   await client.query({
     name: 'ingest-write-streams',
     text: `with stored as (
-        insert into stream_chunks (attempt_id, stream, "offset", bytes, received_at)
-        select c.attempt_id, c.stream, c."offset", substring($4::bytea from c.start for c.length), $7
-        from unnest($1::text[], $2::text[], $3::int8[], $5::int4[], $6::int4[])
-          as c (attempt_id, stream, "offset", start, length)
+        insert into stream_chunks (attempt_id, stream, "offset", bytes, received_at, first_line)
+        select c.attempt_id, c.stream, c."offset", substring($4::bytea from c.start for c.length), $7, c.first_line
+        from unnest($1::text[], $2::text[], $3::int8[], $5::int4[], $6::int4[], $14::int8[])
+          as c (attempt_id, stream, "offset", start, length, first_line)
       )
       update streams s set size = n.size, parsed = n.parsed, in_long_line = n.in_long_line,
-        unreadable_lines = s.unreadable_lines + n.unreadable
-      from unnest($8::text[], $9::text[], $10::int8[], $11::int8[], $12::bool[], $13::int8[])
-        as n (attempt_id, stream, size, parsed, in_long_line, unreadable)
+        unreadable_lines = s.unreadable_lines + n.unreadable, lines = n.lines
+      from unnest($8::text[], $9::text[], $10::int8[], $11::int8[], $12::bool[], $13::int8[], $15::int8[])
+        as n (attempt_id, stream, size, parsed, in_long_line, unreadable, lines)
       where s.attempt_id = n.attempt_id and s.stream = n.stream`,
     values: [
       chunks.map((chunk) => chunk.attemptId),
@@ -153,6 +158,8 @@ export async function writeStreams(
       numberArray(streams.map((stream) => stream.parsed)),
       streams.map((stream) => stream.inLongLine),
       numberArray(streams.map((stream) => stream.newUnreadableLines)),
+      numberArray(chunks.map((chunk) => chunk.firstLine)),
+      numberArray(streams.map((stream) => stream.lines)),
     ],
   });
 }

@@ -5,6 +5,7 @@ import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import { expansionInsert, runInserts } from './new-rows.ts';
 import type { RunGroup } from './run-group.ts';
+import type { RunOrigin } from './submission.ts';
 import type { TreeChanges } from './tree-changes.ts';
 import { attemptRows, followUps, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
 
@@ -21,6 +22,7 @@ export interface TreeInsert {
   readonly pipeline: PipelineVersionId | null;
   /** The concurrency group that the run waits for. */
   readonly group: RunGroup | null;
+  readonly origin: RunOrigin | undefined;
   readonly nowMs: number;
 }
 
@@ -80,13 +82,17 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
       group_conflict: insert.group?.onConflict ?? null,
       cache_basis: tree.cacheBasis === null ? null : jsonbText(tree.cacheBasis),
       no_cache: tree.noCache,
+      created_by: insert.origin?.createdBy ?? null,
       created_at: new Date(insert.nowMs),
       ended_at: tree.runs[0]!.endedAt,
     })
     .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
     .returning('root_id')
     .executeTakeFirst();
-  if (inserted !== undefined) return undefined;
+  if (inserted !== undefined) {
+    await insertOrigin(trx, tree.rootId, insert.origin);
+    return undefined;
+  }
   const earlier = await trx
     .selectFrom('trees')
     .select(['root_id', 'request_sha256'])
@@ -97,4 +103,17 @@ async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Prom
     'IDEMPOTENCY_MISMATCH',
     `The idempotency key "${insert.idempotencyKey}" was used for another request (run ${earlier.root_id}). Use a new key.`,
   );
+}
+
+async function insertOrigin(
+  trx: Transaction<Schema>,
+  rootId: string,
+  origin: RunOrigin | undefined,
+): Promise<void> {
+  if (origin?.resumes === undefined) return;
+  const { runId, checkpoint, adjustments } = origin.resumes;
+  await trx
+    .insertInto('resumed_jobs')
+    .values({ root_id: rootId, from_run: runId, checkpoint, adjustments: jsonbText(adjustments) })
+    .execute();
 }

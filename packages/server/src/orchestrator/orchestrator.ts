@@ -93,6 +93,7 @@ class TreeOwner implements Orchestrator {
       requestSha256: requestHash(submission),
       pipeline: submission.pipeline ?? null,
       group,
+      origin: submission.origin,
       nowMs,
     }).catch((error: unknown) => {
       // The connection may have broken after the commit: then the tree is there and waits for us.

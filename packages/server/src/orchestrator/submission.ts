@@ -25,11 +25,26 @@ export interface Submission {
   readonly cacheBasis?: CacheBasis | undefined;
   /** Uses no results of other runs. */
   readonly noCache?: boolean | undefined;
+  readonly origin?: RunOrigin | undefined;
   /**
    * What was asked for, where that is not the source: "the newest version" asked twice is the same request,
    * whatever was registered meanwhile.
    */
   readonly asked?: unknown;
+}
+
+/** Where a run comes from. */
+export interface RunOrigin {
+  /** Owner of the token that it was submitted with. */
+  readonly createdBy: string | null;
+  /** Of a training that goes on where another run ended. */
+  readonly resumes?: ResumedRun | undefined;
+}
+
+export interface ResumedRun {
+  readonly runId: string;
+  readonly checkpoint: string | null;
+  readonly adjustments: Readonly<Record<string, unknown>>;
 }
 
 /** Tells whether two submissions ask for the same: one idempotency key stands for one of them. */

@@ -18,7 +18,10 @@ export function guardRoutes(app: FastifyInstance, auth: Auth): void {
   app.addHook('onRequest', async (request) => {
     const access = request.routeOptions.config.access ?? (isApi(request.url) ? 'read' : 'public');
     const { host, origin } = request.headers;
-    await auth.check({ token: bearerToken(request), host, origin }, access);
+    const token = bearerToken(request);
+    // The own token of a job may read that job: the route checks it.
+    if (access === 'watch' && token?.startsWith('tya_') === true) return;
+    await auth.check({ token, host, origin }, access);
   });
 }
 
@@ -26,10 +29,12 @@ function isApi(url: string): boolean {
   return url.startsWith('/api/');
 }
 
-/** The token of `Authorization: Bearer …`, or of a WebSocket's subprotocol `bearer.…` (browsers can send no header). */
+/** The token of `Authorization: Bearer …`, of the older `X-API-KEY`, or of a WebSocket's subprotocol `bearer.…` (browsers can send no header). */
 export function bearerToken(request: FastifyRequest): string | undefined {
   const header = request.headers.authorization;
   if (header !== undefined) return /^Bearer +(\S+)$/i.exec(header)?.[1] ?? '';
+  const key = request.headers['x-api-key'];
+  if (typeof key === 'string') return key.trim();
   const protocols = request.headers['sec-websocket-protocol'];
   if (protocols === undefined || request.headers.upgrade === undefined) return undefined;
   const carried = protocols.split(',').map((protocol) => protocol.trim());

@@ -31,6 +31,7 @@ import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
 import { previewChecked, submitChecked } from '../submit-checked.ts';
 import { idempotencyKey } from './idempotency-key.ts';
+import { ownerOf } from './request-owner.ts';
 import { toTree } from './tree.ts';
 
 const started = z.object({ id: z.string() });
@@ -68,6 +69,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         const submission: Submission = {
           ...ready,
           params,
+          origin: { createdBy: await ownerOf(context.auth, request) },
           baseDir,
           fileName: body.fileName ?? null,
           idempotencyKey: idempotencyKey(request.headers),

@@ -10,6 +10,8 @@ const createBody = z.strictObject({
   name: z.string().min(1).max(200),
   scopes: z.array(z.enum(scopes)).min(1).max(scopes.length),
   expiresInMs: z.int().min(1000).max(MAX_TOKEN_LIFE_MS).optional(),
+  /** Whose jobs are made with it, and whom a token of scope "training" is limited to; default: the name. */
+  owner: z.string().min(1).max(200).optional(),
 });
 const tokenInfo = z.object({
   id: z.string(),

@@ -87,6 +87,8 @@ export interface TreesTable {
   cache_basis: NullableJson<CacheBasis>;
   /** No results of other runs are used. */
   no_cache: Generated<boolean>;
+  /** Owner of the token that it was submitted with. */
+  created_by: string | null;
   created_at: Instant;
   ended_at: NullableInstant;
 }
@@ -236,6 +238,10 @@ export interface AgentsTable {
   labels: Json<Record<string, string>>;
   last_seen_at: Instant;
   created_at: Generated<Date>;
+  /** Of a worker that pulls by the older training API: owner of its key. */
+  owner: string | null;
+  /** When it registered last: what it claimed before is not renewed by a mere heartbeat. */
+  registered_at: NullableInstant;
 }
 
 export interface SecretsTable {
@@ -256,6 +262,8 @@ export interface TokensTable {
   expires_at: NullableInstant;
   revoked_at: NullableInstant;
   last_used_at: NullableInstant;
+  /** Whose runs are made with it; null for the server's own. */
+  owner: string | null;
 }
 
 /** Results that runs use again, by the key of what was asked. */

@@ -22,6 +22,8 @@ interface StreamsTable {
   /** Whether `parsed` stands inside of a line that is too long: all up to its end is skipped. */
   in_long_line: Generated<boolean>;
   unreadable_lines: Generated<number>;
+  /** Line ends that are stored. */
+  lines: Generated<number>;
 }
 
 interface StreamChunksTable {
@@ -30,6 +32,8 @@ interface StreamChunksTable {
   offset: number;
   bytes: Buffer;
   received_at: Instant;
+  /** Line ends before it. */
+  first_line: Generated<number>;
 }
 
 /** One row per run and key, with the values that tables and searches need. */

@@ -7,6 +7,7 @@ type Json<T> = ColumnType<T, string, string>;
 export interface TrainingSchema {
   training_jobs: TrainingJobsTable;
   model_checkpoints: ModelCheckpointsTable;
+  resumed_jobs: ResumedJobsTable;
 }
 
 /** A training that is registered by name. */
@@ -32,6 +33,19 @@ interface ModelCheckpointsTable {
   metrics: Json<Record<string, number>>;
   size_bytes: number;
   created_at: Generated<Date>;
+  epoch: number | null;
+  /** Of its file; null for a directory. */
+  sha256: string | null;
+  /** Somebody wants to keep it. */
+  pinned_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
   /** Its files are gone. At most one row of a job and path has none. */
   deleted_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+}
+
+/** A run that goes on where another one ended. */
+interface ResumedJobsTable {
+  root_id: string;
+  from_run: string;
+  checkpoint: string | null;
+  adjustments: Json<Record<string, unknown>>;
 }

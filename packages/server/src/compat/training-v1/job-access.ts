@@ -1,0 +1,98 @@
+import { AGENT_PROTOCOL, isId, TrainyardError } from '@trainyard/protocol';
+import type { FastifyRequest } from 'fastify';
+import type { Auth } from '../../auth/auth.ts';
+import { isTokenOf } from '../../auth/secret-token.ts';
+import { bearerToken } from '../../routes/route-access.ts';
+import type { ServerContext } from '../../server-context.ts';
+import { findLocalJob, type LocalAttempt, type LocalJob, renewLease } from './local-jobs.ts';
+import { OlderRefusal } from './older-error.ts';
+
+/** A job whose token was shown; `isLate`: it has ended, and only the last lines of its log are still taken. */
+export interface ReportingJob {
+  readonly job: LocalJob;
+  readonly attempt: LocalAttempt;
+  readonly token: string;
+  readonly isLate: boolean;
+}
+
+/** A lease that is older is renewed by a report. */
+const RENEW_BELOW_MS = AGENT_PROTOCOL.leaseMs - 10_000;
+
+/**
+ * The job of a request that carries its token. The token is the attempt's: one of another job, of an attempt
+ * that was replaced, or one whose time is over is refused.
+ * @throws TrainyardError UNAUTHENTICATED, NOT_FOUND
+ */
+export async function reportingJob(
+  { database }: Pick<ServerContext, 'database'>,
+  request: FastifyRequest,
+  jobId: string,
+): Promise<ReportingJob> {
+  const token = bearerToken(request);
+  if (token === undefined) {
+    throw new TrainyardError(
+      'UNAUTHENTICATED',
+      `Job ${jobId} needs its token: Authorization: Bearer JOB_TOKEN.`,
+    );
+  }
+  const job = await requireJob(database.kysely, jobId);
+  const { attempt } = job;
+  if (attempt === null || !isTokenOf(token, attempt.tokenHash)) {
+    throw new TrainyardError('UNAUTHENTICATED', `The token does not belong to job ${jobId}.`);
+  }
+  const isLate = attempt.endedAt !== null;
+  if (attempt.status === 'lost' || (isLate ? attempt.isFlushOver : attempt.isExpired)) {
+    const why = isLate ? 'the job has ended' : 'its lease is over';
+    throw new TrainyardError('UNAUTHENTICATED', `The token of job ${jobId} is valid no more: ${why}.`);
+  }
+  if (!isLate && (attempt.leaseLeftMs ?? 0) < RENEW_BELOW_MS) await renewLease(database.kysely, attempt.id);
+  return { job, attempt, token, isLate };
+}
+
+/** A job of our own agent is reported by the agent, from the files that its program writes. */
+export function requirePulled({ job, attempt }: ReportingJob): void {
+  if (attempt.agentId === null || !isId('agt', attempt.agentId)) return;
+  const message = `Job ${job.runId} is carried out by agent ${attempt.agentId}, which reports what its program writes to its files.`;
+  throw new OlderRefusal('INVALID_STATUS', message);
+}
+
+/**
+ * The job of a request of a person: with an API key of the job's owner, or one that may see all.
+ * @throws TrainyardError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND
+ */
+export async function ownedJob(
+  { database, auth }: Pick<ServerContext, 'database' | 'auth'>,
+  request: FastifyRequest,
+  jobId: string,
+): Promise<LocalJob> {
+  const limit = await ownerLimit(auth, request);
+  const job = await requireJob(database.kysely, jobId);
+  if (limit === undefined || job.createdBy === limit) return job;
+  throw new TrainyardError('FORBIDDEN', `Job ${jobId} is not of ${limit}.`);
+}
+
+/** As `ownedJob`, for routes of access `watch`: the job's own token may read it, too. */
+export async function visibleJob(
+  context: Pick<ServerContext, 'database' | 'auth'>,
+  request: FastifyRequest,
+  jobId: string,
+): Promise<LocalJob> {
+  if (bearerToken(request)?.startsWith('tya_') !== true) return ownedJob(context, request, jobId);
+  return (await reportingJob(context, request, jobId)).job;
+}
+
+/** Whose jobs the key of a request is limited to; `undefined`: none, it may work with all. */
+export async function ownerLimit(auth: Auth, request: FastifyRequest): Promise<string | undefined> {
+  const { scopes, owner, isTrusted } = await auth.holderOf(bearerToken(request));
+  if (isTrusted || !scopes.includes('training') || scopes.some((scope) => UNLIMITED.has(scope)))
+    return undefined;
+  return owner ?? '';
+}
+
+const UNLIMITED: ReadonlySet<string> = new Set(['admin', 'user']);
+
+async function requireJob(db: Parameters<typeof findLocalJob>[0], jobId: string): Promise<LocalJob> {
+  const job = await findLocalJob(db, jobId);
+  if (job !== undefined) return job;
+  throw new TrainyardError('NOT_FOUND', `There is no job ${jobId}.`);
+}

@@ -1,0 +1,16 @@
+import type { FastifyInstance } from 'fastify';
+import type { ServerContext } from '../../server-context.ts';
+import { answerOlderErrors } from './older-error.ts';
+import { pullRoutes } from './pull-routes.ts';
+import { jobReadRoutes } from './read-routes.ts';
+import { jobReportRoutes } from './report-routes.ts';
+
+/** The older training API, on this server's runs. Its errors have its own form. */
+export function olderTrainingRoutes(context: ServerContext) {
+  return async (app: FastifyInstance) => {
+    answerOlderErrors(app);
+    await app.register(pullRoutes(context));
+    await app.register(jobReportRoutes(context), { prefix: '/training' });
+    await app.register(jobReadRoutes(context), { prefix: '/training' });
+  };
+}
