@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { AGENT_PROTOCOL, TrainyardError } from '@trainyard/protocol';
 import { type AgentLog, defaultAgentLog } from './agent-log.ts';
 import type { Executor } from './executor.ts';
+import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
 import { localExecutor } from './local-executor.ts';
 
 export interface AgentOptions {
@@ -26,6 +27,8 @@ export interface AgentOptions {
   readonly log?: AgentLog | undefined;
   /** Environment that jobs inherit. Default: that of this process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Bounds of what jobs write. */
+  readonly limits?: Partial<JournalLimits> | undefined;
   readonly timing?: Partial<AgentTiming> | undefined;
 }
 
@@ -40,6 +43,8 @@ export interface AgentTiming {
   /** Waits between tries while the server is away. */
   readonly retryFirstMs: number;
   readonly retryMaxMs: number;
+  /** After the end of a job, the longest time without progress in sending its streams to a server that answers. */
+  readonly flushDeadlineMs: number;
 }
 
 export interface ResolvedAgentOptions {
@@ -54,6 +59,7 @@ export interface ResolvedAgentOptions {
   readonly executors: ReadonlyMap<string, Executor>;
   readonly log: AgentLog;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly limits: JournalLimits;
   readonly timing: AgentTiming;
 }
 
@@ -75,6 +81,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     log: options.log ?? defaultAgentLog(),
     // A copy: reading the environment of the process itself is slow, and it is read for every job.
     env: { ...(options.env ?? process.env) },
+    limits: journalLimits(options.limits),
     timing: { ...DEFAULT_TIMING, ...options.timing },
   };
 }
@@ -85,7 +92,14 @@ const DEFAULT_TIMING: AgentTiming = {
   lostGraceMs: AGENT_PROTOCOL.lostGraceMs,
   retryFirstMs: 250,
   retryMaxMs: 10_000,
+  flushDeadlineMs: 600_000,
 };
+
+function journalLimits(given: Partial<JournalLimits> = {}): JournalLimits {
+  const limits = { ...DEFAULT_JOURNAL_LIMITS, ...given };
+  for (const [name, bytes] of Object.entries(limits)) wholeNumber(`bytes (${name})`, bytes, 0);
+  return limits;
+}
 
 function wholeNumber(name: string, value: number, min: number): number {
   if (Number.isSafeInteger(value) && value >= min) return value;

@@ -4,6 +4,7 @@ import { type AgentOptions, type ResolvedAgentOptions, resolveAgentOptions } fro
 import { pause, withJitter } from './backoff.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { HeldAttempts } from './held-attempts.ts';
+import { JournalKeeper } from './journal-keeper.ts';
 import { Leases } from './leases.ts';
 import { ReportQueue } from './report-queue.ts';
 import { ServerLink } from './server-link.ts';
@@ -36,6 +37,7 @@ class LocalAgent implements Agent {
   readonly #stopped = new AbortController();
   readonly #link: ServerLink;
   readonly #slots: Slots;
+  readonly #keeper: JournalKeeper;
   readonly #attempts: HeldAttempts;
   readonly #claims: ClaimLoop;
   readonly #loops: Promise<void>[] = [];
@@ -51,6 +53,7 @@ class LocalAgent implements Agent {
       stopped,
       onSafe: (sentAtMs, leaseMs) => this.#attempts.renewAll(sentAtMs, leaseMs),
     });
+    this.#keeper = new JournalKeeper({ dir: options.dataDir, limits: options.limits, log });
     this.#slots = new Slots({ slots, gpuIds: gpuIds(options), onFree: () => this.#claims.capacityChanged() });
     this.#attempts = new HeldAttempts({
       agent: options,
@@ -58,6 +61,7 @@ class LocalAgent implements Agent {
       reports: new ReportQueue({ client: this.#link.client, log, signal: stopped }),
       slots: this.#slots,
       leases: new Leases({ lostGraceMs: timing.lostGraceMs }),
+      keeper: this.#keeper,
       stopped,
     });
     this.#claims = new ClaimLoop({
@@ -88,7 +92,7 @@ class LocalAgent implements Agent {
     try {
       await this.#link.recall(home);
       await this.#attempts.adopt(home);
-      this.#loops.push(this.#watchLeases());
+      this.#loops.push(this.#watchLeases(), this.#keeper.run(this.#stopped.signal));
       await this.#link.register();
       this.#loops.push(this.#heartbeats(), this.#claims.run(this.#stopped.signal));
     } catch (error) {

@@ -8,6 +8,7 @@ import type { AttemptJournal } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
 import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
 import { composeFinish, withoutProducts } from './finish-report.ts';
+import type { JournalKeeper } from './journal-keeper.ts';
 import { payloadEnvironment } from './payload-environment.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { Reservation, Slots } from './slots.ts';
@@ -28,6 +29,8 @@ export interface AttemptRunnerOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly client: AgentClient;
   readonly reports: ReportQueue;
+  readonly keeper: JournalKeeper;
+  readonly flushDeadlineMs: number;
   readonly log: AgentLog;
   /** Fires when the agent stops: everything ends, the program goes on. */
   readonly stopped: AbortSignal;
@@ -219,13 +222,15 @@ export class AttemptRunner {
   }
 
   #follow(running: RunningAttempt): AttemptStreams {
-    const { client, log, spec, files, journal, stopped } = this.#options;
+    const { client, log, spec, files, journal, keeper, flushDeadlineMs, stopped } = this.#options;
     const streams = new AttemptStreams({
       client,
       log,
       spec,
       files,
       journal,
+      keeper,
+      flushDeadlineMs,
       openFile: running.openFile?.bind(running),
       stopped,
       onFenced: () => this.discard(),
@@ -267,7 +272,7 @@ export class AttemptRunner {
       state: journal.state,
       exit,
       startError: this.#startError,
-      cleanupError: this.#cleanupError,
+      cleanupError: this.#cleanupError ?? this.#streams?.fault,
       undeliveredBytes: this.#streams?.undeliveredBytes ?? {},
       signal: stopped,
     });

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type AttemptFiles, type AttemptSpec, attemptSpec, runError, streamName } from '@trainyard/protocol';
 import { z } from 'zod';
+import { streamPosition } from './stream-layout.ts';
 import { writeAtomically } from './write-atomically.ts';
 
 /**
@@ -8,15 +9,6 @@ import { writeAtomically } from './write-atomically.ts';
  * or, when the server wanted no report, `discarded`.
  */
 export const ATTEMPT_PHASES = ['held', 'reported', 'discarded'] as const;
-
-/** Where a stream stands. A program that truncates its file starts a new one at `base`. */
-const streamPosition = z.object({
-  /** Offset in the server's stream of the next byte to send. */
-  sent: z.int().min(0),
-  /** Offset in the server's stream of the first byte of the file as it is now. */
-  base: z.int().min(0),
-});
-export type StreamPosition = z.infer<typeof streamPosition>;
 
 /** The agent's own journal of an attempt (agent-state.json, readable by its user only). */
 export const attemptState = z.object({

@@ -4,7 +4,9 @@ import type { AgentLog } from './agent-log.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import type { ByteSource } from './byte-source.ts';
 import { FileSource } from './file-source.ts';
+import type { JournalKeeper } from './journal-keeper.ts';
 import { watchProgress } from './progress-watch.ts';
+import { START_OF_STREAM } from './stream-layout.ts';
 import { StreamReporter } from './stream-reporter.ts';
 import { trainingFiles } from './training-files.ts';
 
@@ -15,6 +17,8 @@ export class AttemptStreams {
   readonly #ended = new AbortController();
   readonly #stopped: AbortSignal;
   readonly #done: Promise<unknown>;
+  readonly #dir: string;
+  #diskWasFull = false;
 
   constructor(options: {
     readonly client: AgentClient;
@@ -24,12 +28,15 @@ export class AttemptStreams {
     readonly journal: AttemptJournal;
     /** Left out: the files are on this machine. */
     readonly openFile?: ((path: string) => ByteSource) | undefined;
+    readonly keeper: JournalKeeper;
+    readonly flushDeadlineMs: number;
     readonly stopped: AbortSignal;
     readonly onFenced: () => void;
     readonly onProgress: (progress: Record<string, unknown>) => void;
   }) {
-    const { files, journal, spec, stopped, openFile = (path) => new FileSource(path) } = options;
+    const { files, journal, keeper, spec, stopped, openFile = (path) => new FileSource(path) } = options;
     this.#stopped = stopped;
+    this.#dir = files.dir;
     const paths: Record<StreamName, string> = { log: files.output, metrics: files.metrics };
     this.#reporters = new Map(
       streamName.options.map((stream) => [
@@ -42,7 +49,10 @@ export class AttemptStreams {
           token: journal.state.token,
           stream,
           source: openFile(paths[stream]),
-          position: journal.state.streams[stream] ?? { sent: 0, base: 0 },
+          position: journal.state.streams[stream] ?? START_OF_STREAM,
+          limits: keeper.limits,
+          gate: keeper.gate,
+          flushDeadlineMs: options.flushDeadlineMs,
           savePosition: (position) =>
             journal.update({ streams: { ...journal.state.streams, [stream]: position } }),
           onFenced: options.onFenced,
@@ -50,7 +60,10 @@ export class AttemptStreams {
       ]),
     );
     const signal = AbortSignal.any([stopped, this.#abandoned.signal]);
-    const work = [...this.#reporters.values()].map((reporter) => reporter.run(signal));
+    const work = [...this.#reporters.values()].map((reporter) => {
+      const release = keeper.keep({ journal: reporter.journal, onDiskFull: () => this.#noteDiskFull() });
+      return reporter.run(signal).finally(release);
+    });
     work.push(
       watchProgress({
         openFile,
@@ -81,12 +94,23 @@ export class AttemptStreams {
     return bytes;
   }
 
+  /** What went wrong beside the program; `undefined` when nothing did. */
+  get fault(): string | undefined {
+    return this.#diskWasFull
+      ? `the disk of ${this.#dir} was full: output, metrics or files of the job may be missing`
+      : undefined;
+  }
+
   /** The program has ended: resolves when everything is delivered. @throws when the agent is stopped first */
   async finish(): Promise<void> {
     for (const reporter of this.#reporters.values()) reporter.finish();
     this.#ended.abort();
     await this.#done;
     this.#stopped.throwIfAborted();
+  }
+
+  #noteDiskFull(): void {
+    this.#diskWasFull = true;
   }
 
   /** Nothing more is wanted. */

@@ -19,9 +19,13 @@ export class Backoff {
     this.#nextMs = this.#options.firstMs;
   }
 
-  /** Waits and doubles the next wait. @throws the signal's reason when it fires */
-  async wait(signal: AbortSignal): Promise<void> {
-    const ms = withJitter(this.#nextMs, 0.25);
+  /**
+   * Waits and doubles the next wait.
+   * @param leastMs asked for by the other side; never shortened by the jitter
+   * @throws the signal's reason when it fires
+   */
+  async wait(signal: AbortSignal, leastMs = 0): Promise<void> {
+    const ms = leastMs > this.#nextMs ? leastMs * (1 + 0.25 * Math.random()) : withJitter(this.#nextMs, 0.25);
     this.#nextMs = Math.min(this.#nextMs * 2, this.#options.maxMs);
     await pause(ms, signal);
   }

@@ -1,6 +1,6 @@
 /** What one look at a growing file found. */
 export interface SourceLook {
-  /** Which file it is, such as device and inode: another one means that the file was replaced. */
+  /** Which file it is, such as its inode: another one means that the file was replaced. */
   readonly identity: string;
   /** Bytes that the file has in all. Less than before means that it was truncated. */
   readonly size: number;
@@ -24,5 +24,22 @@ export interface ByteSource {
    * fires. Never rejects.
    */
   waitForMore(ms: number, wake: AbortSignal): Promise<void>;
+  /**
+   * Gives the disk space of the bytes from `from` up to `to` back; the file keeps its size. Left out: not
+   * possible. @throws when the file system cannot do it
+   */
+  free?(from: number, to: number): Promise<void>;
   close(): Promise<void>;
 }
+
+/** The first begin of a line from `offset` on, if one is near; else `offset`. */
+export async function lineBeginFrom(source: ByteSource, offset: number): Promise<number> {
+  if (offset <= 0) return offset;
+  // One byte earlier: if that is a line's end, the line begins right here.
+  const look = await source.look(offset - 1, LINE_SEARCH_BYTES).catch(() => undefined);
+  const at = look?.bytes.indexOf(NEWLINE) ?? -1;
+  return at < 0 ? offset : offset + at;
+}
+
+const LINE_SEARCH_BYTES = 64 * 1024;
+const NEWLINE = 10;

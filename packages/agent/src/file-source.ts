@@ -2,6 +2,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pause } from './backoff.ts';
 import type { ByteSource, SourceLook } from './byte-source.ts';
+import { punchHole } from './punch-hole.ts';
 
 /** A file of this machine. It may appear later, grow, be truncated or be replaced. */
 export class FileSource implements ByteSource {
@@ -41,6 +42,10 @@ export class FileSource implements ByteSource {
     if (await this.#hasChanged()) return;
     const longest = this.#watcher === undefined ? Math.min(ms, UNWATCHED_POLL_MS) : ms;
     await pause(longest, AbortSignal.any([wake, changed.signal])).catch(() => undefined);
+  }
+
+  async free(from: number, to: number): Promise<void> {
+    await punchHole(this.name, from, to - from);
   }
 
   async close(): Promise<void> {
@@ -99,6 +104,7 @@ export class FileSource implements ByteSource {
 const NOTHING = new Uint8Array(0);
 const UNWATCHED_POLL_MS = 100;
 
-function identityOf(file: { readonly dev: number; readonly ino: number }): string {
-  return `${file.dev}:${file.ino}`;
+/** Not the device: its number may change when the machine or the container starts again. */
+function identityOf(file: { readonly ino: number }): string {
+  return String(file.ino);
 }

@@ -3,6 +3,7 @@ import type { AgentHome, LeftAttempt } from './agent-home.ts';
 import type { ResolvedAgentOptions } from './agent-options.ts';
 import { AttemptRunner } from './attempt-runner.ts';
 import type { RunningAttempt } from './executor.ts';
+import type { JournalKeeper } from './journal-keeper.ts';
 import type { Leases } from './leases.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { ServerLink } from './server-link.ts';
@@ -14,6 +15,7 @@ export interface HeldAttemptsOptions {
   readonly reports: ReportQueue;
   readonly slots: Slots;
   readonly leases: Leases;
+  readonly keeper: JournalKeeper;
   readonly stopped: AbortSignal;
 }
 
@@ -138,7 +140,7 @@ export class HeldAttempts {
   }
 
   #run({ spec, files, journal }: LeftAttempt, adopted: RunningAttempt | undefined): void {
-    const { agent, link, reports, slots, leases, stopped } = this.#options;
+    const { agent, link, reports, keeper, slots, leases, stopped } = this.#options;
     const { attemptId } = spec;
     const runner = new AttemptRunner({
       spec,
@@ -151,6 +153,8 @@ export class HeldAttempts {
       env: agent.env,
       client: link.client,
       reports,
+      keeper,
+      flushDeadlineMs: agent.timing.flushDeadlineMs,
       log: agent.log,
       stopped,
     });

@@ -1,4 +1,4 @@
-import type { AgentClient } from '@trainyard/client';
+import { type AgentClient, retryAfterMs } from '@trainyard/client';
 import { type Report, type ReportResult, TrainyardError } from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
 import { Backoff } from './backoff.ts';
@@ -89,7 +89,7 @@ export class ReportQueue {
         if (isRefusal(error)) return this.#refuse(batch, error);
         if (!warned)
           this.#log.warn({ reports: batch.length, error: String(error) }, 'reports wait for the server');
-        await backoff.wait(this.#signal).catch((reason: unknown) => {
+        await backoff.wait(this.#signal, retryAfterMs(error)).catch((reason: unknown) => {
           for (const { reject } of batch) reject(reason);
           throw reason;
         });

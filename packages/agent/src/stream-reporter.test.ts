@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdtemp, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgentClient } from '@trainyard/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { StreamPosition } from './attempt-state.ts';
+import { AppendGate } from './append-gate.ts';
 import { FileSource } from './file-source.ts';
+import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
+import { type StreamPosition, streamPosition } from './stream-layout.ts';
 import { StreamReporter } from './stream-reporter.ts';
 import { AgentPeer, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
@@ -16,6 +18,10 @@ let dir: string;
 let path: string;
 let attempt: PeerAttempt;
 let fenced = 0;
+let debugLines = 0;
+const countDebugLine = () => {
+  debugLines += 1;
+};
 const stop = new AbortController().signal;
 
 beforeEach(async () => {
@@ -25,6 +31,7 @@ beforeEach(async () => {
   path = join(dir, 'output.log');
   attempt = peer.submit({ command: 'none' });
   fenced = 0;
+  debugLines = 0;
 });
 
 afterEach(async () => {
@@ -32,17 +39,23 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-function report(position: StreamPosition = { sent: 0, base: 0 }) {
+function report(
+  from: { sent: number; base: number } = { sent: 0, base: 0 },
+  options: { limits?: Partial<JournalLimits>; flushDeadlineMs?: number } = {},
+) {
   const saved: StreamPosition[] = [];
   const reporter = new StreamReporter({
     client: createAgentClient({ url: peer.url, timeoutMs: 5000 }),
-    log: silentLog,
+    log: { ...silentLog, debug: countDebugLine },
     attemptId: attempt.spec.attemptId,
     token: attempt.token,
     epoch: 1,
     stream: 'log',
     source: new FileSource(path),
-    position,
+    position: streamPosition.parse(from),
+    limits: { ...DEFAULT_JOURNAL_LIMITS, ...options.limits },
+    gate: new AppendGate(4),
+    flushDeadlineMs: options.flushDeadlineMs ?? 60_000,
     savePosition: async (next) => {
       saved.push(next);
     },
@@ -117,7 +130,7 @@ test('goes back when the server has less and skips what it has already', async (
   behind.reporter.finish();
   await behind.done;
   expect(stored().toString()).toBe('0123456789');
-  expect(behind.saved.at(-1)).toEqual({ sent: 10, base: 0 });
+  expect(behind.saved.at(-1)).toMatchObject({ sent: 10, segments: [{ base: 0 }] });
 });
 
 test('appends the new content of a truncated and of a replaced file', async () => {
@@ -133,7 +146,7 @@ test('appends the new content of a truncated and of a replaced file', async () =
   reporter.finish();
   await done;
   expect(stored().toString()).toBe('one two three\nfour\nfive six seven eight nine\n');
-  expect(saved.at(-1)).toEqual({ sent: 45, base: 19 });
+  expect(saved.at(-1)).toMatchObject({ sent: 45, segments: [{ base: 19 }] });
 });
 
 test('delivers everything once after the server was away', async () => {
@@ -174,4 +187,145 @@ test('counts the bytes of a stream that the server refuses for good', async () =
   reporter.finish();
   await done;
   expect(reporter.undeliveredBytes).toBe(9000);
+});
+
+const text = () => stored().toString();
+const numbered = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => `line ${String(from + i).padStart(6, '0')}\n`).join('');
+
+test('leaves out what the server refuses, counts it and says so in the log', async () => {
+  peer.refuses = (bytes) => bytes.includes('line 000500');
+  await writeFile(path, numbered(0, 600));
+  const { reporter, done } = report();
+  await eventually('the refused piece', () => text().includes('are missing here'));
+  await appendFile(path, numbered(600, 601));
+  reporter.finish();
+  await done;
+  expect(text()).toBe(
+    '[trainyard] 7,200 bytes are missing here: the server refused them (refused by the test)\nline 000600\n',
+  );
+  expect(reporter.undeliveredBytes).toBe(7200);
+});
+
+test('sends a piece again after three answers of 500, and waits as long as Retry-After says', async () => {
+  let failures = 3;
+  peer.failNextAppends = () => {
+    failures -= 1;
+    return failures < 0 ? undefined : { status: failures === 0 ? 429 : 500, retryAfterSeconds: 1 };
+  };
+  await writeFile(path, 'text');
+  const startedAt = performance.now();
+  const { reporter, done } = report();
+  reporter.finish();
+  await done;
+  expect(text()).toBe('text');
+  expect(performance.now() - startedAt).toBeGreaterThan(3000);
+});
+
+test.each(['UNAUTHENTICATED', 'FORBIDDEN', 'ATTEMPT_FENCED'] as const)(
+  'ends a stream that is answered with %s, but not for a login page of a proxy',
+  async (code) => {
+    await writeFile(path, 'text');
+    peer.foreignStatus = 401;
+    const { done } = report();
+    await eventually('a try', () => peer.foreignAnswers > 0);
+    expect(fenced).toBe(0);
+    peer.outage = code;
+    peer.foreignStatus = undefined;
+    await done;
+    expect(fenced).toBe(1);
+  },
+);
+
+test('gives up after the flush deadline when the server answers but takes nothing, and counts the rest', async () => {
+  await writeFile(path, 'x'.repeat(5000));
+  peer.outage = 'UNAVAILABLE';
+  const { reporter, done } = report(undefined, { flushDeadlineMs: 300 });
+  reporter.finish();
+  await done;
+  expect(reporter.undeliveredBytes).toBe(5000);
+});
+
+test('never gives up while the server cannot be reached', async () => {
+  await writeFile(path, 'x'.repeat(5000));
+  await peer.close();
+  const { reporter, done } = report(undefined, { flushDeadlineMs: 0 });
+  reporter.finish();
+  await eventually('three tries', () => debugLines >= 3);
+  await peer.listen();
+  await done;
+  expect([text().length, reporter.undeliveredBytes]).toEqual([5000, 0]);
+});
+
+test('keeps the newest bytes when too many wait, with a note where the others were', async () => {
+  const { reporter, done } = report();
+  await writeFile(path, numbered(0, 100));
+  await arrives(1200);
+  peer.outage = 'UNAVAILABLE';
+  await appendFile(path, numbered(100, 300_000));
+  await eventually('a failed try', () => peer.refused > 0);
+  await reporter.journal.measure();
+  const before = await stat(path);
+  await reporter.journal.dropOldest(12_000, { kind: 'waiting_limit', limitBytes: 12_000 });
+  await reporter.journal.dropOldest(12_000, { kind: 'waiting_limit', limitBytes: 12_000 });
+  expect((await stat(path)).blocks).toBeLessThan(before.blocks);
+  peer.outage = undefined;
+  reporter.finish();
+  await done;
+  // What may have been on its way is kept, then the note, then the newest.
+  const [kept, gap, newest] = text().split(/(\n?\[trainyard\].*\n)/);
+  expect(gap).toMatch(
+    /^\n?\[trainyard\] [\d,]+ bytes are missing here: while the server was away more than 11\.7 KiB/,
+  );
+  expect(numbered(0, 300_000).startsWith(kept!)).toBe(true);
+  expect(newest).toBe(numbered(299_000, 300_000));
+  expect(kept!.length + newest!.length + reporter.undeliveredBytes).toBe(300_000 * 12);
+});
+
+test('stops at the limit of a log with a note, and sends its last lines at the end', async () => {
+  const { reporter, done } = report(undefined, { limits: { logBytesPerAttempt: 12_000 } });
+  await writeFile(path, numbered(0, 50_000));
+  await eventually('the limit', () => text().includes('has reached its limit of 11.7 KiB'));
+  await appendFile(path, numbered(50_000, 50_001));
+  reporter.finish();
+  await done;
+  const [head, cap, , gap, tail] = text().split(/(\[trainyard\].*\n)/);
+  expect(head).toBe(numbered(0, 1000));
+  expect(cap).toContain('what follows is left out, except for the last lines');
+  expect(tail!.endsWith('line 050000\n')).toBe(true);
+  expect(tail!.startsWith('line ')).toBe(true);
+  expect(gap).toContain(`${reporter.undeliveredBytes.toLocaleString('en')} bytes are missing here`);
+  expect(head!.length + tail!.length + reporter.undeliveredBytes).toBe(50_001 * 12);
+});
+
+test('removes delivered output from the disk, without a change in what is sent', async () => {
+  const { reporter, done } = report(undefined, { limits: { keptBytesPerStream: 1024 * 1024 } });
+  const block = Buffer.alloc(1024 * 1024);
+  const hash = createHash('sha256');
+  const file = await open(path, 'a');
+  for (let i = 0; i < 150; i += 1) {
+    block.fill(`block ${i}\n`);
+    hash.update(block);
+    await file.write(block);
+  }
+  await file.close();
+  await arrives(150 * 1024 * 1024);
+  reporter.finish();
+  await done;
+  expect(createHash('sha256').update(stored()).digest('hex')).toBe(hash.digest('hex'));
+  expect((await stat(path)).blocks * 512).toBeLessThan(90 * 1024 * 1024);
+});
+
+test('goes on right after what an older run of the agent had sent but not written down', async () => {
+  await writeFile(path, numbered(0, 1000));
+  const first = report();
+  await arrives(12_000);
+  first.reporter.finish();
+  await first.done;
+  // The agent was killed before it wrote a position; the program has truncated its file since.
+  await writeFile(path, 'new\n');
+  const second = report({ sent: 6000, base: 0 });
+  second.reporter.finish();
+  await second.done;
+  expect(text()).toBe(`${numbered(0, 1000)}new\n`);
 });

@@ -1,52 +1,55 @@
-import { type AgentClient, gapSize } from '@trainyard/client';
-import { AGENT_PROTOCOL, type StreamName, TrainyardError } from '@trainyard/protocol';
-import type { AgentLog } from './agent-log.ts';
-import type { StreamPosition } from './attempt-state.ts';
+import type { AgentClient } from '@trainyard/client';
+import { AGENT_PROTOCOL } from '@trainyard/protocol';
+import type { AppendGate } from './append-gate.ts';
+import { judgeAppendError } from './append-verdict.ts';
 import { Backoff, pause } from './backoff.ts';
-import type { ByteSource, SourceLook } from './byte-source.ts';
+import { type Outgoing, StreamJournal, type StreamJournalOptions } from './stream-journal.ts';
 
-export interface StreamReporterOptions {
-  readonly client: AgentClient;
-  readonly log: AgentLog;
-  readonly attemptId: string;
+export interface StreamReporterOptions extends StreamJournalOptions {
+  readonly client: Pick<AgentClient, 'append'>;
   readonly token: string;
   readonly epoch: number;
-  readonly stream: StreamName;
-  /** Closed at the end of `run`. */
-  readonly source: ByteSource;
-  readonly position: StreamPosition;
-  /** Puts the position on disk. Awaited before bytes of a truncated file are sent. */
-  readonly savePosition: (position: StreamPosition) => Promise<void>;
   /** The server wants nothing more of this attempt. */
   readonly onFenced: () => void;
+  /** Shared by all streams of the agent. */
+  readonly gate: AppendGate;
+  /** Longest time without progress after the end of the program, although the server answers. */
+  readonly flushDeadlineMs: number;
 }
 
 /**
- * Sends a file that a program appends to, byte for byte, as (offset, bytes). The file is the journal: one
- * chunk is in memory at a time, and what could not be delivered yet is read again.
+ * Sends a file that a program appends to, byte for byte, as (offset, bytes). One chunk is in memory at a
+ * time; the program never waits for the server.
  */
 export class StreamReporter {
   readonly #options: StreamReporterOptions;
+  readonly #journal: StreamJournal;
   readonly #backoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
-  #sent: number;
-  #base: number;
-  readonly #sourceBackoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
-  /** Of the file that was read last. */
-  #identity: string | undefined;
-  #maxChunkBytes: number = AGENT_PROTOCOL.maxAppendBytes;
   readonly #finishing = new AbortController();
-  #savedAtMs = performance.now();
-  #undeliveredBytes = 0;
+  #maxChunkBytes: number = AGENT_PROTOCOL.maxAppendBytes;
+  /** Pieces in a row that the server has refused for good. */
+  #refusals = 0;
+  /** Since the last progress, the time in which the server answered and the program had ended. */
+  #stalledMs = 0;
+  #restBytes = 0;
+  #isAnswered = false;
 
   constructor(options: StreamReporterOptions) {
     this.#options = options;
-    this.#sent = options.position.sent;
-    this.#base = options.position.base;
+    this.#journal = new StreamJournal(options);
   }
 
-  /** Bytes that the server refused for good. */
+  /** Bytes that the server has not got and will not get. */
   get undeliveredBytes(): number {
-    return this.#undeliveredBytes;
+    return this.#journal.droppedBytes + this.#restBytes;
+  }
+
+  /** What waits on the disk of the agent. */
+  get journal(): Pick<
+    StreamJournal,
+    'waitingBytes' | 'isCapped' | 'measure' | 'dropOldest' | 'freeAll' | 'addNote'
+  > {
+    return this.#journal;
   }
 
   /** The program has ended: `run` resolves once the file is delivered to its end. */
@@ -57,156 +60,137 @@ export class StreamReporter {
   /** Sends until the end of the file after `finish`, or until fenced. @throws when `signal` fires */
   async run(signal: AbortSignal): Promise<void> {
     const wake = AbortSignal.any([signal, this.#finishing.signal]);
+    const { gate, source } = this.#options;
     try {
-      let idleMs = IDLE_FIRST_MS;
-      for (;;) {
+      for (let idleMs = IDLE_FIRST_MS; ; ) {
         // Asked before the file is read, so that no byte written before the end is missed.
         const finishing = this.#finishing.signal.aborted;
-        const chunk = await this.#read(signal);
-        if (chunk === undefined) {
-          if (finishing) return;
-          await this.#options.source.waitForMore(idleMs, wake);
-          signal.throwIfAborted();
-          idleMs = Math.min(idleMs * 1.5, IDLE_LAST_MS);
-          continue;
-        }
-        idleMs = IDLE_FIRST_MS;
-        if (!(await this.#deliver(chunk, signal))) return;
-        if (chunk.length < FULL_CHUNK_BYTES) await this.#idle(GATHER_MS, signal, wake);
+        const sent = await gate.pass(() => this.#sendNext(finishing, signal));
+        if (sent.kind === 'fenced' || (sent.kind === 'nothing' && finishing)) return;
+        if (sent.kind === 'given_up') return await this.#giveUp(sent.why, signal);
+        if (sent.kind === 'waits') await this.#wait(sent.afterMs, signal);
+        else if (sent.kind === 'nothing') await source.waitForMore(idleMs, wake);
+        else if (sent.bytes < FULL_CHUNK_BYTES) await pause(GATHER_MS, wake).catch(() => undefined);
+        signal.throwIfAborted();
+        idleMs = sent.kind === 'nothing' ? Math.min(idleMs * 1.5, IDLE_LAST_MS) : IDLE_FIRST_MS;
       }
     } finally {
-      await this.#options.source.close();
-      await this.#save();
+      await this.#journal.close();
     }
   }
 
-  /** The bytes after what was sent, or `undefined` when there are none. */
-  async #read(signal: AbortSignal): Promise<Uint8Array | undefined> {
-    const look = await this.#look(signal);
-    if (look === undefined) return undefined;
-    const replaced = this.#identity !== undefined && look.identity !== this.#identity;
-    this.#identity = look.identity;
-    if (replaced || look.size < this.#sent - this.#base) {
-      await this.#startOver(replaced ? 'was replaced' : 'was truncated');
-      return this.#read(signal);
-    }
-    return look.bytes.length === 0 ? undefined : look.bytes;
-  }
-
-  /** @throws when `signal` fires */
-  async #look(signal: AbortSignal): Promise<SourceLook | undefined> {
-    const { attemptId, stream, source, log } = this.#options;
-    for (let warned = false; ; warned = true) {
-      try {
-        const look = await source.look(this.#sent - this.#base, this.#maxChunkBytes);
-        this.#sourceBackoff.reset();
-        return look;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!warned)
-          log.warn(
-            { attemptId, stream, source: source.name, error: String(error) },
-            'cannot read a file of a job',
-          );
-        await this.#sourceBackoff.wait(signal);
-      }
-    }
-  }
-
-  async #startOver(what: string): Promise<void> {
-    const { attemptId, stream, log, source } = this.#options;
-    log.info({ attemptId, stream, source: source.name }, `the file ${what}; its new content follows the old`);
-    this.#base = this.#sent;
-    await this.#save();
-  }
-
-  /** @returns false when nothing more is to be sent */
-  async #deliver(bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
+  async #sendNext(finishing: boolean, signal: AbortSignal): Promise<Sent> {
     const { client, attemptId, token, epoch, stream } = this.#options;
+    const outgoing = await this.#journal.next(this.#maxChunkBytes, finishing, signal);
+    if (outgoing === undefined) return { kind: 'nothing' };
+    const { offset, bytes } = outgoing;
+    const startedAtMs = performance.now();
     try {
-      const answer = await client.append(
-        { attemptId, token, epoch, stream, offset: this.#sent, bytes },
-        signal,
-      );
-      this.#moveTo(answer.size);
-      this.#backoff.reset();
-      if (performance.now() - this.#savedAtMs > SAVE_EVERY_MS) await this.#save();
-      return true;
+      const { size } = await client.append({ attemptId, token, epoch, stream, offset, bytes }, signal);
+      await this.#journal.acknowledge(size);
+      this.#progress();
+      return { kind: 'sent', bytes: bytes.length };
     } catch (error) {
       signal.throwIfAborted();
-      return this.#recover(error, bytes, signal);
+      return this.#recover(error, outgoing, performance.now() - startedAtMs);
     }
   }
 
-  async #recover(error: unknown, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
+  async #recover(error: unknown, outgoing: Outgoing, tookMs: number): Promise<Sent> {
     const { attemptId, stream, log } = this.#options;
-    const size = gapSize(error);
-    if (size !== undefined) {
-      log.info({ attemptId, stream, from: this.#sent, to: size }, 'the server asks for earlier bytes');
-      const repeated = size === this.#sent;
-      this.#moveTo(size);
-      if (repeated) await this.#backoff.wait(signal);
-      return true;
+    const { length } = outgoing.bytes;
+    const verdict = judgeAppendError(error);
+    switch (verdict.kind) {
+      case 'fenced':
+        this.#options.onFenced();
+        return { kind: 'fenced' };
+      case 'resync': {
+        log.info(
+          { attemptId, stream, from: outgoing.offset, to: verdict.size },
+          'the server asks for earlier bytes',
+        );
+        await this.#journal.acknowledge(verdict.size);
+        return verdict.size === outgoing.offset
+          ? { kind: 'waits', afterMs: 0 }
+          : { kind: 'sent', bytes: length };
+      }
+      case 'too_large':
+        if (length <= SMALLEST_CHUNK_BYTES) return this.#refused(outgoing, verdict.message);
+        this.#maxChunkBytes = Math.max(SMALLEST_CHUNK_BYTES, length >> 1);
+        return { kind: 'sent', bytes: length };
+      case 'refused':
+        return this.#refused(outgoing, verdict.message);
+      case 'later':
+        log.debug({ attemptId, stream, error: String(error) }, 'bytes wait for the server');
+        this.#isAnswered = verdict.answered;
+        this.#countStall(tookMs);
+        return this.#stalledMs > this.#options.flushDeadlineMs
+          ? { kind: 'given_up', why: String(error) }
+          : { kind: 'waits', afterMs: verdict.afterMs };
     }
-    const code = error instanceof TrainyardError ? error.code : 'INTERNAL';
-    if (code === 'ATTEMPT_FENCED' || code === 'NOT_FOUND') {
-      this.#options.onFenced();
-      return false;
-    }
-    if (code === 'TOO_LARGE' && bytes.length > SMALLEST_CHUNK_BYTES) {
-      this.#maxChunkBytes = Math.max(SMALLEST_CHUNK_BYTES, bytes.length >> 1);
-      return true;
-    }
-    if (code === 'INVALID_REQUEST' || code === 'TOO_LARGE') {
-      await this.#giveUp(error);
-      return false;
-    }
-    log.debug({ attemptId, stream, error: String(error) }, 'bytes wait for the server');
-    await this.#backoff.wait(signal);
-    return true;
   }
 
-  async #giveUp(error: unknown): Promise<void> {
-    const { attemptId, stream, log, source } = this.#options;
+  /** These bytes are left out; when the server takes nothing at all, so is the rest. */
+  async #refused(outgoing: Outgoing, message: string): Promise<Sent> {
+    const { attemptId, stream, log } = this.#options;
+    this.#refusals += 1;
+    if (this.#refusals > MAX_REFUSALS) return { kind: 'given_up', why: message };
+    log.warn({ attemptId, stream, bytes: outgoing.bytes.length, error: message }, 'the server refused bytes');
+    await this.#journal.refuse(outgoing, message);
+    return { kind: 'sent', bytes: outgoing.bytes.length };
+  }
+
+  async #giveUp(why: string, signal: AbortSignal): Promise<void> {
+    const { attemptId, stream, log } = this.#options;
     // The rest counts once the program has ended and the file's size is known.
-    await this.#untilFinish();
-    const local = this.#sent - this.#base;
-    const look = await source.look(local, 1).catch(() => undefined);
-    this.#undeliveredBytes = Math.max(0, (look?.size ?? 0) - local);
-    log.error(
-      { attemptId, stream, undeliveredBytes: this.#undeliveredBytes, error: String(error) },
-      'bytes were refused',
-    );
+    await this.#untilFinish(signal);
+    await this.#journal.measure();
+    this.#restBytes = this.#journal.waitingBytes;
+    const { undeliveredBytes } = this;
+    log.error({ attemptId, stream, undeliveredBytes, error: why }, 'bytes were not delivered');
   }
 
-  #untilFinish(): Promise<void> {
-    const { signal } = this.#finishing;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  }
-
-  #moveTo(size: number): void {
-    // Bytes of an earlier content of the file cannot be sent again; its present content follows.
-    if (size < this.#base) this.#base = size;
-    this.#sent = size;
-  }
-
-  async #save(): Promise<void> {
-    this.#savedAtMs = performance.now();
-    await this.#options.savePosition({ sent: this.#sent, base: this.#base });
-  }
-
-  async #idle(ms: number, signal: AbortSignal, wake: AbortSignal): Promise<void> {
-    if (!this.#finishing.signal.aborted) await pause(ms, wake).catch(() => undefined);
+  async #untilFinish(signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([signal, this.#finishing.signal]);
+    if (!either.aborted)
+      await new Promise((resolve) => either.addEventListener('abort', resolve, { once: true }));
     signal.throwIfAborted();
+  }
+
+  #progress(): void {
+    this.#backoff.reset();
+    this.#refusals = 0;
+    this.#stalledMs = 0;
+  }
+
+  /** Time that counts against the deadline: the program has ended, and the server is there. */
+  #countStall(ms: number): void {
+    if (this.#isAnswered && this.#finishing.signal.aborted) this.#stalledMs += ms;
+  }
+
+  /** Waits as the backoff says, at least `afterMs`; outside of the gate, so that others may try. */
+  async #wait(afterMs: number, signal: AbortSignal): Promise<void> {
+    const startedAtMs = performance.now();
+    await this.#backoff.wait(signal, afterMs);
+    this.#countStall(performance.now() - startedAtMs);
   }
 }
 
+type Sent =
+  | { readonly kind: 'sent'; readonly bytes: number }
+  | { readonly kind: 'nothing' }
+  /** To be tried again. */
+  | { readonly kind: 'waits'; readonly afterMs: number }
+  | { readonly kind: 'fenced' }
+  /** The server takes nothing of this stream. */
+  | { readonly kind: 'given_up'; readonly why: string };
+
 /** Pauses between looks at a file that does not grow; most sources wake earlier when it does. */
 const IDLE_FIRST_MS = 40;
-const IDLE_LAST_MS = 200;
+const IDLE_LAST_MS = 1000;
 /** Pause after a small chunk, so that a program that prints line by line costs few requests. */
-const GATHER_MS = 40;
+const GATHER_MS = 25;
 const FULL_CHUNK_BYTES = 256 * 1024;
 const SMALLEST_CHUNK_BYTES = 4096;
-const SAVE_EVERY_MS = 5000;
+/** Pieces refused one after the other, after which a server is not asked again. */
+const MAX_REFUSALS = 8;

@@ -19,6 +19,19 @@ export function positiveNumber(name: string) {
   };
 }
 
+/** Reads an option that is a number of bytes, such as 500000, 512M or 4GiB; the units are powers of 1024. */
+export function byteSize(name: string) {
+  return (text: string): number => {
+    const found = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
+    const bytes =
+      found === null
+        ? Number.NaN
+        : Number(found[1]) * 1024 ** ' kmgt'.indexOf((found[2] || ' ').toLowerCase());
+    if (Number.isSafeInteger(Math.round(bytes)) && bytes >= 1) return Math.round(bytes);
+    throw new InvalidArgumentError(`${name} must be a number of bytes, such as 512M or 4G.`);
+  };
+}
+
 /** Reads a repeatable option of the form key=value; the last value of a key counts. */
 export function keyValue(name: string) {
   return (text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> => {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Agent, type AgentLog, createAgent } from '@trainyard/agent';
+import { type Agent, type AgentLog, type AgentOptions, createAgent } from '@trainyard/agent';
 import { TrainyardError } from '@trainyard/protocol';
 import { type ServerOptions, startServer } from '@trainyard/server';
 import { pino } from 'pino';
@@ -16,7 +16,7 @@ export interface PlatformOptions {
   readonly privateWebhookHosts?: ServerOptions['privateWebhookHosts'];
   readonly maxDepth?: number | undefined;
   /** Without it no agent runs beside the server. */
-  readonly agent?: { readonly slots?: number | undefined } | undefined;
+  readonly agent?: Pick<AgentOptions, 'slots' | 'limits'> | undefined;
 }
 
 export interface Platform {
@@ -92,6 +92,7 @@ function newAgent(server: { url: string; agentToken: string }, options: Platform
     token: server.agentToken,
     dataDir: join(options.dataDir, 'agent'),
     slots: options.agent?.slots ?? defaultSlots(),
+    limits: options.agent?.limits,
     log: agentLog(options.logLevel),
   });
 }

@@ -6,6 +6,7 @@ import type { AgentCommandOptions } from './commands/agent.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
+import { addJournalOptions } from './journal-options.ts';
 import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
@@ -93,8 +94,7 @@ function addGlobalOptions(program: Command): void {
 }
 
 function addUp(program: Command, act: Act): void {
-  program
-    .command('up')
+  addJournalOptions(program.command('up'))
     .description('start server, database, web page and an agent, in the foreground')
     .option('--host <host>', 'address to listen on; beyond loopback a token must exist', '127.0.0.1')
     .option(
@@ -183,8 +183,7 @@ function addValidate(program: Command, act: Act): void {
 }
 
 function addAgent(program: Command, act: Act): void {
-  program
-    .command('agent')
+  addJournalOptions(program.command('agent'))
     .description('run jobs on this machine for a server, in the foreground')
     .option('--name <name>', 'shown to people; default: the host name')
     .option(

@@ -111,6 +111,20 @@ export function gapSize(error: unknown): number | undefined {
   return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }
 
+/** How long the server asked to wait before the next try; 0 when it did not. */
+export function retryAfterMs(error: unknown): number {
+  return error instanceof TrainyardError ? (RETRY_AFTER_MS.get(error) ?? 0) : 0;
+}
+
+/** True when the answer had not the form of a Trainyard server's: a proxy's, which knows no attempts. */
+export function isForeignAnswer(error: unknown): boolean {
+  return error instanceof TrainyardError && FOREIGN_ANSWERS.has(error);
+}
+
+const RETRY_AFTER_MS = new WeakMap<TrainyardError, number>();
+const FOREIGN_ANSWERS = new WeakSet<TrainyardError>();
+const MAX_RETRY_AFTER_MS = 60_000;
+
 /** True when the host answered that no process listens there, or the server itself said that it is not up. */
 export function isServerDown(error: unknown): boolean {
   if (!(error instanceof TrainyardError)) return false;
@@ -165,7 +179,7 @@ async function send<T>(url: string, request: Request, answer: Schema<T>): Promis
       ...(body === undefined ? {} : { body }),
     });
     const text = await response.text();
-    if (!response.ok) throw toError(url, request.path, response.status, text);
+    if (!response.ok) throw withHeaders(toError(url, request.path, response.status, text), response.headers);
     return readAnswer(url, request.path, text, answer);
   } catch (error) {
     if (error instanceof TrainyardError) throw error;
@@ -216,6 +230,15 @@ function readAnswer<T>(url: string, path: string, text: string, answer: Schema<T
   );
 }
 
+function withHeaders(error: TrainyardError, headers: Headers): TrainyardError {
+  const given = headers.get('retry-after');
+  if (given === null) return error;
+  // Seconds, or a date (RFC 9110, 10.2.3).
+  const ms = /^\d+$/.test(given) ? Number(given) * 1000 : Date.parse(given) - Date.now();
+  if (ms > 0) RETRY_AFTER_MS.set(error, Math.min(ms, MAX_RETRY_AFTER_MS));
+  return error;
+}
+
 function toError(url: string, path: string, status: number, text: string): TrainyardError {
   const body = parseJson(text) as
     | { error?: { code?: unknown; message?: unknown; details?: unknown } }
@@ -225,7 +248,12 @@ function toError(url: string, path: string, status: number, text: string): Train
     const message = typeof body?.error?.message === 'string' ? body.error.message : `HTTP ${status}`;
     return new TrainyardError(code, message, { details: body?.error?.details });
   }
-  return new TrainyardError(codeOfStatus(status), `${url}${path.split('?')[0]} answered HTTP ${status}.`);
+  const error = new TrainyardError(
+    codeOfStatus(status),
+    `${url}${path.split('?')[0]} answered HTTP ${status}.`,
+  );
+  FOREIGN_ANSWERS.add(error);
+  return error;
 }
 
 /**

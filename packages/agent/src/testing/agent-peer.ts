@@ -46,6 +46,14 @@ export class AgentPeer {
   /** Free slots in the newest claim. */
   lastFree: number | undefined;
   appends = 0;
+  refused = 0;
+  /** Appends of these bytes are refused for good. */
+  refuses: ((bytes: Buffer) => boolean) | undefined;
+  /** What it gives is answered to an append instead. */
+  failNextAppends: (() => { status: 429 | 500; retryAfterSeconds: number } | undefined) | undefined;
+  /** Answers every request as a proxy would, with this status and a page of its own. */
+  foreignStatus: number | undefined;
+  foreignAnswers = 0;
   maxAppendBytes = 1024 * 1024;
   readonly #queue: string[] = [];
   readonly #byRequest = new Map<string, string[]>();
@@ -123,8 +131,13 @@ export class AgentPeer {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const body = await readBody(request);
-      if (this.outage !== undefined) throw new TrainyardError(this.outage, 'outage of the test');
-      const answer = await this.#route(request, body);
+      if (this.foreignStatus !== undefined) {
+        this.foreignAnswers += 1;
+        response.writeHead(this.foreignStatus).end('<html>log in</html>');
+        return;
+      }
+      if (this.outage !== undefined) this.#refuseAll(this.outage);
+      const answer = await this.#route(request, body, response);
       if (answer === undefined) request.socket.destroy();
       else send(response, 200, answer);
     } catch (error) {
@@ -134,7 +147,12 @@ export class AgentPeer {
     }
   }
 
-  async #route(request: IncomingMessage, body: Buffer): Promise<unknown> {
+  #refuseAll(code: ErrorCode): never {
+    this.refused += 1;
+    throw new TrainyardError(code, 'outage of the test');
+  }
+
+  async #route(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<unknown> {
     const url = new URL(request.url ?? '/', this.url);
     const json = () => JSON.parse(body.toString('utf8')) as unknown;
     if (url.pathname === '/api/v1/info') return { version: '0', auth: 'open', database: this.database };
@@ -149,6 +167,14 @@ export class AgentPeer {
     if (url.pathname === '/api/v1/reports') return this.#reports(reports.parse(json()).reports);
     const stream = /^\/api\/v1\/attempts\/([^/]+)\/streams\/(log|metrics)$/.exec(url.pathname);
     if (stream !== null) {
+      const failure = this.failNextAppends?.();
+      if (failure !== undefined) {
+        response.setHeader('retry-after', failure.retryAfterSeconds);
+        throw new TrainyardError(
+          failure.status === 429 ? 'TOO_MANY_REQUESTS' : 'INTERNAL',
+          'failure of the test',
+        );
+      }
       const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
       const token = (request.headers.authorization ?? '').replace('Bearer ', '');
       return this.#append(
@@ -246,6 +272,7 @@ export class AgentPeer {
     if (attempt.token !== token) throw new TrainyardError('UNAUTHENTICATED', 'wrong token');
     if (attempt.fenced) throw new TrainyardError('ATTEMPT_FENCED', 'fenced');
     if (bytes.length > this.maxAppendBytes) throw new TrainyardError('TOO_LARGE', `${bytes.length}`);
+    if (this.refuses?.(bytes)) throw new TrainyardError('INVALID_REQUEST', 'refused by the test');
     this.appends += 1;
     const size = attempt.sizes[stream];
     if (offset > size) throw new TrainyardError('STREAM_GAP', 'gap', { details: { size } });

@@ -5,9 +5,10 @@ import { pino } from 'pino';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
+import { type JournalOptions, journalLimits } from '../journal-options.ts';
 import { defaultSlots } from '../platform.ts';
 
-export interface AgentCommandOptions {
+export interface AgentCommandOptions extends JournalOptions {
   readonly name?: string;
   readonly slots?: number;
   readonly gpus?: number;
@@ -36,6 +37,7 @@ export async function agentCommand(context: CliContext, options: AgentCommandOpt
     gpus: options.gpus,
     queues: options.queue,
     labels: options.label,
+    limits: journalLimits(options),
     log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
   });
   context.err(`Connecting to ${client.url}. Ctrl-C stops.\n`);

@@ -1,9 +1,10 @@
 import { EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
+import { type JournalOptions, journalLimits } from '../journal-options.ts';
 import { startPlatform } from '../platform.ts';
 
-export interface UpOptions {
+export interface UpOptions extends JournalOptions {
   readonly host?: string;
   readonly port: number;
   readonly slots?: number;
@@ -29,7 +30,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     logLevel: options.logLevel ?? (context.debug ? 'debug' : undefined),
     maxDepth: options.maxDepth ?? context.maxDepth,
     privateWebhookHosts: options.allowPrivateWebhooks === true ? 'all' : options.allowPrivateWebhooks,
-    agent: options.agent ? { slots: options.slots } : undefined,
+    agent: options.agent ? { slots: options.slots, limits: journalLimits(options) } : undefined,
   });
   try {
     await Promise.race([platform.agentStarted, untilAborted(guard.signal)]);
