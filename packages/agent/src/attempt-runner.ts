@@ -190,9 +190,8 @@ export class AttemptRunner {
     }
     this.#refuseWhenEnding();
     const { client, stopped } = this.#options;
-    const { token } = journal.state;
     const signal = AbortSignal.any([stopped, this.#ending.signal]);
-    const filled = await withSecrets(spec, { client, token, signal });
+    const filled = await withSecrets(spec, { client, token: journal.state.token, signal });
     const env = payloadEnvironment({ agentEnv: this.#options.env, spec: filled, files, gpuIds });
     return executor.start({ files, spec, env, workingDir: resolve(spec.workingDir) });
   }

@@ -208,10 +208,10 @@ export class StreamJournal {
     if (look === undefined) return undefined;
     this.#fileSize = look.size;
     const { identity, sent } = this.#position;
-    const isReplaced = identity !== undefined && look.identity !== identity;
-    if (isReplaced || look.size < fileOffset) {
+    const isOther = identity !== undefined && look.identity !== identity;
+    if (isOther || look.size < fileOffset) {
       if (this.#attempted > sent) return 'unsure';
-      await this.#startOver(isReplaced ? 'was replaced' : 'was truncated', look.identity);
+      await this.#startOver(isOther ? 'was replaced' : 'was truncated', look.identity);
       return this.#read(nextFileOffset(this.#position), maxBytes, signal);
     }
     if (identity === undefined) this.#position = { ...this.#position, identity: look.identity };
@@ -259,17 +259,16 @@ export class StreamJournal {
   }
 
   #placeNotes(): void {
-    const { stream } = this.#options;
     for (const note of this.#notes.splice(0)) {
       // Metrics are lines of JSON.
-      if (stream === 'log') this.#position = noted(this.#position, this.#attempted, note(this.#endsWithLine));
+      if (this.#options.stream === 'log')
+        this.#position = noted(this.#position, this.#attempted, note(this.#endsWithLine));
     }
   }
 
   #skip(to: number, reason: NoteReason): void {
-    const { stream } = this.#options;
     this.#position = skipped(this.#position, to, this.#attempted, (bytes) =>
-      gapNote(stream, this.#endsWithLine, bytes, reason),
+      gapNote(this.#options.stream, this.#endsWithLine, bytes, reason),
     );
   }
 
