@@ -1,8 +1,8 @@
 import type { StreamName } from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
-import { Backoff } from './backoff.ts';
-import { type ByteSource, lineBeginFrom, type SourceLook } from './byte-source.ts';
+import { type ByteSource, lineBeginFrom } from './byte-source.ts';
 import type { JournalLimits } from './journal-limits.ts';
+import { PatientLook } from './patient-look.ts';
 import {
   acknowledged,
   freed,
@@ -47,7 +47,7 @@ export interface Outgoing {
 export class StreamJournal {
   readonly #options: StreamJournalOptions;
   readonly #space: StreamSpace;
-  readonly #backoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
+  readonly #patient: PatientLook;
   #position: StreamPosition;
   /** Offset in the stream up to which bytes went out, whether or not the server has said that it has them. */
   #attempted: number;
@@ -63,6 +63,7 @@ export class StreamJournal {
     this.#options = options;
     this.#position = options.position;
     this.#space = new StreamSpace(options);
+    this.#patient = new PatientLook(options);
     // An agent before this one may have sent more than it had written down.
     this.#attempted = options.position.reserved;
     this.#endsWithLine = options.position.sent === 0;
@@ -95,8 +96,8 @@ export class StreamJournal {
       await this.#freeDelivered();
       const mostBytes = Math.min(piece.mostBytes, this.#mostBytes(maxBytes, ended));
       const bytes = await this.#read(piece.fileOffset, mostBytes, signal);
-      if (bytes === undefined) return undefined;
-      if (bytes === 'unsure') return { offset: this.#position.sent, bytes: NOTHING };
+      if (bytes === undefined || bytes === 'unsure')
+        return bytes && { offset: this.#position.sent, bytes: NOTHING };
       return this.#outgoing({ bytes, fileEnd: nextFileOffset(this.#position) + bytes.length });
     });
   }
@@ -147,8 +148,8 @@ export class StreamJournal {
   }
 
   /** Looks at the size of the file; `waitingBytes` is up to date then. */
-  async measure(): Promise<void> {
-    await this.#inTurn(async () => {
+  measure(): Promise<void> {
+    return this.#inTurn(async () => {
       const look = await this.#options.source.look(openFileOffset(this.#position), 0);
       this.#fileSize = look?.size ?? this.#fileSize;
     }).catch(() => undefined);
@@ -204,7 +205,7 @@ export class StreamJournal {
     maxBytes: number,
     signal: AbortSignal,
   ): Promise<Uint8Array | 'unsure' | undefined> {
-    const look = await this.#look(fileOffset, maxBytes, signal);
+    const look = await this.#patient.look(fileOffset, maxBytes, signal);
     if (look === undefined) return undefined;
     this.#fileSize = look.size;
     const { identity, sent } = this.#position;
@@ -218,25 +219,9 @@ export class StreamJournal {
     return look.bytes.length === 0 ? undefined : look.bytes;
   }
 
-  /** @throws when `signal` fires */
-  async #look(fileOffset: number, maxBytes: number, signal: AbortSignal): Promise<SourceLook | undefined> {
-    const { attemptId, stream, source, log } = this.#options;
-    for (let warned = false; ; warned = true) {
-      try {
-        const look = await source.look(fileOffset, maxBytes);
-        this.#backoff.reset();
-        return look;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!warned) log.warn({ attemptId, stream, error: String(error) }, 'cannot read a file of a job');
-        await this.#backoff.wait(signal);
-      }
-    }
-  }
-
   async #startOver(what: string, identity: string): Promise<void> {
-    const { attemptId, stream, log, source } = this.#options;
-    log.info({ attemptId, stream, source: source.name }, `the file ${what}; its new content follows the old`);
+    const { attemptId, stream, log } = this.#options;
+    log.info({ attemptId, stream }, `the file ${what}; its new content follows the old`);
     this.#position = restarted(this.#position, identity);
     this.#space.reset();
     await this.save();
