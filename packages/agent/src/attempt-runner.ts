@@ -193,7 +193,8 @@ export class AttemptRunner {
     const signal = AbortSignal.any([stopped, this.#ending.signal]);
     const filled = await withSecrets(spec, { client, token: journal.state.token, signal });
     const env = payloadEnvironment({ agentEnv: this.#options.env, spec: filled, files, gpuIds });
-    return executor.start({ files, spec, env, workingDir: resolve(spec.workingDir) });
+    const workingDir = resolve(spec.workingDir);
+    return executor.start({ files, spec, env, jobEnv: filled.env, gpuIds, workingDir, signal });
   }
 
   #refuseWhenEnding(): void {

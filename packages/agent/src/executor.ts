@@ -13,13 +13,35 @@ export interface StartContext {
   readonly spec: AttemptSpec;
   /** Absolute. */
   readonly workingDir: string;
-  /** Environment of the program, complete. */
+  /** Environment of a program on this machine, complete. */
   readonly env: Readonly<Record<string, string>>;
+  /** What the job itself sets, with the values of its secrets: for programs on other machines. */
+  readonly jobEnv: Readonly<Record<string, string>>;
+  /** GPUs for it; `undefined` when the agent has none to give. */
+  readonly gpuIds: readonly string[] | undefined;
+  /** Fires when the program is not wanted any more, or the agent stops. */
+  readonly signal: AbortSignal;
+}
+
+/** Where the files are that a program names in its outputs, and what is in them. */
+export interface ProgramFiles {
+  /** What relative paths are relative to. */
+  readonly workingDir: string;
+  /** `undefined` when there is nothing; the size of a directory is that of all files in it. */
+  stat(
+    path: string,
+  ): Promise<{ readonly kind: 'file' | 'directory'; readonly sizeBytes: number } | undefined>;
+  /** SHA-256 of a file in hex. */
+  sha256(path: string, signal: AbortSignal): Promise<string>;
 }
 
 /** An attempt whose program was started, by this agent or by the one before it. */
 export interface RunningAttempt {
   readonly pid: number | undefined;
+  /** Left out when the files are on this machine. */
+  readonly programFiles?: ProgramFiles;
+  /** Since when its machine cannot be reached, by the monotonic clock; that alone ends nothing. */
+  readonly unreachableSinceMs?: number | undefined;
   alive(): boolean;
   /** Follows a file of the attempt, by its path in `AttemptFiles`. Left out: it is on this machine. */
   openFile?(path: string): ByteSource;
@@ -46,6 +68,8 @@ export interface Executor {
   start(context: StartContext): Promise<RunningAttempt>;
   /** Takes over what an earlier agent started; `undefined` when it never started the program. */
   adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAttempt | undefined>;
+  /** Called when the agent stops: nothing is waited for any more, programs go on. */
+  close?(): Promise<void>;
 }
 
 /** Why a program could not be started, in words for the user. */

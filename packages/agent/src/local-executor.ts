@@ -21,6 +21,7 @@ export const localExecutor: Executor = { name: 'local', usesAttemptDir: true, st
 async function start(context: StartContext): Promise<RunningAttempt> {
   const { files, spec, workingDir } = context;
   await checkWorkingDir(workingDir);
+  context.signal.throwIfAborted();
   const attempt = new LocalAttempt(files, spec);
   const child = await spawnSupervisor(context);
   attempt.wakeOnExitOf(child);

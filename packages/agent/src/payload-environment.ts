@@ -20,9 +20,18 @@ export function payloadEnvironment(options: {
     if (value !== undefined && !isWithheld(name)) env[name] = value;
   }
   env['PATH'] = [dirname(process.execPath), env['PATH'] ?? DEFAULT_PATH].join(':');
-  env['PYTHONUNBUFFERED'] = '1';
+  return { ...env, ...jobEnvironment({ spec, files, gpuIds }) };
+}
+
+/** What a job's program gets on every machine, on top of what that machine gives. */
+export function jobEnvironment(options: {
+  readonly spec: AttemptSpec;
+  readonly files: Pick<AttemptFiles, 'dir' | 'params' | 'outputs' | 'metricsDir'>;
+  readonly gpuIds: readonly string[] | undefined;
+}): Record<string, string> {
+  const { spec, files, gpuIds } = options;
   return {
-    ...env,
+    PYTHONUNBUFFERED: '1',
     ...spec.env,
     TRAINYARD_RUN_ID: spec.runId,
     TRAINYARD_ROOT_RUN_ID: spec.rootId,

@@ -68,6 +68,14 @@ export const attemptSpec = z.object({
   artifacts: z.record(z.string(), z.string()).default({}),
   gpus: z.int(),
   graceMs: z.int(),
+  /** For executors on other machines; left out where there is nothing to say. */
+  remote: z
+    .object({
+      /** Directory of the host to run in. Without it the working directory is sent there. */
+      dir: z.string().optional(),
+      condaEnv: z.string().optional(),
+    })
+    .optional(),
   /** Instead of `command`: a program of the agent's own, and what it is to do. */
   builtin: z
     .object({ program: z.enum(BUILTIN_PROGRAMS), input: z.record(z.string(), z.unknown()) })

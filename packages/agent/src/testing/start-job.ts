@@ -30,5 +30,6 @@ export function startContext(
   const files: AttemptFiles = attemptFiles(`${root}/${spec.attemptId}`, spec.runId);
   mkdirSync(files.metricsDir, { recursive: true });
   const env = payloadEnvironment({ agentEnv: process.env, spec, files, gpuIds: undefined });
-  return { files, spec, env, workingDir: spec.workingDir };
+  const signal = new AbortController().signal;
+  return { files, spec, env, jobEnv: spec.env, gpuIds: undefined, workingDir: spec.workingDir, signal };
 }

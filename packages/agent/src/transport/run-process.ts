@@ -24,7 +24,7 @@ export interface ProcessEnd {
 /**
  * Runs a program in a group of its own, which is killed when the time is up, and answers when the program has
  * ended and its output is read. A child that it leaves behind does not hold the answer up for long.
- * @throws the signal's reason when it fires, and the error of a program that cannot be started
+ * @throws the signal's reason when it fires, the error of a program that cannot be started, and that of its input
  */
 export async function runProcess(call: ProcessCall): Promise<ProcessEnd> {
   const { signal } = call;
@@ -48,7 +48,7 @@ export async function runProcess(call: ProcessCall): Promise<ProcessEnd> {
     const exitCode = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject);
       // A program that was not started has no stdin that could be fed.
-      child.once('spawn', () => feed(child, call.stdin));
+      child.once('spawn', () => feed(child, call.stdin, reject));
       child.once('close', resolve);
       child.once('exit', (code) => {
         // What was killed here has no output that counts; ssh's shared connection may still hold it open.
@@ -81,7 +81,7 @@ export function killGroup(child: ChildProcess): void {
   }
 }
 
-function feed(child: ChildProcess, stdin: ProcessCall['stdin']): void {
+function feed(child: ChildProcess, stdin: ProcessCall['stdin'], onFault: (error: Error) => void): void {
   const input = child.stdin;
   if (input === null) return;
   // A program that ends before it has read everything is no fault of its own.
@@ -90,8 +90,11 @@ function feed(child: ChildProcess, stdin: ProcessCall['stdin']): void {
   else if (stdin instanceof Uint8Array) input.end(stdin);
   else {
     const source = Readable.from(stdin, { objectMode: false });
-    // Without its end the program is to see that the input broke off.
-    source.once('error', () => killGroup(child));
+    source.once('error', (error) => {
+      // It must not take what came so far for the whole.
+      killGroup(child);
+      onFault(error);
+    });
     source.pipe(input);
   }
 }

@@ -135,13 +135,15 @@ const FINAL_CODES: ReadonlySet<string> = new Set(['secret_missing']);
 
 /**
  * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to
- * end it in a partition, or its process vanished with its supervisor. It is charged to the budget for
+ * end it in a partition, its process vanished with its supervisor, or its host could not be reached. It is charged to the budget for
  * infrastructure, not to the stage's retries.
  */
 const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
   'machine_restarted',
   'partitioned',
   'process_vanished',
+  'host_unreachable',
+  'start_lost',
 ]);
 
 function isInfrastructureLoss({ outcome, error }: Extract<Fact, { kind: 'finished' }>): boolean {

@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process';
+import { StartError } from '../executor.ts';
+import { type CallResult, TransportError } from '../transport/transport.ts';
+import { type CodeSnapshot, snapshotCode } from './code-snapshot.ts';
+import type { HostLink } from './host-link.ts';
+import type { RemoteLayout } from './remote-layout.ts';
+
+/**
+ * Sends a code folder to a host, unless the same code is there already, and gives the attempt a copy of its own:
+ * what the program writes beside its code does not change what others are started from.
+ * @throws TransportError when the host cannot be reached, StartError when the code cannot be sent
+ */
+export async function uploadCode(options: {
+  /** Folder on this machine. */
+  readonly source: string;
+  readonly layout: RemoteLayout;
+  /** Where the copy is to be. */
+  readonly work: string;
+  readonly link: HostLink;
+  readonly signal: AbortSignal;
+}): Promise<CodeSnapshot> {
+  const { source, layout, work, link, signal } = options;
+  const snapshot = await snapshotCode(source);
+  const store = `${layout.codeDir}/${snapshot.id}`;
+  const place = async () => {
+    const result = await link.once(
+      { script: PLACE_SCRIPT, args: [store, work], timeoutMs: COPY_LIMIT_MS },
+      signal,
+    );
+    if (result.exitCode !== 0 && result.exitCode !== ABSENT) throw notSent(source, result);
+    return result.exitCode === 0;
+  };
+  if (await place()) return snapshot;
+  await send(source, snapshot, store, link, signal);
+  if (!(await place())) throw new TransportError('unreachable', 'the code that was sent is gone again');
+  return snapshot;
+}
+
+/** Packs the files with this machine's tar and checks every one of them over there before any counts. */
+async function send(
+  source: string,
+  snapshot: CodeSnapshot,
+  store: string,
+  link: HostLink,
+  signal: AbortSignal,
+): Promise<void> {
+  const sums = await link.once(
+    { script: SUMS_SCRIPT, args: [store], stdin: Buffer.from(snapshot.checksums) },
+    signal,
+  );
+  if (sums.exitCode !== 0) throw notSent(source, sums);
+  const call = {
+    script: UNPACK_SCRIPT,
+    args: [store],
+    stdin: pack(source, snapshot),
+    timeoutMs: SEND_LIMIT_MS,
+  };
+  const result = await link.once(call, signal);
+  if (result.exitCode !== 0) throw notSent(source, result);
+}
+
+async function* pack(source: string, { paths }: CodeSnapshot): AsyncGenerator<Buffer> {
+  const args = ['-C', source, '-czf', '-', '--no-recursion', '--null', '-T', '-'];
+  const tar = spawn('tar', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  let stderr = '';
+  tar.stderr.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString('utf8')).slice(-2000);
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    tar.once('error', reject);
+    tar.once('close', resolve);
+  });
+  ended.catch(() => {});
+  tar.stdin.on('error', () => {});
+  tar.stdin.end(['.', ...paths.map((path) => `./${path}`)].map((path) => `${path}\0`).join(''));
+  try {
+    for await (const chunk of tar.stdout) yield chunk as Buffer;
+    const code = await ended;
+    if (code !== 0) throw new StartError('code_not_sent', `tar could not pack ${source}: ${stderr.trim()}`);
+  } finally {
+    tar.kill('SIGKILL');
+  }
+}
+
+function notSent(source: string, { exitCode, stderr }: CallResult): StartError {
+  const said = stderr.trim().split('\n').slice(-5).join('\n');
+  return new StartError(
+    'code_not_sent',
+    `the code folder ${source} could not be sent (exit code ${exitCode}): ${said}`,
+  );
+}
+
+const ABSENT = 44;
+const COPY_LIMIT_MS = 10 * 60_000;
+const SEND_LIMIT_MS = 3_600_000;
+
+/** Copies what is in the store to the place of the attempt, once. */
+const PLACE_SCRIPT = `
+store=$1 work=$2
+[ -d "$work" ] && exit 0
+[ -d "$store" ] || exit 44
+mkdir -p "\${work%/*}" && chmod 700 "\${work%/*}" || exit 73
+tmp=$work.$$
+trap 'rm -rf "$tmp"' EXIT
+cp -Rp --reflink=auto "$store" "$tmp" 2>/dev/null || { rm -rf "$tmp"; cp -Rp "$store" "$tmp" || exit 73; }
+touch "$store" 2>/dev/null
+[ -d "$work" ] || mv "$tmp" "$work" || exit 73
+`;
+
+const SUMS_SCRIPT = 'mkdir -p "${1%/*}" && cat > "$1.sums.$$" && mv -f "$1.sums.$$" "$1.sums"';
+
+/** Nothing has the name of the store unless all of it is there and every file has its checksum. */
+const UNPACK_SCRIPT = `
+store=$1 tmp=$1.$$
+trap 'rm -rf "$tmp"' EXIT
+mkdir -p "$tmp" && tar -xzof - -C "$tmp" || { echo "the code arrived incomplete" >&2; exit 74; }
+if [ -s "$store.sums" ]; then
+  (cd "$tmp" && sha256sum -c "$store.sums") > "$tmp.check" 2>&1 || {
+    grep -v ': OK$' "$tmp.check" | head -n 5 >&2
+    rm -f "$tmp.check"
+    echo "the code changed while it was sent" >&2
+    exit 74
+  }
+  rm -f "$tmp.check"
+fi
+rm -f "$store.sums"
+[ -d "$store" ] || mv "$tmp" "$store"
+`;

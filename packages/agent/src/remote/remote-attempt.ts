@@ -1,0 +1,278 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
+import type { AgentLog } from '../agent-log.ts';
+import { Backoff, pause } from '../backoff.ts';
+import type { ExitResult, ProgramFiles, RunningAttempt } from '../executor.ts';
+import { PRODUCT_LIMITS } from '../product-limits.ts';
+import { RemoteFiles } from '../transport/remote-files.ts';
+import { TransportError } from '../transport/transport.ts';
+import { writeAtomically } from '../write-atomically.ts';
+import type { HostLink } from './host-link.ts';
+import { judgeRemote } from './judge-remote.ts';
+import { type PollAnswer, parsePollAnswer, type RemoteState } from './poll-answer.ts';
+import type { RemoteAttemptFiles } from './remote-layout.ts';
+import { RemoteProcesses } from './remote-processes.ts';
+import { RemoteProgramFiles } from './remote-program-files.ts';
+import { POLL_SCRIPT } from './remote-scripts.ts';
+import { StreamMirror } from './stream-mirror.ts';
+
+export interface RemoteAttemptOptions {
+  readonly link: HostLink;
+  readonly spec: AttemptSpec;
+  /** On this machine: copies of what the program writes, from where they are reported like local ones. */
+  readonly files: AttemptFiles;
+  readonly remote: RemoteAttemptFiles;
+  /** Directory of the program on the host. */
+  readonly workingDir: string;
+  readonly log: AgentLog;
+  /** Longest pause between two looks. */
+  readonly pollMs: number;
+}
+
+/** An attempt on another machine, followed by looking at its files and processes over there. */
+export class RemoteAttempt implements RunningAttempt {
+  readonly programFiles: ProgramFiles;
+  readonly #options: RemoteAttemptOptions;
+  readonly #files: RemoteFiles;
+  readonly #processes: RemoteProcesses;
+  readonly #wakers = new Set<() => void>();
+  #mirrors: Promise<{ readonly log: StreamMirror; readonly metrics: StreamMirror }> | undefined;
+  /** One poll at a time: each goes on from what the one before brought. */
+  #polling: Promise<unknown> = Promise.resolve();
+  #state: RemoteState | undefined;
+  #lastStatus: string | undefined;
+  #goneSinceMs: number | undefined;
+  #cancelledAtMs: number | undefined;
+
+  constructor(options: RemoteAttemptOptions) {
+    this.#options = options;
+    this.#files = new RemoteFiles({
+      name: options.link.transport.name,
+      run: (call) =>
+        options.link.persistently(call, call.signal === undefined ? {} : { signal: call.signal }),
+      close: async () => {},
+    });
+    const { dir } = options.remote;
+    this.#processes = new RemoteProcesses(options.link, { dir, attemptId: options.spec.attemptId });
+    this.programFiles = new RemoteProgramFiles(options.link, options.workingDir);
+  }
+
+  get pid(): number | undefined {
+    return this.#state?.pid;
+  }
+
+  get unreachableSinceMs(): number | undefined {
+    return this.#options.link.unreachableSinceMs;
+  }
+
+  alive(): boolean {
+    return this.#state?.program === 'alive';
+  }
+
+  /** Looks once. @throws TransportError when the host cannot be reached */
+  async look(): Promise<RemoteState> {
+    return (await this.#poll()).state;
+  }
+
+  async waitForExit(signal: AbortSignal): Promise<ExitResult> {
+    const known = await readLocalExit(this.#options.files);
+    if (known !== undefined) return known;
+    const faults = new Backoff({ firstMs: 300, maxMs: 10_000 });
+    for (let pauseMs = FIRST_POLL_MS; ; ) {
+      let more = false;
+      try {
+        const answer = await this.#poll(signal);
+        faults.reset();
+        more = hasMore(answer);
+        const result = more ? undefined : this.#judge(answer.state);
+        if (result !== undefined) {
+          if (result.kind === 'exited') await this.#keepEnd(result);
+          return result;
+        }
+        pauseMs = answer.pieces.some(({ bytes }) => bytes.length > 0) ? FIRST_POLL_MS : pauseMs * 1.5;
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#options.link.closed.throwIfAborted();
+        this.#options.log.debug(
+          { attemptId: this.#options.spec.attemptId, error: String(error) },
+          'a look failed',
+        );
+        if (this.#isGivenUp()) return givenUp(this.#options.link);
+        await faults.wait(AbortSignal.any([signal, this.#options.link.closed]));
+        continue;
+      }
+      pauseMs = Math.min(pauseMs, this.#options.pollMs);
+      if (!more) await this.#pause(pauseMs, signal);
+    }
+  }
+
+  async cancel({ graceMs }: { readonly graceMs: number }): Promise<boolean> {
+    this.#cancelledAtMs ??= performance.now();
+    const untilMs = performance.now() + graceMs + GIVE_UP_MS;
+    const said = await this.#processes.signalOnceStarted(graceMs > 0 ? 'TERM' : 'KILL', untilMs);
+    this.#wake();
+    if (said === 'ended') return false;
+    if (said !== 'sent' || graceMs === 0) return true;
+    await this.#processes.untilEmpty(performance.now() + graceMs);
+    await this.#processes.signal('KILL', untilMs);
+    this.#wake();
+    return true;
+  }
+
+  /** Stops or continues all processes of the program's group. False when it does not run. */
+  async freeze(isFrozen: boolean): Promise<boolean> {
+    return (await this.#processes.signal(isFrozen ? 'STOP' : 'CONT', Number.POSITIVE_INFINITY)) === 'sent';
+  }
+
+  async cleanUp(): Promise<string | undefined> {
+    const { link } = this.#options;
+    try {
+      const swept = await this.#processes.sweep(performance.now() + GIVE_UP_MS);
+      // What children wrote after the end of the program.
+      for (let tries = 0; tries < MAX_LAST_LOOKS && hasMore(await this.#poll()); tries += 1);
+      if (swept.exitCode === 0) return undefined;
+      const left = `${swept.stdout.toString('utf8').trim()} ${swept.stderr.trim()}`.trim();
+      return `still alive on ${link.transport.name} 10 s after KILL: ${left}`;
+    } catch (error) {
+      link.closed.throwIfAborted();
+      return `processes may be left on ${link.transport.name}: ${error instanceof Error ? error.message : error}`;
+    }
+  }
+
+  #judge(state: RemoteState): ExitResult | undefined {
+    const nowMs = performance.now();
+    if (state.program === 'alive') this.#goneSinceMs = undefined;
+    else this.#goneSinceMs ??= nowMs;
+    return judgeRemote(state, nowMs - (this.#goneSinceMs ?? nowMs), Date.now());
+  }
+
+  #isGivenUp(): boolean {
+    return this.#cancelledAtMs !== undefined && performance.now() - this.#cancelledAtMs > GIVE_UP_MS;
+  }
+
+  #poll(signal?: AbortSignal): Promise<PollAnswer> {
+    const next = this.#polling.catch(() => undefined).then(() => this.#pollNow(signal));
+    this.#polling = next;
+    return next;
+  }
+
+  async #pollNow(signal?: AbortSignal): Promise<PollAnswer> {
+    const { link, files, remote, spec } = this.#options;
+    this.#mirrors ??= openMirrors(files);
+    const { log, metrics } = await this.#mirrors;
+    const status = remote.shared.flatMap(({ status }, index) => [
+      `status${index}`,
+      'none',
+      '0',
+      MAX_STATUS,
+      status,
+      remote.status,
+    ]);
+    const args = [
+      ...[remote.dir, spec.attemptId],
+      ...[
+        'log',
+        log.wanted.identity,
+        String(log.wanted.offset),
+        String(MAX_LOG_BYTES),
+        remote.output,
+        remote.output,
+      ],
+      ...remote.shared
+        .slice(0, 1)
+        .flatMap((shared) => [
+          ...['metrics', metrics.wanted.identity, String(metrics.wanted.offset), String(MAX_METRICS_BYTES)],
+          ...[shared.metrics, remote.metrics],
+        ]),
+      ...status.map(String),
+    ];
+    const result = await link.once({ script: POLL_SCRIPT, args, maxOutputBytes: MAX_POLL_BYTES }, signal);
+    if (result.exitCode !== 0)
+      throw new TransportError('unreachable', `a look at the host failed: ${result.stderr.trim()}`);
+    const answer = parsePollAnswer(result.stdout);
+    this.#state = answer.state;
+    for (const piece of answer.pieces) {
+      if (piece.name === 'log') await log.take(piece);
+      else if (piece.name === 'metrics') await metrics.take(piece);
+      else await this.#takeStatus(piece.bytes.toString('utf8'));
+    }
+    return answer;
+  }
+
+  async #takeStatus(text: string): Promise<void> {
+    if (text === '' || text === this.#lastStatus) return;
+    await writeAtomically(this.#options.files.status, text);
+    this.#lastStatus = text;
+  }
+
+  /** Brings what the program left besides its streams, and only then notes its end on this machine. */
+  async #keepEnd(result: Extract<ExitResult, { kind: 'exited' }>): Promise<void> {
+    const { files, remote } = this.#options;
+    for (const [name, limit] of PRODUCTS) {
+      const content = await this.#files.readFrom(remote[name], 0, limit + 1);
+      if (content !== undefined) await writeAtomically(files[name], content.toString('utf8'));
+    }
+    const { exitCode, endedAtMs } = result;
+    await writeAtomically(files.exit, `${JSON.stringify({ exitCode, endedAtMs })}\n`);
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#wakers]) wake();
+  }
+
+  /** Ends early when woken. @throws when the signal fires or the agent stops */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#wakers.add(wake);
+    await pause(ms, AbortSignal.any([signal, this.#options.link.closed, woken.signal])).catch(
+      () => undefined,
+    );
+    this.#wakers.delete(wake);
+    signal.throwIfAborted();
+    this.#options.link.closed.throwIfAborted();
+  }
+}
+
+const FIRST_POLL_MS = 200;
+/** How long after a cancel a host is waited for that cannot be reached. */
+const GIVE_UP_MS = 10 * 60_000;
+/** Looks after the end, for what is left to be read. */
+const MAX_LAST_LOOKS = 1000;
+const MAX_LOG_BYTES = 4 * 1024 * 1024;
+const MAX_METRICS_BYTES = 2 * 1024 * 1024;
+const MAX_STATUS = 64 * 1024;
+const MAX_POLL_BYTES = MAX_LOG_BYTES + MAX_METRICS_BYTES + 4 * MAX_STATUS + 64 * 1024;
+const PRODUCTS = [
+  ['outputs', PRODUCT_LIMITS.outputsBytes],
+  ['datasets', PRODUCT_LIMITS.datasetsBytes],
+  ['checkpoints', 16 * 1024 * 1024],
+  ['failure', 64 * 1024],
+] as const satisfies readonly (readonly [keyof AttemptFiles, number])[];
+
+async function openMirrors(files: AttemptFiles) {
+  await mkdir(files.metricsDir, { recursive: true });
+  return { log: await StreamMirror.open(files.output), metrics: await StreamMirror.open(files.metrics) };
+}
+
+/** True while a stream has bytes that were not sent yet. */
+function hasMore({ pieces }: PollAnswer): boolean {
+  return pieces.some(
+    ({ name, size, offset, bytes }) =>
+      (name === 'log' || name === 'metrics') && bytes.length > 0 && offset + bytes.length < size,
+  );
+}
+
+function givenUp(link: HostLink): ExitResult {
+  const message = `${link.transport.name} could not be reached for ${GIVE_UP_MS / 60_000} minutes after the cancel: ${link.lastFault}`;
+  return { kind: 'vanished', error: { code: 'host_unreachable', message } };
+}
+
+async function readLocalExit(files: AttemptFiles): Promise<ExitResult | undefined> {
+  try {
+    const parsed = JSON.parse(await readFile(files.exit, 'utf8')) as { exitCode: number; endedAtMs: number };
+    return { kind: 'exited', exitCode: parsed.exitCode, endedAtMs: parsed.endedAtMs };
+  } catch {
+    return undefined;
+  }
+}

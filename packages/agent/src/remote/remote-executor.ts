@@ -1,0 +1,279 @@
+import { readFile } from 'node:fs/promises';
+import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
+import { z } from 'zod';
+import type { AgentLog } from '../agent-log.ts';
+import { Backoff } from '../backoff.ts';
+import { type Executor, type RunningAttempt, type StartContext, StartError } from '../executor.ts';
+import { jobEnvironment } from '../payload-environment.ts';
+import { SUPERVISOR_SCRIPT } from '../supervisor-script.ts';
+import { exportLines, shellQuote } from '../transport/shell-quote.ts';
+import { type CallResult, type Transport, TransportError } from '../transport/transport.ts';
+import { writeAtomically } from '../write-atomically.ts';
+import { uploadCode } from './code-upload.ts';
+import { HostLink } from './host-link.ts';
+import { RemoteAttempt } from './remote-attempt.ts';
+import {
+  type RemoteAttemptFiles,
+  type RemoteLayout,
+  remoteAttemptFiles,
+  remoteLayout,
+} from './remote-layout.ts';
+import { LAUNCH_SCRIPT, PROBE_SCRIPT, RESOLVE_SCRIPT } from './remote-scripts.ts';
+
+export interface RemoteExecutorOptions {
+  /** As jobs name it, such as `ssh:gpu1`. */
+  readonly name: string;
+  readonly transport: Transport;
+  /** Where everything of ours is on the host. */
+  readonly workingDir?: string | undefined;
+  /** For jobs that name none. */
+  readonly condaEnv?: string | undefined;
+  readonly log: AgentLog;
+  readonly pollMs?: number | undefined;
+  /** How long a start waits for a host that cannot be reached. */
+  readonly startLimitMs?: number | undefined;
+}
+
+const DEFAULT_WORKING_DIR = '~/verl_jobs';
+
+/** Kept beside the attempt on this machine from before its start: where it is over there. */
+const remoteFile = z.object({ base: z.string(), workingDir: z.string() });
+
+/** Runs attempts on another machine that has a shell, each under the same supervisor as local ones. */
+export class RemoteExecutor implements Executor {
+  readonly name: string;
+  readonly usesAttemptDir = true;
+  readonly #options: RemoteExecutorOptions;
+  readonly #closed = new AbortController();
+  #layout: RemoteLayout | undefined;
+
+  constructor(options: RemoteExecutorOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  async start(context: StartContext): Promise<RunningAttempt> {
+    const { files, spec, signal } = context;
+    if (spec.builtin !== undefined) {
+      const message = `a stage of kind "${spec.builtin.program}" runs on the agent's machine only`;
+      throw new StartError('unknown_executor', message);
+    }
+    const payload = startPayload(context, this.#remoteEnv(context));
+    const link = this.#link();
+    const begun = performance.now();
+    const reached = <T>(work: () => Promise<T>) => this.#untilReached(work, begun, signal);
+    const layout = await reached(() => this.#probe(link, signal));
+    const remote = remoteAttemptFiles(layout, { attemptId: spec.attemptId, jobIds: jobIds(spec) });
+    const workingDir = await reached(() => this.#workingDir(context, link, layout, remote));
+    // From here on a later agent looks over there.
+    await writeAtomically(remotePath(files), JSON.stringify({ base: layout.base, workingDir }));
+    const attempt = this.#attempt(link, files, spec, remote, workingDir);
+    await this.#launch(attempt, link, { remote, layout, workingDir, payload, spec, signal });
+    return attempt;
+  }
+
+  async adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAttempt | undefined> {
+    const known = await readRemote(files);
+    if (known === undefined) return undefined;
+    const link = this.#link();
+    const layout = remoteLayout(known.base);
+    const remote = remoteAttemptFiles(layout, { attemptId: spec.attemptId, jobIds: jobIds(spec) });
+    const attempt = this.#attempt(link, files, spec, remote, known.workingDir);
+    // A start that did not get there may be made again. When the host is away, the attempt waits for it.
+    const state = await attempt.look().catch(() => undefined);
+    return state?.lock === 'no' ? undefined : attempt;
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new Error('the agent stops'));
+    await this.#options.transport.close();
+  }
+
+  #link(): HostLink {
+    return new HostLink(this.#options.transport, this.#closed.signal);
+  }
+
+  #attempt(
+    link: HostLink,
+    files: AttemptFiles,
+    spec: AttemptSpec,
+    remote: RemoteAttemptFiles,
+    workingDir: string,
+  ): RemoteAttempt {
+    const { log, pollMs = POLL_MS } = this.#options;
+    return new RemoteAttempt({ link, spec, files, remote, workingDir, log, pollMs });
+  }
+
+  /** Environment beside that of the host's login. The mark of the attempt is set by the supervisor. */
+  #remoteEnv(
+    context: StartContext,
+  ): (remote: RemoteAttemptFiles, layout: RemoteLayout) => Record<string, string> {
+    return (remote, layout) => {
+      const spec = { ...context.spec, env: { ...context.jobEnv } };
+      const files = { ...remote, metricsDir: layout.metricsDir };
+      const { TRAINYARD_ATTEMPT_ID: _marker, ...env } = jobEnvironment({
+        spec,
+        files,
+        gpuIds: context.gpuIds,
+      });
+      return env;
+    };
+  }
+
+  /** The host's directory, made on first use. @throws StartError when the host cannot be used */
+  async #probe(link: HostLink, signal: AbortSignal): Promise<RemoteLayout> {
+    if (this.#layout !== undefined) return this.#layout;
+    const { workingDir = DEFAULT_WORKING_DIR } = this.#options;
+    const result = await link.once({ script: PROBE_SCRIPT, args: [workingDir] }, signal);
+    if (result.exitCode !== 0) throw this.#refused('host_unusable', result);
+    this.#layout = remoteLayout(result.stdout.toString('utf8').trim());
+    return this.#layout;
+  }
+
+  /** Where the program runs: a copy of the code folder that is sent, or a directory of the host. */
+  async #workingDir(
+    { spec, workingDir, signal }: StartContext,
+    link: HostLink,
+    layout: RemoteLayout,
+    remote: RemoteAttemptFiles,
+  ): Promise<string> {
+    const dir = spec.remote?.dir;
+    if (dir === undefined) {
+      await uploadCode({ source: workingDir, layout, work: remote.work, link, signal });
+      return remote.work;
+    }
+    const result = await link.once({ script: RESOLVE_SCRIPT, args: [dir] }, signal);
+    if (result.exitCode !== 0) throw this.#refused('working_dir_missing', result);
+    return result.stdout.toString('utf8').trimEnd();
+  }
+
+  /** Tries again while the host is away, up to the limit. @throws StartError afterwards */
+  async #untilReached<T>(work: () => Promise<T>, begunMs: number, signal: AbortSignal): Promise<T> {
+    const { startLimitMs = START_LIMIT_MS, transport } = this.#options;
+    const backoff = new Backoff({ firstMs: 300, maxMs: 5000 });
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error;
+        if (error.fault === 'auth' || error.fault === 'host_key') {
+          throw new StartError('host_refused', error.message, { cause: error });
+        }
+        if (performance.now() - begunMs > startLimitMs) {
+          const message = `${transport.name} could not be reached for ${Math.round(startLimitMs / 1000)} s: ${error.message}`;
+          throw new StartError('host_unreachable', message, { cause: error });
+        }
+        await backoff.wait(AbortSignal.any([signal, this.#closed.signal]));
+      }
+    }
+  }
+
+  /**
+   * Launches until it is known what became of it. Once a launch was tried the attempt counts as started, also when
+   * it is not wanted any more: only on the host can it be prevented.
+   */
+  async #launch(attempt: RemoteAttempt, link: HostLink, launch: Launch): Promise<void> {
+    const { remote, layout, workingDir, spec, signal } = launch;
+    const [first, ...more] = remote.shared.map(({ metrics, status }) => [
+      baseName(metrics),
+      baseName(status),
+    ]);
+    const condaEnv = spec.remote?.condaEnv ?? this.#options.condaEnv ?? '';
+    const call = {
+      script: LAUNCH_SCRIPT,
+      args: [remote.dir, layout.metricsDir, workingDir, condaEnv, spec.attemptId, ...first!, ...more.flat()],
+      stdin: Buffer.from(launch.payload(remote, layout)),
+    };
+    const backoff = new Backoff({ firstMs: 300, maxMs: 5000 });
+    signal.throwIfAborted();
+    for (;;) {
+      try {
+        const result = await link.once(call);
+        if (result.exitCode !== 0)
+          throw this.#refused(LAUNCH_FAULTS[result.exitCode] ?? 'start_failed', result);
+        await attempt.look();
+        return;
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error;
+        if (signal.aborted) return;
+        await backoff.wait(AbortSignal.any([signal, this.#closed.signal])).catch(() => undefined);
+        if (signal.aborted) return;
+      }
+    }
+  }
+
+  #refused(code: string, { exitCode, stderr }: CallResult): StartError {
+    const said = stderr.trim().split('\n').slice(-5).join('\n');
+    const what = LAUNCH_WORDS[code] ?? 'the program could not be started';
+    return new StartError(
+      code,
+      `${what} on ${this.#options.transport.name} (exit code ${exitCode})${said === '' ? '' : `: ${said}`}`,
+    );
+  }
+}
+
+interface Launch {
+  readonly remote: RemoteAttemptFiles;
+  readonly layout: RemoteLayout;
+  readonly workingDir: string;
+  readonly payload: (remote: RemoteAttemptFiles, layout: RemoteLayout) => string;
+  readonly spec: AttemptSpec;
+  readonly signal: AbortSignal;
+}
+
+const POLL_MS = 2000;
+const START_LIMIT_MS = 120_000;
+const LAUNCH_FAULTS: Readonly<Record<number, string>> = {
+  65: 'conda_env_missing',
+  66: 'working_dir_missing',
+};
+const LAUNCH_WORDS: Readonly<Record<string, string>> = {
+  conda_env_missing: 'the conda environment could not be activated',
+  working_dir_missing: 'the working directory does not exist',
+  host_unusable: 'the working directory of the host cannot be used',
+};
+
+/** Sh that sets everything that the launch script needs and that may be secret. */
+function startPayload(
+  { spec }: StartContext,
+  env: (remote: RemoteAttemptFiles, layout: RemoteLayout) => Record<string, string>,
+): Launch['payload'] {
+  const command = typeof spec.command === 'string' ? ['sh', '-c', spec.command] : spec.command;
+  return (remote, layout) => {
+    try {
+      return [
+        exportLines(env(remote, layout)),
+        `trainyard_params=${shellQuote(JSON.stringify(spec.params))}\n`,
+        `trainyard_supervisor=${shellQuote(SUPERVISOR_SCRIPT)}\n`,
+        `set -- ${command.map(shellQuote).join(' ')}\n`,
+        'trainyard_complete=yes',
+      ].join('');
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new StartError('start_failed', `the program could not be started: ${error.message}`, {
+        cause: error,
+      });
+    }
+  };
+}
+
+/** By which a program may name its metrics: its run, its training job. */
+function jobIds({ runId, training }: AttemptSpec): [string, ...string[]] {
+  return training === undefined ? [runId] : [runId, training.jobId];
+}
+
+function remotePath(files: AttemptFiles): string {
+  return `${files.dir}/remote.json`;
+}
+
+async function readRemote(files: AttemptFiles): Promise<z.infer<typeof remoteFile> | undefined> {
+  try {
+    return remoteFile.parse(JSON.parse(await readFile(remotePath(files), 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

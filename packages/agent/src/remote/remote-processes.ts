@@ -1,0 +1,54 @@
+import { pause } from '../backoff.ts';
+import type { CallResult } from '../transport/transport.ts';
+import type { HostLink } from './host-link.ts';
+import { COUNT_SCRIPT, SIGNAL_SCRIPT, SWEEP_SCRIPT } from './remote-scripts.ts';
+
+export type RemoteSignal = 'TERM' | 'KILL' | 'STOP' | 'CONT';
+
+/** The processes of one attempt on its host: the session of the program and whatever carries the attempt's mark. */
+export class RemoteProcesses {
+  readonly #link: HostLink;
+  readonly #args: readonly string[];
+
+  constructor(link: HostLink, attempt: { readonly dir: string; readonly attemptId: string }) {
+    this.#link = link;
+    this.#args = [attempt.dir, attempt.attemptId];
+  }
+
+  /**
+   * Signals the group of the program, and prevents its start when it was not started yet.
+   * @returns what the script says: `ended`, `prevented`, `starting`, `gone` or `sent`
+   */
+  async signal(signal: RemoteSignal, untilMs: number): Promise<string> {
+    const call = { script: SIGNAL_SCRIPT, args: [...this.#args, signal] };
+    return (await this.#link.persistently(call, { untilMs })).stdout.toString('utf8').trim();
+  }
+
+  /** The same; repeats while the program is being started, since a signal needs one. */
+  async signalOnceStarted(signal: RemoteSignal, untilMs: number): Promise<string> {
+    for (;;) {
+      const said = await this.signal(signal, untilMs);
+      if (said !== 'starting') return said;
+      await pause(START_PAUSE_MS, this.#link.closed);
+    }
+  }
+
+  /** Resolves when none is left, and at the latest at the deadline. */
+  async untilEmpty(deadlineMs: number): Promise<void> {
+    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
+      const call = { script: COUNT_SCRIPT, args: this.#args };
+      const count = await this.#link.once(call).catch(() => undefined);
+      if (count?.stdout.toString('utf8').trim() === '0') return;
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) return;
+      await pause(Math.min(pauseMs, leftMs), this.#link.closed);
+    }
+  }
+
+  /** Kills what is left. Exit code 1 when something does not die. */
+  sweep(untilMs: number): Promise<CallResult> {
+    return this.#link.persistently({ script: SWEEP_SCRIPT, args: this.#args }, { untilMs });
+  }
+}
+
+const START_PAUSE_MS = 200;

@@ -1,0 +1,237 @@
+/**
+ * What runs on a host, in POSIX sh with /proc. All of it may be run again after a result was lost: what starts
+ * something is decided by one `mkdir`.
+ */
+
+/** Reads identities (`bootId pid startTime`) and finds the processes of an attempt. */
+const PROCESSES = `
+read -r now_boot < /proc/sys/kernel/random/boot_id
+load() { boot= pid= start=; [ -r "$1" ] && read -r boot pid start < "$1"; }
+# Sets found to the start time of the process in $1 and state to its state; both are empty when there is none.
+look() {
+  found= state= line=
+  { read -r line < "/proc/$1/stat"; } 2>/dev/null || return 0
+  set -- \${line##*) }
+  state=$1
+  shift 19
+  found=$1
+}
+is_alive() {
+  [ -n "$pid" ] && [ "$boot" = "$now_boot" ] || return 1
+  look "$pid"
+  [ "$found" = "$start" ] && [ "$state" != Z ] && [ "$state" != X ]
+}
+standing() { if [ -z "$pid" ]; then echo none; elif is_alive; then echo alive; else echo dead; fi; }
+# Prints the processes of the session of the program, and those that carry the mark of the attempt.
+members() {
+  session=none
+  if [ -n "$pid" ] && [ "$boot" = "$now_boot" ]; then
+    look "$pid"
+    # When another process has the pid now, the session tells nothing any more.
+    if [ -z "$found" ] || [ "$found" = "$start" ]; then session=$pid; fi
+  fi
+  for file in /proc/[0-9]*/stat; do
+    line=
+    { read -r line < "$file"; } 2>/dev/null || continue
+    set -- "\${line%% *}" \${line##*) }
+    case $2 in Z | X) continue ;; esac
+    if [ "$4" = "$session" ] || [ "$5" = "$session" ]; then echo "$1"; fi
+  done
+  grep -lzxF "TRAINYARD_ATTEMPT_ID=$attempt" /proc/[0-9]*/environ 2>/dev/null | sed 's|^/proc/||; s|/environ$||'
+}
+`;
+
+/** Makes the working directory, and says what there is. Argument: the directory, perhaps with "~". */
+export const PROBE_SCRIPT = `
+[ -r /proc/sys/kernel/random/boot_id ] || { echo "the host is no Linux: it has no /proc" >&2; exit 69; }
+case $1 in
+'~') base=$HOME ;;
+'~/'*) base=$HOME/\${1#'~/'} ;;
+/*) base=$1 ;;
+*) base=$HOME/$1 ;;
+esac
+mkdir -p "$base/attempts" "$base/code" "$base/platform_metrics" && cd "$base" || exit 73
+chmod 700 attempts
+for tool in base64 mkdir mv stat tail head find grep sed tar; do
+  command -v "$tool" > /dev/null 2>&1 || { echo "the host has no $tool" >&2; exit 69; }
+done
+pwd -P
+`;
+
+/** Prints a directory of the host as an absolute path. Argument: the directory, perhaps with "~". */
+export const RESOLVE_SCRIPT = `
+case $1 in
+'~') dir=$HOME ;;
+'~/'*) dir=$HOME/\${1#'~/'} ;;
+*) dir=$1 ;;
+esac
+cd "$dir" && pwd
+`;
+
+/**
+ * Starts an attempt, at most once. Arguments: attempt directory, directory of the shared metrics, working
+ * directory, conda environment or "", attempt id, names of the metrics and status file of the run, and more pairs
+ * of names that lead to the same. Input: sh that exports the environment, sets trainyard_params,
+ * trainyard_supervisor and the words of the command, and ends with trainyard_complete=yes.
+ *
+ * Exit codes: 64 the input is not whole, 65 no such conda environment, 66 no such working directory, 73 the
+ * directory cannot be made.
+ */
+export const LAUNCH_SCRIPT = `
+dir=$1 shared=$2 work=$3 conda=$4 attempt=$5 metrics=$6 status=$7
+shift 7
+payload=$(cat)
+case $payload in *trainyard_complete=yes) ;; *) echo "the start arrived incomplete" >&2; exit 64 ;; esac
+usual_umask=$(umask)
+umask 077
+mkdir -p "$dir/metrics" "$shared" || exit 73
+if [ ! -e "$dir/pid.lock" ]; then
+  tools=$PATH
+  cd "$work" || exit 66
+  if [ -n "$conda" ]; then
+    tool=$(command -v conda) || for tool in "$CONDA_EXE" "$HOME"/miniconda3/bin/conda "$HOME"/anaconda3/bin/conda \\
+      "$HOME"/miniforge3/bin/conda "$HOME"/mambaforge/bin/conda /opt/conda/bin/conda; do
+      [ -x "$tool" ] && break
+    done
+    [ -x "$tool" ] || { echo "conda was not found on the host" >&2; exit 65; }
+    activation=$("$tool" shell.posix activate "$conda") || exit 65
+    eval "$activation"
+  fi
+  link() { ln -sfn "../attempts/$attempt/metrics/$2" "$shared/$1"; }
+  link "$metrics" "$metrics"
+  link "$status" "$status"
+  while [ $# -ge 2 ]; do
+    link "$1" "$metrics"
+    link "$2" "$status"
+    shift 2
+  done
+  eval "$payload" || exit 64
+  printf %s "$trainyard_params" > "$dir/params.json.$$" && mv -f "$dir/params.json.$$" "$dir/params.json" || exit 73
+  printf %s "$trainyard_supervisor" > "$dir/supervisor.$$" && mv -f "$dir/supervisor.$$" "$dir/supervisor.sh" || exit 73
+  umask "$usual_umask"
+  detach=nohup
+  command -v setsid > /dev/null 2>&1 && detach=setsid
+  program_path=$PATH
+  PATH=$tools
+  "$detach" sh "$dir/supervisor.sh" "$dir/pid" "$dir/exit.json" "$dir/output.log" "$attempt" "$program_path" "$@" \\
+    < /dev/null > /dev/null 2>&1 &
+fi
+tries=0
+until [ -e "$dir/pid" ] || [ -e "$dir/exit.json" ] || [ "$tries" -ge 100 ]; do
+  tries=$((tries + 1))
+  sleep 0.1 2>/dev/null || sleep 1
+done
+`;
+
+/**
+ * Prints how an attempt stands and what its files have more than is known. Arguments: attempt directory, id, then
+ * six for each file: name, identity and offset that are known, most bytes to send, and two paths, of which
+ * the first counts unless it is missing or a link.
+ */
+export const POLL_SCRIPT = `
+${PROCESSES}
+dir=$1 attempt=$2
+shift 2
+lock=no
+if [ -e "$dir/pid.lock/prevented" ]; then lock=prevented; elif [ -e "$dir/pid.lock" ]; then lock=yes; fi
+load "$dir/pid.lock/supervisor"
+supervisor=$(standing)
+known_boot=$boot
+load "$dir/pid"
+program=$(standing)
+echo "state $lock $program \${pid:-0} $supervisor \${boot:-\${known_boot:-none}} $now_boot $(date +%s)"
+exit=
+[ -e "$dir/exit.json" ] && { read -r exit < "$dir/exit.json"; } 2>/dev/null
+echo "exit \${exit:-none}"
+facts() { stat -L -c '%i:%W %s' "$1" 2>/dev/null || stat -L -c '%i: %s' "$1" 2>/dev/null; }
+piece() {
+  name=$1 known=$2 offset=$3 most=$4 file=
+  if [ -f "$5" ] && [ ! -L "$5" ]; then file=$5; elif [ -f "$6" ]; then file=$6; fi
+  info=
+  [ -n "$file" ] && info=$(facts "$file")
+  [ -n "$info" ] || { echo "file $name none 0 0 0"; return; }
+  id=\${info% *} size=\${info##* }
+  if [ "$known" != none ] && [ "$known" != "$id" ]; then
+    # It was renamed, perhaps with bytes that nobody has read yet.
+    old=$(find "\${file%/*}/." -maxdepth 1 -inum "\${known%%:*}" 2>/dev/null | head -n 1)
+    info=
+    [ -n "$old" ] && info=$(facts "$old")
+    if [ "\${info% *}" = "$known" ] && [ "\${info##* }" -gt "$offset" ]; then
+      file=$old id=$known size=\${info##* }
+    else
+      offset=0
+    fi
+  elif [ "$size" -lt "$offset" ]; then
+    offset=0
+  fi
+  length=$((size - offset))
+  [ "$length" -gt "$most" ] && length=$most
+  echo "file $name $id $size $offset $length"
+  [ "$length" -gt 0 ] && tail -c "+$((offset + 1))" "$file" | head -c "$length"
+  echo
+}
+while [ $# -ge 6 ]; do
+  piece "$1" "$2" "$3" "$4" "$5" "$6"
+  shift 6
+done
+`;
+
+/**
+ * Sends a signal to the group of the program. Arguments: attempt directory, id, and `TERM`, `KILL`, `STOP` or
+ * `CONT`. Prints `ended`, `prevented` (it was not started, and never will be), `starting`, `gone` or `sent`.
+ */
+export const SIGNAL_SCRIPT = `
+${PROCESSES}
+dir=$1 attempt=$2 signal=$3
+[ -e "$dir/exit.json" ] && { echo ended; exit 0; }
+mkdir -p "$dir"
+if mkdir "$dir/pid.lock" 2>/dev/null; then
+  : > "$dir/pid.lock/prevented"
+fi
+[ -e "$dir/pid.lock/prevented" ] && { echo prevented; exit 0; }
+load "$dir/pid"
+if [ -z "$pid" ]; then
+  load "$dir/pid.lock/supervisor"
+  if [ -n "$pid" ] && ! is_alive; then echo gone; else echo starting; fi
+  exit 0
+fi
+[ "$boot" = "$now_boot" ] || { echo gone; exit 0; }
+look "$pid"
+[ -z "$found" ] || [ "$found" = "$start" ] || { echo gone; exit 0; }
+kill -s "$signal" -- "-$pid" 2>/dev/null || { echo gone; exit 0; }
+# A stopped process acts on TERM only after it goes on.
+[ "$signal" = TERM ] && kill -s CONT -- "-$pid" 2>/dev/null
+echo sent
+`;
+
+/** Prints how many processes of the attempt live. Arguments: attempt directory, id. */
+export const COUNT_SCRIPT = `
+${PROCESSES}
+attempt=$2
+load "$1/pid"
+members | sort -u | grep -c . || :
+`;
+
+/**
+ * Kills everything that is left of an attempt until two looks in a row find nothing. Arguments: attempt directory,
+ * id. Exit code 1 when something does not die; it is printed.
+ */
+export const SWEEP_SCRIPT = `
+${PROCESSES}
+attempt=$2
+load "$1/pid"
+[ -n "$pid" ] && [ "$boot" != "$now_boot" ] && exit 0
+tries=0 empty=0
+while [ "$empty" -lt 2 ]; do
+  left=$(members | sort -u | tr '\\n' ' ')
+  if [ -z "$left" ]; then
+    empty=$((empty + 1))
+    continue
+  fi
+  empty=0
+  [ "$tries" -ge 100 ] && { echo "$left"; exit 1; }
+  kill -s KILL $left 2>/dev/null
+  tries=$((tries + 1))
+  sleep 0.1 2>/dev/null || sleep 1
+done
+`;
