@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,9 +31,18 @@ describe('checkpoints.jsonl', () => {
       '{"path": "file.bin", "action": "evaluated", "metrics": {"f1": 1}}',
     );
     expect(error).toBeNull();
-    expect(checkpoints).toEqual([
+    expect(checkpoints).toMatchObject([
       { path: join(dir, 'step-1'), step: 1, metrics: { acc: 0.5 }, sizeBytes: 8, action: 'saved' },
       { path: join(dir, 'file.bin'), step: null, metrics: { f1: 1 }, sizeBytes: 2, action: 'evaluated' },
+    ]);
+  });
+
+  it('is read with epochs and the SHA-256 of files', async () => {
+    const { checkpoints } = await read('{"path": "file.bin", "epoch": 1.5}', '{"path": "step-1"}');
+    const sha256 = createHash('sha256').update('12').digest('hex');
+    expect(checkpoints).toMatchObject([
+      { epoch: 1.5, sha256 },
+      { epoch: null, sha256: null },
     ]);
   });
 
@@ -62,7 +72,7 @@ describe('checkpoints.jsonl', () => {
 it('the numbers among the outputs of an evaluation are those of its checkpoint', async () => {
   const spec = { workingDir: dir, training: { jobId: 'job_x', evaluates: './step-1/../file.bin' } };
   const outputs = { accuracy: 0.5, name: 'x', metrics: { f1: 0.25, nested: {} } };
-  expect(await evaluatedCheckpoint(spec, outputs)).toEqual([
+  expect(await evaluatedCheckpoint(spec, outputs)).toMatchObject([
     {
       path: join(dir, 'file.bin'),
       step: null,

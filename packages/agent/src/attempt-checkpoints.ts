@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import {
   type AttemptFiles,
   type AttemptSpec,
@@ -10,6 +13,8 @@ import {
 } from '@trainyard/protocol';
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
+/** Larger checkpoints are not hashed. */
+const MAX_HASHED_BYTES = 32 * 1024 ** 3;
 /** Files of one checkpoint whose sizes are added up. */
 const MAX_FILES = 100_000;
 
@@ -45,9 +50,10 @@ export async function readCheckpoints(files: AttemptFiles, workingDir: string): 
       error ??= invalid(`line ${index + 1}: ${issue?.message ?? 'not a checkpoint record'}${field}`);
       continue;
     }
-    const { step, metrics, action } = parsed.data;
+    const { step, epoch, metrics, action } = parsed.data;
     const path = resolve(workingDir, parsed.data.path);
-    const seen = await described({ path, step: step ?? null, metrics, action, sizeBytes: 0 });
+    const record = { path, step: step ?? null, epoch: epoch ?? null, metrics, action };
+    const seen = await described({ ...record, sizeBytes: 0, sha256: null });
     if (seen !== undefined) checkpoints.push(seen);
   }
   return { checkpoints, error };
@@ -67,9 +73,11 @@ export async function evaluatedCheckpoint(
   const checkpoint = {
     path: resolve(workingDir, training.evaluates),
     step: null,
+    epoch: null,
     metrics,
     action: 'evaluated',
     sizeBytes: 0,
+    sha256: null,
   } as const;
   const seen = await described(checkpoint);
   return seen === undefined ? [] : [seen];
@@ -79,7 +87,21 @@ export async function evaluatedCheckpoint(
 async function described(checkpoint: ReportedCheckpoint): Promise<ReportedCheckpoint | undefined> {
   const sizeBytes = await sizeOf(checkpoint.path);
   if (sizeBytes === undefined) return { ...checkpoint, action: 'deleted' };
-  return checkpoint.action === 'deleted' ? undefined : { ...checkpoint, sizeBytes };
+  if (checkpoint.action === 'deleted') return undefined;
+  const sha256 = checkpoint.action === 'saved' ? await hashOf(checkpoint.path, sizeBytes) : null;
+  return { ...checkpoint, sizeBytes, sha256 };
+}
+
+/** Of a file; a directory has none, nor a file that would take minutes. */
+async function hashOf(path: string, sizeBytes: number): Promise<string | null> {
+  if (sizeBytes > MAX_HASHED_BYTES) return null;
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+    return hash.digest('hex');
+  } catch {
+    return null;
+  }
 }
 
 /** Bytes of a file, or of all files in a directory; `undefined` when there is nothing. */

@@ -17,6 +17,7 @@ export type {
 export { fromStageList } from './compat/stage-list.ts';
 export { fromTaskGraph } from './compat/task-graph.ts';
 export * from './compat/training-api.ts';
+export * from './compat/training-control.ts';
 export * from './compat/training-pull.ts';
 export { fromWfFormat, type WfFormatJobs, type WfFormatOptions, wfFormatJobs } from './compat/wfformat.ts';
 export * from './definition/index.ts';

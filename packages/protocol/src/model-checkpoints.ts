@@ -20,6 +20,7 @@ export const checkpointRecord = z.strictObject({
   /** File or directory; relative to the working directory. */
   path: z.string().min(1).max(4096),
   step: z.int().min(0).nullish(),
+  epoch: z.number().min(0).nullish(),
   metrics: metrics.default({}),
   /** `saved`: it is new. `evaluated`: only its metrics are. `deleted`: its files are gone. */
   action: z.enum(['saved', 'evaluated', 'deleted']).default('saved'),
@@ -29,8 +30,15 @@ export const checkpointRecord = z.strictObject({
 export const reportedCheckpoint = z.strictObject({
   path: z.string().min(1).max(4096),
   step: z.int().min(0).nullable(),
+  epoch: z.number().min(0).nullable().default(null),
   metrics: z.record(z.string().max(250), z.number()),
   sizeBytes: z.int().min(0),
+  /** Of a file; null for a directory, and where it is not known. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable()
+    .default(null),
   action: z.enum(['saved', 'evaluated', 'deleted']),
 });
 export type ReportedCheckpoint = z.infer<typeof reportedCheckpoint>;
@@ -41,8 +49,12 @@ export const modelCheckpoint = z.object({
   runId: z.string(),
   path: z.string(),
   step: z.int().nullable(),
+  epoch: z.number().nullable(),
   metrics: z.record(z.string(), z.number()),
   sizeBytes: z.int(),
+  sha256: z.string().nullable(),
+  /** Since when somebody wants to keep it, whatever a policy says. */
+  pinnedAt: instant.nullable(),
   createdAt: instant,
   /** Its files are gone since then. */
   deletedAt: instant.nullable(),

@@ -197,6 +197,8 @@ describe('every route with every scope', () => {
         .sort(),
     ).toEqual([
       '/api/training/local/metrics',
+      '/api/training/local/{jobId}/checkpoints',
+      '/api/training/local/{jobId}/checkpoints',
       '/api/training/local/{jobId}/logs',
       '/api/training/local/{jobId}/metrics',
       '/api/training/local/{jobId}/metrics',

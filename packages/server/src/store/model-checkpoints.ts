@@ -56,16 +56,21 @@ export interface AttemptCheckpoints {
 
 // A training job that was deleted meanwhile leaves its checkpoints to their runs.
 const SAVE_SQL = `
-  insert into model_checkpoints as c (id, job_id, run_id, root_id, path, step, metrics, size_bytes)
-  select x.id, j.id, x.run_id, x.root_id, x.path, x.step, x.metrics, x."sizeBytes"
+  insert into model_checkpoints as c
+    (id, job_id, run_id, root_id, path, step, epoch, metrics, size_bytes, sha256)
+  select x.id, j.id, x.run_id, x.root_id, x.path, x.step, x.epoch, x.metrics, x."sizeBytes", x.sha256
   from json_to_recordset($1::json)
-    as x(id text, job_id text, run_id text, root_id text, path text, step bigint, metrics jsonb, "sizeBytes" bigint)
+    as x(id text, job_id text, run_id text, root_id text, path text, step bigint, epoch float8, metrics jsonb,
+      "sizeBytes" bigint, sha256 text)
   left join training_jobs j on j.id = x.job_id
   on conflict ((coalesce(job_id, run_id)), path) where deleted_at is null do update set`;
 
+// What another run puts there is another checkpoint: that the one before was pinned says nothing of it.
 const SAVED = `${SAVE_SQL}
-  id = excluded.id, run_id = excluded.run_id, root_id = excluded.root_id, step = excluded.step,
-  metrics = excluded.metrics, size_bytes = excluded.size_bytes, created_at = now()`;
+  id = case when c.run_id = excluded.run_id then c.id else excluded.id end,
+  pinned_at = case when c.run_id = excluded.run_id then c.pinned_at end,
+  run_id = excluded.run_id, root_id = excluded.root_id, step = excluded.step, epoch = excluded.epoch,
+  metrics = excluded.metrics, size_bytes = excluded.size_bytes, sha256 = excluded.sha256, created_at = now()`;
 
 const EVALUATED = `${SAVE_SQL} metrics = c.metrics || excluded.metrics`;
 
@@ -126,8 +131,11 @@ function toCheckpoint(row: Selectable<Schema['model_checkpoints']>): ModelCheckp
     runId: row.run_id,
     path: row.path,
     step: row.step,
+    epoch: row.epoch,
     metrics: row.metrics,
     sizeBytes: row.size_bytes,
+    sha256: row.sha256,
+    pinnedAt: row.pinned_at?.toISOString() ?? null,
     createdAt: row.created_at.toISOString(),
     deletedAt: row.deleted_at?.toISOString() ?? null,
   };

@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../../server-context.ts';
+import { jobCheckpointRoutes } from './checkpoint-routes.ts';
+import { jobControlRoutes } from './control-routes.ts';
 import { answerOlderErrors } from './older-error.ts';
 import { pullRoutes } from './pull-routes.ts';
 import { jobReadRoutes } from './read-routes.ts';
@@ -11,6 +13,8 @@ export function olderTrainingRoutes(context: ServerContext) {
     answerOlderErrors(app);
     await app.register(pullRoutes(context));
     await app.register(jobReportRoutes(context), { prefix: '/training' });
+    await app.register(jobCheckpointRoutes(context), { prefix: '/training' });
+    await app.register(jobControlRoutes(context), { prefix: '/training' });
     await app.register(jobReadRoutes(context), { prefix: '/training' });
   };
 }
