@@ -49,6 +49,18 @@ export const ERRORS = {
     1,
     'No embedded PostgreSQL exists for this platform; give --database-url.',
   ),
+  DATASET_UNSUPPORTED: row(400, 2, 'A path or URL names no dataset of a kind or split that can be read.'),
+  DATASET_MISSING: row(404, 3, 'A file, shard or address of a dataset is not there.'),
+  DATASET_REFUSED: row(403, 2, 'A dataset lies where reading is not allowed.'),
+  DATASET_INVALID: row(
+    422,
+    2,
+    'The content of a dataset is broken; the message names the line, row or shard.',
+  ),
+  DATASET_FETCH_FAILED: row(502, 1, 'A dataset could not be fetched from its address.'),
+  DATASET_ENGINE_MISSING: row(503, 1, 'The library of DuckDB for this platform is not installed.'),
+  QUERY_INVALID: row(400, 2, 'A query is no single SELECT, or DuckDB refused it.'),
+  QUERY_LIMIT: row(422, 1, 'A query passed its limit of time or memory.'),
   EMBEDDED_DATABASE_FAILED: row(
     503,
     1,

@@ -5,3 +5,5 @@
 export { attemptFiles } from './attempt-files.ts';
 export { newestFirst, rankCheckpoints } from './checkpoint-ranking.ts';
 export { HTTP_LIMITS, PREPROCESS_LIMITS } from './definition/stage-limits.ts';
+export { type ErrorCode, TrainyardError } from './errors.ts';
+export { VERSION } from './version.ts';

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { PrivateHosts } from '@trainyard/datasets';
 import { DEFINITION_LIMITS, TrainyardError, VERSION } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import { type Logger, pino } from 'pino';
@@ -24,7 +25,6 @@ import { createServerMetrics } from './server-metrics.ts';
 import { type Database, openDatabase } from './store/database.ts';
 import { keepEmbeddedPostgres } from './store/embedded-keeper.ts';
 import { migrate } from './store/migrate.ts';
-import type { PrivateHosts } from './webhooks/target-guard.ts';
 import { createWebhookSender } from './webhooks/webhook-sender.ts';
 
 export interface ServerOptions {

@@ -1,7 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { guardedLookup, type PrivateHosts, refusePrivateLiteral } from '@trainyard/datasets';
 import { VERSION, WEBHOOK_LIMITS } from '@trainyard/protocol';
-import { guardedLookup, type PrivateHosts, refusePrivateLiteral } from './target-guard.ts';
+import { targetGuard } from './target-guard.ts';
 
 /** From the first look-up to the last byte that is read. */
 export const POST_TIMEOUT_MS = 15_000;
@@ -57,14 +58,15 @@ function exchange(
 ): Promise<{ response: IncomingMessage; body: string }> {
   return new Promise((resolve, reject) => {
     const url = new URL(text);
-    refusePrivateLiteral(url, privateHosts);
+    const guard = targetGuard(privateHosts);
+    refusePrivateLiteral(url, guard);
     const call = url.protocol === 'https:' ? httpsRequest : httpRequest;
     const request = call(
       url,
       {
         method: 'POST',
         agent: false,
-        lookup: guardedLookup(privateHosts),
+        lookup: guardedLookup(guard),
         signal,
         headers: {
           'content-type': 'application/json',

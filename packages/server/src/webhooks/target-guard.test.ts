@@ -1,14 +1,15 @@
 import type { LookupAddress } from 'node:dns';
-import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
 import {
+  type AddressGuard,
+  AddressRefused,
   guardedLookup,
   isPublicAddress,
-  readTarget,
-  refusePrivateLiteral,
-  TargetRefused,
-  whyNotSent,
-} from './target-guard.ts';
+  type PrivateHosts,
+  refusePrivateLiteral as refuseLiteral,
+} from '@trainyard/datasets';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readTarget, targetGuard, whyNotSent } from './target-guard.ts';
 
 const PRIVATE = [
   '0.0.0.0',
@@ -56,7 +57,7 @@ describe('the guard of webhook addresses', () => {
     'http://[::ffff:7f00:1]/',
     'http://169.254.169.254/latest/meta-data',
   ])('refuses %s, however the address is written', (text) => {
-    expect(() => refusePrivateLiteral(readTarget(text), [])).toThrow(TargetRefused);
+    expect(() => refusePrivateLiteral(readTarget(text), [])).toThrow(AddressRefused);
     expect(() => refusePrivateLiteral(readTarget(text), 'all')).not.toThrow();
   });
 
@@ -82,7 +83,7 @@ describe('the guard of webhook addresses', () => {
     expect(await look('mixed.example', ['10.0.0.1', '8.8.8.8'])).toEqual(['8.8.8.8']);
     await expect(look('inner.example', ['10.0.0.1'])).rejects.toThrow(/inner.example leads to 10.0.0.1/);
     expect(await look('inner.example', ['10.0.0.1'], ['inner.example'])).toEqual(['10.0.0.1']);
-    await expect(look('rebound.example', ['127.0.0.1'], ['inner.example'])).rejects.toThrow(TargetRefused);
+    await expect(look('rebound.example', ['127.0.0.1'], ['inner.example'])).rejects.toThrow(AddressRefused);
   });
 
   it('tells beforehand, by the same rule, what will not be sent and what to do', async () => {
@@ -107,11 +108,15 @@ describe('the guard of webhook addresses', () => {
   });
 });
 
+function refusePrivateLiteral(target: URL, allowed: PrivateHosts): void {
+  refuseLiteral(target, targetGuard(allowed));
+}
+
 /** Looks a name up as Node does for a connection, with a name server that answers these addresses. */
 function look(name: string, answers: readonly string[], allowed: readonly string[] = []): Promise<string[]> {
   const resolve = resolverOf(answers);
   return new Promise((done, fail) => {
-    guardedLookup(allowed, resolve)(name, { all: true }, (error, found) => {
+    guardedLookup({ ...targetGuard(allowed), resolve })(name, { all: true }, (error, found) => {
       if (error !== null) fail(error);
       else done((found as LookupAddress[]).map(({ address }) => address));
     });
@@ -119,10 +124,10 @@ function look(name: string, answers: readonly string[], allowed: readonly string
 }
 
 /** A name server that answers these addresses. */
-function resolverOf(answers: readonly string[]): Parameters<typeof guardedLookup>[1] {
+function resolverOf(answers: readonly string[]): NonNullable<AddressGuard['resolve']> {
   return ((_name: string, _options: unknown, callback: (error: null, found: LookupAddress[]) => void) =>
     callback(
       null,
       answers.map((address) => ({ address, family: 4 })),
-    )) as unknown as Parameters<typeof guardedLookup>[1];
+    )) as unknown as NonNullable<AddressGuard['resolve']>;
 }

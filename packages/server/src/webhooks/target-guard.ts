@@ -1,9 +1,12 @@
-import { lookup as resolveName } from 'node:dns';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
+import {
+  type AddressGuard,
+  AddressRefused,
+  guardedLookup,
+  type PrivateHosts,
+  refusePrivateLiteral,
+} from '@trainyard/datasets';
 import { TrainyardError, WEBHOOK_LIMITS } from '@trainyard/protocol';
-
-/** Hosts that may have private addresses: all of them, or those named (as in the URL, without the port). */
-export type PrivateHosts = 'all' | readonly string[];
 
 /** Reads the address of a webhook. @throws TrainyardError INVALID_REQUEST */
 export function readTarget(text: string): URL {
@@ -26,38 +29,11 @@ function invalid(problem: string): TrainyardError {
   return new TrainyardError('INVALID_REQUEST', `The webhook's url ${problem}.`);
 }
 
-/** Thrown before a connection is made. */
-export class TargetRefused extends Error {
-  override readonly name = 'TargetRefused';
-}
-
-/**
- * A look-up that gives public addresses only. Node connects to exactly what it answers, so a name that
- * resolves to something else a moment later (DNS rebinding) gains nothing.
- */
-export function guardedLookup(
-  allowed: PrivateHosts,
-  resolve: typeof resolveName = resolveName,
-): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) return callback(error, '', 0);
-      const usable = mayBePrivate(hostname, allowed)
-        ? addresses
-        : addresses.filter(({ address }) => isPublicAddress(address));
-      const [first] = usable;
-      if (first === undefined) return callback(refused(hostname, addresses[0]?.address ?? 'nothing'), '', 0);
-      if (options.all === true) callback(null, usable);
-      else callback(null, first.address, first.family);
-    });
-  };
-}
-
-/** For addresses that are written as numbers: Node looks those up nowhere. @throws TargetRefused */
-export function refusePrivateLiteral({ hostname }: URL, allowed: PrivateHosts): void {
-  const address = hostname.replace(/^\[|\]$/g, '');
-  if (isIP(address) === 0 || mayBePrivate(hostname, allowed) || isPublicAddress(address)) return;
-  throw refused(hostname, address);
+/** Who may be sent to; a refusal names the option that allows more. */
+export function targetGuard(privateHosts: PrivateHosts): AddressGuard {
+  const howToAllow = (hostname: string): string =>
+    `start the server with --allow-private-webhooks ${hostname} if it shall be reached`;
+  return { privateHosts, howToAllow };
 }
 
 /**
@@ -67,11 +43,12 @@ export function refusePrivateLiteral({ hostname }: URL, allowed: PrivateHosts): 
 export async function whyNotSent(
   url: URL,
   allowed: PrivateHosts,
-  resolve: typeof resolveName = resolveName,
+  resolve?: AddressGuard['resolve'],
 ): Promise<string | null> {
-  const lookup = guardedLookup(allowed, resolve);
+  const guard = { ...targetGuard(allowed), resolve };
+  const lookup = guardedLookup(guard);
   try {
-    refusePrivateLiteral(url, allowed);
+    refusePrivateLiteral(url, guard);
     if (isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0) {
       await new Promise<void>((done, fail) => {
         lookup(url.hostname, { all: true }, (error) => (error === null ? done() : fail(error)));
@@ -80,58 +57,9 @@ export async function whyNotSent(
     }
     return null;
   } catch (error) {
-    return error instanceof TargetRefused ? error.message : null;
+    return error instanceof AddressRefused ? error.message : null;
   }
 }
 
 /** Longer than this nobody who adds a webhook waits for a name. */
 const MAX_LOOKUP_MS = 2000;
-
-function mayBePrivate(hostname: string, allowed: PrivateHosts): boolean {
-  const bare = (host: string): string => host.replace(/^\[|\]$/g, '').toLowerCase();
-  return allowed === 'all' || allowed.some((host) => bare(host) === bare(hostname));
-}
-
-function refused(hostname: string, address: string): TargetRefused {
-  return new TargetRefused(
-    `${hostname} leads to ${address}, which is no public address; start the server with --allow-private-webhooks ${hostname} if it shall be reached`,
-  );
-}
-
-/** True for addresses of the public internet, by the special-purpose registries of IANA (RFC 6890). */
-export function isPublicAddress(address: string): boolean {
-  if (isIP(address) === 4) return !NOT_PUBLIC.check(address, 'ipv4');
-  // 2000::/3 is all that is given out; addresses that carry an IPv4 one inside are refused with the rest.
-  return GLOBAL_UNICAST.check(address, 'ipv6') && !NOT_PUBLIC.check(address, 'ipv6');
-}
-
-const GLOBAL_UNICAST = new BlockList();
-GLOBAL_UNICAST.addSubnet('2000::', 3, 'ipv6');
-
-const NOT_PUBLIC = new BlockList();
-for (const [network, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const) {
-  NOT_PUBLIC.addSubnet(network, bits, 'ipv4');
-}
-for (const [network, bits] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as const) {
-  NOT_PUBLIC.addSubnet(network, bits, 'ipv6');
-}

@@ -1,3 +1,4 @@
+import type { PrivateHosts } from '@trainyard/datasets';
 import { newId, WEBHOOK_LIMITS } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import type { SecretBox } from '../auth/secret-box.ts';
@@ -20,7 +21,7 @@ import {
 import { POST_TIMEOUT_MS, postMessage } from './post-message.ts';
 import { afterAttempt } from './retry-schedule.ts';
 import { signedHeaders } from './signature.ts';
-import { type PrivateHosts, whyNotSent } from './target-guard.ts';
+import { whyNotSent } from './target-guard.ts';
 import { messageBody, wantedName } from './webhook-message.ts';
 
 /** Messages that are sent to one webhook at the same time. */
