@@ -39,6 +39,11 @@ export function jobsOf(tree: RunTree): RunTree[] {
   return [...descend(tree)].filter((run) => run.kind === 'job');
 }
 
+/** It had an attempt, or has the log of the run whose results it took over. */
+export function hasLog({ attempt, keptFrom, cachedFrom }: RunTree): boolean {
+  return attempt > 0 || keptFrom !== undefined || cachedFrom !== undefined;
+}
+
 /**
  * Writes the logs of several jobs line by line: one after the other, or with `follow` as the lines come.
  * Lines carry the path of their stage when there are several.
@@ -56,7 +61,7 @@ export async function writeLogLines(
     const jobs = jobsOf(tree);
     const width = Math.max(0, ...jobs.map((job) => job.path.length));
     for (const job of jobs) {
-      if (job.attempt === 0) continue;
+      if (!hasLog(job)) continue;
       let reader = readers.get(job.id);
       if (reader === undefined) {
         reader = new JobLog(client, job, options.attempt);
@@ -92,7 +97,8 @@ class JobLog {
   constructor(client: Client, job: RunTree, attempt: number | undefined) {
     this.#client = client;
     this.#runId = job.id;
-    this.#isFixed = attempt !== undefined;
+    // Of another run, whose attempts have numbers of their own, it is that of the last.
+    this.#isFixed = attempt !== undefined || job.attempt === 0;
     this.#attempt = attempt ?? job.attempt;
   }
 
@@ -105,7 +111,7 @@ class JobLog {
         this.#isDone = false;
       }
       const part = await this.#client.readLogLines(this.#runId, {
-        attempt: this.#attempt,
+        attempt: this.#attempt === 0 ? undefined : this.#attempt,
         offset: this.#offset,
         limit: LINES_PER_CALL,
         signal,

@@ -4,7 +4,7 @@ import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { findStage, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, Interrupted } from '../interrupt.ts';
 import { formatMetric } from '../metric-notes.ts';
-import { jobsOf, type LogOptions, writeLogLines, writeRawLog } from '../run-logs.ts';
+import { hasLog, jobsOf, type LogOptions, writeLogLines, writeRawLog } from '../run-logs.ts';
 import { stdoutReaderGone } from '../stdout-reader.ts';
 import { table } from '../table.ts';
 import { oneLine } from '../tree-view.ts';
@@ -50,7 +50,7 @@ async function stream(work: (signal: AbortSignal) => Promise<void>): Promise<num
 }
 
 function noteIfEmpty(context: CliContext, run: RunTree): void {
-  if (jobsOf(run).every((job) => job.attempt === 0)) context.err('No job of this run has started.\n');
+  if (!jobsOf(run).some(hasLog)) context.err('No job of this run has started.\n');
 }
 
 export function metricsCommand(

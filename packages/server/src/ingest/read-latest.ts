@@ -41,16 +41,18 @@ export async function readLatestOfTree(
   database: Database,
   run: Pick<Run, 'id' | 'rootId' | 'parentId' | 'path'>,
 ): Promise<(LatestValue & { path: string })[]> {
-  // Only runs that had an attempt have metrics. The root's path is empty: everything is below it.
+  // Only runs that had an attempt have metrics, or those that took over the results of one. The root's path is
+  // empty: everything is below it.
   const below = run.parentId === null ? '' : `${run.path}/`;
   const { rows } = await database.pool.query<LatestValue & { path: string }>({
     name: 'read-latest-of-tree',
-    text: `select r.path, s.run_id as "runId", s.key, s.last_step as step, s.last_value as value,
+    text: `select r.path, r.id as "runId", s.key, s.last_step as step, s.last_value as value,
         s.last_time as time, s.count, s.min, s.max
-      from (select id, path, node_index from runs
-        where root_id = $1 and attempt > 0 and (id = $2 or starts_with(path, $3))
+      from (select id, coalesce(kept_from, cached_from, id) as producer, path, node_index from runs
+        where root_id = $1 and (attempt > 0 or kept_from is not null or cached_from is not null)
+          and (id = $2 or starts_with(path, $3))
         order by node_index limit ${MAX_TREE_RUNS}) r
-      join metric_series s on s.run_id = r.id
+      join metric_series s on s.run_id = r.producer
       order by r.node_index, s.key limit ${MAX_LATEST_VALUES}`,
     values: [run.rootId, run.id, below],
   });

@@ -1,4 +1,4 @@
-import type { ErrorCode, RunTree } from '@trainyard/protocol';
+import type { ErrorCode, RunTree, StreamName } from '@trainyard/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { expectError } from '../testing/expect-error.ts';
 import { describeDatabases, testDatabases } from '../testing/index.ts';
@@ -198,6 +198,35 @@ stages:
     expect(body.items).toMatchObject([{ name: 'digits', sha256: dataset.sha256 }]);
     const attempts = await t.call<{ items: unknown[] }>('GET', `/api/v1/runs/${id}/attempts`);
     expect(attempts.body.items).toEqual([]);
+  });
+
+  it('shows the log and the metrics of the run whose results it kept, under its own id', async () => {
+    await start();
+    const first = await t.submit(NESTED);
+    const prepare = await agent.take('prepare');
+    const send = async (stream: StreamName, text: string) =>
+      expect((await agent.append(prepare, stream, 0, text)).status).toBe(200);
+    await send('log', 'from before\n');
+    await send('metrics', '{"step":1,"loss":0.5}\n');
+    await agent.report(prepare, { outcome: 'completed', outputs: { file: 'x' } });
+    await play(first, ['sweep/large']);
+    const { tree } = await play(
+      (await retry((await play((await retry(first)).body.id, ['report'])).tree.id)).body.id,
+    );
+    const { id } = at(tree, 'prepare');
+    const get = async <T>(path: string) => (await t.call<T>('GET', `/api/v1/${path}`)).body;
+    const { items } = await get<{ items: { text: string }[] }>(`runs/${id}/log/lines`);
+    expect(items.map(({ text }) => text)).toEqual(['from before']);
+    const point = { step: 1, value: 0.5 };
+    expect(await get(`runs/${id}/metrics`)).toMatchObject({ loss: [point] });
+    const own = { runId: id, key: 'loss', ...point };
+    expect(await get(`runs/${id}/metrics/latest`)).toMatchObject({ items: [own] });
+    expect(await get(`runs/${tree.id}/metrics/latest?tree=true`)).toMatchObject({
+      items: [{ ...own, path: 'prepare' }],
+    });
+    const producer = at(tree, 'prepare').keptFrom!;
+    const charts = await get<{ series: { runId: string }[] }>(`charts?run=${id}&run=${producer}&key=loss`);
+    expect(charts.series.map(({ runId }) => runId).sort()).toEqual([producer, id].sort());
   });
 
   it('is refused with what to do instead', async () => {

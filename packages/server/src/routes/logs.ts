@@ -1,5 +1,6 @@
 import { isTerminalAttemptStatus, isTerminalRunStatus, TrainyardError } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { MAX_LOG_LINES, MAX_LOG_READ_BYTES, readLogBytes, readLogLines } from '../ingest/index.ts';
 import type { ServerContext } from '../server-context.ts';
@@ -95,7 +96,10 @@ interface FoundAttempt {
   readonly ended: boolean;
 }
 
-/** The attempt whose log is asked for: the newest one unless a number is given. */
+/**
+ * The attempt whose log is asked for: the newest one unless a number is given. A run that took over the results
+ * of another one has its log.
+ */
 async function findAttempt(
   { kysely }: Database,
   runId: string,
@@ -103,10 +107,13 @@ async function findAttempt(
 ): Promise<FoundAttempt> {
   const row = await kysely
     .selectFrom('runs')
+    .leftJoin('runs as producer', (join) =>
+      join.on(sql<boolean>`producer.id = coalesce(runs.kept_from, runs.cached_from, runs.id)`),
+    )
     .leftJoin('attempts', (join) =>
       number === undefined
-        ? join.onRef('attempts.run_id', '=', 'runs.id').onRef('attempts.number', '=', 'runs.attempt')
-        : join.onRef('attempts.run_id', '=', 'runs.id').on('attempts.number', '=', number),
+        ? join.onRef('attempts.run_id', '=', 'producer.id').onRef('attempts.number', '=', 'producer.attempt')
+        : join.onRef('attempts.run_id', '=', 'producer.id').on('attempts.number', '=', number),
     )
     .select(['runs.kind', 'runs.status as runStatus', 'attempts.id', 'attempts.number', 'attempts.status'])
     .where('runs.id', '=', runId)

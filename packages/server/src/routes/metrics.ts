@@ -47,7 +47,7 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
         const { key, firstStep, lastStep } = request.query;
         const run = await find(request.params.id);
         const keys = key === undefined ? undefined : toList(key);
-        const points = await readPoints(database, run.id, { keys, firstStep, lastStep });
+        const points = await readPoints(database, producerOf(run), { keys, firstStep, lastStep });
         // Written piece by piece: as objects two million points would take a gigabyte. The type of `send` knows
         // only the object that the text stands for.
         const text = Readable.from(pointsAsJson(points)) as never;
@@ -73,8 +73,8 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
           const values = await readLatestOfTree(database, run);
           return { items: values.map((value) => ({ ...toLatest(value), path: value.path })) };
         }
-        const values = await readLatest(database, [run.id]);
-        return { items: values.map((value) => ({ ...toLatest(value), path: run.path })) };
+        const values = await readLatest(database, [producerOf(run)]);
+        return { items: values.map((value) => ({ ...toLatest(value), runId: run.id, path: run.path })) };
       },
     );
 
@@ -96,15 +96,16 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
       },
       async (request) => {
         const { run, key, buckets, firstStep, lastStep } = request.query;
+        const producers = await runs.producers(toList(run));
         const charts = await readChart(database, {
-          runIds: toList(run),
+          runIds: [...new Set(producers.values())],
           keys: toList(key),
           buckets,
           firstStep,
           lastStep,
         });
         return {
-          series: charts.map((chart) => ({
+          series: seriesByRun(charts, producers).map((chart) => ({
             ...chart,
             buckets: chart.buckets.map((bucket) => ({
               firstStep: bucket.firstStep,
@@ -121,6 +122,22 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
       },
     );
   };
+}
+
+/** The run that wrote the metrics of a run: what a re-run kept, or the cache had, has those of the other run. */
+function producerOf({ id, keptFrom, cachedFrom }: Run): string {
+  return keptFrom ?? cachedFrom ?? id;
+}
+
+/** The charts under the runs that were asked for, of which several may have the same results. */
+function seriesByRun<T extends { readonly runId: string }>(
+  charts: readonly T[],
+  producers: ReadonlyMap<string, string>,
+): T[] {
+  const byProducer = Map.groupBy(charts, ({ runId }) => runId);
+  return [...producers].flatMap(([runId, producer]) =>
+    (byProducer.get(producer) ?? []).map((chart) => ({ ...chart, runId })),
+  );
 }
 
 /** Points written out at once, between two turns of the event loop. */

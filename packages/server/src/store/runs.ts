@@ -8,6 +8,8 @@ export interface RunStore {
   find(id: string): Promise<Run | undefined>;
   /** Those of the ids that exist, in no order. */
   findAll(ids: readonly string[]): Promise<Run[]>;
+  /** By the ids that exist: the run whose log and metrics a run has, itself unless it took over results. */
+  producers(ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** All runs of a tree in the order of the definition; at most `limit`. */
   tree(rootId: string, limit: number): Promise<Run[]>;
   /** Root runs, newest first, from the one after `cursor` on. */
@@ -52,6 +54,14 @@ export function createRunStore({ kysely }: Database): RunStore {
       if (ids.length === 0) return [];
       const rows = await runRows().where(sql<boolean>`runs.id = any(${ids}::text[])`).execute();
       return rows.map(toRun);
+    },
+    async producers(ids) {
+      const rows = await kysely
+        .selectFrom('runs')
+        .select(['id', sql<string>`coalesce(kept_from, cached_from, id)`.as('producer')])
+        .where(sql<boolean>`id = any(${ids}::text[])`)
+        .execute();
+      return new Map(rows.map(({ id, producer }) => [id, producer]));
     },
     async tree(rootId, limit) {
       const rows = await runRows()

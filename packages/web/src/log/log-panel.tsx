@@ -12,7 +12,7 @@ import { useAttempts } from '../runs/run-parts.ts';
 import { texts } from '../texts.ts';
 import { LogLines } from './log-lines.tsx';
 import { LogSession } from './log-session.ts';
-import { pickLogJob } from './pick-log-job.ts';
+import { hasLog, pickLogJob } from './pick-log-job.ts';
 
 /** Most jobs offered in the list of logs; others are reached by selecting their stage. */
 const MAX_CHOICES = 200;
@@ -32,7 +32,7 @@ export default function LogPanel(props: {
   const jobs = useMemo(() => leavesUnder(model, run.id), [model, run.id]);
   const job = jobs.find((candidate) => candidate.id === chosen) ?? pickLogJob(jobs);
   if (job === undefined) return <EmptyState title={texts.log.noJob} />;
-  const choices = jobs.filter((candidate) => candidate.startedAt !== null || candidate === job);
+  const choices = jobs.filter((candidate) => hasLog(candidate) || candidate === job);
   return (
     <JobLog
       key={job.id}
