@@ -1,3 +1,6 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,6 +131,81 @@ stages:
     expect(ended.stderr).toContain('rejected by open server: not good');
     const shown = await trainyard('runs', 'show', id);
     expect(shown.stdout).toMatch(/two +failed .*rejected by open server at 20\S+Z: not good\n/);
+  });
+});
+
+// `script` gives a program a terminal of its own.
+describe.skipIf(!existsSync('/usr/bin/script'))('an approval at a terminal', () => {
+  const open = new Set<ChildProcess>();
+  // Its terminal goes with it, and so does what runs in there.
+  afterEach(() => {
+    for (const child of open) child.kill('SIGKILL');
+    open.clear();
+  });
+
+  /** Types the keys when the text is on the screen; gives the exit code and all that was shown. */
+  async function atTerminal(
+    args: readonly string[],
+    steps: readonly (readonly [shown: string, keys: string])[],
+  ) {
+    const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+    const words = [process.execPath, main, ...args, '--data-dir', join(dir, 'home'), '--no-color'];
+    const { CI: _, ...env } = process.env;
+    const child = spawn(
+      '/usr/bin/script',
+      ['-qfec', `stty rows 40 cols 150; ${words.join(' ')}`, '/dev/null'],
+      {
+        cwd: dir,
+        env: { ...env, TERM: 'xterm', SHELL: '/bin/sh' },
+      },
+    );
+    open.add(child);
+    let [screen, unseen] = ['', ''];
+    const rest = [...steps];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      screen += text;
+      unseen += text;
+      if (rest[0] === undefined || !unseen.includes(rest[0][0])) return;
+      unseen = '';
+      child.stdin.write(rest.shift()![1]);
+    });
+    const [code] = (await once(child, 'close')) as [number];
+    open.delete(child);
+    return { code, screen };
+  }
+
+  it('is asked for by a run, with its form, when nothing else goes on', async () => {
+    const { code, screen } = await atTerminal(
+      ['run', await write(RELEASE)],
+      [
+        ['review waits for a person: Ship 0.93?', '\r'],
+        ['channel', '\u001b[B\r'],
+        ['Comment', 'looks good\r'],
+      ],
+    );
+    expect(screen).toMatch(/approved by open server at \S+: looks good/);
+    expect([code, screen]).toEqual([0, expect.stringMatching(/run_\w+ completed/)]);
+    const log = await trainyard('runs', 'logs', 'latest', '--stage', 'ship');
+    expect(log.stdout).toBe('ship to stable\n');
+  });
+
+  it('is asked for by `approvals decide`, which needs a terminal, and may be put off', async () => {
+    const { stdout } = await trainyard('run', await write(RELEASE), '--json');
+    const { id } = JSON.parse(stdout) as RunTree;
+    const [later, without] = [
+      await atTerminal(['approvals', 'decide'], [['Ship 0.93?', '\u001b[B\u001b[B\r']]),
+      await trainyard('approvals', 'decide'),
+    ];
+    expect(later.code).toBe(0);
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('trainyard runs approve ID')]);
+    const rejected = await atTerminal(
+      ['approvals', 'decide', id],
+      [
+        ['Ship 0.93?', '\u001b[B\r'],
+        ['Reason', 'not now\r'],
+      ],
+    );
+    expect([rejected.code, rejected.screen]).toEqual([0, expect.stringMatching(/run_\w+ review rejected/)]);
   });
 });
 

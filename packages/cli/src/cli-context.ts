@@ -31,6 +31,8 @@ export interface CliContext {
   readonly errStyle: Style;
   /** A person watches: moving output is allowed on stderr. */
   readonly isInteractive: boolean;
+  /** That person can answer, too: stdin is a terminal as well. */
+  readonly canAsk: boolean;
   out(text: string): void;
   err(text: string): void;
 }
@@ -46,6 +48,7 @@ export function createContext(
   const url = options.url ?? nonEmpty(env['TRAINYARD_URL']);
   const home = options.dataDir ?? nonEmpty(env['TRAINYARD_HOME']) ?? join(homedir(), '.trainyard');
   const isErrTerminal = process.stderr.isTTY === true;
+  const isInteractive = isErrTerminal && nonEmpty(env['CI']) === undefined && env['TERM'] !== 'dumb';
   return {
     url,
     token: options.token ?? nonEmpty(env['TRAINYARD_TOKEN']),
@@ -56,7 +59,8 @@ export function createContext(
     debug: options.debug === true,
     outStyle: createStyle(wantsColor(options, env, process.stdout.isTTY === true)),
     errStyle: createStyle(wantsColor(options, env, isErrTerminal)),
-    isInteractive: isErrTerminal && nonEmpty(env['CI']) === undefined && env['TERM'] !== 'dumb',
+    isInteractive,
+    canAsk: isInteractive && process.stdin.isTTY === true,
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
   };

@@ -11,8 +11,8 @@ export interface FollowOptions {
   readonly onChange?: (changed: readonly Run[], state: RunState) => void;
   /** Called when the connection is lost and the server is looked for again. */
   readonly onLost?: () => void;
-  /** Come back also when nothing goes on before a person has decided. */
-  readonly stopsForPeople?: boolean;
+  /** Whether to come back also when nothing goes on before a person has decided one of these. */
+  readonly stopsFor?: ((approvals: readonly ApprovalInfo[]) => boolean) | undefined;
 }
 
 export interface Followed {
@@ -51,7 +51,7 @@ async function followOnce(
   connection: Connection,
   rootId: string,
   state: RunState,
-  { signal, onChange, stopsForPeople = false }: FollowOptions,
+  { signal, onChange, stopsFor }: FollowOptions,
 ): Promise<Followed> {
   const { client, token } = connection;
   let wake = new AbortController();
@@ -72,9 +72,10 @@ async function followOnce(
       const refresh = async () => take(state.replace(await client.getTree(rootId, { signal })));
       if (state.hasGrown) await refresh();
       else await checkFeed(live, tick, refresh);
-      if (!stopsForPeople || !isLeftToPeople(state.runs())) continue;
+      if (stopsFor === undefined || !isLeftToPeople(state.runs())) continue;
       const approvals = await approvalsLeft(client, rootId, signal);
-      if (approvals !== undefined) return { tree: await client.getTree(rootId, { signal }), approvals };
+      if (approvals !== undefined && stopsFor(approvals))
+        return { tree: await client.getTree(rootId, { signal }), approvals };
     }
     const tree = await client.getTree(rootId, { signal });
     take(state.replace(tree));

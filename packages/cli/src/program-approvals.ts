@@ -43,10 +43,22 @@ export function addDecisions(runs: Command, act: Act): void {
 
 /** `trainyard approvals …` */
 export function addApprovalsCommands(program: Command, act: Act): void {
-  program
+  const approvals = program
     .command('approvals')
-    .description('list stages that wait for a person')
-    .addHelpText('after', examples('trainyard approvals list'))
+    .description('list stages that wait for a person, and decide')
+    .addHelpText('after', examples('trainyard approvals list', 'trainyard approvals decide'));
+  approvals
+    .command('decide')
+    .description('be asked, at a terminal, about one stage that waits for a person, or about all')
+    .argument('[id]', `${ID}; default: all that wait`)
+    .option('--stage <path>', STAGE)
+    .addHelpText('after', examples('trainyard approvals decide', 'trainyard approvals decide run_01…'))
+    .action(
+      act<{ stage?: string }>(async (context, options, [id]) =>
+        (await import('./commands/approvals.ts')).decideCommand(context, id, options),
+      ),
+    );
+  approvals
     .command('list')
     .description('stages that wait for a person, newest first')
     .option('--status <status>', 'waiting, approved, rejected, withdrawn or all', 'waiting')

@@ -1,8 +1,9 @@
-import { isTerminalRunStatus, type Run } from '@trainyard/protocol';
+import { type ApprovalInfo, isTerminalRunStatus, type Run } from '@trainyard/protocol';
+import { askApproval } from './ask-approval.ts';
 import type { CliContext } from './cli-context.ts';
 import type { WaitForApproval } from './command-parts.ts';
 import type { Connection } from './connection.ts';
-import { type Followed, followRun } from './follow-run.ts';
+import { type Followed, type FollowOptions, followRun } from './follow-run.ts';
 import { guardInterrupts, Interrupted } from './interrupt.ts';
 import { LiveScreen } from './live-screen.ts';
 import { latestNotes } from './metric-notes.ts';
@@ -19,7 +20,7 @@ const MAX_RUNS_WITH_METRICS = 300;
 /**
  * Shows a root run on stderr until it has ended (a live tree for a person, else a line per change) and gives
  * its final tree. Where no person sits at the terminal, it also comes back when nothing but people can go on,
- * with the approvals that wait. Ctrl-C ends the watching, not the run: rejects with `Interrupted`, which says so.
+ * with the approvals that wait; a person who can answer is asked about them. Ctrl-C ends the watching, not the run: rejects with `Interrupted`, which says so.
  */
 export async function watchRun(
   context: CliContext,
@@ -28,20 +29,50 @@ export async function watchRun(
   { waitForApproval = false }: WaitForApproval = {},
 ): Promise<Followed> {
   const guard = guardInterrupts();
-  const view = context.isInteractive ? liveView(context, connection, rootId) : lineView(context);
+  /** Approvals that the person does not want to decide here and now. */
+  const putOff = new Set<string>();
+  const isOpen = ({ runId }: ApprovalInfo): boolean => !putOff.has(runId);
+  const waitsOn = context.isInteractive || waitForApproval;
+  const stopsFor: FollowOptions['stopsFor'] = context.canAsk
+    ? (approvals) => approvals.some(isOpen)
+    : waitsOn
+      ? undefined
+      : () => true;
   try {
-    return await followRun(connection, rootId, {
-      signal: guard.signal,
-      stopsForPeople: !context.isInteractive && !waitForApproval,
-      onChange: view.change,
-      onLost: () => view.note(`connection to ${connection.client.url} lost; looking for the server again`),
-    });
+    for (;;) {
+      const followed = await showUntil(context, connection, rootId, { signal: guard.signal, stopsFor });
+      if (!context.canAsk || followed.approvals.length === 0) return followed;
+      for (const approval of followed.approvals.filter(isOpen)) {
+        const asking = { terminal: { input: process.stdin, output: process.stderr }, signal: guard.signal };
+        const outcome = await askApproval(context, connection.client, approval, asking);
+        if (outcome === 'left') throw new Interrupted(detachedText(rootId, connection));
+        // Whatever came of it, it is not asked for again: what was decided is taken in soon.
+        putOff.add(approval.runId);
+      }
+    }
   } catch (error) {
     if (guard.signal.aborted) throw new Interrupted(detachedText(rootId, connection));
     throw error;
   } finally {
-    view.end();
     guard.release();
+  }
+}
+
+async function showUntil(
+  context: CliContext,
+  connection: Connection,
+  rootId: string,
+  options: Pick<FollowOptions, 'signal' | 'stopsFor'>,
+): Promise<Followed> {
+  const view = context.isInteractive ? liveView(context, connection, rootId) : lineView(context);
+  try {
+    return await followRun(connection, rootId, {
+      ...options,
+      onChange: view.change,
+      onLost: () => view.note(`connection to ${connection.client.url} lost; looking for the server again`),
+    });
+  } finally {
+    view.end();
   }
 }
 

@@ -6,8 +6,10 @@ import {
   EXIT,
   TrainyardError,
 } from '@trainyard/protocol';
+import { askApproval } from '../ask-approval.ts';
 import type { CliContext } from '../cli-context.ts';
 import { descend, findStage, idOrNewest } from '../find-run.ts';
+import { Interrupted } from '../interrupt.ts';
 import { table } from '../table.ts';
 import { oneLine } from '../tree-view.ts';
 import { waitsForPerson } from '../waiting-approvals.ts';
@@ -45,6 +47,46 @@ export function rejectCommand(
 ): Promise<number> {
   return decide(context, id, stage, (client, runId) =>
     client.rejectRun(runId, reason === undefined ? {} : { reason }),
+  );
+}
+
+/** Asks a person about one approval, or about all that wait, the oldest first. */
+export function decideCommand(
+  context: CliContext,
+  id: string | undefined,
+  { stage }: StageOption,
+): Promise<number> {
+  if (!context.canAsk) {
+    const how = 'trainyard runs approve ID, or trainyard runs reject ID';
+    throw new TrainyardError('USAGE', `There is no terminal at which to ask. Decide with: ${how}`);
+  }
+  return withServer(
+    context,
+    async ({ client }) => {
+      const open =
+        id === undefined
+          ? (await listAll(client, 'waiting', PAGE)).reverse()
+          : [await client.getApproval(await approvalId(client, id, stage))];
+      const decided = open.find(({ status }) => status !== 'waiting');
+      if (decided !== undefined) {
+        throw new TrainyardError(
+          'CONFLICT',
+          `${decided.path} of ${decided.rootId} was ${whoDid(decided)} already.`,
+        );
+      }
+      if (open.length === 0) context.err('Nothing waits for a person.\n');
+      const { signal } = new AbortController();
+      const terminal = { input: process.stdin, output: process.stderr };
+      for (const approval of open) {
+        const outcome = await askApproval(context, client, approval, { terminal, signal });
+        if (outcome === 'left') throw new Interrupted();
+        if (outcome === 'later') continue;
+        const { runId, path, status } = outcome;
+        context.out(context.json ? `${JSON.stringify(outcome)}\n` : `${runId} ${path} ${status}\n`);
+      }
+      return EXIT.ok;
+    },
+    { once: true },
   );
 }
 
