@@ -263,7 +263,7 @@ export class AttemptRunner {
   }
 
   async #report(exit: ExitResult | undefined): Promise<void> {
-    const { spec, files, journal, reports, log, executor, stopped } = this.#options;
+    const { spec, files, journal, reports, log, executor, stopped, client } = this.#options;
     await this.#streams?.finish();
     if (this.#discarded) return;
     const report = await composeFinish({
@@ -274,7 +274,7 @@ export class AttemptRunner {
       startError: this.#startError,
       cleanupError: this.#cleanupError ?? this.#streams?.fault,
       undeliveredBytes: this.#streams?.undeliveredBytes ?? {},
-      signal: stopped,
+      ...{ client, signal: stopped },
     });
     let answer = await reports.send(report);
     if (!answer.ok && !isOver(answer.code)) {

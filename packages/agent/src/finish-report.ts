@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
+import type { AgentClient } from '@trainyard/client';
 import type { AttemptFiles, AttemptSpec, Report, RunError, StreamName } from '@trainyard/protocol';
 import { evaluatedCheckpoint, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
 import { judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptState } from './attempt-state.ts';
+import { applyRetention } from './checkpoint-retention.ts';
 import type { ExitResult } from './executor.ts';
 
 export type FinishReport = Extract<Report, { kind: 'finished' }>;
@@ -20,9 +22,11 @@ export async function composeFinish(options: {
   readonly startError: RunError | null;
   readonly cleanupError: string | undefined;
   readonly undeliveredBytes: Partial<Record<StreamName, number>>;
+  readonly client: Pick<AgentClient, 'retention'>;
   readonly signal: AbortSignal;
 }): Promise<FinishReport> {
   const { spec, state, files, exit } = options;
+  if (files !== undefined) await applyRetention({ ...options, files, token: state.token });
   const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
   const recorded =
     files === undefined ? NO_CHECKPOINTS : await readCheckpoints(files, resolve(spec.workingDir));

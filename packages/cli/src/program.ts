@@ -11,6 +11,7 @@ import { collect, keyValue, wholeNumber } from './option-values.ts';
 import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
 import { addCacheCommands } from './program-cache.ts';
+import { addCheckpointsCommands } from './program-checkpoints.ts';
 import { addFindingsCommands } from './program-findings.ts';
 import { addImportCommands } from './program-import.ts';
 import { addJobsCommands } from './program-jobs.ts';
@@ -51,6 +52,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addFindingsCommands(program, act);
   addAgent(program, act);
   addJobsCommands(program, act);
+  addCheckpointsCommands(program, act);
   addPoolsCommands(program, act);
   addTokensCommands(program, act);
   addSchedulesCommands(program, act);

@@ -1,5 +1,6 @@
 import {
   type AppendAnswer,
+  type AskRetention,
   appendAnswer,
   attemptSecrets,
   type ClaimedWork,
@@ -16,6 +17,7 @@ import {
   type ReportResult,
   registeredAgent,
   reportResults,
+  retentionAnswer,
   type ServerInfo,
   type StreamName,
   serverInfo,
@@ -52,6 +54,8 @@ export interface AgentClient {
     token: string,
     signal?: AbortSignal,
   ): Promise<{ readonly values: Readonly<Record<string, string>> }>;
+  /** Paths of the job's checkpoints that have to go, given what the attempt has recorded. */
+  retention(attemptId: string, token: string, ask: AskRetention, signal?: AbortSignal): Promise<string[]>;
   /** @throws TrainyardError STREAM_GAP (see `gapSize`), ATTEMPT_FENCED, TOO_LARGE and the common ones */
   append(append: StreamAppend, signal?: AbortSignal): Promise<AppendAnswer>;
 }
@@ -91,6 +95,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
         { method: 'GET', path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/secrets`, token, signal },
         attemptSecrets,
       ),
+    retention: async (attemptId, token, json, signal) => {
+      const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/retention`;
+      return (await call({ path, json, token, signal }, retentionAnswer)).doomed;
+    },
     append: async ({ attemptId, token, epoch, stream, offset, bytes }, signal) =>
       call(
         {

@@ -18,6 +18,7 @@ import type {
 } from '@trainyard/protocol';
 import { approvalCalls } from './approval-calls.ts';
 import { cacheCalls } from './cache-calls.ts';
+import { createCheckpointsClient } from './checkpoints-client.ts';
 import { findingCalls } from './finding-calls.ts';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
@@ -113,6 +114,7 @@ export function createClient(connection: ConnectionOptions) {
     secrets: createSecretsClient(connection),
     webhooks: createWebhooksClient(connection),
     jobs: createJobsClient(connection),
+    checkpoints: createCheckpointsClient(connection),
 
     triggers: createTriggersClient(connection),
     schedules: createSchedulesClient(connection),

@@ -86,6 +86,10 @@ export const attemptSpec = z.object({
       jobId: z.string(),
       /** Path of the checkpoint that takes the numbers of the outputs as metrics. */
       evaluates: z.string().optional(),
+      /** Its checkpoints have a policy, which is applied when the program has ended. */
+      retention: z.boolean().optional(),
+      /** Where files may be deleted beside the attempt directories; absolute. */
+      checkpointDir: z.string().optional(),
     })
     .optional(),
 });

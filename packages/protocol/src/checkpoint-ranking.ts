@@ -4,14 +4,14 @@ export type MetricDirection = 'min' | 'max';
 
 type Ranked = Pick<ModelCheckpoint, 'id' | 'step' | 'metrics'>;
 
-/** Those with a value of the metric, best first; of equal ones the later comes first. */
+/** Those with a finite value of the metric, best first; of equal ones the later comes first. */
 export function rankCheckpoints<T extends Ranked>(
   checkpoints: readonly T[],
   { metric, direction }: { readonly metric: string; readonly direction: MetricDirection },
 ): T[] {
   const sign = direction === 'min' ? 1 : -1;
   const value = (checkpoint: T) => checkpoint.metrics[metric];
-  return newestFirst(checkpoints.filter((each) => value(each) !== undefined)).sort(
+  return newestFirst(checkpoints.filter((each) => Number.isFinite(value(each)))).sort(
     (a, b) => sign * (value(a)! - value(b)!),
   );
 }

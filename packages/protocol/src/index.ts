@@ -7,6 +7,7 @@ export * from './automation.ts';
 export * from './backfills.ts';
 export * from './cache-api.ts';
 export * from './checkpoint-ranking.ts';
+export * from './checkpoint-retention.ts';
 export * from './compat/dag-api.ts';
 export type {
   DocumentPath,

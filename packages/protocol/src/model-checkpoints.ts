@@ -43,6 +43,13 @@ export const reportedCheckpoint = z.strictObject({
 });
 export type ReportedCheckpoint = z.infer<typeof reportedCheckpoint>;
 
+/** What an agent asks when a program has ended: which checkpoints of its job have to go. */
+export const askRetention = z.strictObject({
+  checkpoints: z.array(reportedCheckpoint).max(MAX_CHECKPOINTS_PER_ATTEMPT),
+});
+export type AskRetention = z.input<typeof askRetention>;
+export const retentionAnswer = z.object({ doomed: z.array(z.string()) });
+
 export const modelCheckpoint = z.object({
   id: z.string(),
   jobId: z.string().nullable(),
@@ -56,6 +63,8 @@ export const modelCheckpoint = z.object({
   /** Since when somebody wants to keep it, whatever a policy says. */
   pinnedAt: instant.nullable(),
   createdAt: instant,
+  /** Since when somebody wants it removed: its files go at the next occasion. */
+  removalRequestedAt: instant.nullable(),
   /** Its files are gone since then. */
   deletedAt: instant.nullable(),
 });

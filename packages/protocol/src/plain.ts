@@ -3,7 +3,7 @@
  * the processes of stages.
  */
 export { attemptFiles } from './attempt-files.ts';
-export { newestFirst, rankCheckpoints } from './checkpoint-ranking.ts';
+export { decideCleanup, type JudgedCheckpoint, type KeepPolicy } from './checkpoint-retention.ts';
 export { HTTP_LIMITS, PREPROCESS_LIMITS } from './definition/stage-limits.ts';
 export { type ErrorCode, TrainyardError } from './errors.ts';
 export { VERSION } from './version.ts';

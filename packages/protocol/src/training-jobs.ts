@@ -7,6 +7,21 @@ const instant = z.iso.datetime();
 /** GPUs of a training where neither the stage nor the job says how many. */
 export const DEFAULT_TRAINING_GPUS = 8;
 
+const keptCount = z.int().min(0).max(100_000);
+
+/** Which checkpoints of a job stay, decided whenever one comes. Like a clean-up stage, but always. */
+export const retentionPolicy = z
+  .strictObject({
+    keepBest: keptCount.default(3),
+    keepLast: keptCount.default(1),
+    metric: z.string().min(1).max(250).default('eval_loss'),
+    direction: z.enum(['min', 'max']).default('min'),
+    missingMetric: z.enum(['keep', 'delete']).default('keep'),
+  })
+  .refine(({ keepBest, keepLast }) => keepBest + keepLast > 0, {
+    message: 'with keepBest 0 and keepLast 0 no checkpoint would be left; keep at least one',
+  });
+
 const gpuCount = z.int().min(0).max(64);
 
 /** A training job's file: which program trains, and with what. Shape and defaults: docs/guides/training-jobs.md */
@@ -30,6 +45,8 @@ export const trainingJobDefinition = z.strictObject({
   config: z.record(z.string(), jsonValue).default({}),
   /** Where the program puts checkpoints, if not into attempt directories: clean-up deletes in there, too. */
   checkpointDir: z.string().min(1).max(4096).optional(),
+  /** Left out: all checkpoints stay until a clean-up stage comes. */
+  retention: retentionPolicy.optional(),
 });
 export type TrainingJobDefinition = z.infer<typeof trainingJobDefinition>;
 

@@ -21,6 +21,7 @@ import { agentRoutes } from './routes/agents.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { backfillRoutes } from './routes/backfills.ts';
 import { cacheRoutes } from './routes/cache.ts';
+import { checkpointRoutes } from './routes/checkpoints.ts';
 import { errorDocs } from './routes/error-docs.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { hookRoutes } from './routes/hooks.ts';
@@ -130,6 +131,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(backfillRoutes(context));
     await api.register(hookRoutes(context));
     await api.register(trainingJobRoutes(context));
+    await api.register(checkpointRoutes(context));
     await api.register(triggerRoutes(context));
     await api.register(secretRoutes(context));
     await api.register(webhookRoutes(context));

@@ -1,16 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { decideCleanup, type JudgedCheckpoint, type KeepPolicy } from '@trainyard/protocol/plain';
 import { type BuiltinAttempt, BuiltinFailure, messageOf } from './attempt.ts';
-import { type CleanupCheckpoint, type CleanupPolicy, decideCleanup } from './cleanup-decision.ts';
+
 import { judgePath } from './inside-directory.ts';
 
-interface Cleanup extends CleanupPolicy {
+interface Cleanup extends KeepPolicy {
   readonly job: string;
   readonly dryRun: boolean;
   /** Absolute; null when the job declares none. */
   readonly checkpointDir: string | null;
   /** All of the job whose files are there, as far as the server knows. */
-  readonly checkpoints: readonly CleanupCheckpoint[];
+  readonly checkpoints: readonly JudgedCheckpoint[];
 }
 
 /** Lists in the outputs are cut after this many; the counts are of all. */
@@ -23,7 +24,7 @@ export async function cleanupCheckpoints(attempt: BuiltinAttempt): Promise<Recor
   attempt.log(
     `${cleanup.job}: ${cleanup.checkpoints.length} checkpoints, ${doomed.length} to delete, ${unknown.length} without ${cleanup.metric}`,
   );
-  const deleted: CleanupCheckpoint[] = [];
+  const deleted: JudgedCheckpoint[] = [];
   const refused: { path: string; reason: string }[] = [];
   const failed: string[] = [];
   // An attempt directory is one name below its root, and what a program leaves in there one more.
@@ -55,7 +56,7 @@ export async function cleanupCheckpoints(attempt: BuiltinAttempt): Promise<Recor
   if (failed.length > 0) {
     throw new BuiltinFailure('cleanup_failed', `could not delete ${failed.slice(0, 10).join('; ')}`);
   }
-  const paths = (list: readonly CleanupCheckpoint[]) => list.slice(0, MAX_LISTED).map(({ path }) => path);
+  const paths = (list: readonly JudgedCheckpoint[]) => list.slice(0, MAX_LISTED).map(({ path }) => path);
   return {
     dryRun: cleanup.dryRun,
     counts: {

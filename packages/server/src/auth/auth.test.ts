@@ -203,6 +203,7 @@ describe('every route with every scope', () => {
       '/api/training/local/{jobId}/metrics',
       '/api/training/local/{jobId}/metrics',
       '/api/training/local/{jobId}/status',
+      '/api/v1/attempts/{id}/retention',
       '/api/v1/attempts/{id}/secrets',
       '/api/v1/attempts/{id}/streams/{stream}',
       '/api/v1/hooks/{id}',

@@ -5,7 +5,12 @@ import { stageAt } from './owned-tree.ts';
 import { stageSpec } from './stage-spec.ts';
 
 /** For stages that want nothing of the store. */
-export const NOTHING_WANTED: Found = { job: undefined, checkpoints: [], dataset: undefined };
+export const NOTHING_WANTED: Found = {
+  job: undefined,
+  checkpoints: [],
+  inUse: new Set<string>(),
+  dataset: undefined,
+};
 
 /** Work for an agent: its attempt waits in a queue, and what becomes of it comes as facts. */
 export const agentWork: LeafKind = {

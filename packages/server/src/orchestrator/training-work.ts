@@ -38,7 +38,7 @@ export const trainModelWork: WorkKind = ({ train_model: given }, input) => {
         params: { ...config, num_gpus: gpus },
         env: { ...job.env, ...textsOf(stage.env), ...jobEnvironment(job, { checkpoint }) },
         gpus,
-        training: { jobId: job.id },
+        training: { jobId: job.id, ...retentionOf(job) },
       };
     },
   };
@@ -88,8 +88,13 @@ export const cleanupCheckpointsWork: WorkKind = ({ cleanup_checkpoints: given },
           ...{ keepBest, keepLast, metric, direction, missingMetric, dryRun },
           job: job.name,
           checkpointDir: checkpointDir(job) ?? null,
-          checkpoints: found.checkpoints.map(({ id, path, step, metrics, sizeBytes }) => ({
-            ...{ id, path, step, metrics, sizeBytes },
+          checkpoints: found.checkpoints.map((each) => ({
+            ...{ id: each.id, path: each.path, step: each.step, metrics: each.metrics },
+            ...{
+              sizeBytes: each.sizeBytes,
+              isProtected: each.pinnedAt !== null || found.inUse.has(each.path),
+            },
+            isUnwanted: each.removalRequestedAt !== null,
           })),
         }),
         workingDir: input.path('.'),
@@ -196,6 +201,13 @@ function checkpointPath(
       ? 'has no checkpoint'
       : `has ${checkpoints.length} checkpoints, none with the metric "${judgement.metric}"`;
   throw new StageFault('checkpoint_not_found', `training job "${job.name}" ${what}; "${given}" is none`);
+}
+
+/** Where files of its checkpoints may be deleted when its program has ended. */
+function retentionOf(job: TrainingJob): { retention?: true; checkpointDir?: string } {
+  if (job.retention === undefined) return {};
+  const dir = checkpointDir(job);
+  return { retention: true, ...(dir === undefined ? {} : { checkpointDir: dir }) };
 }
 
 function checkpointDir(job: TrainingJob): string | undefined {

@@ -21,6 +21,8 @@ export interface CheckpointReads {
   ): Promise<ModelCheckpoint[]>;
   /** All of a job whose files are there. */
   live(jobId: string): Promise<ModelCheckpoint[]>;
+  /** Paths that trainings of a job go on from, or evaluate, also those that wait for their next try. */
+  inUse(jobId: string): Promise<ReadonlySet<string>>;
 }
 
 export function createCheckpointReads(db: Kysely<Schema>): CheckpointReads {
@@ -43,7 +45,17 @@ export function createCheckpointReads(db: Kysely<Schema>): CheckpointReads {
     ofJob: (jobId, query) => read('job_id', jobId, query),
     ofRun: (runId, query) => read('run_id', runId, query),
     live: (jobId) => read('job_id', jobId, { deleted: false, limit: MAX_READ }),
+    inUse: (jobId) => readInUse(db, jobId),
   };
+}
+
+export async function readInUse(db: Kysely<Schema>, jobId: string): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ path: string }>`
+    select distinct used.path from attempts a join runs r on r.id = a.run_id,
+      lateral (values (a.spec #>> '{env,TRAINYARD_CHECKPOINT}'), (a.spec #>> '{training,evaluates}')) as used(path)
+    where a.training_job_id = ${jobId} and r.ended_at is null and a.number = r.attempt
+      and used.path is not null`.execute(db);
+  return new Set(rows.map(({ path }) => path));
 }
 
 /** What an attempt has recorded, and whose it is. */
@@ -69,6 +81,7 @@ const SAVE_SQL = `
 const SAVED = `${SAVE_SQL}
   id = case when c.run_id = excluded.run_id then c.id else excluded.id end,
   pinned_at = case when c.run_id = excluded.run_id then c.pinned_at end,
+  removal_requested_at = null, doomed_at = null,
   run_id = excluded.run_id, root_id = excluded.root_id, step = excluded.step, epoch = excluded.epoch,
   metrics = excluded.metrics, size_bytes = excluded.size_bytes, sha256 = excluded.sha256, created_at = now()`;
 
@@ -124,7 +137,7 @@ export async function findDatasetVersion(
   return rows[0];
 }
 
-function toCheckpoint(row: Selectable<Schema['model_checkpoints']>): ModelCheckpoint {
+export function toCheckpoint(row: Selectable<Schema['model_checkpoints']>): ModelCheckpoint {
   return {
     id: row.id,
     jobId: row.job_id,
@@ -136,6 +149,7 @@ function toCheckpoint(row: Selectable<Schema['model_checkpoints']>): ModelCheckp
     sizeBytes: row.size_bytes,
     sha256: row.sha256,
     pinnedAt: row.pinned_at?.toISOString() ?? null,
+    removalRequestedAt: row.removal_requested_at?.toISOString() ?? null,
     createdAt: row.created_at.toISOString(),
     deletedAt: row.deleted_at?.toISOString() ?? null,
   };

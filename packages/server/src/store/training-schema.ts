@@ -38,6 +38,10 @@ interface ModelCheckpointsTable {
   sha256: string | null;
   /** Somebody wants to keep it. */
   pinned_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  /** Somebody wants it removed. */
+  removal_requested_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  /** An agent was told to delete its files. */
+  doomed_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
   /** Its files are gone. At most one row of a job and path has none. */
   deleted_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 }

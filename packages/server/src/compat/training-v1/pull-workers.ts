@@ -113,7 +113,7 @@ const CLAIM_SQL = `
   ), picked as (
     select a.id from attempts a, room
     where a.id = $3 and room.is_there and (${PULLABLE} or exists (select from repeated))
-    for update of a skip locked
+    for update of a
   ), claimed as (
     update attempts a set ${leaseSql({ seed: '$4::bytea', number: '1' })}
     from picked where a.id = picked.id

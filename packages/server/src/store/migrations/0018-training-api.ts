@@ -24,5 +24,7 @@ const STATEMENTS = [
   `alter table model_checkpoints
     add column epoch double precision,
     add column sha256 text,
-    add column pinned_at timestamptz`,
+    add column pinned_at timestamptz,
+    add column removal_requested_at timestamptz,
+    add column doomed_at timestamptz`,
 ];
