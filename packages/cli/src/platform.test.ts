@@ -263,6 +263,19 @@ describe('runs show', () => {
     });
     expect((await run('runs', 'cancel', id)).code).toBe(0);
   });
+
+  it('is said at once by who follows a run, with what to do', async () => {
+    const file = await pipeline(
+      'gpus.yaml',
+      'name: gpus\nstages: [{ name: a, job: { command: "true", resources: { gpus: 8 } } }]\n',
+    );
+    const following = startCommand(['run', file], env());
+    const shown = await following.until('stderr', /a: queued {2}no agent of the queue "default" has 8 GPUs/);
+    expect(shown).toContain('the largest has 0: lower resources.gpus of the stage');
+    const id = /run (run_\w+)/.exec(shown)![1]!;
+    expect((await run('runs', 'cancel', id)).code).toBe(0);
+    expect((await following.ended).code).toBe(11);
+  });
 });
 
 describe('what is not there', () => {

@@ -18,10 +18,14 @@ const agent = (queues: string[], gpus: number, online = true) => ({ queues, gpus
 const notes = (...agents: ReturnType<typeof agent>[]) => queueNotes({ tree, definition, agents, waits: [] });
 
 it('says of a queued job why no agent takes it', () => {
-  expect(notes(agent(['gpu', 'default'], 4, false)).get(a.id)).toBe('no agent is online');
+  expect(notes(agent(['gpu', 'default'], 4, false)).get(a.id)).toMatch(/^no agent is online: start one with/);
   const some = notes(agent(['gpu'], 1), agent(['gpu'], 2));
-  expect(some.get(a.id)).toBe('no agent of the queue "gpu" has 4 GPUs; the largest has 2');
-  expect(some.get(b.id)).toBe('no agent that is online serves the queue "default"');
+  expect(some.get(a.id)).toMatch(
+    /^no agent of the queue "gpu" has 4 GPUs; the largest has 2: lower resources.gpus/,
+  );
+  expect(some.get(b.id)).toMatch(
+    /^no agent that is online serves the queue "default": start one with trainyard agent --queue default$/,
+  );
 });
 
 it('says nothing of a job that waits for a free slot, or that runs', () => {
@@ -36,7 +40,9 @@ it('says which pool or group has no room, unless no agent would take the job any
   expect(queueNotes({ tree, definition, agents: serving, waits }).get(a.id)).toBe(
     'the pool "licence" is full',
   );
-  expect(queueNotes({ tree, definition, agents: [], waits }).get(a.id)).toBe('no agent is online');
+  expect(queueNotes({ tree, definition, agents: [], waits }).get(a.id)).toMatch(
+    /^no agent is online: start one with/,
+  );
 });
 
 it('knows how many GPUs a training was told to take', () => {
@@ -52,5 +58,7 @@ it('knows how many GPUs a training was told to take', () => {
     agents: [agent(['default'], 0)],
     waits: [],
   });
-  expect(found.get(t.id)).toBe('no agent has 8 GPUs; the largest has 0');
+  expect(found.get(t.id)).toMatch(
+    /^no agent has 8 GPUs; the largest has 0: set numGpus of the training job, or config.num_gpus/,
+  );
 });

@@ -29,16 +29,19 @@ interface Needs {
   /** Left out where only the server knows it. */
   readonly queue: string | undefined;
   readonly gpus: number;
+  /** What to do where nobody has so many. */
+  readonly help: string;
 }
 
-function whyNobody({ queue, gpus }: Needs, online: readonly Serving[]): string | undefined {
-  if (online.length === 0) return 'no agent is online';
+function whyNobody({ queue, gpus, help }: Needs, online: readonly Serving[]): string | undefined {
+  if (online.length === 0) return 'no agent is online: start one with trainyard agent, or trainyard up';
   const serving = online.filter((agent) => queue === undefined || agent.queues.includes(queue));
-  if (serving.length === 0) return `no agent that is online serves the queue "${queue}"`;
+  if (serving.length === 0)
+    return `no agent that is online serves the queue "${queue}": start one with trainyard agent --queue ${queue}`;
   const most = Math.max(...serving.map((agent) => agent.gpus));
   if (most >= gpus) return undefined;
   const where = queue === undefined ? '' : ` of the queue "${queue}"`;
-  return `no agent${where} has ${gpus} GPUs; the largest has ${most}`;
+  return `no agent${where} has ${gpus} GPUs; the largest has ${most}: ${help}`;
 }
 
 /** What the stage needs that a run is of: "sweep/large", or "tune[3]" for an item of a foreach. */
@@ -58,9 +61,12 @@ function needsOf(stage: StageDefinition, { params }: RunTree): Needs | undefined
   if (training !== undefined) {
     // The queue may be that of the training job; the GPUs of a training are in the config that it got.
     const gpus = stage.train_model === undefined ? 0 : Number(params['num_gpus'] ?? 0);
-    return { queue: training.queue, gpus };
+    const help =
+      'set numGpus of the training job, or config.num_gpus of the stage, to what there is (0 for none)';
+    return { queue: training.queue, gpus, help };
   }
   const work = stage.job ?? stage.function ?? stage.http ?? stage.preprocess_dataset;
   if (work === undefined) return undefined;
-  return { queue: work.queue, gpus: 'resources' in work ? work.resources.gpus : 0 };
+  const help = 'lower resources.gpus of the stage, or start an agent with that many (trainyard agent --gpus)';
+  return { queue: work.queue, gpus: 'resources' in work ? work.resources.gpus : 0, help };
 }

@@ -7,6 +7,7 @@ import { type Followed, type FollowOptions, followRun } from './follow-run.ts';
 import { guardInterrupts, Interrupted } from './interrupt.ts';
 import { LiveScreen } from './live-screen.ts';
 import { latestNotes } from './metric-notes.ts';
+import { type Notes, watchQueue } from './queue-watch.ts';
 import type { RunState } from './run-state.ts';
 import { statusIcon, statusPaint } from './style.ts';
 import { errorMessage, oneLine, renderTree, runDuration } from './tree-view.ts';
@@ -65,13 +66,23 @@ async function showUntil(
   options: Pick<FollowOptions, 'signal' | 'stopsFor'>,
 ): Promise<Followed> {
   const view = context.isInteractive ? liveView(context, connection, rootId) : lineView(context);
+  let state: RunState | undefined;
+  const endQueue = watchQueue(
+    () => connection.client,
+    () => state,
+    (notes) => view.queue(notes, state),
+  );
   try {
     return await followRun(connection, rootId, {
       ...options,
-      onChange: view.change,
+      onChange(changed, current) {
+        state = current;
+        view.change(changed, current);
+      },
       onLost: () => view.note(`connection to ${connection.client.url} lost; looking for the server again`),
     });
   } finally {
+    endQueue();
     view.end();
   }
 }
@@ -87,6 +98,8 @@ function detachedText(rootId: string, connection: Connection): string {
 
 interface View {
   readonly change: (changed: readonly Run[], state: RunState) => void;
+  /** Why jobs stay queued, of all that do. */
+  queue(notes: Notes, state: RunState | undefined): void;
   note(text: string): void;
   end(): void;
 }
@@ -94,7 +107,20 @@ interface View {
 /** One line per change of status, for logs and pipes. */
 function lineView(context: CliContext): View {
   const { errStyle } = context;
+  /** What was said of why a job stays queued, by run id. */
+  const said = new Map<string, string>();
   return {
+    queue(notes, state) {
+      for (const run of state?.runs() ?? []) {
+        const note = notes.get(run.id);
+        if (note === undefined || said.get(run.id) === note) continue;
+        said.set(run.id, note);
+        const paint = statusPaint(run.status, errStyle);
+        context.err(
+          `${clock()} ${statusIcon(run.status)} ${run.path}: ${paint(run.status)}  ${oneLine(note)}\n`,
+        );
+      }
+    },
     change(changed) {
       for (const run of changed) {
         if (run.status === 'pending' || run.status === 'starting') continue;
@@ -124,7 +150,8 @@ function clock(): string {
 function liveView(context: CliContext, connection: Connection, rootId: string): View {
   const screen = new LiveScreen(process.stderr);
   let state: RunState | undefined;
-  let notes: ReadonlyMap<string, string> = new Map();
+  let metricNotes: Notes = new Map();
+  let queued: Notes = new Map();
   let frame = 0;
   let message = '';
   let isAsking = false;
@@ -135,7 +162,7 @@ function liveView(context: CliContext, connection: Connection, rootId: string): 
     const below = [...waitingHints(state?.runs() ?? []), ...(message === '' ? [] : [message])];
     const lines = renderTree({
       tree,
-      notes,
+      notes: new Map([...metricNotes, ...queued]),
       nowMs: Date.now(),
       width: screen.width,
       height: Math.max(1, screen.height - below.length),
@@ -148,7 +175,7 @@ function liveView(context: CliContext, connection: Connection, rootId: string): 
     if (isAsking || state === undefined || state.size > MAX_RUNS_WITH_METRICS) return;
     isAsking = true;
     try {
-      notes = latestNotes(await connection.client.getLatestMetrics(rootId, { tree: true }));
+      metricNotes = latestNotes(await connection.client.getLatestMetrics(rootId, { tree: true }));
     } catch {
       // Decoration only; followRun notices when the server is away.
     } finally {
@@ -165,6 +192,9 @@ function liveView(context: CliContext, connection: Connection, rootId: string): 
       state = current;
       message = '';
       if (current.hasEnded) void askMetrics();
+    },
+    queue(notes) {
+      queued = notes;
     },
     note(text) {
       message = text;

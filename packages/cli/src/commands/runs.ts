@@ -5,7 +5,6 @@ import {
   exitCodeOfRun,
   isTerminalRunStatus,
   type Run,
-  type RunTree,
   readRunStatus,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -21,7 +20,7 @@ import {
 import { epochTable } from '../epoch-table.ts';
 import { descend, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, pause } from '../interrupt.ts';
-import { queueNotes } from '../queue-notes.ts';
+import { notesOfQueued } from '../queue-watch.ts';
 import { runDocument, showText } from '../show-run.ts';
 import { statusIcon, statusPaint } from '../style.ts';
 import { table } from '../table.ts';
@@ -129,17 +128,6 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
 
 /** Shown with a run; the rest by `findings list`. */
 const MAX_FINDINGS = 50;
-
-async function notesOfQueued(client: Client, tree: RunTree): Promise<ReadonlyMap<string, string>> {
-  // A definition is that of a root run; what is shown may be one of its stages.
-  if (![...descend(tree)].some((run) => run.status === 'queued')) return new Map();
-  const [{ definition }, agents, waits] = await Promise.all([
-    client.getDefinition(tree.rootId),
-    client.listAgents(),
-    client.listWaits(tree.rootId),
-  ]);
-  return queueNotes({ tree, definition, agents, waits });
-}
 
 /** Tables of the jobs that recorded epochs; of a wide sweep only the first ones, the rest by `runs metrics`. */
 async function epochTables(

@@ -9,7 +9,7 @@ export interface Submission {
   readonly plan: Plan;
   /** Needs nothing from elsewhere: it is read again after a restart. */
   readonly source: string;
-  /** What was written, where other pipelines were put into it. */
+  /** What was written, where other pipelines were put into it, or it was in an older form. */
   readonly written?: string | undefined;
   readonly uses?: readonly UsedPipeline[];
   readonly params: Record<string, unknown>;

@@ -38,7 +38,7 @@ export interface ReadyDefinition {
   readonly plan: Plan;
   /** What is stored, and read again after a restart: with everything that is used put in. */
   readonly source: string;
-  /** What was written, where that is something else. */
+  /** What was written, where that is something else: others were put into it, or it has an older form. */
   readonly written?: string | undefined;
   readonly uses: readonly UsedPipeline[];
 }
@@ -119,7 +119,11 @@ async function ready(
 ): Promise<ReadyDefinition> {
   const { checked } = await check(document, fileName, reading);
   const { definition, plan, expansion } = checked;
-  if (expansion === undefined) return { definition, plan, source: text, uses: [] };
+  if (expansion === undefined) {
+    if (document.mapping === undefined) return { definition, plan, source: text, uses: [] };
+    // Kept as it was mapped today: a run does not change when another version maps that form otherwise.
+    return { definition, plan, source: JSON.stringify(document.json), written: text, uses: [] };
+  }
   return { definition, plan, source: JSON.stringify(expansion.json), written: text, uses: expansion.uses };
 }
 

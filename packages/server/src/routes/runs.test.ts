@@ -2,10 +2,12 @@ import {
   type DefinitionFault,
   EVENT_TYPES,
   type EventType,
+  type RunDefinition,
   type RunEvent,
   type RunListItem,
 } from '@trainyard/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkStored, parseDefinition } from '../definition/index.ts';
 import { expectError } from '../testing/expect-error.ts';
 import { describeDatabases } from '../testing/index.ts';
 import { eventually, expectStatus, startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -28,6 +30,21 @@ afterEach(() => t.end());
 describeDatabases('a run over HTTP', (engine) => {
   beforeEach(async () => {
     t = await startTestServer(engine);
+  });
+
+  it('keeps a definition in an older form as it was mapped, and shows what was written', async () => {
+    const source =
+      'name: older\nstages:\n  - { name: a, task: job, params: { command: go, x: 1 } }\n  - { name: b, task: job, params: { command: go }, depends_on: [a] }\n';
+    const mapped = parseDefinition(source);
+    if (!mapped.ok) throw new Error(mapped.faults[0]!.message);
+    const id = await t.submit(source);
+    const { body } = await t.call<RunDefinition>('GET', `/api/v1/runs/${id}/definition`);
+    expect(body).toMatchObject({ source, uses: [], definition: mapped.definition });
+    // What is read again after a restart is in our own form: nothing is left to be mapped.
+    const kept = JSON.parse(body.expanded!) as { stages: object[] };
+    expect(kept.stages.some((stage) => 'task' in stage || 'depends_on' in stage)).toBe(false);
+    const read = checkStored({ source: body.expanded!, written: source });
+    expect(read).toMatchObject({ ok: true, definition: mapped.definition });
   });
 
   it('goes from submit to its end, and everything about it can be read', async () => {
