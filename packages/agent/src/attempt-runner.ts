@@ -70,8 +70,7 @@ export class AttemptRunner {
 
   held(): HeldAttempt {
     const { attemptId, epoch } = this.#options.spec;
-    const cancelling = this.#cancelSeen || this.#options.journal.state.cancelRequested;
-    return { attemptId, epoch, cancelling };
+    return { attemptId, epoch, cancelling: this.#cancelSeen || this.#options.journal.state.cancelRequested };
   }
 
   /** Resolves when the attempt is reported or discarded. @throws the reason when the agent is stopped first */
