@@ -9,6 +9,7 @@ import { addRetry } from './program-reruns.ts';
 interface LogsFlags extends StageOptions {
   readonly follow?: boolean;
   readonly timestamps?: boolean;
+  readonly text?: boolean;
   readonly attempt?: number;
 }
 
@@ -113,6 +114,7 @@ function addLogs(runs: Command, act: Act): void {
     .argument('[id]', ID)
     .option('-f, --follow', 'go on until the run has ended')
     .option('--timestamps', 'begin each line with the time it was received')
+    .option('--text', 'the log of one job as a text file: [time] before each line, UTC; not with --follow')
     .option('--attempt <n>', 'of this attempt instead of the newest', wholeNumber('attempt', 1))
     .option('--stage <path>', 'only this stage, for example sweep/large')
     .addHelpText(
@@ -124,6 +126,7 @@ function addLogs(runs: Command, act: Act): void {
         (await import('./commands/run-data.ts')).logsCommand(context, id, {
           follow: options.follow === true,
           timestamps: options.timestamps === true,
+          text: options.text === true,
           attempt: options.attempt,
           ...(options.stage === undefined ? {} : { stage: options.stage }),
         }),

@@ -8,6 +8,8 @@ import { stdoutReaderGone } from './stdout-reader.ts';
 export interface LogOptions {
   readonly follow: boolean;
   readonly timestamps: boolean;
+  /** The text export of one job. */
+  readonly text?: boolean;
   readonly attempt: number | undefined;
 }
 
@@ -32,6 +34,16 @@ export async function writeRawLog(
     if (part.bytes.length === 0 || part.nextOffset >= part.size) return;
     offset = part.nextOffset;
   }
+}
+
+/** Writes the log of one job to stdout as a text file for people: each line with its time, as the server has it now. */
+export async function writeLogText(
+  client: Client,
+  id: string,
+  { attempt }: Pick<LogOptions, 'attempt'>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const bytes of client.exportLog(id, { format: 'text', attempt, signal })) await write(bytes);
 }
 
 /** The jobs of a tree whose logs are shown, in the order of the definition. */

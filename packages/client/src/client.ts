@@ -19,6 +19,7 @@ import type {
 import { approvalCalls } from './approval-calls.ts';
 import { cacheCalls } from './cache-calls.ts';
 import { createCheckpointsClient } from './checkpoints-client.ts';
+import { exportLog, type LogExport } from './export-log.ts';
 import { findingCalls } from './finding-calls.ts';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
@@ -227,6 +228,10 @@ export function createClient(connection: ConnectionOptions) {
 
     readLogLines: (id: string, { signal, ...query }: LogQuery = {}) =>
       json<LogLines>({ path: runPath(id, 'log/lines'), query, signal }),
+
+    /** The whole log as a file for people, with a time before each line, or raw. */
+    exportLog: (id: string, query: LogExport = {}) =>
+      exportLog(connection, runPath(id, 'log/download'), query),
 
     /**
      * The log as it grows, from `offset` on, until the run has ended. Without `attempt` the log of the next

@@ -4,7 +4,14 @@ import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { findStage, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, Interrupted } from '../interrupt.ts';
 import { formatMetric } from '../metric-notes.ts';
-import { hasLog, jobsOf, type LogOptions, writeLogLines, writeRawLog } from '../run-logs.ts';
+import {
+  hasLog,
+  jobsOf,
+  type LogOptions,
+  writeLogLines,
+  writeLogText,
+  writeRawLog,
+} from '../run-logs.ts';
 import { stdoutReaderGone } from '../stdout-reader.ts';
 import { table } from '../table.ts';
 import { oneLine } from '../tree-view.ts';
@@ -25,6 +32,10 @@ export function logsCommand(
         findStage(connection.client, await idOrNewest(connection.client, id), options.stage),
       );
       const { client } = connection;
+      if (options.text === true) {
+        await writeLogText(client, run.id, options, signal);
+        return;
+      }
       if (run.kind === 'job' && !options.timestamps && !context.json) {
         await writeRawLog(client, run.id, options, signal);
       } else {

@@ -1,4 +1,5 @@
 export { createIngest, type Ingest, type IngestProblem } from './append.ts';
+export { exportLogBytes, exportLogText } from './export-log.ts';
 export { toMetricNumber } from './metric-number.ts';
 export type { Points } from './points.ts';
 export { MAX_CHART_BUCKETS, MAX_CHART_SERIES, readChart } from './read-chart.ts';

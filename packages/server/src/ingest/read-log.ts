@@ -14,8 +14,10 @@ interface LogLine {
   readonly offset: number;
   /** When the server received the line's first byte. */
   readonly time: Date;
-  /** Without the line's end; bytes that are not UTF-8 became U+FFFD. */
+  /** As a terminal would show it: without the line's end, of a progress bar its last state. Bytes that are not UTF-8 became U+FFFD. */
   readonly text: string;
+  /** Set when the line is longer than MAX_LINE_BYTES: the next item goes on with it. */
+  readonly cut?: true;
 }
 
 interface LogLines {
@@ -143,10 +145,18 @@ function cutLines(
     const whole = newline >= 0 && newline - at <= MAX_LINE_BYTES;
     if (!whole && !options.atEnd && bytes.length - at <= MAX_LINE_BYTES) break;
     const end = whole ? newline : Math.min(bytes.length, characterBegin(bytes, at + MAX_LINE_BYTES));
-    lines.push({ offset: base + at, text: bytes.toString('utf8', at, end) });
+    const text = displayLine(bytes.toString('utf8', at, end));
+    const isCut = !whole && end < bytes.length;
+    lines.push({ offset: base + at, text, ...(isCut ? { cut: true } : {}) });
     at = whole ? end + 1 : end;
   }
   return { lines, nextOffset: base + at };
+}
+
+/** What a carriage return left: programs that draw progress bars begin the line again with it. */
+function displayLine(text: string): string {
+  if (!text.includes('\r')) return text;
+  return text.split('\r').findLast((state) => state !== '') ?? '';
 }
 
 /** The place at or shortly before `at` where no UTF-8 character is cut in two. */

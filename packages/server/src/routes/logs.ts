@@ -1,8 +1,16 @@
+import { Readable } from 'node:stream';
 import { isTerminalAttemptStatus, isTerminalRunStatus, TrainyardError } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { MAX_LOG_LINES, MAX_LOG_READ_BYTES, readLogBytes, readLogLines } from '../ingest/index.ts';
+import {
+  exportLogBytes,
+  exportLogText,
+  MAX_LOG_LINES,
+  MAX_LOG_READ_BYTES,
+  readLogBytes,
+  readLogLines,
+} from '../ingest/index.ts';
 import type { ServerContext } from '../server-context.ts';
 import type { Database } from '../store/database.ts';
 
@@ -11,7 +19,9 @@ const offset = z.coerce.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.M
 const attempt = z.coerce.number().int().min(1).optional();
 
 const logLines = z.object({
-  items: z.array(z.object({ offset: z.int(), time: z.iso.datetime(), text: z.string() })),
+  items: z.array(
+    z.object({ offset: z.int(), time: z.iso.datetime(), text: z.string(), cut: z.literal(true).optional() }),
+  ),
   nextOffset: z.int(),
   size: z.int(),
   complete: z.boolean(),
@@ -57,6 +67,34 @@ export function logRoutes({ database }: ServerContext): FastifyPluginAsyncZod {
             'x-complete': String(found.ended && nextOffset === part.size),
           })
           .send(part.bytes);
+      },
+    );
+
+    app.get(
+      '/runs/:id/log/download',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['logs'],
+          description:
+            'The whole log as a file: `raw` as the process wrote it, `text` with a time before each line.',
+          params: idParams,
+          querystring: z.object({ attempt, format: z.enum(['raw', 'text']).default('text') }),
+        },
+      },
+      async (request, reply) => {
+        const { id } = request.params;
+        const { format } = request.query;
+        const { attemptId, number } = await findAttempt(database, id, request.query.attempt);
+        const read = format === 'raw' ? exportLogBytes : exportLogText;
+        return reply
+          .headers({
+            'content-type': format === 'raw' ? 'application/octet-stream' : 'text/plain; charset=utf-8',
+            'content-disposition': `attachment; filename="${id}-${number}.log"`,
+            'x-content-type-options': 'nosniff',
+            'x-attempt': number,
+          })
+          .send(Readable.from(read(database, attemptId)));
       },
     );
 

@@ -229,4 +229,37 @@ describeDatabases('streams, logs and metrics over HTTP', (engine) => {
       .where('id', '=', attemptId)
       .execute();
   }
+
+  it('gives a log as a text file with UTC times and the last state of progress bars, and raw', async () => {
+    const to = await attempt();
+    const long = 'x'.repeat(2 * 1024 * 1024);
+    const parts = [
+      Buffer.from('epoch 1\r\n10%\r20%\r100%\nbroken '),
+      Buffer.from([0xff, 0xe2, 0x82]),
+      Buffer.from([0xac, 0x0a]),
+      Buffer.from(long.slice(0, 1024 * 1024)),
+      Buffer.from(`${long.slice(1024 * 1024)}\nlast`),
+    ];
+    let offset = 0;
+    for (const part of parts) {
+      await append(to, 'log', offset, part.subarray(0, 1024 * 1024));
+      await append(to, 'log', offset + 1024 * 1024, part.subarray(1024 * 1024));
+      offset += part.length;
+    }
+    const download = async (format: string) => {
+      const response = await fetch(`${server.url}/api/v1/runs/${to.runId}/log/download?format=${format}`);
+      expect(response.headers.get('content-disposition')).toBe(`attachment; filename="${to.runId}-1.log"`);
+      return Buffer.from(await response.arrayBuffer());
+    };
+    expect((await download('raw')).equals(Buffer.concat(parts))).toBe(true);
+    const lines = (await download('text')).toString().split('\n');
+    const prefix = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] /;
+    expect(lines.slice(0, -1).every((line) => prefix.test(line))).toBe(true);
+    const texts = lines.map((line) => line.replace(prefix, ''));
+    expect(texts.slice(0, 3)).toEqual(['epoch 1', '100%', 'broken \ufffd\u20ac']);
+    expect(texts[3]).toMatch(/^x+ \[trainyard\] the line is longer than 1 MiB and was cut here$/);
+    expect(texts.at(-2)).toBe('last');
+    const at = Date.parse(`${lines[0]!.slice(1, 20).replace(' ', 'T')}Z`);
+    expect(Math.abs(Date.now() - at)).toBeLessThan(60_000);
+  });
 });
