@@ -14,6 +14,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Registry } from 'prom-client';
 import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
+import { olderMonitoringRoutes } from './compat/monitoring-v1/monitoring-routes.ts';
 import { olderTrainingRoutes } from './compat/training-v1/training-routes.ts';
 import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -108,6 +109,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(olderDagRoutes(context, options.stopping), { prefix: '/api' });
   await app.register(olderTaskRoutes(context), { prefix: '/api' });
   await app.register(olderTrainingRoutes(context), { prefix: '/api' });
+  await app.register(olderMonitoringRoutes(context, options.stopping));
+  await app.register(olderMonitoringRoutes(context, options.stopping), { prefix: '/api/v1' });
   await registerWeb(app, options.webDir);
   return app;
 }

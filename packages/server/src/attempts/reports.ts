@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
+import { type Anomaly, anomalyOf, writeAnomalies } from '../store/metric-anomalies.ts';
 import { writeCheckpoints } from '../store/model-checkpoints.ts';
 import { inTransaction } from '../store/transaction.ts';
 
@@ -140,6 +141,7 @@ const WRITE_SQL = `
 class ReportWrites {
   readonly #updates = new Map<string, AttemptUpdate>();
   readonly #finished: { row: AttemptRow; report: Finished }[] = [];
+  readonly #anomalies: (Anomaly & { runId: string })[] = [];
   readonly #facts: { root_id: string; event: Fact }[] = [];
 
   get hasReleased(): boolean {
@@ -148,6 +150,8 @@ class ReportWrites {
 
   progress(row: AttemptRow, progress: Record<string, unknown>): void {
     this.#updateOf(row).progress = progress;
+    const anomaly = anomalyOf(progress);
+    if (anomaly !== undefined) this.#anomalies.push({ ...anomaly, runId: row.run_id });
   }
 
   start(row: AttemptRow, report: Extract<ParsedReport, { kind: 'started' }>): void {
@@ -183,6 +187,7 @@ class ReportWrites {
       text: WRITE_SQL,
       values: [jsonbText([...this.#updates.values()]), jsonbText(this.#facts)],
     });
+    await writeAnomalies(client, this.#anomalies);
     await this.#writeDatasets(client);
     await writeCheckpoints(
       client,

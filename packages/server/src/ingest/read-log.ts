@@ -1,3 +1,4 @@
+import type { StreamName } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
 
 /** A part of an attempt's log, as the process wrote it. */
@@ -40,18 +41,22 @@ const EXPECTED_LINE_BYTES = 256;
 const NEWLINE = 10;
 
 /** Bytes of the attempt's log that are stored. */
-export async function logSize(database: Database, attemptId: string): Promise<number> {
+export async function logSize(
+  database: Database,
+  attemptId: string,
+  stream: StreamName = 'log',
+): Promise<number> {
   const row = await database.kysely
     .selectFrom('streams')
     .select('size')
     .where('attempt_id', '=', attemptId)
-    .where('stream', '=', 'log')
+    .where('stream', '=', stream)
     .executeTakeFirst();
   return row?.size ?? 0;
 }
 
 /**
- * At most `limit` bytes (and MAX_LOG_READ_BYTES) from `offset` on; may be fewer although more is stored.
+ * At most `limit` bytes (and MAX_LOG_READ_BYTES) of a log, or another stream, from `offset` on; may be fewer although more is stored.
  * @param offset negative: counted from the end; beyond the end: nothing
  */
 export async function readLogBytes(
@@ -59,11 +64,12 @@ export async function readLogBytes(
   attemptId: string,
   offset: number,
   limit: number,
+  stream: StreamName = 'log',
 ): Promise<LogPart> {
-  const size = await logSize(database, attemptId);
+  const size = await logSize(database, attemptId, stream);
   const from = startOffset(offset, size);
   const to = Math.min(size, from + Math.min(limit, MAX_LOG_READ_BYTES));
-  const pieces = await readPieces(database, attemptId, from, to);
+  const pieces = await readPieces(database, attemptId, from, to, stream);
   return { offset: from, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)), size };
 }
 
@@ -108,7 +114,13 @@ interface Piece {
 }
 
 /** The stored chunks between two offsets, the first and the last one cut to size. */
-async function readPieces(database: Database, attemptId: string, from: number, to: number): Promise<Piece[]> {
+async function readPieces(
+  database: Database,
+  attemptId: string,
+  from: number,
+  to: number,
+  stream: StreamName = 'log',
+): Promise<Piece[]> {
   if (from >= to) return [];
   const { rows } = await database.pool.query<Piece>({
     name: 'read-log-pieces',
@@ -116,12 +128,12 @@ async function readPieces(database: Database, attemptId: string, from: number, t
         substring(bytes from greatest($2::int8 - "offset", 0)::int + 1
           for (least($3::int8, "offset" + length(bytes)) - greatest($2::int8, "offset"))::int) as bytes
       from stream_chunks
-      where attempt_id = $1 and stream = 'log' and "offset" < $3 and "offset" >= (
+      where attempt_id = $1 and stream = $4 and "offset" < $3 and "offset" >= (
         select c."offset" from stream_chunks c
-        where c.attempt_id = $1 and c.stream = 'log' and c."offset" <= $2
+        where c.attempt_id = $1 and c.stream = $4 and c."offset" <= $2
         order by c."offset" desc limit 1)
       order by "offset" limit ${MAX_CHUNKS_PER_READ}`,
-    values: [attemptId, from, to],
+    values: [attemptId, from, to, stream],
   });
   return rows;
 }

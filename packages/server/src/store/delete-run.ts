@@ -35,6 +35,7 @@ const ATTEMPTS_OF_TREE = `(select id from attempts where run_id in ${RUNS_OF_TRE
 /** What refers to something comes before it. */
 const DELETIONS: readonly string[] = [
   `delete from metric_chunks where series_id in (select id from metric_series where run_id in ${RUNS_OF_TREE})`,
+  `delete from metric_anomalies where run_id in ${RUNS_OF_TREE}`,
   `delete from metric_series where run_id in ${RUNS_OF_TREE}`,
   `delete from stream_chunks where attempt_id in ${ATTEMPTS_OF_TREE}`,
   `delete from streams where attempt_id in ${ATTEMPTS_OF_TREE}`,

@@ -11,6 +11,7 @@ import { up as reruns } from './migrations/0008-reruns.ts';
 import { up as stageCache } from './migrations/0009-stage-cache.ts';
 import { up as checkpoints } from './migrations/0010-checkpoints.ts';
 import { up as secrets } from './migrations/0011-secrets.ts';
+import { up as metricAnomalies } from './migrations/0016-metric-anomalies.ts';
 import { up as streamLines } from './migrations/0017-stream-lines.ts';
 import { up as trainingApi } from './migrations/0018-training-api.ts';
 import { up as findings } from './migrations/0019-findings.ts';
@@ -28,6 +29,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-stage-cache': { up: stageCache },
   '0010-checkpoints': { up: checkpoints },
   '0011-secrets': { up: secrets },
+  '0016-metric-anomalies': { up: metricAnomalies },
   '0017-stream-lines': { up: streamLines },
   '0018-training-api': { up: trainingApi },
   '0019-findings': { up: findings },

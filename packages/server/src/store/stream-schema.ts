@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely';
+import type { MetricAnomaliesTable } from './metric-anomalies.ts';
 import type { Instant } from './schema.ts';
 
 /** Tables of what attempts write: logs, metrics and the points made of them, datasets. */
@@ -7,6 +8,7 @@ export interface StreamSchema {
   stream_chunks: StreamChunksTable;
   metric_series: MetricSeriesTable;
   metric_chunks: MetricChunksTable;
+  metric_anomalies: MetricAnomaliesTable;
   dataset_versions: DatasetVersionsTable;
   run_datasets: RunDatasetsTable;
 }
