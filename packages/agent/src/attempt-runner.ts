@@ -10,7 +10,7 @@ import { type Executor, type ExitResult, type RunningAttempt, StartError } from 
 import { composeFinish, withoutProducts } from './finish-report.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import { payloadEnvironment } from './payload-environment.ts';
-import type { ReportQueue } from './report-queue.ts';
+import { isOver, type ReportQueue } from './report-queue.ts';
 import type { Reservation, Slots } from './slots.ts';
 import { linkTrainingMetrics } from './training-files.ts';
 import { writeAtomically } from './write-atomically.ts';
@@ -287,11 +287,6 @@ export class AttemptRunner {
     this.#reservation?.release();
     this.#reservation = undefined;
   }
-}
-
-/** Codes that say that the server wants nothing more of an attempt. */
-function isOver(code: string): boolean {
-  return code === 'ATTEMPT_FENCED' || code === 'NOT_FOUND' || code === 'UNAUTHENTICATED';
 }
 
 function messageOf(error: unknown): string {

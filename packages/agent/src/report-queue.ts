@@ -111,6 +111,11 @@ export class ReportQueue {
   }
 }
 
+/** Codes that say that the server wants nothing more of an attempt. */
+export function isOver(code: string): boolean {
+  return code === 'ATTEMPT_FENCED' || code === 'NOT_FOUND' || code === 'UNAUTHENTICATED';
+}
+
 const MAX_BATCH_REPORTS = 500;
 const MAX_BATCH_BYTES = 1024 * 1024;
 

@@ -4,14 +4,7 @@ import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { findStage, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, Interrupted } from '../interrupt.ts';
 import { formatMetric } from '../metric-notes.ts';
-import {
-  hasLog,
-  jobsOf,
-  type LogOptions,
-  writeLogLines,
-  writeLogText,
-  writeRawLog,
-} from '../run-logs.ts';
+import { hasLog, jobsOf, type LogOptions, writeLogLines, writeLogText, writeRawLog } from '../run-logs.ts';
 import { stdoutReaderGone } from '../stdout-reader.ts';
 import { table } from '../table.ts';
 import { oneLine } from '../tree-view.ts';
