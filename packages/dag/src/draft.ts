@@ -35,7 +35,7 @@ export interface Ending {
 export type RowPatch = Partial<Omit<NodeSnapshot, 'node'>>;
 
 /** What a decision may set in the book of a group; how its children stand is counted, and its queue has methods. */
-export type BookPatch = Partial<Pick<GroupBook, 'open' | 'deadlineAt' | 'draining' | 'items'>>;
+export type BookPatch = Partial<Pick<GroupBook, 'open' | 'deadlineAt' | 'draining' | 'isHeld' | 'items'>>;
 
 /**
  * What the rules of the planner read and write while they decide: the plan, the state, and what is to be done.
@@ -50,6 +50,8 @@ export abstract class Draft {
   readonly expansions: Expansion[] = [];
   /** Groups in which a place became free, something became ready or a child ended. */
   readonly unsettled: number[] = [];
+  /** A node was paused or goes on, or one that was paused ends: what follows is still to be worked out. */
+  holdsChanged = false;
   readonly #columns: PlanColumns;
   readonly #size: number;
 
@@ -180,20 +182,36 @@ export abstract class Draft {
 
   /** Makes a node terminal and counts it in its parent; what follows from it is decided elsewhere. */
   close(index: number, ending: Ending): void {
+    if (this.isHeldOf(index)) this.#dropHold(index);
     const places = this.writeEnding(index, ending);
     if (this.parentOf(index) < 0) return;
     this.#count(index, places, -1, this.dependencyEndOf(index) === 'failure' ? 1 : 0);
+  }
+
+  #dropHold(index: number): void {
+    this.writeRow(index, { isHeld: false, isParked: false });
+    this.holdsChanged = true;
   }
 
   #count(index: number, places: number, open: number, failures: number): void {
     this.count(this.parentOf(index), this.takesNoPlace(index) ? 0 : places, open, failures);
   }
 
-  /** Puts a node into the queue of its parent. */
+  /** Puts a node into the queue of its parent, or aside while it is paused. */
   enqueue(index: number): void {
+    if (this.isHeldOf(index)) {
+      this.park(index);
+      return;
+    }
     const parent = this.parentOf(index);
     this.addReady(parent, index);
     this.unsettle(parent);
+  }
+
+  /** A node whose turn came while it was paused. */
+  park(index: number): void {
+    this.writeRow(index, { isParked: true });
+    this.holdsChanged = true;
   }
 
   /** Has a group looked at again; once is enough. */
@@ -217,6 +235,8 @@ export abstract class Draft {
   abstract attemptOf(index: number): number;
   abstract startedAtOf(index: number): number | null;
   abstract row(index: number): NodeSnapshot;
+  /** Somebody has paused this very node. */
+  abstract isHeldOf(index: number): boolean;
   /** `leaf_started` of the current attempt. */
   abstract noteStart(index: number): void;
   /** These give how many places the node holds more than before, and announce a new status. */

@@ -10,7 +10,8 @@ export interface NodeError {
 
 /** How an attempt ended. `lost`: its infrastructure is gone; says nothing about the work itself. */
 export const outcomes = ['completed', 'stopped', 'failed', 'timed_out', 'cancelled', 'lost'] as const;
-export type Outcome = (typeof outcomes)[number];
+/** `released`: it gave its place back because it is paused, and goes on from where it was in another attempt. */
+export type Outcome = (typeof outcomes)[number] | 'released';
 
 export type TimerKind = 'retry' | 'timeout' | 'deadline';
 
@@ -40,6 +41,10 @@ export type PlannerEvent =
       readonly result: { readonly count: number } | { readonly error: NodeError };
     }
   | { readonly type: 'cancel'; readonly node: number; readonly reason: string }
+  /** Nothing in the node starts any more, what runs is to halt, and its clocks stand. */
+  | { readonly type: 'pause'; readonly node: number }
+  /** The node goes on, and everything in it. */
+  | { readonly type: 'resume'; readonly node: number }
   | { readonly type: 'timer'; readonly node: number; readonly kind: TimerKind; readonly attempt?: number };
 
 /** What the caller has to find out and answer with an event; again after a restart. */
@@ -72,6 +77,9 @@ export type Effect =
       readonly attempt: number;
       readonly reason: StopReason;
     }
+  /** A leaf that was handed out is to halt; of a group, that all in it is. */
+  | { readonly type: 'pause_node'; readonly node: number; readonly attempt: number }
+  | { readonly type: 'resume_node'; readonly node: number; readonly attempt: number }
   | SetTimer
   | {
       readonly type: 'node_status';

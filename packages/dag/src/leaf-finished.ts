@@ -22,6 +22,10 @@ export function leafFinished(draft: Draft, event: LeafFinished): void {
     if (!mayTryAgain || !tryAgain(draft, { ...event, outcome: 'timed_out' }, ending))
       finish(draft, node, ending);
   } else if (status === 'active') {
+    if (outcome === 'released') {
+      goOnLater(draft, node);
+      return;
+    }
     if (outcome === 'lost') draft.patchRow(node, { lostCount: draft.row(node).lostCount + 1 });
     const ending = naturalEnding(draft, event);
     if (!tryAgain(draft, event, ending)) finish(draft, node, ending);
@@ -44,6 +48,7 @@ function naturalEnding(draft: Draft, { node, outcome, error }: LeafFinished): En
       return { status: 'timed_out', error: because('timeout', 'its executor ended it for running too long') };
     case 'failed':
       return { status: 'failed', error: because('failed', 'no reason was given') };
+    case 'released':
     case 'lost': {
       const message = error?.message ?? 'its machine or agent was not heard of any more';
       return { status: 'failed', error: { code: 'lost', message, path } };
@@ -59,11 +64,11 @@ function tryAgain(
 ): boolean {
   if (isFinal) return false;
   if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return false;
-  const { lostCount } = draft.row(node);
+  const { lostCount, releasedCount = 0 } = draft.row(node);
   const parent = draft.parentOf(node);
   const retry = draft.retryOf(node);
   const { draining, deadlineAt } = draft.book(parent);
-  const failures = attempt - Math.min(lostCount, LOST_BUDGET);
+  const failures = attempt - releasedCount - Math.min(lostCount, LOST_BUDGET);
   const isFree = outcome === 'lost' && lostCount <= LOST_BUDGET;
   const hasTryLeft = isFree || (failures < retry.attempts && isRetried(retry, outcome, error));
   const delayMs = isFree
@@ -76,6 +81,8 @@ function tryAgain(
   draft.patchRow(node, {
     status: 'waiting_retry',
     startedAt: null,
+    ...NO_PAUSE,
+    ...(draft.isHeldOf(node) && { isParked: true }),
     stopReason: null,
     retryAt: delayMs > 0 ? retryAt : null,
     reason: outcome,
@@ -88,6 +95,28 @@ function tryAgain(
     draft.enqueue(node);
   }
   return true;
+}
+
+/** Of an attempt that has not started. */
+const NO_PAUSE = { isPaused: false, pausedAt: null, pausedMs: 0 } as const;
+
+/** It gave its place back for a pause. The next attempt goes on from there; it is no try of its retries. */
+function goOnLater(draft: Draft, node: number): void {
+  const parent = draft.parentOf(node);
+  const isOver = draft.statusOf(parent) !== 'active' || draft.book(parent).draining;
+  if (isOver && draft.ruleOf(node) !== 'always') {
+    finish(draft, node, { status: 'cancelled', reason: 'fail_fast', isCutShort: true });
+    return;
+  }
+  draft.patchRow(node, {
+    status: 'waiting_retry',
+    startedAt: null,
+    ...NO_PAUSE,
+    releasedCount: (draft.row(node).releasedCount ?? 0) + 1,
+    reason: 'released',
+    error: null,
+  });
+  draft.enqueue(node);
 }
 
 function isRetried(

@@ -121,6 +121,10 @@ export class MutableDraft extends Draft {
     return this.#rows.row(index);
   }
 
+  isHeldOf(index: number): boolean {
+    return this.#rows.isHeldOf(index);
+  }
+
   noteStart(index: number): void {
     this.#rows.setStartedAt(index, this.now);
   }
@@ -241,6 +245,7 @@ class MutableBook {
   failures = 0;
   deadlineAt = Number.POSITIVE_INFINITY;
   draining = false;
+  isHeld = false;
   items: ItemBlock | null = null;
 
   constructor(open: number, ready: MutableReadyQueue) {

@@ -7,7 +7,19 @@ import type { Tally } from './trigger-rule.ts';
 /** What is empty for a node that just completes. */
 type Details = Pick<
   NodeSnapshot,
-  'lostCount' | 'retryAt' | 'stopReason' | 'reason' | 'conditionMet' | 'error' | 'upstream'
+  | 'lostCount'
+  | 'retryAt'
+  | 'stopReason'
+  | 'reason'
+  | 'conditionMet'
+  | 'error'
+  | 'upstream'
+  | 'isHeld'
+  | 'isParked'
+  | 'isPaused'
+  | 'pausedAt'
+  | 'pausedMs'
+  | 'releasedCount'
 >;
 
 const NO_DETAILS: Details = {
@@ -108,6 +120,10 @@ export class NodeColumns {
 
   hasDetails(index: number): boolean {
     return this.#details.size > 0 && this.#details.has(index);
+  }
+
+  isHeldOf(index: number): boolean {
+    return this.#details.size > 0 && this.#details.get(index)?.isHeld === true;
   }
 
   patch(index: number, { status, attempt, startedAt, ...details }: RowPatch): void {

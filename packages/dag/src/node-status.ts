@@ -118,7 +118,7 @@ export const transitions: readonly Transition[] = [
     from: 'active',
     to: 'waiting_retry',
     of: 'leaf',
-    when: 'lost, or failed or timed out in a way that is retried, and a try is left',
+    when: 'lost, or failed or timed out in a way that is retried, and a try is left; or it gave its place back for a pause',
   },
   {
     from: 'active',
@@ -127,7 +127,12 @@ export const transitions: readonly Transition[] = [
     when: 'cancel, timeout, deadline or a fail-fast with onSiblings cancel while it runs',
   },
   { from: 'waiting_retry', to: 'active', of: 'leaf', when: 'back-off over and its parent has a free place' },
-  { from: 'waiting_retry', to: 'cancelled', of: 'leaf', when: 'cancel' },
+  {
+    from: 'waiting_retry',
+    to: 'cancelled',
+    of: 'leaf',
+    when: 'cancel; or a DAG around it failed fast after it had given its place back for a pause',
+  },
   {
     from: 'waiting_retry',
     to: 'failed',

@@ -64,6 +64,10 @@ export class PersistentDraft extends Draft {
     return this.#rows.get(index);
   }
 
+  isHeldOf(index: number): boolean {
+    return this.#rows.get(index).isHeld === true;
+  }
+
   noteStart(index: number): void {
     this.writeRow(index, { startedAt: this.now });
   }

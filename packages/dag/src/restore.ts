@@ -122,6 +122,7 @@ function bookOf(
       ? Math.min(around?.deadlineAt ?? Number.POSITIVE_INFINITY, ownDeadlineAt(group?.deadlineMs, row))
       : Number.POSITIVE_INFINITY,
     items,
+    isHeld: row.isPaused === true,
     draining:
       (triggerRule !== 'always' && (around?.draining ?? false)) ||
       (group!.failPolicy === 'fail_fast' && failures > 0),
@@ -139,6 +140,7 @@ function queueOf(
   const waiting = children.filter((child) => {
     const { status, retryAt, conditionMet } = rows[child]!;
     const { triggerRule, condition, foreach, dependencyCount } = nodes[child]!;
+    if (rows[child]!.isParked === true) return false;
     if (status !== 'pending') return status === 'waiting_retry' && retryAt === null;
     if (judge(triggerRule, tallies[child]!) !== 'run') return false;
     if (!hasStarted) return dependencyCount > 0;
@@ -148,7 +150,7 @@ function queueOf(
 }
 
 function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, now: number): Effect | null {
-  const { status, attempt, startedAt, retryAt } = row;
+  const { status, attempt, startedAt, retryAt, pausedAt = null, pausedMs = 0 } = row;
   const timer = (kind: 'retry' | 'timeout', at: number): Effect => ({
     type: 'set_timer',
     node: node.index,
@@ -157,16 +159,19 @@ function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, no
     attempt,
   });
   if (status === 'waiting_retry' && retryAt !== null) return timer('retry', retryAt);
-  if (startedAt === null || !holdsPlace(status)) return null;
+  if (startedAt === null || pausedAt !== null || !holdsPlace(status)) return null;
   // Of a cancelled group the deadline still counts, for what the cancel has passed over.
   if (status === 'cancelling' && !(node.isGroup && row.stopReason !== 'deadline')) return null;
-  if (node.timeoutMs !== null) return timer('timeout', startedAt + node.timeoutMs);
+  if (node.timeoutMs !== null) return timer('timeout', startedAt + pausedMs + node.timeoutMs);
   const at = ownDeadlineAt(node.group?.deadlineMs, row);
   if (at >= (around?.deadlineAt ?? Number.POSITIVE_INFINITY)) return null;
   return { type: 'set_timer', node: node.index, kind: 'deadline', at: Math.max(at, now) };
 }
 
-function ownDeadlineAt(deadlineMs: number | null | undefined, { startedAt }: NodeSnapshot): number {
-  const hasOne = deadlineMs !== null && deadlineMs !== undefined && startedAt !== null;
-  return hasOne ? startedAt + deadlineMs : Number.POSITIVE_INFINITY;
+function ownDeadlineAt(
+  deadlineMs: number | null | undefined,
+  { startedAt, pausedAt = null, pausedMs = 0 }: NodeSnapshot,
+): number {
+  const isGoing = deadlineMs !== null && deadlineMs !== undefined && startedAt !== null && pausedAt === null;
+  return isGoing ? startedAt + pausedMs + deadlineMs : Number.POSITIVE_INFINITY;
 }

@@ -195,6 +195,10 @@ class Run {
       case 'node_status':
         this.#onStatus(effect);
         break;
+      case 'pause_node':
+      case 'resume_node':
+        // Nobody can pause a run in this process.
+        break;
       case 'finished':
         this.#resolve(resultOf(this.#draft, effect.status, effect.error ?? null));
         break;

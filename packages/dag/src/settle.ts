@@ -82,7 +82,8 @@ function fillPlaces(draft: Draft, group: number): void {
   const { maxParallel } = draft.groupOf(group)!;
   // What is still waiting in a group that is being ended is meant to run all the same.
   for (;;) {
-    const { active, deadlineAt } = draft.book(group);
+    const { active, deadlineAt, isHeld } = draft.book(group);
+    if (isHeld) return;
     const next = draft.firstReady(group);
     if (next < 0) return;
     if (!draft.hasEnded(next)) {
@@ -91,7 +92,9 @@ function fillPlaces(draft: Draft, group: number): void {
     }
     draft.takeReady(group);
     // Ending a waiting node leaves its entry in the queue; it is dropped here, and holds up nobody behind it.
-    if (!draft.hasEnded(next)) startNode(draft, next);
+    if (draft.hasEnded(next)) continue;
+    if (draft.isHeldOf(next)) draft.park(next);
+    else startNode(draft, next);
   }
 }
 

@@ -43,6 +43,18 @@ export interface NodeSnapshot {
   readonly error: NodeError | null;
   /** Of a skipped node: the node whose end caused it. */
   readonly upstream: number | null;
+  /** Somebody has paused this very node; missing means false, as below. */
+  readonly isHeld?: boolean;
+  /** It would have started, but is paused: it stands in no queue until it goes on. */
+  readonly isParked?: boolean;
+  /** Started, and it or a node around it is paused. */
+  readonly isPaused?: boolean;
+  /** Since when the clock of its timeout or deadline stands; null or missing while it goes. */
+  readonly pausedAt?: number | null;
+  /** How long the clock stood before. */
+  readonly pausedMs?: number;
+  /** How many attempts gave their place back for a pause. */
+  readonly releasedCount?: number;
 }
 
 /** What a group keeps about its children so that no decision has to look at all of them. */
@@ -59,6 +71,8 @@ export interface GroupBook {
   readonly deadlineAt: number;
   /** An enclosing fail_fast group (or this one) has failed: nothing starts here any more. */
   readonly draining: boolean;
+  /** It or a group around it is paused: nothing starts here until that is over. */
+  readonly isHeld: boolean;
   /** Of a foreach: its items; null before it has any. Derived from the expansions. */
   readonly items: ItemBlock | null;
 }
@@ -111,6 +125,7 @@ export function initialBook(childCount: number): GroupBook {
     failures: 0,
     deadlineAt: Number.POSITIVE_INFINITY,
     draining: false,
+    isHeld: false,
     items: null,
   };
 }

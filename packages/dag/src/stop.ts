@@ -2,6 +2,7 @@ import { tellDependents } from './dependents.ts';
 import type { Draft, Ending } from './draft.ts';
 import type { NodeError } from './events.ts';
 import { noteFailure } from './failure.ts';
+import { release } from './hold.ts';
 import { holdsPlace } from './node-status.ts';
 import type { NodeSnapshot } from './state.ts';
 import { walkBelow } from './subtree.ts';
@@ -67,6 +68,7 @@ function isStopped({ status, stopReason }: NodeSnapshot, { kind }: Stop): boolea
 export function requestStop(draft: Draft, index: number, stop: Stop): void {
   const row = draft.row(index);
   if (row.status !== 'active') return;
+  release(draft, index);
   const isGroup = draft.isGroup(index);
   draft.patchRow(index, {
     status: 'cancelling',
@@ -85,5 +87,7 @@ export function endingOfWaiting(row: NodeSnapshot, stop: Stop): Ending {
   if (row.status === 'pending')
     return { status: 'skipped', reason: stop.kind, upstream: stop.cause, isCutShort };
   if (stop.kind === 'deadline') return { status: 'timed_out', error: stop.error };
+  // It did not fail: it had only given its place back.
+  if (row.reason === 'released') return { status: 'cancelled', reason: stop.kind, isCutShort };
   return { status: 'failed', error: row.error };
 }

@@ -1,6 +1,7 @@
 import type { Draft, Ending } from './draft.ts';
 import type { NodeError, PlannerEvent } from './events.ts';
 import { noteFailure } from './failure.ts';
+import { pause, resume, settleHolds } from './hold.ts';
 import { leafFinished } from './leaf-finished.ts';
 import { holdsPlace } from './node-status.ts';
 import { conditionAnswered, expanded } from './questions.ts';
@@ -12,7 +13,10 @@ import { endingOfWaiting, requestStop, stopDescendants } from './stop.ts';
 /** Does with a draft all that follows from an event. */
 export function takeEvent(draft: Draft, event: PlannerEvent): void {
   apply(draft, event);
-  settle(draft);
+  do {
+    if (draft.holdsChanged) settleHolds(draft);
+    settle(draft);
+  } while (draft.holdsChanged);
 }
 
 type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }>;
@@ -37,6 +41,12 @@ function apply(draft: Draft, event: PlannerEvent): void {
     case 'cancel':
       cancel(draft, event);
       break;
+    case 'pause':
+      pause(draft, event.node);
+      break;
+    case 'resume':
+      resume(draft, event.node);
+      break;
     case 'timer':
       timer(draft, event);
       break;
@@ -47,12 +57,18 @@ function start(draft: Draft): void {
   if (draft.statusOf(0) !== 'pending') return;
   skipDeselected(draft, 0);
   startNode(draft, 0);
+  // It may have been paused while it waited for its start.
+  if (draft.isHeldOf(0)) draft.holdsChanged = true;
 }
 
 function leafStarted(draft: Draft, { node, attempt }: EventOf<'leaf_started'>): void {
   if (draft.statusOf(node) !== 'active' || draft.isGroup(node)) return;
   if (draft.attemptOf(node) !== attempt || draft.startedAtOf(node) !== null) return;
   draft.noteStart(node);
+  if (draft.book(draft.parentOf(node)).isHeld || draft.isHeldOf(node)) {
+    draft.patchRow(node, { pausedAt: draft.now });
+    return;
+  }
   const timeoutMs = draft.timeoutOf(node);
   if (timeoutMs === null) return;
   draft.setTimer({ type: 'set_timer', node, kind: 'timeout', at: draft.now + timeoutMs, attempt });
@@ -61,6 +77,7 @@ function leafStarted(draft: Draft, { node, attempt }: EventOf<'leaf_started'>): 
 function cancel(draft: Draft, { node, reason }: EventOf<'cancel'>): void {
   const row = draft.row(node);
   const stop: Stop = { kind: 'cancel', reason };
+  if (!draft.hasEnded(node)) resume(draft, node);
   if (row.status === 'pending' || row.status === 'waiting_retry') {
     stopDescendants(draft, node, stop);
     finish(draft, node, endingOfWaiting(row, stop));
@@ -81,10 +98,10 @@ function timer(draft: Draft, event: EventOf<'timer'>): void {
 
 function deadlinePassed(draft: Draft, event: EventOf<'timer'>): void {
   const { node } = event;
-  const { status, stopReason, startedAt } = draft.row(node);
+  const { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 } = draft.row(node);
   const deadlineMs = draft.groupOf(node)?.deadlineMs ?? null;
-  if (!holdsPlace(status) || deadlineMs === null || startedAt === null) return;
-  if (isEarly(draft, event, startedAt + deadlineMs)) return;
+  if (!holdsPlace(status) || deadlineMs === null || startedAt === null || pausedAt !== null) return;
+  if (isEarly(draft, event, startedAt + pausedMs + deadlineMs)) return;
   const error: NodeError = {
     code: 'deadline',
     message: `deadline of ${deadlineMs} ms passed`,
@@ -105,10 +122,10 @@ function backoffOver(draft: Draft, event: EventOf<'timer'>): void {
 
 function attemptTimedOut(draft: Draft, event: EventOf<'timer'>, attempt: number): void {
   const { node } = event;
-  const { status, startedAt } = draft.row(node);
+  const { status, startedAt, pausedAt = null, pausedMs = 0 } = draft.row(node);
   const timeoutMs = draft.timeoutOf(node);
-  if (status !== 'active' || startedAt === null || timeoutMs === null) return;
-  if (isEarly(draft, event, startedAt + timeoutMs)) return;
+  if (status !== 'active' || startedAt === null || timeoutMs === null || pausedAt !== null) return;
+  if (isEarly(draft, event, startedAt + pausedMs + timeoutMs)) return;
   const error: NodeError = {
     code: 'timeout',
     message: `no end after ${timeoutMs} ms`,

@@ -81,6 +81,13 @@ export class CrashingServer {
         this.#deliver({ type: 'cancel', node: node % nodeCount(this.#state), reason }),
       );
     }
+    for (const [at, { atMs, node, forMs }] of this.#case.pauses.entries()) {
+      this.#schedule(atMs, `pause ${at}`, () => {
+        const paused = node % nodeCount(this.#state);
+        this.#deliver({ type: 'pause', node: paused });
+        this.#schedule(atMs + forMs, `resume ${at}`, () => this.#deliver({ type: 'resume', node: paused }));
+      });
+    }
     for (const [at, atMs] of this.#case.lossesAtMs.entries())
       this.#schedule(atMs, `loss ${at}`, () => this.#loseAgents());
     for (let due = this.#next(); due !== undefined; due = this.#next()) {
@@ -108,6 +115,8 @@ export class CrashingServer {
     this.#events += 1;
     this.#decide(event);
     const { echoEvery } = this.#case;
+    // Asked for once more, long after it was over, it would be a new pause.
+    if (event.type === 'pause') return;
     if (echoEvery === 0 || this.#chance(`echo ${keyOf(event)}`) > 1 / (echoEvery + 1)) return;
     const afterMs = Math.floor(this.#chance(`after ${keyOf(event)}`) * 20);
     this.#schedule(this.#now + afterMs, `echo ${keyOf(event)}`, () => this.#decide(changed(event)));
@@ -189,6 +198,7 @@ export class CrashingServer {
   }
 
   #carryOut(effect: Effect): void {
+    if (effect.type === 'pause_node') this.#askToRelease(effect);
     if (effect.type === 'start_leaf') this.#queue.push(effect);
     if (effect.type !== 'cancel_leaf') return;
     const { node, attempt } = effect;
@@ -221,8 +231,17 @@ export class CrashingServer {
     return behaviours[Math.floor(this.#chance(`${path} ${attempt}`) * behaviours.length)]!;
   }
 
+  /** Some programs give their place back when they are paused; the others go on or halt, which is the same here. */
+  #askToRelease({ node, attempt }: Attempt): void {
+    if (!this.#case.pauses.some(({ releases }) => releases)) return;
+    const chance = this.#chance(`release ${node} ${attempt}`);
+    const release = (): void => this.#endRun(node, attempt, 'released');
+    if (chance < 0.5)
+      this.#schedule(this.#now + Math.floor(chance * 40), `release ${node} ${attempt}`, release);
+  }
+
   /** An agent reports the end of its attempt; `outcome` null: the way it was meant to end. */
-  #endRun(node: number, attempt: number, outcome: 'cancelled' | 'lost' | null): void {
+  #endRun(node: number, attempt: number, outcome: 'cancelled' | 'lost' | 'released' | null): void {
     const run = this.#running.get(node);
     if (run?.attempt !== attempt || run.isOver) return;
     this.#running.delete(node);

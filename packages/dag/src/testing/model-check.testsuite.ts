@@ -13,8 +13,9 @@ import type { StoredDecision } from './crashing-server.testsuite.ts';
 import { CrashingServer } from './crashing-server.testsuite.ts';
 import type { RandomCase } from './random-case.testsuite.ts';
 import { deselectedNodes, nodesOf } from './reference-model.testsuite.ts';
-import type { Spot } from './reference-planner.testsuite.ts';
-import { endOf, isOver, placesOf, ReferencePlanner, takesPlace } from './reference-planner.testsuite.ts';
+import { ReferencePlanner } from './reference-planner.testsuite.ts';
+import type { Spot } from './reference-spot.testsuite.ts';
+import { endOf, isOver, placesOf, takesPlace } from './reference-spot.testsuite.ts';
 
 /**
  * Runs a case with its crashes and holds the planner after every decision to the reference planner and to what
@@ -49,6 +50,8 @@ class ModelCheck {
   readonly #ready = new Set<number>();
   readonly #attempts = new Map<number, number>();
   readonly #asked = new Map<number, string>();
+  /** Nodes that were told to halt and have not been told to go on. */
+  readonly #halted = new Set<number>();
   readonly #timers = new Set<string>();
   readonly #ends = new Map<number, NodeStatus>();
   #finished: NodeStatus | null = null;
@@ -73,6 +76,7 @@ class ModelCheck {
       this.#compareRows(state);
       this.#compareInPlace(decision);
       for (const effect of effects) this.#observe(effect);
+      this.#compareHalted();
     } catch (error) {
       const how = restored === null ? '' : ', with a crash';
       disagree(`at ${now} ms, after ${JSON.stringify(event)}${how}: ${(error as Error).message}`);
@@ -147,6 +151,19 @@ class ModelCheck {
       );
   }
 
+  /** A node that ended or was asked to end has nothing to halt. */
+  #compareHalted(): void {
+    const told = [...this.#halted].filter((node) => this.#model.spots[node]!.status === 'active');
+    same(
+      'paused',
+      told
+        .map((node) => this.#path(node))
+        .sort()
+        .join(),
+      this.#model.halted.sort().join(),
+    );
+  }
+
   /** What has to happen for it sooner or later was asked for. */
   #checkPromises(node: number, spot: Spot): void {
     const question = this.#model.question(spot);
@@ -169,7 +186,13 @@ class ModelCheck {
     if (effect.type === 'node_ready') {
       if (this.#ready.has(effect.node)) throw new Error(`${this.#path(effect.node)} is ready twice`);
       this.#ready.add(effect.node);
+    } else if (effect.type === 'pause_node') {
+      if (this.#halted.has(effect.node)) throw new Error(`${this.#path(effect.node)} is paused twice`);
+      this.#halted.add(effect.node);
+    } else if (effect.type === 'resume_node') {
+      if (!this.#halted.delete(effect.node)) throw new Error(`${this.#path(effect.node)} was not paused`);
     } else if (effect.type === 'start_leaf') {
+      this.#halted.delete(effect.node);
       if (!this.#ready.has(effect.node))
         throw new Error(`${this.#path(effect.node)} starts before it is ready`);
       const attempts = (this.#attempts.get(effect.node) ?? 0) + 1;

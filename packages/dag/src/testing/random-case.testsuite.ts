@@ -18,6 +18,13 @@ export interface RandomCase {
   readonly behaviours: readonly SimulatedAttempt[];
   /** `node`: taken modulo the number of nodes by then. */
   readonly cancels: readonly { readonly atMs: number; readonly node: number; readonly reason: string }[];
+  /** Which nodes are paused, and for how long; those with `releases` give their place back if they run. */
+  readonly pauses: readonly {
+    readonly atMs: number;
+    readonly node: number;
+    readonly forMs: number;
+    readonly releases: boolean;
+  }[];
   /** When every attempt that runs is lost; the old ones may still report. */
   readonly lossesAtMs: readonly number[];
   /** Every so many events come a second time, later and changed; 0 for none. */
@@ -93,6 +100,14 @@ export const randomCase: fc.Arbitrary<RandomCase> = fc.record({
       atMs: fc.nat(90),
       node: fc.nat(60),
       reason: fc.constantFrom('enough', 'fail_fast', 'deadline', 'condition'),
+    }),
+  ),
+  pauses: sometimes(
+    fc.record({
+      atMs: fc.nat(90),
+      node: fc.nat(60),
+      forMs: fc.integer({ min: 1, max: 60 }),
+      releases: fc.boolean(),
     }),
   ),
   lossesAtMs: sometimes(fc.nat(90)),

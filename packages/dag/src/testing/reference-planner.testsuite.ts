@@ -1,44 +1,35 @@
 import type { Dag, DagNode, RetryPolicy } from '../definition.ts';
 import type { PlannerEvent, Question, StopReason, TimerKind } from '../events.ts';
-import type { NodeStatus } from '../node-status.ts';
-import type { TriggerRule } from '../trigger-rule.ts';
-import type { Seen } from './reference-model.testsuite.ts';
 import { isMet, reasonToSkip } from './reference-model.testsuite.ts';
+import type { Ending, Spot, SpotError } from './reference-spot.testsuite.ts';
+import {
+  allIn,
+  closeAll,
+  deadlineAround,
+  deadlineOf,
+  endingOfGroup,
+  endOf,
+  endsOf,
+  holdsPlace,
+  isDraining,
+  isEnding,
+  isHalted,
+  isItem,
+  isOver,
+  isSuccess,
+  isTolerable,
+  letGo,
+  limitOf,
+  placesOf,
+  priorityOf,
+  takesPlace,
+  toleratedIn,
+} from './reference-spot.testsuite.ts';
 
-/** A node as the reference planner knows it. Groups hold their children, foreach nodes their items. */
-export interface Spot {
-  readonly path: string;
-  readonly node: DagNode;
-  readonly parent: Spot | null;
-  readonly isForeach: boolean;
-  readonly isGroup: boolean;
-  readonly rule: TriggerRule;
-  readonly isUnbounded: boolean;
-  kids: Spot[];
-  dependencies: Spot[];
-  status: NodeStatus;
-  attempt: number;
-  losses: number;
-  startedAt: number | null;
-  startOrder: number;
-  retryAt: number | null;
-  stop: StopReason | null;
-  reason: string | null;
-  error: { readonly code: string; readonly path: string } | null;
-  wasReady: boolean;
-  isConditionMet: boolean;
-  isExpanded: boolean;
-  hasFailedFast: boolean;
-  /** It did not end by itself but because something else in a DAG around it failed fast. */
-  isCutShort: boolean;
-}
-
-type SpotError = Spot['error'];
 type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }>;
 type Stop = { readonly kind: StopReason; readonly reason?: string | null; readonly error?: SpotError } & {
   readonly letsFinish?: boolean;
 };
-type Ending = { status: NodeStatus; reason?: string | null; error?: SpotError; isCutShort?: boolean };
 
 export interface ReferenceOptions {
   readonly maxExpandedNodes: number;
@@ -49,14 +40,6 @@ export interface ReferenceOptions {
 }
 
 const LOSSES_FOR_FREE = 3;
-const HARMLESS_SKIPS = [
-  'upstream_skipped',
-  'trigger_rule',
-  'condition',
-  'not_needed',
-  'empty',
-  'not_selected',
-];
 
 /**
  * The planner once more, as README.md tells it and in the plainest way: plain objects that are changed in
@@ -91,9 +74,34 @@ export class ReferencePlanner {
       else if (event.type === 'condition') this.#conditionAnswered(spot, event);
       else if (event.type === 'expanded') this.#expanded(spot, event);
       else if (event.type === 'cancel') this.#cancel(spot, event.reason);
+      else if (event.type === 'pause') spot.isHeld ||= !isEnding(spot);
+      else if (event.type === 'resume') allIn(spot).forEach(letGo);
       else this.#timer(spot, event);
     }
+    do this.#setClocks();
     while (this.#moveOn());
+    this.#setClocks();
+  }
+
+  /** Which leaves and groups that have started are paused. */
+  get halted(): string[] {
+    return this.spots.filter((spot) => spot.status === 'active' && isHalted(spot)).map(({ path }) => path);
+  }
+
+  #setClocks(): void {
+    for (const spot of this.spots) {
+      if (isOver(spot)) letGo(spot);
+      if (!holdsPlace(spot)) Object.assign(spot, { pausedAt: null, pausedMs: 0 });
+    }
+    for (const spot of this.spots) {
+      if (spot.startedAt === null || !holdsPlace(spot)) continue;
+      const stands = isHalted(spot) || allIn(spot).some((it) => it.isHeld && (it.isParked || holdsPlace(it)));
+      if (stands) spot.pausedAt ??= this.#now;
+      else if (spot.pausedAt !== null) {
+        spot.pausedMs += this.#now - spot.pausedAt;
+        spot.pausedAt = null;
+      }
+    }
   }
 
   /** What it waits for an answer to. */
@@ -109,12 +117,12 @@ export class ReferencePlanner {
   timer(spot: Spot): { readonly kind: TimerKind; readonly at: number } | null {
     const { status, startedAt, retryAt, node } = spot;
     if (status === 'waiting_retry' && retryAt !== null) return { kind: 'retry', at: retryAt };
-    if (startedAt === null || !holdsPlace(spot)) return null;
+    if (startedAt === null || !holdsPlace(spot) || spot.pausedAt !== null) return null;
     if (!spot.isGroup) {
       const isTimed = status === 'active' && !!node.timeoutMs;
-      return isTimed ? { kind: 'timeout', at: startedAt + node.timeoutMs! } : null;
+      return isTimed ? { kind: 'timeout', at: startedAt + spot.pausedMs + node.timeoutMs! } : null;
     }
-    const at = startedAt + limitOf(spot);
+    const at = startedAt + spot.pausedMs + limitOf(spot);
     const isOver = status === 'cancelling' && spot.stop === 'deadline';
     return isOver || at >= deadlineAround(spot) ? null : { kind: 'deadline', at };
   }
@@ -144,6 +152,11 @@ export class ReferencePlanner {
       isConditionMet: false,
       isExpanded: false,
       hasFailedFast: false,
+      isHeld: false,
+      isParked: false,
+      releases: 0,
+      pausedAt: null,
+      pausedMs: 0,
       isCutShort: false,
     };
     this.spots.push(spot);
@@ -180,18 +193,20 @@ export class ReferencePlanner {
 
   #fillPlaces(group: Spot): boolean {
     for (let started = 0; ; started++) {
-      const waiting = group.kids.filter((kid) => this.#mayStart(kid));
+      const waiting = isHalted(group) ? [] : group.kids.filter((kid) => this.#mayStart(kid));
       const isFull = group.kids.filter(takesPlace).length >= placesOf(group);
       const [next] = waiting
         .filter((kid) => !isFull || kid.node.takesNoPlace)
         .sort((a, b) => priorityOf(b) - priorityOf(a));
       // What outlives the deadline does not overtake what is about to be ended by it.
       if (next === undefined || (this.#now >= deadlineOf(group) && !next.isUnbounded)) return started > 0;
-      this.#start(next);
+      if (next.isHeld) next.isParked = true;
+      else this.#start(next);
     }
   }
 
   #mayStart(spot: Spot): boolean {
+    if (spot.isParked) return false;
     if (spot.status === 'waiting_retry') return spot.retryAt === null;
     return spot.status === 'pending' && isMet(spot.rule, endsOf(spot)) && this.question(spot) === null;
   }
@@ -257,19 +272,23 @@ export class ReferencePlanner {
 
   #endWaiting(spot: Spot, { kind, reason, error = null }: Stop): void {
     const wasTried = spot.status === 'waiting_retry';
+    const wasReleased = wasTried && spot.reason === 'released';
     spot.retryAt = null;
     if (kind === 'cancel') Object.assign(spot, { status: 'cancelled', reason, error: null });
     else if (!wasTried) {
       Object.assign(spot, { status: 'skipped', reason: kind, error: null, isCutShort: kind === 'fail_fast' });
-    } else if (kind === 'deadline') Object.assign(spot, { status: 'timed_out', error });
+    } else if (wasReleased && kind === 'fail_fast') {
+      Object.assign(spot, { status: 'cancelled', reason: kind, isCutShort: true });
+    } else if (kind === 'deadline') Object.assign(spot, { status: 'timed_out', reason: null, error });
     else {
-      spot.status = 'failed';
+      Object.assign(spot, { status: 'failed', reason: null });
       this.#carry(spot);
     }
   }
 
   #requestStop(spot: Spot, { kind, reason = null, error = null }: Stop): void {
     if (spot.status !== 'active') return;
+    letGo(spot);
     spot.status = 'cancelling';
     spot.stop = kind;
     spot.reason = kind === 'fail_fast' ? kind : reason;
@@ -278,6 +297,7 @@ export class ReferencePlanner {
   }
 
   #cancel(spot: Spot, reason: string): void {
+    allIn(spot).forEach(letGo);
     const stop: Stop = { kind: 'cancel', reason };
     if (spot.status === 'pending' || spot.status === 'waiting_retry') {
       this.#stopBelow(spot, stop);
@@ -295,7 +315,8 @@ export class ReferencePlanner {
     const { status, startedAt, retryAt, node } = spot;
     const at = this.#now;
     if (kind === 'deadline') {
-      if (!spot.isGroup || startedAt === null || !holdsPlace(spot) || at < startedAt + limitOf(spot)) return;
+      if (!spot.isGroup || startedAt === null || !holdsPlace(spot) || spot.pausedAt !== null) return;
+      if (at < startedAt + spot.pausedMs + limitOf(spot)) return;
       const error = { code: 'deadline', path: spot.path };
       if (status === 'active') {
         this.#requestStop(spot, { kind, error });
@@ -305,9 +326,10 @@ export class ReferencePlanner {
     } else if (attempt !== spot.attempt) {
       return;
     } else if (kind === 'retry') {
-      if (status === 'waiting_retry' && retryAt !== null && at >= retryAt) spot.retryAt = null;
+      if (status === 'waiting_retry' && retryAt !== null && at >= retryAt)
+        Object.assign(spot, { retryAt: null, isParked: spot.isHeld });
     } else if (status === 'active' && !spot.isGroup && startedAt !== null && node.timeoutMs) {
-      if (at < startedAt + node.timeoutMs) return;
+      if (spot.pausedAt !== null || at < startedAt + spot.pausedMs + node.timeoutMs) return;
       this.#requestStop(spot, { kind, error: { code: 'timeout', path: spot.path } });
     }
   }
@@ -321,6 +343,7 @@ export class ReferencePlanner {
     if (spot.isGroup || spot.attempt !== attempt || !holdsPlace(spot)) return;
     if (outcome === 'completed' || outcome === 'stopped') this.#finish(spot, { status: outcome });
     else if (spot.status === 'cancelling') this.#stopped(spot);
+    else if (outcome === 'released') this.#released(spot);
     else if (outcome === 'cancelled') {
       this.#finish(spot, { status: outcome, reason: error?.message ?? 'ended by its executor' });
     } else {
@@ -333,6 +356,17 @@ export class ReferencePlanner {
     }
   }
 
+  #released(spot: Spot): void {
+    const { parent, rule } = spot;
+    if (rule !== 'always' && (parent!.status !== 'active' || isDraining(parent)))
+      this.#finish(spot, { status: 'cancelled', reason: 'fail_fast', isCutShort: true });
+    else {
+      spot.releases += 1;
+      const waiting = { status: 'waiting_retry', startedAt: null, stop: null, retryAt: null };
+      Object.assign(spot, { ...waiting, reason: 'released', error: null, isParked: spot.isHeld });
+    }
+  }
+
   /** A leaf that was asked to end did not end by itself. */
   #stopped(spot: Spot): void {
     const { stop, reason, error } = spot;
@@ -342,7 +376,7 @@ export class ReferencePlanner {
   }
 
   #tryAgain(spot: Spot, outcome: 'failed' | 'timed_out' | 'lost', code: string): boolean {
-    const { node, parent, path, attempt, losses, rule } = spot;
+    const { node, parent, path, attempt, losses, releases, rule } = spot;
     const {
       attempts,
       backoffMs,
@@ -352,7 +386,7 @@ export class ReferencePlanner {
       retryOn = ['failed'],
     } = node.retry ?? NO_RETRY;
     const isFree = outcome === 'lost' && losses <= LOSSES_FOR_FREE;
-    const tries = attempt - Math.min(losses, LOSSES_FOR_FREE);
+    const tries = attempt - releases - Math.min(losses, LOSSES_FOR_FREE);
     const isWanted = retryOn.includes(outcome) || (outcome !== 'lost' && retryOn.includes(code));
     if (!isFree && (tries >= attempts || !isWanted)) return false;
     if (rule !== 'always' && (parent!.status !== 'active' || isDraining(parent))) return false;
@@ -367,6 +401,8 @@ export class ReferencePlanner {
       startedAt: null,
       stop: null,
       retryAt,
+      isParked: spot.isHeld,
+      reason: outcome,
       error: { code, path },
     });
     return true;
@@ -421,73 +457,3 @@ export class ReferencePlanner {
 }
 
 const NO_RETRY: RetryPolicy = { attempts: 1, backoffMs: 0, factor: 1, maxBackoffMs: 0 };
-
-export const holdsPlace = ({ status }: Spot): boolean => status === 'active' || status === 'cancelling';
-export const isOver = (spot: Spot): boolean =>
-  !holdsPlace(spot) && spot.status !== 'pending' && spot.status !== 'waiting_retry';
-export const takesPlace = (spot: Spot): boolean => holdsPlace(spot) && !spot.node.takesNoPlace;
-const isEnding = (spot: Spot): boolean => spot.status === 'cancelling' || isOver(spot);
-const isItem = ({ parent }: Spot): boolean => parent?.isForeach === true;
-const isSuccess = ({ status }: Spot): boolean => status === 'completed' || status === 'stopped';
-const priorityOf = (spot: Spot): number => {
-  if (spot.node.takesNoPlace) return Number.MAX_VALUE;
-  return isItem(spot) ? 0 : (spot.node.priority ?? 0);
-};
-const endsOf = ({ dependencies }: Spot): Seen[] => dependencies.map(endOf);
-
-export function endOf(spot: Spot): Seen {
-  if (!isOver(spot)) return null;
-  if (isSuccess(spot)) return 'success';
-  return spot.status === 'skipped' && HARMLESS_SKIPS.includes(spot.reason!) ? 'skip' : 'failure';
-}
-
-export function placesOf({ isForeach, node }: Spot): number {
-  return Math.max(1, (isForeach ? node.foreach!.maxParallel : node.dag!.maxParallel) ?? 4);
-}
-
-/** From the start of a group; infinite for none. */
-function limitOf({ isForeach, node }: Spot): number {
-  if (isForeach) return Number.POSITIVE_INFINITY;
-  return Math.min(
-    node.dag?.deadlineMs ?? Number.POSITIVE_INFINITY,
-    node.timeoutMs || Number.POSITIVE_INFINITY,
-  );
-}
-
-function deadlineOf(group: Spot | null): number {
-  if (group === null) return Number.POSITIVE_INFINITY;
-  return Math.min(deadlineAround(group), (group.startedAt ?? Number.POSITIVE_INFINITY) + limitOf(group));
-}
-
-function deadlineAround({ parent, isUnbounded }: Spot): number {
-  return isUnbounded ? Number.POSITIVE_INFINITY : deadlineOf(parent);
-}
-
-/** It or a DAG around it has failed fast, unless something in between runs whatever happens. */
-function isDraining(group: Spot | null): boolean {
-  if (group === null) return false;
-  return group.hasFailedFast || (group.rule !== 'always' && isDraining(group.parent));
-}
-
-function toleratedIn({ node, kids }: Spot): number {
-  const { failurePolicy = 'all' } = node.foreach!;
-  if (failurePolicy === 'all') return 0;
-  return failurePolicy === 'any' ? Math.max(0, kids.length - 1) : failurePolicy.maxFailures;
-}
-
-function isTolerable(foreach: Spot): boolean {
-  return foreach.kids.filter((kid) => endOf(kid) === 'failure').length <= toleratedIn(foreach);
-}
-
-function endingOfGroup({ stop, reason, error, kids }: Spot): Ending {
-  if (stop === 'deadline') return { status: 'timed_out', error };
-  if (stop !== null) return { status: 'cancelled', reason, error, isCutShort: stop === 'fail_fast' };
-  if (error !== null) return { status: 'failed', error };
-  const isCutShort = kids.some((kid) => kid.isCutShort);
-  return isCutShort ? { status: 'cancelled', reason: 'fail_fast', isCutShort } : { status: 'completed' };
-}
-
-function closeAll(spot: Spot, ending: { readonly status: NodeStatus; readonly reason: string }): void {
-  if (!isOver(spot)) Object.assign(spot, ending, { error: null });
-  for (const kid of spot.kids) closeAll(kid, ending);
-}
