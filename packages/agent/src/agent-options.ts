@@ -17,8 +17,11 @@ export interface AgentOptions {
   readonly name?: string | undefined;
   /** Attempts that run at the same time. Default 2. */
   readonly slots?: number | undefined;
-  /** GPUs that may be given to jobs, each to one at a time. Default 0. */
-  readonly gpus?: number | undefined;
+  /**
+   * GPUs that may be given to jobs, each to one at a time: how many, or their ids for CUDA_VISIBLE_DEVICES
+   * (`detectGpuIds`). Default 0.
+   */
+  readonly gpus?: number | readonly string[] | undefined;
   /** Default ["default"]. */
   readonly queues?: readonly string[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -45,6 +48,8 @@ export interface AgentTiming {
   readonly retryMaxMs: number;
   /** After the end of a job, the longest time without progress in sending its streams to a server that answers. */
   readonly flushDeadlineMs: number;
+  /** From one look at the machine to the next; 0: none. */
+  readonly telemetryMs: number;
 }
 
 export interface ResolvedAgentOptions {
@@ -53,7 +58,7 @@ export interface ResolvedAgentOptions {
   readonly dataDir: string;
   readonly name: string;
   readonly slots: number;
-  readonly gpus: number;
+  readonly gpuIds: readonly string[];
   readonly queues: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly executors: ReadonlyMap<string, Executor>;
@@ -74,7 +79,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     dataDir: resolve(options.dataDir),
     name: options.name ?? hostname(),
     slots: wholeNumber('slots', options.slots ?? 2, 1),
-    gpus: wholeNumber('gpus', options.gpus ?? 0, 0),
+    gpuIds: gpuIds(options.gpus ?? 0, options.env ?? process.env),
     queues,
     labels: options.labels ?? {},
     executors: new Map(Object.entries(options.executors ?? { local: localExecutor })),
@@ -93,12 +98,26 @@ const DEFAULT_TIMING: AgentTiming = {
   retryFirstMs: 250,
   retryMaxMs: 10_000,
   flushDeadlineMs: 600_000,
+  telemetryMs: 10_000,
 };
 
 function journalLimits(given: Partial<JournalLimits> = {}): JournalLimits {
   const limits = { ...DEFAULT_JOURNAL_LIMITS, ...given };
   for (const [name, bytes] of Object.entries(limits)) wholeNumber(`bytes (${name})`, bytes, 0);
   return limits;
+}
+
+/** Of a number: those that the agent itself is limited to, else 0, 1, 2… */
+function gpuIds(
+  gpus: number | readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  if (typeof gpus !== 'number') {
+    if (new Set(gpus).size === gpus.length) return [...gpus];
+    throw new TrainyardError('USAGE', `A GPU is named twice: ${gpus.join(', ')}.`);
+  }
+  const visible = (env['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((id) => id !== '');
+  return Array.from({ length: wholeNumber('gpus', gpus, 0) }, (_, index) => visible[index] ?? String(index));
 }
 
 function wholeNumber(name: string, value: number, min: number): number {

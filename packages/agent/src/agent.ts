@@ -9,6 +9,7 @@ import { Leases } from './leases.ts';
 import { ReportQueue } from './report-queue.ts';
 import { ServerLink } from './server-link.ts';
 import { Slots } from './slots.ts';
+import { Telemetry } from './telemetry/telemetry.ts';
 
 /** The process on a machine that runs jobs. */
 export interface Agent {
@@ -38,6 +39,7 @@ class LocalAgent implements Agent {
   readonly #link: ServerLink;
   readonly #slots: Slots;
   readonly #keeper: JournalKeeper;
+  readonly #telemetry: Telemetry;
   readonly #attempts: HeldAttempts;
   readonly #claims: ClaimLoop;
   readonly #loops: Promise<void>[] = [];
@@ -46,7 +48,7 @@ class LocalAgent implements Agent {
 
   constructor(options: ResolvedAgentOptions) {
     this.#options = options;
-    const { log, slots, timing } = options;
+    const { dataDir, env, log, slots, timing } = options;
     const stopped = this.#stopped.signal;
     this.#link = new ServerLink({
       agent: options,
@@ -54,12 +56,18 @@ class LocalAgent implements Agent {
       onSafe: (sentAtMs, leaseMs) => this.#attempts.renewAll(sentAtMs, leaseMs),
     });
     this.#keeper = new JournalKeeper({ dir: options.dataDir, limits: options.limits, log });
-    this.#slots = new Slots({ slots, gpuIds: gpuIds(options), onFree: () => this.#claims.capacityChanged() });
+    this.#slots = new Slots({
+      slots,
+      gpuIds: options.gpuIds,
+      onFree: () => this.#claims.capacityChanged(),
+    });
+    this.#telemetry = new Telemetry({ dir: dataDir, env, everyMs: timing.telemetryMs, log });
     this.#attempts = new HeldAttempts({
       agent: options,
       link: this.#link,
       reports: new ReportQueue({ client: this.#link.client, log, signal: stopped }),
       slots: this.#slots,
+      telemetry: this.#telemetry,
       leases: new Leases({ lostGraceMs: timing.lostGraceMs }),
       keeper: this.#keeper,
       stopped,
@@ -92,7 +100,11 @@ class LocalAgent implements Agent {
     try {
       await this.#link.recall(home);
       await this.#attempts.adopt(home);
-      this.#loops.push(this.#watchLeases(), this.#keeper.run(this.#stopped.signal));
+      this.#loops.push(
+        this.#watchLeases(),
+        this.#keeper.run(this.#stopped.signal),
+        this.#telemetry.run(this.#stopped.signal),
+      );
       await this.#link.register();
       this.#loops.push(this.#heartbeats(), this.#claims.run(this.#stopped.signal));
     } catch (error) {
@@ -122,7 +134,7 @@ class LocalAgent implements Agent {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       const sentAtMs = performance.now();
-      const answer = await this.#link.heartbeat(this.#attempts.reported);
+      const answer = await this.#link.heartbeat(this.#attempts.reported, this.#telemetry.latest);
       if (answer !== undefined) {
         // Commands first: what they discard must not be started by the renewal.
         this.#attempts.obey(answer.commands);
@@ -146,9 +158,3 @@ class LocalAgent implements Agent {
 
 const HEARTBEAT_RETRY_MS = 2000;
 const DRAIN_POLL_MS = 50;
-
-/** Ids for CUDA_VISIBLE_DEVICES: those that the agent itself is limited to, else 0, 1, 2… */
-function gpuIds({ gpus, env }: ResolvedAgentOptions): string[] {
-  const visible = (env['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((id) => id !== '');
-  return Array.from({ length: gpus }, (_, index) => visible[index] ?? String(index));
-}

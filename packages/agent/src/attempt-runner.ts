@@ -9,9 +9,12 @@ import { AttemptStreams } from './attempt-streams.ts';
 import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
 import { composeFinish, withoutProducts } from './finish-report.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
+import { messageOf } from './message-of.ts';
 import { payloadEnvironment } from './payload-environment.ts';
 import { isOver, type ReportQueue } from './report-queue.ts';
 import type { Reservation, Slots } from './slots.ts';
+import { followProgram } from './telemetry/follow-program.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
 import { linkTrainingMetrics } from './training-files.ts';
 import { writeAtomically } from './write-atomically.ts';
 
@@ -24,6 +27,7 @@ export interface AttemptRunnerOptions {
   /** The program that an earlier agent started. */
   readonly adopted: RunningAttempt | undefined;
   readonly slots: Slots;
+  readonly telemetry: Telemetry;
   /** GPUs of the agent in all; 0 leaves CUDA_VISIBLE_DEVICES alone. */
   readonly gpus: number;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -145,7 +149,8 @@ export class AttemptRunner {
       this.#resumeEnding(this.#running);
       this.#reportStarted(this.#running);
       this.#streams = executor?.usesAttemptDir === true ? this.#follow(this.#running) : undefined;
-      exit = await this.#running.waitForExit(stopped);
+      const unfollow = followProgram(this.#running, this.#options);
+      exit = await this.#running.waitForExit(stopped).finally(unfollow);
       // A cancel gives the whole session its grace time; sweeping before that would cut it short.
       await this.#killing;
       this.#cleanupError = await this.#running.cleanUp().catch(messageOf);
@@ -287,8 +292,4 @@ export class AttemptRunner {
     this.#reservation?.release();
     this.#reservation = undefined;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

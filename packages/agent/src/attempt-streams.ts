@@ -37,7 +37,12 @@ export class AttemptStreams {
     const { files, journal, keeper, spec, stopped, openFile = (path) => new FileSource(path) } = options;
     this.#stopped = stopped;
     this.#dir = files.dir;
-    const paths: Record<StreamName, string> = { log: files.output, metrics: files.metrics };
+    const sources: Record<StreamName, ByteSource> = {
+      log: openFile(files.output),
+      metrics: openFile(files.metrics),
+      // The agent's own, wherever the program runs.
+      system: new FileSource(files.system),
+    };
     this.#reporters = new Map(
       streamName.options.map((stream) => [
         stream,
@@ -48,7 +53,7 @@ export class AttemptStreams {
           epoch: spec.epoch,
           token: journal.state.token,
           stream,
-          source: openFile(paths[stream]),
+          source: sources[stream],
           position: journal.state.streams[stream] ?? START_OF_STREAM,
           limits: keeper.limits,
           gate: keeper.gate,

@@ -8,12 +8,14 @@ import type { Leases } from './leases.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { ServerLink } from './server-link.ts';
 import type { Slots } from './slots.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
 
 export interface HeldAttemptsOptions {
   readonly agent: ResolvedAgentOptions;
   readonly link: ServerLink;
   readonly reports: ReportQueue;
   readonly slots: Slots;
+  readonly telemetry: Telemetry;
   readonly leases: Leases;
   readonly keeper: JournalKeeper;
   readonly stopped: AbortSignal;
@@ -140,7 +142,7 @@ export class HeldAttempts {
   }
 
   #run({ spec, files, journal }: LeftAttempt, adopted: RunningAttempt | undefined): void {
-    const { agent, link, reports, keeper, slots, leases, stopped } = this.#options;
+    const { agent, link, reports, keeper, slots, telemetry, leases, stopped } = this.#options;
     const { attemptId } = spec;
     const runner = new AttemptRunner({
       spec,
@@ -149,7 +151,8 @@ export class HeldAttempts {
       adopted,
       executor: agent.executors.get(spec.executor),
       slots,
-      gpus: agent.gpus,
+      telemetry,
+      gpus: agent.gpuIds.length,
       env: agent.env,
       client: link.client,
       reports,

@@ -10,3 +10,4 @@ export {
 } from './executor.ts';
 export { localExecutor } from './local-executor.ts';
 export { noopExecutor } from './noop-executor.ts';
+export { detectGpuIds } from './telemetry/gpu-reader.ts';

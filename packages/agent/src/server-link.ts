@@ -6,12 +6,14 @@ import {
   AGENT_PROTOCOL,
   type HeartbeatAnswer,
   type HeldAttempt,
+  type MachineTelemetry,
   TrainyardError,
   VERSION,
 } from '@trainyard/protocol';
 import type { AgentHome } from './agent-home.ts';
 import type { ResolvedAgentOptions } from './agent-options.ts';
 import { Backoff } from './backoff.ts';
+import { messageOf } from './message-of.ts';
 import { readBootId } from './process-identity.ts';
 
 /** The agent's standing with the server: who it is there, and what the last contact has told. */
@@ -75,10 +77,13 @@ export class ServerLink {
   }
 
   /** One renewal of all leases; `undefined` when it failed. */
-  async heartbeat(held: readonly HeldAttempt[]): Promise<HeartbeatAnswer | undefined> {
+  async heartbeat(
+    held: readonly HeldAttempt[],
+    telemetry?: MachineTelemetry,
+  ): Promise<HeartbeatAnswer | undefined> {
     const sentAtMs = performance.now();
     try {
-      const answer = await this.client.heartbeat(this.#id ?? '', held, this.#stopped);
+      const answer = await this.client.heartbeat(this.#id ?? '', held, this.#stopped, telemetry);
       this.#leaseMs = answer.leaseMs;
       this.#contactTried = true;
       await this.#home?.noteContact();
@@ -127,7 +132,7 @@ export class ServerLink {
   }
 
   #registration() {
-    const { name, slots, gpus, queues, labels } = this.#options;
+    const { name, slots, gpuIds, queues, labels } = this.#options;
     return {
       ...(this.#id === undefined ? {} : { agentId: this.#id }),
       name,
@@ -135,7 +140,7 @@ export class ServerLink {
       version: VERSION,
       bootId: readBootId(),
       slots,
-      gpus,
+      gpus: gpuIds.length,
       queues: [...queues],
       labels: { ...labels },
     };
@@ -154,7 +159,3 @@ export class ServerLink {
 const deflate = promisify(gzip);
 /** The fastest level: on the way to the server time counts more than the last bytes. */
 const compress = (bytes: Uint8Array): Promise<Uint8Array> => deflate(bytes, { level: 1 });
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,4 +1,4 @@
-import type { StreamName } from '@trainyard/protocol';
+import { isMetricStream, type StreamName } from '@trainyard/protocol';
 
 /** Why bytes of a stream are missing, or what else a reader of it has to know. */
 export type NoteReason =
@@ -13,7 +13,7 @@ export type NoteReason =
  */
 export function gapNote(stream: StreamName, atLineBegin: boolean, bytes: number, reason: NoteReason): string {
   const lineEnd = atLineBegin ? '' : '\n';
-  if (stream === 'metrics') return lineEnd;
+  if (isMetricStream(stream)) return lineEnd;
   return `${lineEnd}[trainyard] ${bytes.toLocaleString('en')} bytes are missing here: ${whyOf(reason)}\n`;
 }
 

@@ -1,4 +1,4 @@
-import type { MetricPoint } from '@trainyard/protocol';
+import { type MetricPoint, SYSTEM_PREFIX } from '@trainyard/protocol';
 import { formatMetric } from './metric-notes.ts';
 import { table } from './table.ts';
 
@@ -43,7 +43,7 @@ function shorten(rows: string[][]): string[][] {
 }
 
 function isInteresting(key: string): boolean {
-  return key !== 'epoch' && !key.startsWith('performance/');
+  return key !== 'epoch' && !key.startsWith('performance/') && !key.startsWith(SYSTEM_PREFIX);
 }
 
 /** What was measured on data held back comes first, then losses and accuracies, then the rest by name. */

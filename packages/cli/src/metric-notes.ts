@@ -1,4 +1,4 @@
-import type { MetricLatest, MetricNumber } from '@trainyard/protocol';
+import { type MetricLatest, type MetricNumber, SYSTEM_PREFIX } from '@trainyard/protocol';
 
 type Latest = Pick<MetricLatest, 'key' | 'step' | 'value' | 'time'> & { readonly runId: string };
 
@@ -6,6 +6,8 @@ type Latest = Pick<MetricLatest, 'key' | 'step' | 'value' | 'time'> & { readonly
 export function latestNotes(items: readonly Latest[]): ReadonlyMap<string, string> {
   const byRun = new Map<string, Latest[]>();
   for (const item of items) {
+    // How busy the machine is says nothing of how the training goes.
+    if (item.key.startsWith(SYSTEM_PREFIX)) continue;
     const list = byRun.get(item.runId);
     if (list === undefined) byRun.set(item.runId, [item]);
     else list.push(item);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Agent, type AgentLog, type AgentOptions, createAgent } from '@trainyard/agent';
+import { type Agent, type AgentLog, type AgentOptions, createAgent, detectGpuIds } from '@trainyard/agent';
 import { TrainyardError } from '@trainyard/protocol';
 import { type ServerOptions, startServer } from '@trainyard/server';
 import { pino } from 'pino';
@@ -47,7 +47,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     secretKey: secretKeyOf(process.env),
     webDir: findWebDir(),
   });
-  const agent = options.agent === undefined ? undefined : newAgent(server, options);
+  const agent = options.agent === undefined ? undefined : await newAgent(server, options);
   const agentStarted = agent?.start() ?? Promise.resolve();
   // Reported where it is awaited; until then it must not end the process.
   agentStarted.catch(() => undefined);
@@ -86,13 +86,17 @@ export function defaultSlots(): number {
   return Math.max(2, availableParallelism());
 }
 
-function newAgent(server: { url: string; agentToken: string }, options: PlatformOptions): Agent {
+async function newAgent(
+  server: { url: string; agentToken: string },
+  options: PlatformOptions,
+): Promise<Agent> {
   return createAgent({
     url: server.url,
     token: server.agentToken,
     dataDir: join(options.dataDir, 'agent'),
     slots: options.agent?.slots ?? defaultSlots(),
     limits: options.agent?.limits,
+    gpus: await detectGpuIds(process.env),
     log: agentLog(options.logLevel),
   });
 }

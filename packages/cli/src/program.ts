@@ -2,12 +2,12 @@ import { DEFINITION_LIMITS } from '@trainyard/protocol';
 import { Command, Option } from 'commander';
 import { contextOf } from './cli-context.ts';
 import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';
-import type { AgentCommandOptions } from './commands/agent.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
 import { addJournalOptions } from './journal-options.ts';
 import { collect, keyValue, wholeNumber } from './option-values.ts';
+import { addAgentCommands } from './program-agents.ts';
 import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
 import { addCacheCommands } from './program-cache.ts';
@@ -50,7 +50,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);
   addFindingsCommands(program, act);
-  addAgent(program, act);
+  addAgentCommands(program, act);
   addJobsCommands(program, act);
   addCheckpointsCommands(program, act);
   addPoolsCommands(program, act);
@@ -180,33 +180,6 @@ function addValidate(program: Command, act: Act): void {
     .action(
       act(async (context, _, [file]) =>
         (await import('./commands/validate.ts')).validateCommand(context, file!),
-      ),
-    );
-}
-
-function addAgent(program: Command, act: Act): void {
-  addJournalOptions(program.command('agent'))
-    .description('run jobs on this machine for a server, in the foreground')
-    .option('--name <name>', 'shown to people; default: the host name')
-    .option(
-      '--slots <n>',
-      'jobs that run at the same time; default: one per core, at least 2',
-      wholeNumber('slots', 1),
-    )
-    .option('--gpus <n>', 'GPUs that jobs may ask for; default 0', wholeNumber('gpus', 0))
-    .option('--queue <queue...>', 'queues to take jobs from; default: default')
-    .option('--label <key=value>', 'label; may be repeated', keyValue('label'))
-    .option('--log-level <level>', 'debug, info, warn or error; default warn')
-    .addHelpText(
-      'after',
-      examples(
-        'trainyard agent --url http://train.example:7070 --slots 2 --gpus 2',
-        'trainyard agent --queue gpu --queue default',
-      ),
-    )
-    .action(
-      act<AgentCommandOptions>(async (context, options) =>
-        (await import('./commands/agent.ts')).agentCommand(context, options),
       ),
     );
 }

@@ -11,6 +11,7 @@ import {
   type HeldAttempt,
   heartbeatAnswer,
   isErrorCode,
+  type MachineTelemetry,
   type RegisterAgent,
   type RegisteredAgent,
   type Report,
@@ -45,7 +46,12 @@ export interface AgentClient {
   register(body: RegisterAgent, signal?: AbortSignal): Promise<RegisteredAgent>;
   /** Waits at the server up to `body.waitMs` for an assignment or a command. */
   claim(agentId: string, body: ClaimWork, signal?: AbortSignal): Promise<ClaimedWork>;
-  heartbeat(agentId: string, held: readonly HeldAttempt[], signal?: AbortSignal): Promise<HeartbeatAnswer>;
+  heartbeat(
+    agentId: string,
+    held: readonly HeldAttempt[],
+    signal?: AbortSignal,
+    telemetry?: MachineTelemetry,
+  ): Promise<HeartbeatAnswer>;
   /** Results come in the order of the reports. */
   report(reports: readonly Report[], signal?: AbortSignal): Promise<readonly ReportResult[]>;
   /** Values of the secrets that the attempt needs, by name. @throws TrainyardError SECRET_MISSING */
@@ -86,8 +92,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
         { path: agentPath(agentId, 'claim'), json: body, signal, timeoutMs: timeoutMs + body.waitMs },
         claimedWork,
       ),
-    heartbeat: (agentId, held, signal) =>
-      call({ path: agentPath(agentId, 'heartbeat'), json: { held }, signal }, heartbeatAnswer),
+    heartbeat: (agentId, held, signal, telemetry) =>
+      call({ path: agentPath(agentId, 'heartbeat'), json: { held, telemetry }, signal }, heartbeatAnswer),
     report: async (reports, signal) =>
       (await call({ path: '/api/v1/reports', json: { reports }, signal }, reportResults)).results,
     attemptSecrets: (attemptId, token, signal) =>

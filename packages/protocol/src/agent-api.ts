@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { reportedOutcome, runError } from './api.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
 import { secretPlace } from './secrets.ts';
+import { machineTelemetry } from './telemetry.ts';
 
 /** Numbers of the agent protocol. */
 export const AGENT_PROTOCOL = {
@@ -17,8 +18,14 @@ export const AGENT_PROTOCOL = {
   maxAppendBytes: 1024 * 1024,
 } as const;
 
-export const streamName = z.enum(['log', 'metrics']);
+/** `system` holds what the agent sees of the machine, in lines of the same form as `metrics`. */
+export const streamName = z.enum(['log', 'metrics', 'system']);
 export type StreamName = z.infer<typeof streamName>;
+
+/** Whether points are built from the lines of a stream. */
+export function isMetricStream(stream: StreamName): boolean {
+  return stream !== 'log';
+}
 
 export const registerAgent = z.strictObject({
   /** Id from an earlier registration; kept by the agent in its data directory. */
@@ -119,7 +126,10 @@ export type AgentCommand = z.infer<typeof agentCommand>;
 export const claimedWork = z.object({ assignments: z.array(assignment), commands: z.array(agentCommand) });
 export type ClaimedWork = z.infer<typeof claimedWork>;
 
-export const heartbeat = z.strictObject({ held: z.array(heldAttempt).max(10_000) });
+export const heartbeat = z.strictObject({
+  held: z.array(heldAttempt).max(10_000),
+  telemetry: machineTelemetry.optional(),
+});
 export const heartbeatAnswer = z.object({
   leaseMs: z.int(),
   /** Attempts whose lease was renewed. */

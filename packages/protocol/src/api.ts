@@ -6,6 +6,7 @@ import { answeredJson } from './definition/values.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
+import { machineTelemetry } from './telemetry.ts';
 
 /** An instant in answers of the API: ISO 8601 in UTC. */
 const instant = z.iso.datetime();
@@ -228,6 +229,8 @@ export const agentInfo = z.object({
   busySlots: z.int(),
   queues: z.array(z.string()),
   gpus: z.int(),
+  /** How busy its machine was at its last heartbeat; null when it has not told. */
+  telemetry: machineTelemetry.nullable(),
   online: z.boolean(),
   lastSeenAt: instant,
   createdAt: instant,

@@ -16,6 +16,8 @@ export interface AttemptFiles {
   readonly metricsDir: string;
   /** JSON lines, appended by the program (docs/guides/pipelines.md, "Metrics"). */
   readonly metrics: string;
+  /** JSON lines of the same form, appended by the agent: how busy the machine is. */
+  readonly system: string;
   /** One JSON object, overwritten by the program (the same page). */
   readonly status: string;
   /** Control file for cooperative programs: one word, overwritten atomically by the agent. */
@@ -45,6 +47,7 @@ export function attemptFiles(dir: string, runId: string): AttemptFiles {
     output: `${dir}/output.log`,
     metricsDir,
     ...metricsFiles(metricsDir, runId),
+    system: `${dir}/system_metrics.jsonl`,
     control: `${dir}/control`,
     exit: `${dir}/exit.json`,
     params: `${dir}/params.json`,

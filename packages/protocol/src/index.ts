@@ -40,6 +40,7 @@ export * from './run-status.ts';
 export * from './schedules.ts';
 export * from './secrets.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
+export * from './telemetry.ts';
 export * from './training-jobs.ts';
 export * from './triggers.ts';
 export * from './version.ts';

@@ -109,8 +109,8 @@ export class AgentPeer {
     const attempt: PeerAttempt = {
       spec,
       token: `secret-${attemptId}`,
-      streams: { log: [], metrics: [] },
-      sizes: { log: 0, metrics: 0 },
+      streams: { log: [], metrics: [], system: [] },
+      sizes: { log: 0, metrics: 0, system: 0 },
       reports: [],
       fenced: false,
       claimedBy: undefined,
@@ -165,7 +165,7 @@ export class AgentPeer {
     if (url.pathname.endsWith('/claim')) return this.#claim(claimWork.parse(json()), request);
     if (url.pathname.endsWith('/heartbeat')) return this.#heartbeat(heartbeat.parse(json()).held);
     if (url.pathname === '/api/v1/reports') return this.#reports(reports.parse(json()).reports);
-    const stream = /^\/api\/v1\/attempts\/([^/]+)\/streams\/(log|metrics)$/.exec(url.pathname);
+    const stream = /^\/api\/v1\/attempts\/([^/]+)\/streams\/(log|metrics|system)$/.exec(url.pathname);
     if (stream !== null) {
       const failure = this.failNextAppends?.();
       if (failure !== undefined) {

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
-import { createAgent } from '@trainyard/agent';
+import { createAgent, detectGpuIds } from '@trainyard/agent';
 import { EXIT } from '@trainyard/protocol';
 import { pino } from 'pino';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
+import { readDuration } from '../duration-option.ts';
+import type { GpuChoice } from '../gpu-choice.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
 import { type JournalOptions, journalLimits } from '../journal-options.ts';
 import { defaultSlots } from '../platform.ts';
@@ -11,7 +13,8 @@ import { defaultSlots } from '../platform.ts';
 export interface AgentCommandOptions extends JournalOptions {
   readonly name?: string;
   readonly slots?: number;
-  readonly gpus?: number;
+  readonly gpus?: GpuChoice;
+  readonly telemetry?: string;
   readonly queue?: readonly string[];
   readonly label?: Readonly<Record<string, string>>;
   readonly logLevel?: string;
@@ -34,10 +37,13 @@ export async function agentCommand(context: CliContext, options: AgentCommandOpt
     ),
     name: options.name,
     slots: options.slots ?? defaultSlots(),
-    gpus: options.gpus,
+    gpus: await chosenGpus(options.gpus ?? 'auto'),
     queues: options.queue,
     labels: options.label,
     limits: journalLimits(options),
+    ...(options.telemetry !== undefined && {
+      timing: { telemetryMs: readDuration('telemetry', options.telemetry) },
+    }),
     log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
   });
   context.err(`Connecting to ${client.url}. Ctrl-C stops.\n`);
@@ -54,6 +60,11 @@ export async function agentCommand(context: CliContext, options: AgentCommandOpt
     guard.release();
   }
   return EXIT.ok;
+}
+
+/** @throws TrainyardError USAGE */
+async function chosenGpus(choice: GpuChoice): Promise<number | readonly string[]> {
+  return choice === 'auto' ? detectGpuIds(process.env) : choice;
 }
 
 function safe(name: string): string {

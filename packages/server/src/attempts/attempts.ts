@@ -7,6 +7,7 @@ import {
   type HeartbeatAnswer,
   type HeldAttempt,
   isId,
+  type MachineTelemetry,
   newId,
   type RegisteredAgent,
   type ReportResult,
@@ -45,7 +46,11 @@ export interface Attempts {
   register(request: z.output<typeof registerAgent>): Promise<RegisteredAgent>;
   /** Waits until there is an assignment or a command, at most `waitMs`, or until `signal` aborts. */
   claim(agentId: string, request: z.output<typeof claimWork>, signal: AbortSignal): Promise<ClaimedWork>;
-  heartbeat(agentId: string, held: readonly HeldAttempt[]): Promise<HeartbeatAnswer>;
+  heartbeat(
+    agentId: string,
+    held: readonly HeldAttempt[],
+    telemetry?: MachineTelemetry,
+  ): Promise<HeartbeatAnswer>;
   report(reports: readonly ParsedReport[]): Promise<readonly ReportResult[]>;
   /**
    * Checks an attempt's own token.
@@ -159,12 +164,13 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
       }
     },
 
-    async heartbeat(agentId, held) {
+    async heartbeat(agentId, held, telemetry) {
       const agent = await requireAgent(agentId);
       const renewed = await renewLeases(
         kysely,
         agent.id,
         held.map((attempt) => attempt.attemptId),
+        telemetry,
       );
       return {
         leaseMs: AGENT_PROTOCOL.leaseMs,
@@ -221,6 +227,7 @@ interface AgentRow {
   version: string;
   slots: number;
   gpus: number;
+  telemetry: MachineTelemetry | null;
   queues: string[];
   last_seen_at: Date;
   created_at: Date;
@@ -237,6 +244,7 @@ function toAgentInfo(row: AgentRow): AgentInfo {
     busySlots: row.busy,
     queues: row.queues,
     gpus: row.gpus,
+    telemetry: row.telemetry,
     online: Date.now() - row.last_seen_at.getTime() < ONLINE_MS,
     lastSeenAt: row.last_seen_at.toISOString(),
     createdAt: row.created_at.toISOString(),

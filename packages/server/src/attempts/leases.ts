@@ -1,4 +1,4 @@
-import { AGENT_PROTOCOL } from '@trainyard/protocol';
+import { AGENT_PROTOCOL, type MachineTelemetry } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type { Schema } from '../store/schema.ts';
 import { insertFacts } from './claim.ts';
@@ -8,8 +8,12 @@ export async function renewLeases(
   db: Kysely<Schema>,
   agentId: string,
   attemptIds: readonly string[],
+  telemetry?: MachineTelemetry,
 ): Promise<string[]> {
-  await sql`update agents set last_seen_at = now() where id = ${agentId}`.execute(db);
+  const seen = telemetry === undefined ? null : JSON.stringify(telemetry);
+  await sql`
+    update agents set last_seen_at = now(), telemetry = coalesce(${seen}::jsonb, telemetry)
+    where id = ${agentId}`.execute(db);
   if (attemptIds.length === 0) return [];
   const { rows } = await sql<{ id: string }>`
     update attempts

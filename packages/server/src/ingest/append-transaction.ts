@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   ATTEMPT_STATUS_TABLE,
   type AttemptStatus,
+  isMetricStream,
   type StreamName,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -148,7 +149,7 @@ async function placeGroup(
     outcomes.set(each, { ok: true, size, lines });
   }
   const base = { append, outcomes, pieces, size, lines, unreadableBefore: row.unreadableLines };
-  if (append.stream !== 'metrics' || pieces.length === 0)
+  if (!isMetricStream(append.stream) || pieces.length === 0)
     return { ...emptyOutcome(append, outcomes), ...base };
   const state = await parserState(client, row, tails);
   return { ...base, ...(await parsePieces(state, pieces, receivedAtMs)) };
@@ -175,7 +176,7 @@ async function parsePieces(
 }
 
 async function parserState(client: ClientBase, row: LockedStream, tails: TailCache): Promise<ParserState> {
-  const cached = tails.get(row.attemptId);
+  const cached = tails.get(row);
   if (cached !== undefined && cached.size === row.size && cached.parsed === row.parsed) return cached;
   const tail = await readStreamBytes(client, row, row.parsed, row.size);
   return { parsed: row.parsed, tail: tail.length === 0 ? [] : [tail], inLongLine: row.inLongLine };

@@ -1,4 +1,4 @@
-import { TrainyardError } from '@trainyard/protocol';
+import { isMetricStream, TrainyardError } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
@@ -146,9 +146,9 @@ function settle(batch: readonly Waiting[], outcome: BatchOutcome): void {
 }
 
 function remember(tails: TailCache, { append, pieces, parser, size }: StreamOutcome): void {
-  if (append.stream !== 'metrics' || pieces.length === 0) return;
-  if (parser.tail.length > 0 || parser.inLongLine) tails.set(append.attemptId, { ...parser, size });
-  else tails.delete(append.attemptId);
+  if (!isMetricStream(append.stream) || pieces.length === 0) return;
+  if (parser.tail.length > 0 || parser.inLongLine) tails.set(append, { ...parser, size });
+  else tails.delete(append);
 }
 
 function announce({ onAppended, onProblem }: IngestOptions, stream: StreamOutcome): void {

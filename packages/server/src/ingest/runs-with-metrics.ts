@@ -7,7 +7,7 @@ export async function runsWithMetrics(pool: Pool, runIds: readonly string[]): Pr
     text: `select run_id from metric_series where run_id = any($1::text[])
       union
       select a.run_id from attempts a
-      join streams s on s.attempt_id = a.id and s.stream = 'metrics' and s.parsed < s.size
+      join streams s on s.attempt_id = a.id and s.stream <> 'log' and s.parsed < s.size
       where a.run_id = any($1::text[])`,
     values: [runIds],
   });

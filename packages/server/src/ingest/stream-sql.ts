@@ -99,7 +99,7 @@ export async function unparsedEnds(
     name: 'ingest-unparsed-ends',
     text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
         s.lines, a.number as "attemptNumber"
-      from attempts a join streams s on s.attempt_id = a.id and s.stream = 'metrics'
+      from attempts a join streams s on s.attempt_id = a.id and s.stream <> 'log'
       where a.run_id = $1 and a.status = any($2::text[]) and s.parsed < s.size
       order by s.attempt_id for no key update of s`,
     values: [runId, statuses],

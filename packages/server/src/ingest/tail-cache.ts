@@ -1,4 +1,10 @@
+import type { StreamName } from '@trainyard/protocol';
 import type { ParserState } from './metric-parser.ts';
+
+interface StreamKey {
+  readonly attemptId: string;
+  readonly stream: StreamName;
+}
 
 /** Where a metrics stream was after a commit of ours, with the bytes that are not parsed yet. */
 export interface CachedTail extends ParserState {
@@ -18,26 +24,35 @@ export class TailCache {
   readonly #tails = new Map<string, CachedTail>();
   #bytes = 0;
 
-  get(attemptId: string): CachedTail | undefined {
-    return this.#tails.get(attemptId);
+  get(key: StreamKey): CachedTail | undefined {
+    return this.#tails.get(textOf(key));
   }
 
-  set(attemptId: string, tail: CachedTail): void {
-    this.delete(attemptId);
-    this.#tails.set(attemptId, tail);
+  set(key: StreamKey, tail: CachedTail): void {
+    const text = textOf(key);
+    this.#forget(text);
+    this.#tails.set(text, tail);
     this.#bytes += tailBytes(tail);
     for (const [oldest] of this.#tails) {
       if (this.#bytes <= MAX_CACHED_BYTES && this.#tails.size <= MAX_CACHED_STREAMS) break;
-      this.delete(oldest);
+      this.#forget(oldest);
     }
   }
 
-  delete(attemptId: string): void {
-    const tail = this.#tails.get(attemptId);
+  delete(key: StreamKey): void {
+    this.#forget(textOf(key));
+  }
+
+  #forget(text: string): void {
+    const tail = this.#tails.get(text);
     if (tail === undefined) return;
-    this.#tails.delete(attemptId);
+    this.#tails.delete(text);
     this.#bytes -= tailBytes(tail);
   }
+}
+
+function textOf({ attemptId, stream }: StreamKey): string {
+  return `${attemptId} ${stream}`;
 }
 
 function tailBytes(tail: ParserState): number {

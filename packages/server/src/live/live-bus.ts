@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { MetricPoint, Run, RunEvent } from '@trainyard/protocol';
+import type { MetricPoint, Run, RunEvent, StreamName } from '@trainyard/protocol';
 
 /** What happened, after it was committed: here, or (`remote…`) on another server of the database. */
 export interface LiveTopics {
@@ -26,7 +26,7 @@ export interface LiveTopics {
 export interface StreamChange {
   readonly runId: string;
   readonly attemptId: string;
-  readonly stream: 'log' | 'metrics';
+  readonly stream: StreamName;
   readonly offset: number;
   readonly size: number;
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Database } from '../store/database.ts';
-import type { LiveBus } from './live-bus.ts';
+import type { LiveBus, StreamChange } from './live-bus.ts';
 import { openNotifyLink } from './notify-link.ts';
 import { type Announcement, PendingAnnouncements, readPayload } from './pending-announcements.ts';
 
@@ -92,13 +92,7 @@ function listen(bus: LiveBus, tell: (announcement: Announcement) => void): { end
     const last = events.at(-1);
     if (last !== undefined) tell({ t: 'tree', r: rootId, s: last.seq });
   };
-  const onStream = (change: {
-    runId: string;
-    attemptId: string;
-    stream: 'log' | 'metrics';
-    offset: number;
-    size: number;
-  }): void => {
+  const onStream = (change: StreamChange): void => {
     const { runId, attemptId, stream, offset, size } = change;
     tell({ t: 'stream', u: runId, a: attemptId, n: stream, o: offset, z: size });
   };

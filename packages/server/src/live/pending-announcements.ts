@@ -1,3 +1,4 @@
+import { streamName } from '@trainyard/protocol';
 import { z } from 'zod';
 
 /** What one server tells the others. Names are short: a payload has 8,000 bytes. */
@@ -13,7 +14,7 @@ const announcement = z.discriminatedUnion('t', [
     t: z.literal('stream'),
     u: z.string(),
     a: z.string(),
-    n: z.enum(['log', 'metrics']),
+    n: streamName,
     o: z.int(),
     z: z.int(),
   }),

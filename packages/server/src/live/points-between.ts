@@ -1,4 +1,4 @@
-import type { MetricPoint } from '@trainyard/protocol';
+import type { MetricPoint, StreamName } from '@trainyard/protocol';
 import { toMetricNumber } from '../ingest/index.ts';
 import { type ParserState, PointsByKey, parseMetricBytes } from '../ingest/metric-parser.ts';
 import type { Database } from '../store/database.ts';
@@ -11,6 +11,7 @@ const NEWLINE = 10;
 
 export interface StreamRange {
   readonly attemptId: string;
+  readonly stream: StreamName;
   /** Bytes from `offset` up to `size`. */
   readonly offset: number;
   readonly size: number;
@@ -22,15 +23,15 @@ export interface StreamRange {
  */
 export async function readPointsBetween(
   { pool }: Database,
-  { attemptId, offset, size }: StreamRange,
+  { attemptId, stream, offset, size }: StreamRange,
 ): Promise<Record<string, MetricPoint[]> | undefined> {
   if (size - offset > MAX_RANGE_BYTES) return undefined;
   const { rows } = await pool.query<{ offset: number; bytes: Buffer; receivedAt: Date }>({
     name: 'read-points-between',
     text: `select "offset", bytes, received_at as "receivedAt" from stream_chunks
-      where attempt_id = $1 and stream = 'metrics' and "offset" < $3 and "offset" + length(bytes) > $2
+      where attempt_id = $1 and stream = $4 and "offset" < $3 and "offset" + length(bytes) > $2
       order by "offset"`,
-    values: [attemptId, Math.max(0, offset - LOOK_BACK_BYTES), size],
+    values: [attemptId, Math.max(0, offset - LOOK_BACK_BYTES), size, stream],
   });
   const begin = lineBegin(rows, offset);
   if (begin === undefined) return undefined;

@@ -1,4 +1,4 @@
-import { TrainyardError } from '@trainyard/protocol';
+import { isMetricStream, TrainyardError } from '@trainyard/protocol';
 import type { LiveTopics, StreamChange } from './live-bus.ts';
 import { readPointsBetween } from './points-between.ts';
 import { createPump, type LiveSources, type Send, type Subscription } from './subscription.ts';
@@ -55,7 +55,7 @@ export function subscribeMetrics(
     if (change.runId === runId) tell(change.points);
   };
   const onRemoteStream = (change: StreamChange): void => {
-    if (change.runId !== runId || change.stream !== 'metrics') return;
+    if (change.runId !== runId || !isMetricStream(change.stream)) return;
     if (waiting.length < MAX_WAITING_RANGES) waiting.push(change);
     else tell(undefined);
     pump.wake();

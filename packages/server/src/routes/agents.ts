@@ -64,7 +64,7 @@ export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal):
         config: { access: 'agent' },
         schema: { tags: ['agents'], params: idParams, body: heartbeat, response: { 200: heartbeatAnswer } },
       },
-      (request) => attempts.heartbeat(request.params.id, request.body.held),
+      ({ params, body }) => attempts.heartbeat(params.id, body.held, body.telemetry),
     );
 
     app.post(

@@ -15,6 +15,7 @@ import { up as metricAnomalies } from './migrations/0016-metric-anomalies.ts';
 import { up as streamLines } from './migrations/0017-stream-lines.ts';
 import { up as trainingApi } from './migrations/0018-training-api.ts';
 import { up as findings } from './migrations/0019-findings.ts';
+import { up as telemetry } from './migrations/0020-telemetry.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -33,6 +34,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0017-stream-lines': { up: streamLines },
   '0018-training-api': { up: trainingApi },
   '0019-findings': { up: findings },
+  '0020-telemetry': { up: telemetry },
 };
 
 /** Invalid schema name, undefined table, undefined column. */

@@ -12,6 +12,7 @@ import type {
 import type { ColumnType, Generated } from 'kysely';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { RerunRequest } from '../rerun/kept-stages.ts';
+import type { AgentsTable } from './agents-schema.ts';
 import type { AutomationSchema } from './automation-schema.ts';
 import type { FindingsTable } from './findings-schema.ts';
 import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
@@ -224,24 +225,6 @@ export interface EventsTable {
   type: string;
   at: Instant;
   data: Json<Record<string, unknown>>;
-}
-
-export interface AgentsTable {
-  id: string;
-  name: string;
-  hostname: string;
-  version: string;
-  boot_id: string;
-  slots: number;
-  gpus: number;
-  queues: string[];
-  labels: Json<Record<string, string>>;
-  last_seen_at: Instant;
-  created_at: Generated<Date>;
-  /** Of a worker that pulls by the older training API: owner of its key. */
-  owner: string | null;
-  /** When it registered last: what it claimed before is not renewed by a mere heartbeat. */
-  registered_at: NullableInstant;
 }
 
 export interface SecretsTable {

@@ -1,3 +1,4 @@
+import type { StreamName } from '@trainyard/protocol';
 import type { Generated } from 'kysely';
 import type { MetricAnomaliesTable } from './metric-anomalies.ts';
 import type { Instant } from './schema.ts';
@@ -15,7 +16,7 @@ export interface StreamSchema {
 
 interface StreamsTable {
   attempt_id: string;
-  stream: 'log' | 'metrics';
+  stream: StreamName;
   run_id: string;
   /** Highest contiguous offset that is stored. */
   size: number;
@@ -30,7 +31,7 @@ interface StreamsTable {
 
 interface StreamChunksTable {
   attempt_id: string;
-  stream: 'log' | 'metrics';
+  stream: StreamName;
   offset: number;
   bytes: Buffer;
   received_at: Instant;

@@ -11,6 +11,11 @@ test('results come before other curves, and curves before single values', () => 
   expect(metricKeys(latest, ['accuracy'])).toEqual(['accuracy', 'loss', 'lr', 'final_loss', 'seed']);
 });
 
+test('what the agent sees of the machine comes last', () => {
+  const latest = ['system/cpu/utilization_percent', 'epoch', 'lr'].map((key) => ({ key, count: 40 }));
+  expect(metricKeys(latest, [])).toEqual(['lr', 'epoch', 'system/cpu/utilization_percent']);
+});
+
 test('the epoch is the last one, a value per epoch is not', () => {
   const latest = ['epoch', 'train/Epoch', 'train_loss_epoch', 'lr'].map((key) => ({ key, count: 40 }));
   expect(metricKeys([...latest, { key: 'seed', count: 1 }], ['epoch'])).toEqual([

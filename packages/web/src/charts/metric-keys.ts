@@ -1,6 +1,8 @@
+import { SYSTEM_PREFIX } from '@trainyard/protocol';
+
 /**
  * All keys, those that came live included. Curves come before single values, and what tells how well a
- * training goes before the rest. The epoch, an axis rather than a result, is the last one.
+ * training goes before the rest. The epoch, an axis rather than a result, comes late, the machine last.
  */
 export function metricKeys(
   latest: readonly { readonly key: string; readonly count: number }[],
@@ -16,6 +18,8 @@ export function metricKeys(
 function weightOf(key: string, count: number): number {
   // Only the whole name counts: "train_loss_epoch" is a loss.
   if (/(^|\/)epoch$/i.test(key)) return 4;
+  // The agent's own, beside what the program says of itself.
+  if (key.startsWith(SYSTEM_PREFIX)) return 5;
   const isResult = /loss|acc|reward|score|error|f1|auc/i.test(key);
   return (count > 1 ? 0 : 2) + (isResult ? 0 : 1);
 }

@@ -1,0 +1,47 @@
+import { type AgentInfo, EXIT } from '@trainyard/protocol';
+import type { CliContext } from '../cli-context.ts';
+import { table } from '../table.ts';
+import { withServer } from './runs.ts';
+
+export function listAgentsCommand(context: CliContext): Promise<number> {
+  return withServer(context, async ({ client }) => {
+    const agents = await client.listAgents();
+    if (context.json) {
+      context.out(`${JSON.stringify(agents, null, 2)}\n`);
+      return EXIT.ok;
+    }
+    if (agents.length === 0) context.err('No agents. Start one: trainyard agent --url URL\n');
+    const rows = agents.map((agent) => [
+      agent.id,
+      agent.name,
+      agent.online ? 'online' : `seen ${agent.lastSeenAt}`,
+      `${agent.busySlots}/${agent.slots}`,
+      gpus(agent),
+      agent.telemetry === null ? '-' : percent(agent.telemetry.machine.cpu),
+      memory(agent),
+      agent.queues.join(','),
+    ]);
+    context.out(table(['id', 'name', 'state', 'slots', 'gpus', 'cpu', 'memory', 'queues'], rows));
+    return EXIT.ok;
+  });
+}
+
+/** How many, and how busy each is. */
+function gpus({ gpus: count, telemetry }: AgentInfo): string {
+  const busy = telemetry?.gpus.map(({ utilization }) => percent(utilization)) ?? [];
+  return busy.length === 0 ? String(count) : `${count} (${busy.join(' ')})`;
+}
+
+function memory({ telemetry }: AgentInfo): string {
+  if (telemetry === null) return '-';
+  const { memoryUsedBytes, memoryTotalBytes } = telemetry.machine;
+  return `${gibibytes(memoryUsedBytes)}/${gibibytes(memoryTotalBytes)} GiB`;
+}
+
+function gibibytes(bytes: number): string {
+  return (bytes / 1024 ** 3).toFixed(1);
+}
+
+function percent(value: number | null): string {
+  return value === null ? '-' : `${Math.round(value)} %`;
+}

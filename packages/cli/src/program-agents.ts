@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { type Act, examples } from './command-parts.ts';
+import type { AgentCommandOptions } from './commands/agent.ts';
+import { gpuChoice } from './gpu-choice.ts';
+import { addJournalOptions } from './journal-options.ts';
+import { keyValue, wholeNumber } from './option-values.ts';
+
+/** `trainyard agent`, `trainyard agents …` */
+export function addAgentCommands(program: Command, act: Act): void {
+  addJournalOptions(program.command('agent'))
+    .description('run jobs on this machine for a server, in the foreground')
+    .option('--name <name>', 'shown to people; default: the host name')
+    .option(
+      '--slots <n>',
+      'jobs that run at the same time; default: one per core, at least 2',
+      wholeNumber('slots', 1),
+    )
+    .option(
+      '--gpus <n|ids|auto>',
+      'GPUs that jobs may ask for: how many, their ids, or those that the driver lists; default auto',
+      gpuChoice,
+    )
+    .option(
+      '--telemetry <duration>',
+      'how often the machine is looked at, for the metrics under system/; 0 for never; default 10s',
+    )
+    .option('--queue <queue...>', 'queues to take jobs from; default: default')
+    .option('--label <key=value>', 'label; may be repeated', keyValue('label'))
+    .option('--log-level <level>', 'debug, info, warn or error; default warn')
+    .addHelpText(
+      'after',
+      examples(
+        'trainyard agent --url http://train.example:7070 --slots 2 --gpus 2',
+        'trainyard agent --queue gpu --queue default',
+      ),
+    )
+    .action(
+      act<AgentCommandOptions>(async (context, options) =>
+        (await import('./commands/agent.ts')).agentCommand(context, options),
+      ),
+    );
+  program
+    .command('agents')
+    .description('machines that run jobs')
+    .addHelpText('after', examples('trainyard agents list'))
+    .command('list')
+    .description('all agents that ever registered: who is there, how busy, since when not')
+    .addHelpText('after', examples('trainyard agents list', 'trainyard agents list --json'))
+    .action(act(async (context) => (await import('./commands/list-agents.ts')).listAgentsCommand(context)));
+}
