@@ -28,6 +28,12 @@ export function judgeOutcome(facts: {
   readonly startError: RunError | null;
   readonly cancelRequested: boolean;
   readonly partitioned: boolean;
+  /** The agent had to leave its machine. */
+  readonly preempted: boolean;
+  /** It gave its slot back, or was ended because it did not in time. */
+  readonly released: boolean;
+  /** Why it was ended for showing no progress. */
+  readonly stalled: string | null;
   readonly products: Products;
   /** What a program of our own says of its failure. */
   readonly failure: RunError | null;
@@ -46,6 +52,12 @@ export function judgeOutcome(facts: {
     return { ...base, outcome: 'failed', error: PARTITIONED };
   }
   if (facts.cancelRequested) return { ...base, outcome: 'cancelled' };
+  if (facts.preempted) return { ...base, outcome: 'failed', error: PREEMPTED };
+  if (facts.released) return { ...base, outcome: 'released' };
+  if (facts.stalled !== null) {
+    const message = withTail(facts.stalled, facts.logTail);
+    return { ...base, outcome: 'failed', error: { code: 'stalled', message } };
+  }
   if (facts.startError !== null) return { ...base, outcome: 'failed', error: facts.startError };
   if (facts.exit === undefined) return { ...base, outcome: 'failed', error: NEVER_STARTED };
   if (facts.exit.kind === 'vanished') return { ...base, outcome: 'failed', error: facts.exit.error };
@@ -79,6 +91,15 @@ const PARTITIONED: RunError = {
   message:
     'the agent could not reach the server until the lease had run out, and ended the program so that it cannot run twice',
 };
+
+const PREEMPTED: RunError = {
+  code: 'preempted',
+  message: 'the agent was stopped and ended the program; another attempt follows',
+};
+
+function withTail(text: string, logTail: string): string {
+  return logTail === '' ? text : `${text}\n${logTail}`;
+}
 
 const NEVER_STARTED: RunError = { code: 'start_failed', message: 'the program was never started' };
 

@@ -1,22 +1,25 @@
-import { mkdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { AgentClient } from '@trainyard/client';
-import type { AttemptFiles, AttemptSpec, HeldAttempt, Report, RunError } from '@trainyard/protocol';
+import type {
+  AttemptFiles,
+  AttemptSpec,
+  HeldAttempt,
+  PauseMode,
+  Report,
+  RunError,
+} from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
-import { withSecrets } from './attempt-secrets.ts';
+import { AttemptPause } from './attempt-pause.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
 import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
 import { composeFinish, withoutProducts } from './finish-report.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import { messageOf } from './message-of.ts';
-import { payloadEnvironment } from './payload-environment.ts';
 import { isOver, type ReportQueue } from './report-queue.ts';
 import type { Reservation, Slots } from './slots.ts';
+import { startErrorOf, startProgram } from './start-program.ts';
 import { followProgram } from './telemetry/follow-program.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
-import { linkTrainingMetrics } from './training-files.ts';
-import { writeAtomically } from './write-atomically.ts';
 
 export interface AttemptRunnerOptions {
   readonly spec: AttemptSpec;
@@ -50,6 +53,7 @@ export class AttemptRunner {
   #running: RunningAttempt | undefined;
   #reservation: Reservation | undefined;
   #killing: Promise<unknown> | undefined;
+  readonly #pause: AttemptPause;
   #programEnded = false;
   /** The server has asked for it, also when there was nothing left to cancel. */
   #cancelSeen = false;
@@ -59,6 +63,11 @@ export class AttemptRunner {
   constructor(options: AttemptRunnerOptions) {
     this.#options = options;
     this.#startError = options.journal.state.startError;
+    this.#pause = new AttemptPause({
+      ...options,
+      ended: AbortSignal.any([options.stopped, this.#ending.signal]),
+      tell: (what) => this.#send({ ...what, ...this.#reportBase(), at: Date.now() }),
+    });
     // Before any new work is asked for: the program is there, whatever the number of slots is now.
     if (options.adopted !== undefined) this.#reservation = options.slots.occupy(options.journal.state.gpuIds);
   }
@@ -74,10 +83,11 @@ export class AttemptRunner {
 
   held(): HeldAttempt {
     const { attemptId, epoch } = this.#options.spec;
-    return { attemptId, epoch, cancelling: this.#cancelSeen || this.#options.journal.state.cancelRequested };
+    const { state } = this.#options.journal;
+    return { attemptId, epoch, cancelling: this.#cancelSeen || state.cancelRequested, ...this.#pause.asked };
   }
 
-  /** Resolves when the attempt is reported or discarded. @throws the reason when the agent is stopped first */
+  /** Resolves when it is reported or discarded. @throws the reason when the agent is stopped first */
   async run(): Promise<void> {
     const { journal, stopped } = this.#options;
     try {
@@ -97,6 +107,11 @@ export class AttemptRunner {
     if (journal.state.cancelRequested || this.#programEnded) return;
     log.info({ attemptId: spec.attemptId }, 'cancelling');
     this.#end({ cancelRequested: true }, spec.graceMs);
+  }
+
+  /** Halts the program, or (null) lets it go on. Repeats do nothing. */
+  pause(mode: PauseMode | null): void {
+    if (!this.#programEnded) this.#pause.ask(mode);
   }
 
   /** The server could not be reached for so long that it may give the work to another agent. */
@@ -126,6 +141,8 @@ export class AttemptRunner {
       await journal.update(change);
       this.#ending.abort();
       if (graceMs > 0) await before;
+      // Not while it is being frozen: it would stand still again behind the signal.
+      await this.#pause.settled();
       // Without a program yet, whoever starts it sees the change and ends it.
       const endedItself = (await running?.cancel({ graceMs })) === false;
       if (endedItself && before === undefined)
@@ -148,6 +165,7 @@ export class AttemptRunner {
     if (this.#running !== undefined) {
       this.#resumeEnding(this.#running);
       this.#reportStarted(this.#running);
+      this.#pause.attach(this.#running);
       this.#streams = executor?.usesAttemptDir === true ? this.#follow(this.#running) : undefined;
       const unfollow = followProgram(this.#running, this.#options);
       exit = await this.#running.waitForExit(stopped).finally(unfollow);
@@ -183,22 +201,9 @@ export class AttemptRunner {
     return this.#start(executor, this.#reservation);
   }
 
-  async #start(executor: Executor, reservation: Reservation): Promise<RunningAttempt> {
-    const { files, spec, journal } = this.#options;
-    const gpuIds = this.#options.gpus > 0 ? reservation.gpuIds : undefined;
-    if (executor.usesAttemptDir) {
-      await mkdir(files.metricsDir, { recursive: true });
-      await linkTrainingMetrics(spec, files);
-      await writeAtomically(files.params, JSON.stringify(spec.params));
-      await journal.update({ gpuIds: [...reservation.gpuIds], startedAtMs: Date.now() });
-    }
-    this.#refuseWhenEnding();
-    const { client, stopped } = this.#options;
-    const signal = AbortSignal.any([stopped, this.#ending.signal]);
-    const filled = await withSecrets(spec, { client, token: journal.state.token, signal });
-    const env = payloadEnvironment({ agentEnv: this.#options.env, spec: filled, files, gpuIds });
-    const workingDir = resolve(spec.workingDir);
-    return executor.start({ files, spec, env, jobEnv: filled.env, gpuIds, workingDir, signal });
+  #start(executor: Executor, { gpuIds }: Reservation): Promise<RunningAttempt> {
+    const signal = AbortSignal.any([this.#options.stopped, this.#ending.signal]);
+    return startProgram({ ...this.#options, executor, gpuIds, signal });
   }
 
   #refuseWhenEnding(): void {
@@ -217,12 +222,9 @@ export class AttemptRunner {
 
   async #noteStartError(error: unknown): Promise<void> {
     const { log, spec, journal } = this.#options;
-    this.#startError =
-      error instanceof StartError
-        ? error.runError
-        : { code: 'start_failed', message: `the program could not be started: ${messageOf(error)}` };
-    log.warn({ attemptId: spec.attemptId, error: this.#startError.message }, 'could not start');
+    this.#startError = startErrorOf(error);
     await journal.update({ startError: this.#startError });
+    log.warn({ attemptId: spec.attemptId, error: this.#startError.message }, 'could not start');
   }
 
   #follow(running: RunningAttempt): AttemptStreams {
@@ -255,14 +257,12 @@ export class AttemptRunner {
     return { attemptId: spec.attemptId, epoch: spec.epoch, token: journal.state.token };
   }
 
-  /** For reports that nothing waits for. */
   #send(report: Report): void {
     this.#options.reports
       .send(report)
       .then((answer) => {
         if (!answer.ok && isOver(answer.code)) this.discard();
       })
-      // Only a stop of the agent ends up here; the next agent reports again.
       .catch(() => undefined);
   }
 

@@ -1,5 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { type AttemptFiles, type AttemptSpec, attemptSpec, runError, streamName } from '@trainyard/protocol';
+import {
+  type AttemptFiles,
+  type AttemptSpec,
+  attemptSpec,
+  pauseMode,
+  runError,
+  streamName,
+} from '@trainyard/protocol';
 import { z } from 'zod';
 import { streamPosition } from './stream-layout.ts';
 import { writeAtomically } from './write-atomically.ts';
@@ -23,6 +30,17 @@ export const attemptState = z.object({
   /** Set when the lease ran out while the server could not be reached. */
   partitioned: z.boolean(),
   startedAtMs: z.number().nullable(),
+  /** How the server has asked it to halt, and how it is halted. Journals of older agents have neither. */
+  pausing: pauseMode.nullable().default(null),
+  pausedAs: z.enum(['cooperative', 'freeze']).nullable().default(null),
+  /** It did not give its slot back in time and was ended for it. */
+  releaseKilled: z.boolean().default(false),
+  /** The agent had to leave its machine and ended it. */
+  preempted: z.boolean().default(false),
+  /** Why it was ended for showing no progress. */
+  stalled: z.string().nullable().default(null),
+  /** Processes that the kernel had ended for lack of memory when the program started; null: not known. */
+  oomKillsBefore: z.number().nullable().default(null),
   /** Why the program could not be started. */
   startError: runError.nullable(),
   streams: z.partialRecord(streamName, streamPosition),

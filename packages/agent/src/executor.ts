@@ -52,6 +52,13 @@ export interface RunningAttempt {
    * false when the program had ended by itself before.
    */
   cancel(options: { readonly graceMs: number }): Promise<boolean>;
+  /**
+   * Stops all processes where they are, or lets them go on. False when there is none any more; left out where it
+   * cannot be done. @throws when some could not be stopped: then nothing is
+   */
+  freeze?(isFrozen: boolean): Promise<boolean>;
+  /** True when the kernel has ended a process of the program for lack of memory, as far as that can be told. */
+  ranOutOfMemory?(): boolean;
   /** Ends what is left of the process tree, verifies that nothing is, and returns what went wrong. */
   cleanUp(): Promise<string | undefined>;
 }

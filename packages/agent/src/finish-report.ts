@@ -1,11 +1,20 @@
 import { resolve } from 'node:path';
 import type { AgentClient } from '@trainyard/client';
-import type { AttemptFiles, AttemptSpec, Report, RunError, StreamName } from '@trainyard/protocol';
+import type {
+  AttemptFiles,
+  AttemptSpec,
+  ControlAnswer,
+  Report,
+  ResumePoint,
+  RunError,
+  StreamName,
+} from '@trainyard/protocol';
 import { evaluatedCheckpoint, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
 import { judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptState } from './attempt-state.ts';
 import { applyRetention } from './checkpoint-retention.ts';
+import { readControlAnswer } from './control-files.ts';
 import type { ExitResult } from './executor.ts';
 
 export type FinishReport = Extract<Report, { kind: 'finished' }>;
@@ -35,12 +44,16 @@ export async function composeFinish(options: {
       ? await readProducts(files, spec, options.signal)
       : { ok: true, outputs: null, datasets: [] };
   if (endedWell && products.ok && recorded.error !== null) products = { ok: false, error: recorded.error };
+  const answer = files === undefined ? undefined : await readControlAnswer(files);
   const outcome = judgeOutcome({
     command: spec.command,
     exit,
     startError: options.startError,
     cancelRequested: state.cancelRequested,
     partitioned: state.partitioned,
+    preempted: state.preempted,
+    released: state.releaseKilled || (endedWell && answer?.word === 'release'),
+    stalled: state.stalled,
     products,
     failure:
       spec.builtin === undefined || files === undefined || endedWell
@@ -49,6 +62,7 @@ export async function composeFinish(options: {
     logTail: files !== undefined && !endedWell ? await readLogTail(files.output) : '',
   });
   const checkpoints = [...recorded.checkpoints, ...(await evaluatedCheckpoint(spec, outcome.outputs))];
+  const point = outcome.outcome === 'released' ? resumePoint(spec, answer, recorded) : undefined;
   return {
     kind: 'finished',
     attemptId: spec.attemptId,
@@ -56,12 +70,29 @@ export async function composeFinish(options: {
     token: state.token,
     ...outcome,
     datasets: [...outcome.datasets],
+    ...(point === undefined ? {} : { checkpoint: point }),
     // An older server does not know them.
     ...(checkpoints.length === 0 ? {} : { checkpoints }),
     at: exit?.kind === 'exited' ? Math.max(exit.endedAtMs, state.startedAtMs ?? 0) : Date.now(),
     cleanupError: options.cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
     undeliveredBytes: options.undeliveredBytes,
   };
+}
+
+/** The checkpoint that the next attempt goes on from: the one that it named, else the last that it recorded. */
+function resumePoint(
+  spec: AttemptSpec,
+  answer: ControlAnswer | undefined,
+  { checkpoints }: ReadCheckpoints,
+): ResumePoint | undefined {
+  if (answer?.word === 'release' && answer.checkpoint !== undefined) {
+    const { checkpoint, step } = answer;
+    return { path: resolve(spec.workingDir, checkpoint), ...(step === undefined ? {} : { step }) };
+  }
+  const saved = checkpoints.filter(({ action }) => action === 'saved').at(-1);
+  if (saved === undefined) return undefined;
+  const { path, step = undefined } = saved;
+  return { path: resolve(spec.workingDir, path), ...(typeof step === 'number' ? { step } : {}) };
 }
 
 /** The same end without what the program wrote, for a server that refuses the report as it is. */

@@ -48,7 +48,7 @@ export class HeldAttempts {
 
   /** As the protocol wants it. */
   get reported(): HeldAttempt[] {
-    return this.list.map(({ attemptId, epoch, cancelling }) => ({ attemptId, epoch, cancelling }));
+    return this.list.map(({ pid: _, ...held }) => held);
   }
 
   /** Follows what an earlier agent started and had not reported. */
@@ -80,12 +80,14 @@ export class HeldAttempts {
   }
 
   obey(commands: readonly AgentCommand[]): void {
-    for (const { attemptId, epoch, action } of commands) {
+    for (const { attemptId, epoch, action, mode } of commands) {
       const left = this.#unconfirmed.get(attemptId);
       if (left !== undefined && left.spec.epoch === epoch) this.#confirm(left);
       const runner = this.#runners.get(attemptId);
       if (runner === undefined || runner.spec.epoch !== epoch) continue;
       if (action === 'cancel') runner.cancel();
+      else if (action === 'pause') runner.pause(mode ?? 'auto');
+      else if (action === 'resume') runner.pause(null);
       else runner.discard();
     }
   }

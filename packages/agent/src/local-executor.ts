@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
 import { programCommand } from './builtin/program-command.ts';
+import { type Cgroup, createCgroup, existingCgroup } from './cgroup.ts';
 import {
   type Executor,
   type ExitResult,
@@ -12,7 +13,7 @@ import {
 } from './executor.ts';
 import { isAlive, type ProcessIdentity, readBootId, readIdentityFile } from './process-identity.ts';
 import { ATTEMPT_MARKER } from './process-table.ts';
-import { endSession, type ProcessTree, sweep } from './process-tree.ts';
+import { endSession, freezeTree, type ProcessTree, sweep, thawTree } from './process-tree.ts';
 import { SUPERVISOR_SCRIPT } from './supervisor-script.ts';
 
 /** Runs attempts on this machine, each under a supervisor that outlives the agent. */
@@ -22,8 +23,10 @@ async function start(context: StartContext): Promise<RunningAttempt> {
   const { files, spec, workingDir } = context;
   await checkWorkingDir(workingDir);
   context.signal.throwIfAborted();
+  const cgroup = await createCgroup(spec.attemptId);
+  if (cgroup !== undefined) await writeFile(files.cgroup, `${cgroup.dir}\n`);
   const attempt = new LocalAttempt(files, spec);
-  const child = await spawnSupervisor(context);
+  const child = await spawnSupervisor(context, cgroup);
   attempt.wakeOnExitOf(child);
   await attempt.waitForStart();
   return attempt;
@@ -37,6 +40,7 @@ async function adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAtt
 class LocalAttempt implements RunningAttempt {
   readonly #files: AttemptFiles;
   readonly #spec: AttemptSpec;
+  readonly #cgroup: Cgroup | undefined;
   /** Called when something happened that is worth a look before the next poll. */
   readonly #wakers = new Set<() => void>();
   #program: ProcessIdentity | undefined;
@@ -46,6 +50,7 @@ class LocalAttempt implements RunningAttempt {
   constructor(files: AttemptFiles, spec: AttemptSpec) {
     this.#files = files;
     this.#spec = spec;
+    this.#cgroup = readCgroup(files);
   }
 
   get pid(): number | undefined {
@@ -90,12 +95,22 @@ class LocalAttempt implements RunningAttempt {
     return true;
   }
 
+  async freeze(isFrozen: boolean): Promise<boolean> {
+    await (isFrozen ? freezeTree : thawTree)(this.#tree());
+    return this.alive();
+  }
+
+  ranOutOfMemory(): boolean {
+    return (this.#cgroup?.oomKills() ?? 0) > 0;
+  }
+
   cleanUp(): Promise<string | undefined> {
     return sweep(this.#tree());
   }
 
   #tree(): ProcessTree {
-    return { attemptId: this.#spec.attemptId, program: this.#identities().program };
+    const { attemptId, stopSignal } = this.#spec;
+    return { attemptId, program: this.#identities().program, cgroup: this.#cgroup, stopSignal };
   }
 
   /** One look at files and processes; `undefined` while the program runs or its end may still be written. */
@@ -186,7 +201,18 @@ async function checkWorkingDir(workingDir: string): Promise<void> {
   }
 }
 
-function spawnSupervisor({ files, spec, workingDir, env }: StartContext): Promise<ChildProcess> {
+function readCgroup(files: AttemptFiles): Cgroup | undefined {
+  try {
+    return existingCgroup(readFileSync(files.cgroup, 'utf8').trim());
+  } catch {
+    return undefined;
+  }
+}
+
+function spawnSupervisor(
+  { files, spec, workingDir, env }: StartContext,
+  cgroup: Cgroup | undefined,
+): Promise<ChildProcess> {
   const command = programCommand(spec);
   const { [ATTEMPT_MARKER]: _marker, PATH: programPath, ...rest } = env;
   const arguments_ = [files.pid, files.exit, files.output, spec.attemptId, programPath ?? '', ...command];
@@ -205,7 +231,11 @@ function spawnSupervisor({ files, spec, workingDir, env }: StartContext): Promis
       const child = spawn('sh', ['-c', SUPERVISOR_SCRIPT, 'trainyard-supervisor', ...arguments_], {
         cwd: workingDir,
         // The script itself needs the tools of the agent's PATH, whatever the job sets.
-        env: { ...rest, PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
+        env: {
+          ...rest,
+          PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+          TRAINYARD_CGROUP: cgroup?.dir ?? '',
+        },
         detached: true,
         stdio: 'ignore',
       });

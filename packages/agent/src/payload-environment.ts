@@ -42,6 +42,7 @@ export function jobEnvironment(options: {
     TRAINYARD_ATTEMPT_DIR: files.dir,
     TRAINYARD_PARAMS: files.params,
     TRAINYARD_OUTPUTS: files.outputs,
+    ...(spec.resumeFrom === undefined ? {} : { TRAINYARD_RESUME_FROM: spec.resumeFrom.path }),
     PLATFORM_METRICS_DIR: files.metricsDir,
     // After the job's own: a GPU belongs to the one to whom the agent gave it.
     ...(gpuIds === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpuIds.join(',') }),

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Cgroup } from './cgroup.ts';
 import { isAlive, type ProcessIdentity, readBootId, readProcess } from './process-identity.ts';
 import { type ListedProcess, listProcesses, signalProcess } from './process-table.ts';
 
@@ -7,22 +8,61 @@ export interface ProcessTree {
   readonly attemptId: string;
   /** The program; leader of its session. `undefined` when it never got so far. */
   readonly program: ProcessIdentity | undefined;
+  /** Group of the kernel that all its processes are in, where there is one. */
+  readonly cgroup?: Cgroup | undefined;
+  /** The polite signal. */
+  readonly stopSignal?: NodeJS.Signals | undefined;
 }
 
 /**
- * Ends the program with its group: TERM, then up to `graceMs` for the whole session to end, then KILL.
- * Does not look for processes that left the session; `sweep` does.
+ * Ends the program with its group: the polite signal, then up to `graceMs` for the whole session to end, then KILL,
+ * by the cgroup where there is one. Does not look for processes that left both; `sweep` does.
  */
 export async function endSession(tree: ProcessTree, graceMs: number): Promise<void> {
   const { program } = tree;
   if (program === undefined || program.bootId !== readBootId()) return;
-  if (graceMs > 0 && signalGroup(program, 'SIGTERM')) {
-    // A stopped process acts on TERM only after it goes on.
-    signalGroup(program, 'SIGCONT');
+  if (graceMs > 0 && signalGroup(program, tree.stopSignal ?? 'SIGTERM')) {
+    // A stopped process acts on a signal only after it goes on.
+    await thawTree(tree);
     await waitForSessionEnd(tree, performance.now() + graceMs);
   }
+  await tree.cgroup?.kill().catch(() => false);
   signalGroup(program, 'SIGKILL');
 }
+
+/**
+ * Stops all processes of the attempt where they are.
+ * @throws when some could not be stopped: then nothing is
+ */
+export async function freezeTree(tree: ProcessTree): Promise<void> {
+  if (tree.cgroup !== undefined) {
+    await tree.cgroup.freeze();
+    return;
+  }
+  const { program } = tree;
+  if (program !== undefined) signalGroup(program, 'SIGSTOP');
+  const deadline = performance.now() + FREEZE_DEADLINE_MS;
+  for (let stillInARow = 0; stillInARow < 2; ) {
+    // One that was being started is found by the next listing.
+    const moving = (await remaining(tree)).filter(({ state }) => state !== 'T' && state !== 't');
+    stillInARow = moving.length === 0 ? stillInARow + 1 : 0;
+    for (const row of moving) signalProcess(row, 'SIGSTOP');
+    if (performance.now() < deadline) continue;
+    await thawTree(tree);
+    throw new Error(`not all processes stood still within ${FREEZE_DEADLINE_MS} ms`);
+  }
+}
+
+/** Lets what was stopped go on. */
+export async function thawTree(tree: ProcessTree): Promise<void> {
+  await tree.cgroup?.thaw().catch(() => undefined);
+  if (tree.program !== undefined) signalGroup(tree.program, 'SIGCONT');
+  for (const row of await remaining(tree)) {
+    if (row.state === 'T') signalProcess(row, 'SIGCONT');
+  }
+}
+
+const FREEZE_DEADLINE_MS = 5000;
 
 /**
  * Kills every process that is left of the attempt and returns once two listings in a row show none: one
@@ -35,13 +75,21 @@ export async function sweep(tree: ProcessTree): Promise<string | undefined> {
   let emptyInARow = 0;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 100)) {
     const left = await remaining(tree);
-    emptyInARow = left.length === 0 ? emptyInARow + 1 : 0;
-    if (emptyInARow === 2) return undefined;
-    if (left.length === 0) continue;
+    const isEmpty = left.length === 0 && (tree.cgroup?.isEmpty() ?? true);
+    emptyInARow = isEmpty ? emptyInARow + 1 : 0;
+    if (emptyInARow === 2) {
+      await tree.cgroup?.remove();
+      return undefined;
+    }
+    if (isEmpty) continue;
     if (performance.now() > deadline) {
-      const list = left.map(({ pid, state }) => `${pid} (state ${state})`).join(', ');
+      const list =
+        left.length === 0
+          ? 'processes of its cgroup'
+          : left.map(({ pid, state }) => `${pid} (state ${state})`).join(', ');
       return `still alive ${SWEEP_DEADLINE_MS / 1000} s after KILL: ${list}`;
     }
+    await tree.cgroup?.kill().catch(() => false);
     for (const row of left) signalProcess(row, 'SIGKILL');
     await delay(pauseMs);
   }

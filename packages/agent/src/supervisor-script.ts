@@ -7,6 +7,8 @@
  * Exit codes: 0 when the end was recorded, 74 when it could not be, 75 when another
  * supervisor has this attempt already.
  *
+ * Environment: TRAINYARD_CGROUP, the directory of a cgroup2 that the program is to be put into, if there is one.
+ *
  * Why it is written as it is:
  * - A handled signal does not end sh while it waits for a foreground child, and is reset for the child. An
  *   ignored one would stay ignored in the program, so would SIGINT for a background child.
@@ -52,6 +54,8 @@ mkdir "$pid_file.lock" 2>/dev/null || exit 75
 print_identity > "$pid_file.lock/supervisor"
 
 program="$functions"'
+[ -z "$TRAINYARD_CGROUP" ] || echo $$ > "$TRAINYARD_CGROUP/cgroup.procs" || exit 126
+unset TRAINYARD_CGROUP
 print_identity > "$1.tmp" && mv -f "$1.tmp" "$1" || exit 126
 PATH=$3 TRAINYARD_ATTEMPT_ID=$2
 export PATH TRAINYARD_ATTEMPT_ID

@@ -4,6 +4,7 @@ import type { StageOptions } from './commands/run-data.ts';
 import type { ListOptions } from './commands/runs.ts';
 import { collect, wholeNumber } from './option-values.ts';
 import { addDecisions } from './program-approvals.ts';
+import { addPause } from './program-pause.ts';
 import { addRetry } from './program-reruns.ts';
 
 interface LogsFlags extends StageOptions {
@@ -67,6 +68,7 @@ export function addRunsCommands(program: Command, act: Act): void {
         (await import('./commands/runs.ts')).watchCommand(context, id, options),
       ),
     );
+  addPause(runs, act);
   addWait(runs, act);
   addLogs(runs, act);
   addMetrics(runs, act);

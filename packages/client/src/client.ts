@@ -24,6 +24,7 @@ import { findingCalls } from './finding-calls.ts';
 import { followEvents, followLog } from './follow.ts';
 import { baseUrl, type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
 import { createJobsClient } from './jobs-client.ts';
+import { pauseCalls } from './pause-calls.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
 import { poolCalls } from './pool-calls.ts';
 import { rerunCalls } from './rerun-calls.ts';
@@ -282,6 +283,7 @@ export function createClient(connection: ConnectionOptions) {
 
     listAgents: (options: CallOptions = {}) => items<AgentInfo>({ path: '/api/v1/agents', ...options }),
 
+    ...pauseCalls(connection),
     ...poolCalls(connection),
   };
   return client;

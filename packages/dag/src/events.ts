@@ -79,7 +79,13 @@ export type Effect =
     }
   /** A leaf that was handed out is to halt; of a group, that all in it is. */
   | { readonly type: 'pause_node'; readonly node: number; readonly attempt: number }
-  | { readonly type: 'resume_node'; readonly node: number; readonly attempt: number }
+  | {
+      readonly type: 'resume_node';
+      readonly node: number;
+      readonly attempt: number;
+      /** How long the clock of its timeout or deadline has stood this time. */
+      readonly stoodMs: number;
+    }
   | SetTimer
   | {
       readonly type: 'node_status';

@@ -1,5 +1,6 @@
 import type { Draft } from './draft.ts';
 import { holdsPlace } from './node-status.ts';
+import type { NodeSnapshot } from './state.ts';
 import { walkBelow } from './subtree.ts';
 
 /**
@@ -67,12 +68,7 @@ function look(draft: Draft, index: number, inside: ReadonlySet<number>): boolean
   const isPaused = row.isHeld === true || (parent >= 0 && draft.book(parent).isHeld);
   if (isPaused !== (row.isPaused === true)) {
     draft.patchRow(index, { isPaused });
-    if (row.status === 'active')
-      draft.effects.push({
-        type: isPaused ? 'pause_node' : 'resume_node',
-        node: index,
-        attempt: row.attempt,
-      });
+    if (row.status === 'active') tell(draft, row, isPaused);
   }
   const hasRestarted = setClock(draft, index, isPaused || inside.has(index));
   if (!isGroup) {
@@ -83,6 +79,13 @@ function look(draft: Draft, index: number, inside: ReadonlySet<number>): boolean
   moveDeadline(draft, index);
   draft.unsettle(index);
   return true;
+}
+
+function tell(draft: Draft, { node, attempt, pausedAt = null }: NodeSnapshot, isPaused: boolean): void {
+  const stoodMs = pausedAt === null ? 0 : Math.max(0, draft.now - pausedAt);
+  draft.effects.push(
+    isPaused ? { type: 'pause_node', node, attempt } : { type: 'resume_node', node, attempt, stoodMs },
+  );
 }
 
 /** True when the clock goes on after it had stood. */

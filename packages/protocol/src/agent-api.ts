@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { reportedOutcome, runError } from './api.ts';
+import { stopSignal } from './definition/agent-program.ts';
+import { attemptFailure } from './failure-class.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
+import { pauseMode, resumePoint } from './pause.ts';
 import { secretPlace } from './secrets.ts';
 import { machineTelemetry } from './telemetry.ts';
 
@@ -44,7 +47,13 @@ export const registeredAgent = z.object({ agentId: z.string(), leaseMs: z.int(),
 export type RegisteredAgent = z.infer<typeof registeredAgent>;
 
 /** An attempt that the agent holds, and whether it knows already that it is to be cancelled. */
-export const heldAttempt = z.strictObject({ attemptId: z.string(), epoch: z.int(), cancelling: z.boolean() });
+export const heldAttempt = z.strictObject({
+  attemptId: z.string(),
+  epoch: z.int(),
+  cancelling: z.boolean(),
+  /** How it was asked to halt; left out while it is to run. */
+  pausing: pauseMode.optional(),
+});
 export type HeldAttempt = z.infer<typeof heldAttempt>;
 
 /** Programs that the agent brings along, each the work of one stage kind. */
@@ -83,6 +92,10 @@ export const attemptSpec = z.object({
       condaEnv: z.string().optional(),
     })
     .optional(),
+  /** The polite signal that ends it; TERM unless given. */
+  stopSignal: stopSignal.optional(),
+  /** The checkpoint that it goes on from, of an attempt that gave its slot back. */
+  resumeFrom: resumePoint.optional(),
   /** Instead of `command`: a program of the agent's own, and what it is to do. */
   builtin: z
     .object({ program: z.enum(BUILTIN_PROGRAMS), input: z.record(z.string(), z.unknown()) })
@@ -115,11 +128,15 @@ export type ClaimWork = z.input<typeof claimWork>;
 export const assignment = z.object({ spec: attemptSpec, token: z.string(), leaseMs: z.int() });
 export type Assignment = z.infer<typeof assignment>;
 
-/** `cancel`: end it with grace and report. `discard`: it is over or fenced; kill it, report nothing. */
+/**
+ * `cancel`: end it with grace and report. `discard`: it is over or fenced; kill it, report nothing. `pause`: halt
+ * it in the `mode` given; `resume`: let it go on.
+ */
 export const agentCommand = z.object({
   attemptId: z.string(),
   epoch: z.int(),
-  action: z.enum(['cancel', 'discard']),
+  action: z.enum(['cancel', 'discard', 'pause', 'resume']),
+  mode: pauseMode.optional(),
 });
 export type AgentCommand = z.infer<typeof agentCommand>;
 
@@ -165,6 +182,15 @@ export const report = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('started'), ...reportBase, pid: smallInteger.optional(), at: reportedAt }),
   z.strictObject({ kind: z.literal('progress'), ...reportBase, progress: z.record(z.string(), z.unknown()) }),
   z.strictObject({
+    kind: z.literal('paused'),
+    ...reportBase,
+    at: reportedAt,
+    /** How it is halted, which may be another way than was asked for. */
+    mode: pauseMode,
+    note: z.string().max(1000).optional(),
+  }),
+  z.strictObject({ kind: z.literal('resumed'), ...reportBase, at: reportedAt }),
+  z.strictObject({
     kind: z.literal('finished'),
     ...reportBase,
     at: reportedAt,
@@ -176,6 +202,10 @@ export const report = z.discriminatedUnion('kind', [
     datasets: z.array(reportedDataset).max(1000).default([]),
     checkpoints: z.array(reportedCheckpoint).max(MAX_CHECKPOINTS_PER_ATTEMPT).default([]),
     cleanupError: z.string().max(10_000).nullable(),
+    /** Of one that failed: what kind of failure it was. */
+    failure: attemptFailure.optional(),
+    /** Of a released attempt: what the next one goes on from. */
+    checkpoint: resumePoint.optional(),
     /** Bytes that could not be delivered before the flush deadline, by stream. */
     undeliveredBytes: z.partialRecord(streamName, z.int()).default({}),
   }),

@@ -22,6 +22,10 @@ export interface AttemptFiles {
   readonly status: string;
   /** Control file for cooperative programs: one word, overwritten atomically by the agent. */
   readonly control: string;
+  /** The program's answer to it (`controlAnswer`), overwritten atomically by the program. */
+  readonly controlAnswer: string;
+  /** Directory of the cgroup that the program was put into; absent where there is none. */
+  readonly cgroup: string;
   /** `{"exitCode": n, "endedAt": epochSeconds}`, written atomically by the supervisor. */
   readonly exit: string;
   /** Resolved params of the stage as JSON; the program sees the path as TRAINYARD_PARAMS. */
@@ -49,6 +53,8 @@ export function attemptFiles(dir: string, runId: string): AttemptFiles {
     ...metricsFiles(metricsDir, runId),
     system: `${dir}/system_metrics.jsonl`,
     control: `${dir}/control`,
+    controlAnswer: `${dir}/control.ack`,
+    cgroup: `${dir}/cgroup`,
     exit: `${dir}/exit.json`,
     params: `${dir}/params.json`,
     outputs: `${dir}/outputs.json`,

@@ -8,7 +8,7 @@ interface AttemptRow {
   readonly next: readonly string[];
 }
 
-const END = ['completed', 'stopped', 'failed', 'timed_out', 'cancelled', 'lost'] as const;
+const END = ['completed', 'stopped', 'failed', 'timed_out', 'cancelled', 'released', 'lost'] as const;
 
 /** Every status of an attempt, once. */
 export const ATTEMPT_STATUS_TABLE = {
@@ -41,6 +41,12 @@ export const ATTEMPT_STATUS_TABLE = {
     run: 'cancelled',
     next: [],
   },
+  released: {
+    meaning: 'The process gave its slot back on request; another attempt goes on from its checkpoint.',
+    terminal: true,
+    run: 'paused',
+    next: [],
+  },
   lost: {
     meaning: 'Its agent stopped answering and the lease and its grace ran out.',
     terminal: true,
@@ -53,7 +59,14 @@ export type AttemptStatus = keyof typeof ATTEMPT_STATUS_TABLE;
 export const ATTEMPT_STATUSES = Object.keys(ATTEMPT_STATUS_TABLE) as [AttemptStatus, ...AttemptStatus[]];
 
 /** How an attempt can end; `lost` is decided by the server, never reported by an agent. */
-export const REPORTED_OUTCOMES = ['completed', 'stopped', 'failed', 'timed_out', 'cancelled'] as const;
+export const REPORTED_OUTCOMES = [
+  'completed',
+  'stopped',
+  'failed',
+  'timed_out',
+  'cancelled',
+  'released',
+] as const;
 export type ReportedOutcome = (typeof REPORTED_OUTCOMES)[number];
 export type AttemptOutcome = ReportedOutcome | 'lost';
 

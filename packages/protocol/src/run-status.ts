@@ -23,13 +23,13 @@ export const RUN_STATUS_TABLE = {
     meaning: 'Ready; waits for an agent with a free slot, or as a run for its turn in its group.',
     terminal: false,
     success: false,
-    next: ['starting', 'running', 'waiting', 'cancelling', ...END],
+    next: ['starting', 'running', 'paused', 'waiting', 'cancelling', ...END],
   },
   starting: {
     meaning: 'Claimed by an agent that is starting its process.',
     terminal: false,
     success: false,
-    next: ['running', 'queued', 'waiting', 'cancelling', ...END],
+    next: ['running', 'paused', 'queued', 'waiting', 'cancelling', ...END],
   },
   running: {
     meaning: 'Its process, or one of its stages, is at work.',
@@ -41,7 +41,7 @@ export const RUN_STATUS_TABLE = {
     meaning: 'Halted on request; paused time counts against no deadline.',
     terminal: false,
     success: false,
-    next: ['running', 'queued', 'cancelling', ...END],
+    next: ['running', 'queued', 'starting', 'waiting', 'cancelling', ...END],
   },
   waiting: {
     meaning: 'Waits for a retry delay or for a person; holds no slot.',

@@ -29,6 +29,7 @@ import { hookRoutes } from './routes/hooks.ts';
 import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricRoutes } from './routes/metrics.ts';
+import { pauseRoutes } from './routes/pause-run.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { poolRoutes } from './routes/pools.ts';
 import { rerunRoutes } from './routes/reruns.ts';
@@ -121,6 +122,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(pipelineRoutes(context));
     await api.register(poolRoutes(context));
     await api.register(runRoutes(context));
+    await api.register(pauseRoutes(context));
     await api.register(rerunRoutes(context));
     await api.register(cacheRoutes(context));
     await api.register(approvalRoutes(context));

@@ -7,8 +7,10 @@ import {
   type ClaimedWork,
   claimWork,
   type ErrorCode,
+  type HeldAttempt,
   heartbeat,
   newId,
+  type PauseMode,
   type RegisterAgent,
   type Report,
   registerAgent,
@@ -122,9 +124,9 @@ export class AgentPeer {
     return attempt;
   }
 
-  command(attempt: PeerAttempt, action: AgentCommand['action']): void {
+  command(attempt: PeerAttempt, action: AgentCommand['action'], mode?: PauseMode): void {
     const { attemptId, epoch } = attempt.spec;
-    attempt.commands = [{ attemptId, epoch, action }];
+    attempt.commands = [{ attemptId, epoch, action, ...(mode === undefined ? {} : { mode }) }];
     this.#wake();
   }
 
@@ -196,11 +198,7 @@ export class AgentPeer {
     this.lastFree = claim.free;
     const deadline = Date.now() + claim.waitMs;
     for (;;) {
-      const commands = [...held.values()].flatMap(({ attemptId, cancelling }) =>
-        (this.attempts.get(attemptId)?.commands ?? []).filter(
-          ({ action }) => action === 'discard' || !cancelling,
-        ),
-      );
+      const commands = [...held.values()].flatMap((one) => this.#commandsFor(one));
       // Nobody reads the answer any more: what it assigned would have to wait for a repeat.
       if (request.socket.destroyed) return undefined;
       const ids = this.#take(claim.requestId, claim.free);
@@ -238,17 +236,22 @@ export class AgentPeer {
     return { spec, token, leaseMs: this.leaseMs };
   }
 
-  #heartbeat(held: readonly { attemptId: string; cancelling: boolean }[]) {
+  /** What the agent does not do yet. */
+  #commandsFor({ attemptId, cancelling, pausing }: HeldAttempt): AgentCommand[] {
+    return (this.attempts.get(attemptId)?.commands ?? []).filter(({ action, mode }) => {
+      if (action === 'discard') return true;
+      if (cancelling) return false;
+      return action === 'cancel' || (action === 'pause' ? pausing !== mode : pausing !== undefined);
+    });
+  }
+
+  #heartbeat(held: readonly HeldAttempt[]) {
     this.heartbeats += 1;
     const known = held.filter(({ attemptId }) => this.attempts.get(attemptId)?.fenced === false);
     return {
       leaseMs: this.leaseMs,
       renewed: known.map(({ attemptId }) => attemptId),
-      commands: held.flatMap(({ attemptId, cancelling }) =>
-        (this.attempts.get(attemptId)?.commands ?? []).filter(
-          ({ action }) => action === 'discard' || !cancelling,
-        ),
-      ),
+      commands: held.flatMap((one) => this.#commandsFor(one)),
     };
   }
 

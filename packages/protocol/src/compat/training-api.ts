@@ -52,7 +52,9 @@ export function toOlderJobStatus(run: RunStatus, attempt: AttemptStatus | undefi
 function ofAttempt(status: Exclude<AttemptStatus, 'queued'>): OlderJobStatus {
   if (status === 'leased') return 'running';
   // Lost: the job is handed out again, unless that has been tried too often, which its run then says.
-  return status === 'lost' ? 'pending' : OLDER_STATUS[status];
+  if (status === 'lost') return 'pending';
+  // It gave its slot back for a pause.
+  return status === 'released' ? 'paused' : OLDER_STATUS[status];
 }
 
 export const jobStatusReport = z.object({

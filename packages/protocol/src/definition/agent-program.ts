@@ -7,12 +7,17 @@ export const environment = z.record(
   z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]),
 );
 
+/** Signals by which a program may be asked to end. USR1 and USR2 have other meanings in libraries for GPUs. */
+export const stopSignal = z.enum(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']);
+
 /** What every stage may say whose work an agent does in a process of its own. */
 export const agentProgram = {
   /** Only agents that serve this queue take it. */
   queue: name.default('default'),
   /** Time from the first polite signal to KILL. */
   grace: duration.default(10_000),
+  /** The polite signal. */
+  stopSignal: stopSignal.optional(),
 };
 
 export const resources = z.strictObject({ gpus: z.int().min(0).max(64).default(0) }).default({ gpus: 0 });

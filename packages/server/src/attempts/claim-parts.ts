@@ -26,6 +26,22 @@ export function leaseSql(token: { readonly seed: string; readonly number: string
         lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond'`;
 }
 
+/** An agent that was seen within this time may still take work. */
+const PRESENT = `last_seen_at > now() - interval '1 minute' and draining_since is null`;
+
+/**
+ * Whether the agent may have a queued attempt `a` now: it is not paused, does not keep away from this agent
+ * while another one could take it, and its checkpoint does not lie on the machine of another one that is there.
+ */
+export function mayHaveSql(agent: string): string {
+  return `a.pause_mode is null
+      and (a.excluded_agents is null or not ${agent}::text = any(a.excluded_agents) or not exists (
+        select from agents g where not g.id = any(a.excluded_agents) and a.queue = any(g.queues)
+          and g.gpus >= a.gpus and ${PRESENT}))
+      and (a.preferred_agent is null or a.preferred_agent = ${agent}::text or not exists (
+        select from agents g where g.id = a.preferred_agent and ${PRESENT}))`;
+}
+
 /** Tells the trees of the attempts in `claimed`; `$1` is the agent, `now` an SQL expression in epoch ms. */
 export function tellClaimedSql(now: string): string {
   return `insert into tree_inbox (root_id, event)

@@ -5,6 +5,7 @@ import {
   type AttemptStatus,
   type HeldAttempt,
   isTerminalAttemptStatus,
+  type PauseMode,
 } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
@@ -16,6 +17,7 @@ import {
   type ClaimedRow,
   type ClaimRequest,
   leaseSql,
+  mayHaveSql,
   tellClaimedSql,
   toAssignments,
 } from './claim-parts.ts';
@@ -33,8 +35,9 @@ const CLAIM_SQL = `
   ), picked as (
     select candidate.* from unnest($3::text[]) as wanted(queue)
     cross join lateral (
-      select id, gpus, rank, limits is not null as is_limited from attempts
+      select id, gpus, rank, limits is not null as is_limited from attempts a
       where queue = wanted.queue and status = 'queued' and gate is null and gpus <= $5
+        and ${mayHaveSql('$1')}
       order by rank, id
       limit $4 for update skip locked
     ) as candidate
@@ -129,17 +132,26 @@ export async function commandsFor(
   held: readonly HeldAttempt[],
 ): Promise<AgentCommand[]> {
   if (held.length === 0) return [];
-  const { rows } = await sql<{ id: string; status: AttemptStatus; is_cancel_requested: boolean }>`
-    select id, status, cancel_requested_at is not null as is_cancel_requested from attempts
+  const { rows } = await sql<{
+    id: string;
+    status: AttemptStatus;
+    is_cancel_requested: boolean;
+    pause_mode: PauseMode | null;
+  }>`
+    select id, status, cancel_requested_at is not null as is_cancel_requested, pause_mode from attempts
     where id = any(${held.map((attempt) => attempt.attemptId)}::text[]) and agent_id = ${agentId}`.execute(
     db,
   );
   const known = new Map(rows.map((row) => [row.id, row]));
-  return held.flatMap(({ attemptId, epoch, cancelling }): AgentCommand[] => {
+  return held.flatMap(({ attemptId, epoch, cancelling, pausing = null }): AgentCommand[] => {
     const row = known.get(attemptId);
     if (row === undefined || row.status === 'lost') return [{ attemptId, epoch, action: 'discard' }];
-    const isActive = !isTerminalAttemptStatus(row.status);
-    return isActive && row.is_cancel_requested && !cancelling ? [{ attemptId, epoch, action: 'cancel' }] : [];
+    if (isTerminalAttemptStatus(row.status) || cancelling) return [];
+    if (row.is_cancel_requested) return [{ attemptId, epoch, action: 'cancel' }];
+    if (row.pause_mode === pausing) return [];
+    return row.pause_mode === null
+      ? [{ attemptId, epoch, action: 'resume' }]
+      : [{ attemptId, epoch, action: 'pause', mode: row.pause_mode }];
   });
 }
 

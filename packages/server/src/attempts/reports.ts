@@ -78,6 +78,8 @@ function judge(report: ParsedReport, row: AttemptRow | undefined, writes: Report
     writes.progress(row, report.progress);
   } else if (report.kind === 'started') {
     if (row.status === 'leased') writes.start(row, report);
+  } else if (report.kind === 'paused' || report.kind === 'resumed') {
+    if (row.status !== 'leased') writes.halt(row, report);
   } else {
     writes.finish(row, report);
   }
@@ -113,6 +115,8 @@ interface AttemptUpdate {
   error?: Finished['error'];
   cleanup_error?: string | null;
   undelivered?: Record<string, number> | null;
+  released_from?: Finished['checkpoint'] | null;
+  failure?: Finished['failure'] | null;
   ended_at?: string;
 }
 
@@ -125,11 +129,13 @@ const WRITE_SQL = `
         started_at = coalesce(x.started_at, a.started_at), progress = coalesce(x.progress, a.progress),
         exit_code = coalesce(x.exit_code, a.exit_code), signal = coalesce(x.signal, a.signal),
         error = coalesce(x.error, a.error), cleanup_error = coalesce(x.cleanup_error, a.cleanup_error),
-        undelivered = coalesce(x.undelivered, a.undelivered), ended_at = coalesce(x.ended_at, a.ended_at),
+        undelivered = coalesce(x.undelivered, a.undelivered),
+        released_from = coalesce(x.released_from, a.released_from), failure = coalesce(x.failure, a.failure), ended_at = coalesce(x.ended_at, a.ended_at),
         unreachable_since = case when x.ended_at is null then a.unreachable_since end
     from json_to_recordset($1::json)
       as x(id text, status text, pid int, started_at timestamptz, progress jsonb, exit_code int, signal text,
-           error jsonb, cleanup_error text, undelivered jsonb, ended_at timestamptz)
+           error jsonb, cleanup_error text, undelivered jsonb, released_from jsonb, failure jsonb,
+           ended_at timestamptz)
     where a.id = x.id
   )
   insert into tree_inbox (root_id, event)
@@ -166,6 +172,19 @@ class ReportWrites {
     });
   }
 
+  /** Repeats change nothing; the tree passes over what it knows. */
+  halt(row: AttemptRow, report: Extract<ParsedReport, { kind: 'paused' | 'resumed' }>): void {
+    const status = report.kind === 'paused' ? 'paused' : 'running';
+    row.status = status;
+    this.#updateOf(row).status = status;
+    const about = { node: row.node_index, attempt: row.number, at: report.at };
+    const event: Fact =
+      report.kind === 'resumed'
+        ? { kind: 'resumed', ...about }
+        : { kind: 'paused', ...about, mode: report.mode, note: report.note ?? null };
+    this.#facts.push({ root_id: row.root_id, event });
+  }
+
   finish(row: AttemptRow, report: Finished): void {
     row.status = report.outcome;
     const update = this.#updateOf(row);
@@ -175,6 +194,8 @@ class ReportWrites {
     update.error = report.error;
     update.cleanup_error = report.cleanupError;
     update.undelivered = Object.keys(report.undeliveredBytes).length === 0 ? null : report.undeliveredBytes;
+    update.released_from = report.checkpoint ?? null;
+    update.failure = report.failure ?? null;
     update.ended_at = instant(report.at);
     this.#finished.push({ row, report });
     this.#facts.push({ root_id: row.root_id, event: finishedFact(row, report) });
@@ -252,6 +273,8 @@ function finishedFact(row: AttemptRow, report: Finished): Fact {
       sizeBytes,
     })),
     ...(report.checkpoints.length === 0 ? {} : { checkpoints: report.checkpoints }),
+    ...(report.checkpoint === undefined ? {} : { resumePoint: report.checkpoint }),
+    ...(report.failure === undefined ? {} : { failure: report.failure }),
   };
 }
 

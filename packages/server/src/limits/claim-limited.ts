@@ -4,6 +4,7 @@ import {
   type ClaimedRow,
   type ClaimRequest,
   leaseSql,
+  mayHaveSql,
   tellClaimedSql,
   toAssignments,
 } from '../attempts/claim-parts.ts';
@@ -87,8 +88,9 @@ const CANDIDATES_SQL = `
   ), ungated as (
     select found.* from unnest($1::text[]) as wanted(queue)
     cross join lateral (
-      select ${COLUMNS} from attempts
+      select ${COLUMNS} from attempts a
       where queue = wanted.queue and status = 'queued' and gate is null and gpus <= $2
+        and ${mayHaveSql('$8')}
       order by rank, id limit $3 for update skip locked
     ) as found
     where not exists (select from repeated)
@@ -96,8 +98,9 @@ const CANDIDATES_SQL = `
     select found.* from unnest($1::text[]) as wanted(queue)
     cross join unnest($4::text[]) as open(gate)
     cross join lateral (
-      select ${COLUMNS} from attempts
+      select ${COLUMNS} from attempts a
       where queue = wanted.queue and status = 'queued' and gate = open.gate and gpus <= $2
+        and ${mayHaveSql('$8')}
       order by rank, id limit $5 for update skip locked
     ) as found
     where not exists (select from repeated)
@@ -105,8 +108,9 @@ const CANDIDATES_SQL = `
     select found.* from unnest($1::text[]) as wanted(queue)
     cross join unnest($6::text[]) as shut(gate)
     cross join lateral (
-      select ${COLUMNS} from attempts
+      select ${COLUMNS} from attempts a
       where queue = wanted.queue and status = 'queued' and gate = shut.gate and gpus <= $2
+        and ${mayHaveSql('$8')}
       order by rank, id limit 1
     ) as found
   )

@@ -1,11 +1,13 @@
-import { decide, type Effect, type NodeError, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
-import { type RunError, type RunStatus, stageCache } from '@trainyard/protocol';
+import { decide, type Effect, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
+import { type RunStatus, stageCache } from '@trainyard/protocol';
 import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
 import type { Fact } from './facts.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
+import { plainError } from './plain-error.ts';
 import { groupOutputs } from './stage-scope.ts';
 import { offerToOthers, reasonOfTaken, takeKept } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -18,6 +20,11 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
   if (fact.kind === 'cancel') {
     changes.addEvent(fact.node, 'run.cancel_requested', fact.at, { reason: fact.reason });
     applyEvent(changes, { type: 'cancel', node: fact.node, reason: fact.reason }, nowMs);
+    return;
+  }
+  if (fact.kind === 'pause' || fact.kind === 'resume') {
+    const event = takePauseWish(changes, fact);
+    if (event !== undefined) applyEvent(changes, event, nowMs);
     return;
   }
   if (fact.kind === 'metrics_problem') {
@@ -45,6 +52,10 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
       applyEvent(changes, { type: 'leaf_started', node: fact.node, attempt: fact.attempt }, nowMs);
       changes.touch(fact.node);
       return;
+    case 'paused':
+    case 'resumed':
+      takeHalt(changes, fact);
+      return;
     case 'unreachable':
       changes.addEvent(fact.node, 'attempt.unreachable', fact.at, {
         attempt: fact.attempt,
@@ -56,6 +67,9 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
       return;
     case 'approval':
       applyEvent(changes, takeDecision(changes, fact), nowMs);
+      return;
+    case 'approval_moved':
+      changes.timers.push({ ...fact, kind: fact.timer, atMs: fact.timeoutAt });
       return;
     case 'approval_escalated':
       takeEscalation(changes, fact);
@@ -98,7 +112,7 @@ function noteFirstFailure(tree: OwnedTree, node: number): void {
   const run = tree.runs[node]!;
   if (run.error !== null || !nodeAt(tree, node).isGroup) return;
   const { error } = nodeSnapshot(tree.state, node);
-  if (error !== null) run.error = toRunError(error);
+  if (error !== null) run.error = plainError(error);
 }
 
 function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finished' }>, nowMs: number): void {
@@ -115,6 +129,10 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
     signal: fact.signal,
     error: fact.error,
   });
+  if (fact.outcome === 'released') {
+    const { attempt, at, resumePoint = null } = fact;
+    changes.addEvent(fact.node, 'run.released', at, { attempt, checkpoint: resumePoint });
+  }
   changes.touch(fact.node);
   applyEvent(
     changes,
@@ -123,7 +141,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
       node: fact.node,
       attempt: fact.attempt,
       outcome: isInfrastructureLoss(fact) ? 'lost' : fact.outcome,
-      ...(fact.error === null ? {} : { error: toNodeError(fact.error) }),
+      ...(fact.error === null ? {} : { error: plainError(fact.error) }),
       ...(FINAL_CODES.has(fact.error?.code ?? '') && { isFinal: true }),
     },
     nowMs,
@@ -163,6 +181,10 @@ function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): Plann
       return startLeaf(changes, effect.node, effect.attempt, nowMs);
     case 'cancel_leaf':
       return leafKindOf(stageAt(tree, effect.node)!).cancel({ changes, nowMs, ...effect });
+    case 'pause_node':
+    case 'resume_node':
+      tellPause(changes, effect, nowMs);
+      return undefined;
     case 'set_timer':
       changes.timers.push({ atMs: effect.at, node: effect.node, kind: effect.kind, attempt: effect.attempt });
       return undefined;
@@ -207,7 +229,7 @@ function applyStatus(
   const run = tree.runs[effect.node]!;
   const { isGroup } = nodeAt(tree, effect.node);
   run.reason = effect.reason ?? reasonOfTaken(run);
-  if (effect.error !== undefined) run.error = toRunError(effect.error);
+  if (effect.error !== undefined) run.error = plainError(effect.error);
   changes.touch(effect.node);
   switch (effect.status) {
     case 'pending':
@@ -220,6 +242,10 @@ function applyStatus(
       changes.addEvent(effect.node, 'run.started', nowMs, { attempt: 1 });
       return;
     case 'waiting_retry':
+      if (effect.reason === 'released') {
+        changes.setStatus(effect.node, 'paused');
+        return;
+      }
       changes.setStatus(effect.node, 'waiting');
       changes.addEvent(effect.node, 'run.retry_scheduled', nowMs, {
         attempt: run.attempt,
@@ -260,18 +286,6 @@ function finishedData(tree: OwnedTree, node: number, status: RunStatus): Record<
       ? null
       : Date.parse(run.endedAt) - Date.parse(run.startedAt);
   return { status, durationMs, error: run.error, reason: run.reason, attempt: run.attempt };
-}
-
-function toNodeError(error: RunError): NodeError {
-  return error.path === undefined
-    ? { code: error.code, message: error.message }
-    : { code: error.code, message: error.message, path: error.path };
-}
-
-function toRunError(error: NodeError): RunError {
-  return error.path === undefined
-    ? { code: error.code, message: error.message }
-    : { code: error.code, message: error.message, path: error.path };
 }
 
 function iso(ms: number): string {

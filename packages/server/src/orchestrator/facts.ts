@@ -1,4 +1,11 @@
-import type { AttemptOutcome, ReportedCheckpoint, RunError } from '@trainyard/protocol';
+import type {
+  AttemptFailure,
+  AttemptOutcome,
+  PauseMode,
+  ReportedCheckpoint,
+  ResumePoint,
+  RunError,
+} from '@trainyard/protocol';
 
 /**
  * What the owner of a tree is told through the inbox. Any server writes facts, only the owner acts on
@@ -31,6 +38,8 @@ export type Fact =
         sizeBytes: number;
       }[];
       readonly checkpoints?: readonly ReportedCheckpoint[];
+      readonly resumePoint?: ResumePoint;
+      readonly failure?: AttemptFailure;
     }
   | {
       readonly kind: 'metrics_problem';
@@ -65,6 +74,35 @@ export type Fact =
       readonly at: number;
       readonly timeoutAt: number;
     }
+  /** The time that there is for it has moved, because it was paused. */
+  | {
+      readonly kind: 'approval_moved';
+      readonly node: number;
+      readonly attempt: number;
+      readonly at: number;
+      readonly timer: 'approval_timeout' | 'approval_escalation';
+      readonly timeoutAt: number;
+    }
   /** Of a run that waited for its concurrency group: it may start. */
   | { readonly kind: 'admitted'; readonly node: number; readonly at: number }
+  /** Its program has halted; `mode` null: it was not handed out yet. */
+  | {
+      readonly kind: 'paused';
+      readonly node: number;
+      readonly attempt: number;
+      readonly at: number;
+      readonly mode: PauseMode | null;
+      readonly note: string | null;
+    }
+  | {
+      readonly kind: 'resumed';
+      readonly node: number;
+      readonly attempt: number;
+      readonly at: number;
+      /** It had not been handed out, and waits in its queue again. */
+      readonly isQueued?: boolean;
+    }
+  /** What a person asks for. */
+  | { readonly kind: 'pause'; readonly node: number; readonly at: number; readonly mode: PauseMode }
+  | { readonly kind: 'resume'; readonly node: number; readonly at: number }
   | { readonly kind: 'cancel'; readonly node: number; readonly at: number; readonly reason: string };

@@ -175,8 +175,10 @@ class TreeOwner implements Orchestrator {
     for (const change of changes) {
       const { tree } = change;
       for (const timer of change.timers) this.#timers.add(timer.atMs, { rootId: tree.rootId, ...timer });
-      hasWork ||= change.attempts.length > 0 || change.cancels.length > 0;
-      hasFacts ||= change.cancels.length > 0 || change.settlements.length > 0;
+      const isAsking =
+        change.cancels.length > 0 || change.pauses.length > 0 || change.approvalShifts.length > 0;
+      hasWork ||= change.attempts.length > 0 || isAsking;
+      hasFacts ||= isAsking || change.settlements.length > 0;
       hasGroups ||= change.concernsGroups;
       if (tree.runs[0]!.endedAt !== null) this.#trees.delete(tree.rootId);
       bus.emit('tree', {

@@ -14,6 +14,7 @@ import type { Found, Wanted } from './lookups.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import { stageDiagnosis } from './stage-diagnosis.ts';
 import { StageFault } from './stage-fault.ts';
+import { stageProgram } from './stage-program.ts';
 import { paramsOf, scopeOf } from './stage-scope.ts';
 import { stageWork } from './stage-work.ts';
 import type { StageWork } from './stage-work-parts.ts';
@@ -64,6 +65,7 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
       const diagnosis = stageDiagnosis(tree, stage, node);
       const spec = {
         ...toAttemptSpec(tree, node, number, work),
+        ...stageProgram(stage),
         secrets,
         ...(diagnosis && { diagnosis }),
       };

@@ -4,6 +4,7 @@ import type {
   DiagnosisPlan,
   EventType,
   JsonValue,
+  PauseMode,
   RunEvent,
   RunStatus,
 } from '@trainyard/protocol';
@@ -45,6 +46,13 @@ export class TreeChanges {
   readonly events: RunEvent[] = [];
   readonly attempts: NewAttempt[] = [];
   readonly cancels: { readonly node: number; readonly attempt: number }[] = [];
+  /** Attempts that are to halt, in which way, or (null) to go on. */
+  readonly pauses: { readonly node: number; readonly attempt: number; readonly mode: PauseMode | null }[] =
+    [];
+  /** Asked for by the fact that is being taken in. */
+  pauseMode: PauseMode = 'auto';
+  /** Approvals whose timeout moves by the time for which they were paused. */
+  readonly approvalShifts: { readonly node: number; readonly byMs: number }[] = [];
   readonly approvals: NewApproval[] = [];
   /** Approvals that are to end or to be escalated, if nobody was faster. */
   readonly settlements: Settlement[] = [];

@@ -6,6 +6,7 @@ import { approvalInsert, settlementStatement } from '../store/approvals.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { expansionInsert, type Insert, runInserts } from './new-rows.ts';
+import { pauseStatements } from './pause-attempts.ts';
 import { resultInserts } from './result-inserts.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -61,6 +62,7 @@ export function followUps(changes: readonly TreeChanges[], nowMs: number): Inser
     ...resultInserts(changes),
     ...(approvals.length > 0 ? [approvalInsert(approvals)] : []),
     ...(settlements.length > 0 ? [settlementStatement(settlements)] : []),
+    ...pauseStatements(changes, nowMs),
     ...(changes.some((change) => change.cancels.length > 0) ? [cancelStatement(changes, nowMs)] : []),
   ];
 }
@@ -76,12 +78,26 @@ export const ATTEMPT_ROWS = `json_to_recordset($ATTEMPTS::json)
 export const EVENT_ROWS = `json_to_recordset($EVENTS::json)
   as x("rootId" text, seq bigint, "runId" text, type text, at timestamptz, data jsonb)`;
 
+/** Agents on which earlier attempts of a run failed in a way that the next one is to keep away from. */
+const FAILED_ELSEWHERE = `select array_agg(distinct p.agent_id) as agents from attempts p
+    where x.number > 1 and p.run_id = x.run_id and (p.failure ->> 'excludeAgent')::boolean`;
+
+/** The newest checkpoint with which an earlier attempt of the run gave its slot back. */
+const RELEASED_BEFORE = `select p.released_from as point, p.agent_id as agent from attempts p
+    where x.number > 1 and p.run_id = x.run_id and p.released_from is not null
+    order by p.number desc limit 1`;
+
 export const INSERT_ATTEMPTS = `insert into attempts
     (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, limits, replacing_group,
-     training_job_id, spec, created_at)
+     training_job_id, spec, created_at, excluded_agents, preferred_agent)
   select id, run_id, root_id, number, number, node_index, 'queued', queue, priority, gpus, limits,
-    replacing_group, training_job_id, spec, created_at
-  from ${ATTEMPT_ROWS}`;
+    replacing_group, training_job_id,
+    case when released.point is null then spec
+      else spec || jsonb_build_object('resumeFrom', released.point) end,
+    created_at, failed.agents, released.agent
+  from ${ATTEMPT_ROWS}
+  left join lateral (${FAILED_ELSEWHERE}) as failed on true
+  left join lateral (${RELEASED_BEFORE}) as released on true`;
 
 export const INSERT_EVENTS = `insert into events (root_id, seq, run_id, type, at, data)
   select "rootId", seq, "runId", type, at, data from ${EVENT_ROWS}`;

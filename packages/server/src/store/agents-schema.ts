@@ -16,6 +16,8 @@ export interface AgentsTable {
   /** Its newest look at its machine. */
   telemetry: NullableJson<MachineTelemetry>;
   last_seen_at: Instant;
+  /** Since when it is to take no more work. */
+  draining_since: NullableInstant;
   created_at: Generated<Date>;
   /** Of a worker that pulls by the older training API: owner of its key. */
   owner: string | null;

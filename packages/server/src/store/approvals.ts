@@ -85,10 +85,32 @@ const SETTLE_SQL = `
       as x("runId" text, status text, "ifEscalated" boolean, at timestamptz, "timeoutAt" timestamptz,
            "decidedBy" text, comment text, inputs jsonb, fact jsonb)
     where a.run_id = x."runId" and a.status = 'waiting'
-      and (x."ifEscalated" is null or x."ifEscalated" = (a.escalated_at is not null))
+      and (x."ifEscalated" is null
+        or x."ifEscalated" = (a.escalated_at is not null) and (a.timeout_at is null or a.timeout_at <= x.at))
     returning a.root_id, x.fact
   )
   insert into tree_inbox (root_id, event) select root_id, fact from settled returning root_id`;
+
+/** Gives people the time again for which their approvals were paused, and tells the trees so. */
+export function approvalShift(
+  shifts: readonly { readonly runId: string; readonly attempt: number; readonly byMs: number }[],
+  nowMs: number,
+): Statement {
+  return { text: SHIFT_SQL, values: [jsonbText(shifts), nowMs] };
+}
+
+const SHIFT_SQL = `
+  with moved as (
+    update approvals a set timeout_at = a.timeout_at + x."byMs" * interval '1 millisecond'
+    from json_to_recordset($1::json) as x("runId" text, attempt int, "byMs" bigint)
+    where a.run_id = x."runId" and a.status = 'waiting' and a.timeout_at is not null
+    returning a.root_id, a.node_index, x.attempt, a.timeout_at, a.escalated_at
+  )
+  insert into tree_inbox (root_id, event)
+  select root_id, jsonb_build_object('kind', 'approval_moved', 'node', node_index, 'attempt', attempt,
+    'at', $2::bigint, 'timeoutAt', ceil(extract(epoch from timeout_at) * 1000),
+    'timer', case when escalated_at is null then 'approval_timeout' else 'approval_escalation' end)
+  from moved`;
 
 /** Reads of approvals, and the one write that a person makes. */
 export interface ApprovalStore {

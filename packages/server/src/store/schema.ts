@@ -1,7 +1,6 @@
 import type {
   ApprovalInfo,
   ApprovalStatus,
-  AttemptStatus,
   CacheBasis,
   JsonValue,
   OnConflict,
@@ -10,9 +9,9 @@ import type {
   UsedPipeline,
 } from '@trainyard/protocol';
 import type { ColumnType, Generated } from 'kysely';
-import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { RerunRequest } from '../rerun/kept-stages.ts';
 import type { AgentsTable } from './agents-schema.ts';
+import type { AttemptsTable } from './attempts-schema.ts';
 import type { AutomationSchema } from './automation-schema.ts';
 import type { FindingsTable } from './findings-schema.ts';
 import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
@@ -134,46 +133,6 @@ export interface TreeExpansionsTable {
   sequence: number;
   node: number;
   count: number;
-}
-
-export interface AttemptsTable {
-  id: string;
-  run_id: string;
-  root_id: string;
-  number: number;
-  epoch: number;
-  node_index: number;
-  status: AttemptStatus;
-  queue: string;
-  priority: number;
-  gpus: number;
-  /** Epoch ms from which it counts as waiting; a point of priority is worth an hour. */
-  rank: ColumnType<number, never, never>;
-  /** Pools and group that it takes part in; null when none. */
-  limits: NullableJson<AttemptLimit[]>;
-  /** The limit that had no room when its turn came. */
-  gate: string | null;
-  /** Its group, where the newcomer does not simply wait in it. */
-  replacing_group: string | null;
-  training_job_id: string | null;
-  spec: Json;
-  agent_id: string | null;
-  claim_request: string | null;
-  token_hash: Buffer | null;
-  lease_until: NullableInstant;
-  unreachable_since: NullableInstant;
-  cancel_requested_at: NullableInstant;
-  pid: number | null;
-  exit_code: number | null;
-  signal: string | null;
-  error: NullableJson<StoredError>;
-  progress: NullableJson<Record<string, unknown>>;
-  cleanup_error: string | null;
-  undelivered: NullableJson<Record<string, number>>;
-  created_at: Instant;
-  claimed_at: NullableInstant;
-  started_at: NullableInstant;
-  ended_at: NullableInstant;
 }
 
 /** Named capacities that span runs. */

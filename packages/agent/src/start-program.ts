@@ -1,0 +1,51 @@
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { AgentClient } from '@trainyard/client';
+import type { AttemptFiles, AttemptSpec, RunError } from '@trainyard/protocol';
+import { withSecrets } from './attempt-secrets.ts';
+import type { AttemptJournal } from './attempt-state.ts';
+import { type Executor, type RunningAttempt, StartError } from './executor.ts';
+import { kernelOomKills } from './oom-evidence.ts';
+import { payloadEnvironment } from './payload-environment.ts';
+import { linkTrainingMetrics } from './training-files.ts';
+import { writeAtomically } from './write-atomically.ts';
+
+/** Prepares the attempt directory and starts the program. @throws StartError, or the signal's reason */
+export async function startProgram(options: {
+  readonly executor: Executor;
+  readonly spec: AttemptSpec;
+  readonly files: AttemptFiles;
+  readonly journal: AttemptJournal;
+  readonly gpuIds: readonly string[];
+  /** GPUs of the agent in all; 0 leaves CUDA_VISIBLE_DEVICES alone. */
+  readonly gpus: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly client: AgentClient;
+  /** Fires when it is not to be started any more. */
+  readonly signal: AbortSignal;
+}): Promise<RunningAttempt> {
+  const { executor, spec, files, journal, gpuIds, client, signal } = options;
+  if (executor.usesAttemptDir) {
+    await mkdir(files.metricsDir, { recursive: true });
+    await linkTrainingMetrics(spec, files);
+    await writeAtomically(files.params, JSON.stringify(spec.params));
+    await journal.update({
+      gpuIds: [...gpuIds],
+      startedAtMs: Date.now(),
+      oomKillsBefore: kernelOomKills() ?? null,
+    });
+  }
+  signal.throwIfAborted();
+  const filled = await withSecrets(spec, { client, token: journal.state.token, signal });
+  const shown = options.gpus > 0 ? gpuIds : undefined;
+  const env = payloadEnvironment({ agentEnv: options.env, spec: filled, files, gpuIds: shown });
+  const workingDir = resolve(spec.workingDir);
+  return executor.start({ files, spec, env, jobEnv: filled.env, gpuIds: shown, workingDir, signal });
+}
+
+/** Why a program could not be started, for the report. */
+export function startErrorOf(error: unknown): RunError {
+  if (error instanceof StartError) return error.runError;
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'start_failed', message: `the program could not be started: ${message}` };
+}

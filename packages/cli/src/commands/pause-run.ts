@@ -1,0 +1,70 @@
+import { EXIT, isTerminalRunStatus, type PauseMode, type Run } from '@trainyard/protocol';
+import type { CliContext } from '../cli-context.ts';
+import type { Connection } from '../connection.ts';
+import { idOrNewest } from '../find-run.ts';
+import { pause } from '../interrupt.ts';
+import { withServer } from './runs.ts';
+
+/** How long the command waits to see what came of it. */
+const LOOK_MS = 3000;
+const POLL_MS = 100;
+
+interface Wish {
+  readonly stage?: string;
+}
+
+/** Asks for a pause and says how far it has come. */
+export function pauseCommand(
+  context: CliContext,
+  given: string,
+  { mode, ...wish }: Wish & { readonly mode?: PauseMode },
+): Promise<number> {
+  return change(
+    context,
+    given,
+    'pause requested',
+    (status) => status === 'paused',
+    async ({ client }, id) => client.pauseRun(id, { ...wish, ...(mode === undefined ? {} : { mode }) }),
+  );
+}
+
+export function resumeCommand(context: CliContext, given: string, wish: Wish): Promise<number> {
+  return change(
+    context,
+    given,
+    'resume requested',
+    (status) => status !== 'paused',
+    async ({ client }, id) => client.resumeRun(id, wish),
+  );
+}
+
+function change(
+  context: CliContext,
+  given: string,
+  otherwise: string,
+  isDone: (status: Run['status']) => boolean,
+  ask: (connection: Connection, id: string) => Promise<Run>,
+): Promise<number> {
+  return withServer(
+    context,
+    async (connection) => {
+      const { client } = connection;
+      const { id } = await ask(connection, await idOrNewest(client, given));
+      const deadline = Date.now() + LOOK_MS;
+      let run = await client.getRun(id);
+      while (!isDone(run.status) && !isTerminalRunStatus(run.status) && Date.now() < deadline) {
+        await pause(POLL_MS, new AbortController().signal);
+        run = await client.getRun(id);
+      }
+      const isSeen = isDone(run.status) || isTerminalRunStatus(run.status);
+      context.out(
+        context.json
+          ? `${JSON.stringify({ id, status: run.status })}\n`
+          : `${id} ${isSeen ? run.status : otherwise}\n`,
+      );
+      return EXIT.ok;
+    },
+    // Programs are halted by an agent, so one has to be there.
+    { otherwise: 'start server and agent' },
+  );
+}

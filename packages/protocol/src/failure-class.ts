@@ -1,0 +1,59 @@
+import { z } from 'zod';
+
+interface FailureClassRow {
+  readonly meaning: string;
+  /** What a person can do about it. */
+  readonly advice: string;
+}
+
+/** Why an attempt failed, in classes that `retryOn` knows, each with what to do about it. */
+export const FAILURE_CLASSES = {
+  user_error: {
+    meaning: 'The program ended with an error of its own.',
+    advice: 'Read the last lines of its log; run the same command by hand in its working directory.',
+  },
+  out_of_memory: {
+    meaning: 'Memory ran out, that of the machine or that of a GPU.',
+    advice:
+      'Use a smaller batch, or gradient accumulation or checkpointing; let fewer jobs share the machine or the GPU.',
+  },
+  signal: {
+    meaning: 'A signal ended the program, sent by something other than Trainyard.',
+    advice: 'Look for who sends it: a crash in native code, a limit of the machine, or somebody with kill.',
+  },
+  launch: {
+    meaning: 'The program could not be started.',
+    advice: 'Check the command, its permissions and "workingDir" on the machine of the agent.',
+  },
+  timeout: {
+    meaning: 'It ran longer than it may, or showed no progress for too long.',
+    advice: 'Raise "timeout" or "stallTimeout", or find out what it waits for.',
+  },
+  hardware: {
+    meaning: 'A part of the machine failed, such as a GPU.',
+    advice: 'Take the machine out of service (`trainyard agent drain`) and look at its kernel log.',
+  },
+  lost: {
+    meaning: 'Its agent, its machine or the way to them went away.',
+    advice: 'Look whether the machine is up and its agent runs; the stage is handed out again by itself.',
+  },
+  preempted: {
+    meaning: 'Its agent was stopped and had to end it.',
+    advice: 'Nothing: the stage is handed out again, as long as losses are left.',
+  },
+} as const satisfies Record<string, FailureClassRow>;
+
+export type FailureClass = keyof typeof FAILURE_CLASSES;
+export const failureClass = z.enum(Object.keys(FAILURE_CLASSES) as [FailureClass, ...FailureClass[]]);
+
+/** What an agent says of a failed attempt beside its error. */
+export const attemptFailure = z.object({
+  class: failureClass,
+  /** Of the log pattern that matched. */
+  label: z.string().max(100).optional(),
+  /** Another try would end the same way. */
+  noRetry: z.boolean().optional(),
+  /** The next attempt is to keep away from this agent. */
+  excludeAgent: z.boolean().optional(),
+});
+export type AttemptFailure = z.infer<typeof attemptFailure>;

@@ -1,0 +1,84 @@
+import { isTerminalRunStatus, pauseRun, type Run, resumeRun, run, TrainyardError } from '@trainyard/protocol';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { insertFacts } from '../attempts/claim.ts';
+import type { ServerContext } from '../server-context.ts';
+import { createRunStore } from '../store/runs.ts';
+
+const idParams = z.object({ id: z.string().max(100) });
+
+/** Makes a run or a stage of it stand still, and lets it go on. What comes of it is told by events. */
+export function pauseRoutes({ database, bus }: ServerContext): FastifyPluginAsyncZod {
+  const runs = createRunStore(database);
+  const { kysely } = database;
+
+  const find = async (id: string, stage: string | undefined): Promise<Run> => {
+    const found = await runs.find(id);
+    if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
+    if (stage === undefined) return found;
+    const path = found.path === '' ? stage : `${found.path}/${stage}`;
+    const { rows } = await sql<{ id: string }>`
+      select id from runs where root_id = ${found.rootId} and path = ${path}`.execute(kysely);
+    const inside = rows[0] === undefined ? undefined : await runs.find(rows[0].id);
+    if (inside !== undefined) return inside;
+    throw new TrainyardError('NOT_FOUND', `Run ${id} has no stage "${stage}".`);
+  };
+
+  /** The outermost run around this one that is paused, unless it is this one. */
+  const pausedAround = async ({ rootId, path }: Run): Promise<string | undefined> => {
+    const { rows } = await sql<{ id: string }>`
+      select id from runs
+      where root_id = ${rootId} and ended_at is null and (planner ->> 'isHeld')::boolean
+        and path <> ${path} and (path = '' or starts_with(${path}, path || '/') or starts_with(${path}, path || '['))
+      order by depth limit 1`.execute(kysely);
+    return rows[0]?.id;
+  };
+
+  const tell = async (of: Run, fact: Record<string, unknown>): Promise<void> => {
+    const event = { node: of.index, at: Date.now(), ...fact };
+    await insertFacts(kysely, [{ root_id: of.rootId, event }]);
+    bus.emit('inbox');
+  };
+
+  return async (app) => {
+    app.post(
+      '/runs/:id/pause',
+      {
+        config: { access: 'write' },
+        schema: { tags: ['runs'], params: idParams, body: pauseRun.prefault({}), response: { 202: run } },
+      },
+      async (request, reply) => {
+        const found = await find(request.params.id, request.body.stage);
+        if (isTerminalRunStatus(found.status) || found.status === 'cancelling') {
+          throw new TrainyardError('CONFLICT', `Run ${found.id} is ${found.status}; it cannot be paused.`);
+        }
+        await tell(found, { kind: 'pause', mode: request.body.mode });
+        return reply.status(202).send(found);
+      },
+    );
+
+    app.post(
+      '/runs/:id/resume',
+      {
+        config: { access: 'write' },
+        schema: { tags: ['runs'], params: idParams, body: resumeRun.prefault({}), response: { 202: run } },
+      },
+      async (request, reply) => {
+        const found = await find(request.params.id, request.body.stage);
+        if (isTerminalRunStatus(found.status)) {
+          throw new TrainyardError('CONFLICT', `Run ${found.id} is ${found.status}; it cannot go on.`);
+        }
+        const around = await pausedAround(found);
+        if (around !== undefined) {
+          throw new TrainyardError(
+            'CONFLICT',
+            `Run ${found.id} stands still because ${around} around it is paused; resume that one.`,
+          );
+        }
+        await tell(found, { kind: 'resume' });
+        return reply.status(202).send(found);
+      },
+    );
+  };
+}

@@ -1,0 +1,55 @@
+import type { AttemptFailure, AttemptStatus, PauseMode, ResumePoint } from '@trainyard/protocol';
+import type { ColumnType } from 'kysely';
+import type { AttemptLimit } from '../limits/attempt-limit.ts';
+import type { Instant, Json, NullableInstant, NullableJson, StoredError } from './schema.ts';
+
+/** One try of a job. */
+export interface AttemptsTable {
+  id: string;
+  run_id: string;
+  root_id: string;
+  number: number;
+  epoch: number;
+  node_index: number;
+  status: AttemptStatus;
+  queue: string;
+  priority: number;
+  gpus: number;
+  /** Epoch ms from which it counts as waiting; a point of priority is worth an hour. */
+  rank: ColumnType<number, never, never>;
+  /** Pools and group that it takes part in; null when none. */
+  limits: NullableJson<AttemptLimit[]>;
+  /** The limit that had no room when its turn came. */
+  gate: string | null;
+  /** Its group, where the newcomer does not simply wait in it. */
+  replacing_group: string | null;
+  training_job_id: string | null;
+  spec: Json;
+  agent_id: string | null;
+  claim_request: string | null;
+  token_hash: Buffer | null;
+  lease_until: NullableInstant;
+  unreachable_since: NullableInstant;
+  cancel_requested_at: NullableInstant;
+  /** How it was asked to halt; null while it is to run. One that is queued is not handed out meanwhile. */
+  pause_mode: PauseMode | null;
+  /** Of a released attempt: the checkpoint that the next one goes on from. */
+  released_from: NullableJson<ResumePoint>;
+  /** What kind of failure it was, and what the log told. */
+  failure: NullableJson<AttemptFailure>;
+  /** Agents that are not to have it, as long as there are others. */
+  excluded_agents: string[] | null;
+  /** The agent on whose machine its checkpoint lies; others may have it only while that one is away. */
+  preferred_agent: string | null;
+  pid: number | null;
+  exit_code: number | null;
+  signal: string | null;
+  error: NullableJson<StoredError>;
+  progress: NullableJson<Record<string, unknown>>;
+  cleanup_error: string | null;
+  undelivered: NullableJson<Record<string, number>>;
+  created_at: Instant;
+  claimed_at: NullableInstant;
+  started_at: NullableInstant;
+  ended_at: NullableInstant;
+}
