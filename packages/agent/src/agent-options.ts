@@ -4,6 +4,7 @@ import { AGENT_PROTOCOL, TrainyardError } from '@trainyard/protocol';
 import { type AgentLog, defaultAgentLog } from './agent-log.ts';
 import type { Executor } from './executor.ts';
 import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
+import { type LocalApiOptions, resolveLocalApi } from './local-api/local-api-options.ts';
 import { localExecutor } from './local-executor.ts';
 
 export interface AgentOptions {
@@ -33,6 +34,8 @@ export interface AgentOptions {
   /** Bounds of what jobs write. */
   readonly limits?: Partial<JournalLimits> | undefined;
   readonly timing?: Partial<AgentTiming> | undefined;
+  /** The agent's own HTTP routes; left out: none. */
+  readonly api?: (Partial<LocalApiOptions> & Pick<LocalApiOptions, 'port'>) | undefined;
 }
 
 /** Times of the agent that tests shorten. */
@@ -66,6 +69,7 @@ export interface ResolvedAgentOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly limits: JournalLimits;
   readonly timing: AgentTiming;
+  readonly api: LocalApiOptions | undefined;
 }
 
 /** Fills in the defaults. @throws TrainyardError USAGE naming the option that cannot be used */
@@ -88,6 +92,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     env: { ...(options.env ?? process.env) },
     limits: journalLimits(options.limits),
     timing: { ...DEFAULT_TIMING, ...options.timing },
+    api: options.api === undefined ? undefined : resolveLocalApi(options.api),
   };
 }
 

@@ -6,6 +6,7 @@ import { ClaimLoop } from './claim-loop.ts';
 import { HeldAttempts } from './held-attempts.ts';
 import { JournalKeeper } from './journal-keeper.ts';
 import { Leases } from './leases.ts';
+import { LocalApi, type LocalApiAgent } from './local-api/local-api.ts';
 import { ReportQueue } from './report-queue.ts';
 import { ServerLink } from './server-link.ts';
 import { Slots } from './slots.ts';
@@ -15,6 +16,8 @@ import { Telemetry } from './telemetry/telemetry.ts';
 export interface Agent {
   /** Id that the server gave; `undefined` before the first registration. */
   readonly id: string | undefined;
+  /** Address of its own routes; `undefined` where there are none. */
+  readonly apiUrl: string | undefined;
   /** Attempts from their claim to their acknowledged report. `pid` is there while the program runs. */
   readonly held: readonly (HeldAttempt & { readonly pid: number | undefined })[];
   /**
@@ -42,6 +45,7 @@ class LocalAgent implements Agent {
   readonly #telemetry: Telemetry;
   readonly #attempts: HeldAttempts;
   readonly #claims: ClaimLoop;
+  readonly #api: LocalApi | undefined;
   readonly #loops: Promise<void>[] = [];
   #home: AgentHome | undefined;
   #draining = false;
@@ -84,6 +88,11 @@ class LocalAgent implements Agent {
       waitMs: timing.claimWaitMs,
       backoff: this.#link.newBackoff(),
     });
+    this.#api = options.api === undefined ? undefined : new LocalApi(this.#forApi(), options.api);
+  }
+
+  get apiUrl(): string | undefined {
+    return this.#api?.address;
   }
 
   get id(): string | undefined {
@@ -100,6 +109,7 @@ class LocalAgent implements Agent {
     try {
       await this.#link.recall(home);
       await this.#attempts.adopt(home);
+      await this.#api?.listen();
       this.#loops.push(
         this.#watchLeases(),
         this.#keeper.run(this.#stopped.signal),
@@ -124,9 +134,22 @@ class LocalAgent implements Agent {
 
   async stop(): Promise<void> {
     this.#stopped.abort();
+    await this.#api?.close();
     await Promise.allSettled([...this.#loops, this.#attempts.settled()]);
     await this.#home?.close();
     this.#home = undefined;
+  }
+
+  #forApi(): LocalApiAgent {
+    const { url, dataDir, slots, log } = this.#options;
+    return {
+      ...{ url, dataDir, slots, log, stopped: this.#stopped.signal },
+      agentId: () => this.#link.id,
+      gpus: () => this.#telemetry.latest?.gpus ?? [],
+      held: () => this.#attempts.jobs,
+      take: (assignment) => this.#attempts.take([assignment], performance.now()),
+      cancel: ({ attemptId, epoch }) => this.#attempts.obey([{ attemptId, epoch, action: 'cancel' }]),
+    };
   }
 
   /** Renews the leases, whatever claims, reports and jobs are busy with. */

@@ -46,6 +46,13 @@ export class HeldAttempts {
     return held;
   }
 
+  /** With the jobs that they are of. */
+  get jobs(): readonly { attemptId: string; epoch: number; runId: string; pid: number | undefined }[] {
+    return [...this.#runners.values()].map(({ spec: { attemptId, epoch, runId }, pid }) => ({
+      ...{ attemptId, epoch, runId, pid },
+    }));
+  }
+
   /** As the protocol wants it. */
   get reported(): HeldAttempt[] {
     return this.list.map(({ pid: _, ...held }) => held);

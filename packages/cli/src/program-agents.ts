@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Act, examples } from './command-parts.ts';
 import type { AgentCommandOptions } from './commands/agent.ts';
 import { gpuChoice } from './gpu-choice.ts';
@@ -26,6 +26,18 @@ export function addAgentCommands(program: Command, act: Act): void {
     )
     .option('--queue <queue...>', 'queues to take jobs from; default: default')
     .option('--label <key=value>', 'label; may be repeated', keyValue('label'))
+    .option(
+      '--api-port <port>',
+      'serve the own HTTP routes of the older agent on this port; 0 for any free one; default: none',
+      wholeNumber('api-port', 0, 65_535),
+    )
+    .option('--api-host <host>', 'address for them; beyond loopback TRAINYARD_AGENT_API_TOKEN must be set')
+    .addOption(
+      new Option(
+        '--when-full <what>',
+        'what becomes of a job sent there that finds no free slot; default queue',
+      ).choices(['queue', 'reject']),
+    )
     .option('--log-level <level>', 'debug, info, warn or error; default warn')
     .addHelpText(
       'after',

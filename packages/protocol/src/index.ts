@@ -21,6 +21,7 @@ export { fromTaskGraph } from './compat/task-graph.ts';
 export * from './compat/training-api.ts';
 export * from './compat/training-control.ts';
 export * from './compat/training-pull.ts';
+export * from './compat/training-worker.ts';
 export { fromWfFormat, type WfFormatJobs, type WfFormatOptions, wfFormatJobs } from './compat/wfformat.ts';
 export * from './definition/index.ts';
 export * from './duration.ts';

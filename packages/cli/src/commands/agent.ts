@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createAgent, detectGpuIds } from '@trainyard/agent';
+import { type AgentOptions, createAgent, detectGpuIds } from '@trainyard/agent';
 import { EXIT } from '@trainyard/protocol';
 import { pino } from 'pino';
 import type { CliContext } from '../cli-context.ts';
@@ -8,6 +8,7 @@ import { readDuration } from '../duration-option.ts';
 import type { GpuChoice } from '../gpu-choice.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
 import { type JournalOptions, journalLimits } from '../journal-options.ts';
+import { olderAgentSettings } from '../older-agent-environment.ts';
 import { defaultSlots } from '../platform.ts';
 
 export interface AgentCommandOptions extends JournalOptions {
@@ -18,10 +19,17 @@ export interface AgentCommandOptions extends JournalOptions {
   readonly queue?: readonly string[];
   readonly label?: Readonly<Record<string, string>>;
   readonly logLevel?: string;
+  readonly apiPort?: number;
+  readonly apiHost?: string;
+  readonly whenFull?: 'queue' | 'reject';
 }
 
 /** Runs an agent in the foreground until SIGINT or SIGTERM. */
-export async function agentCommand(context: CliContext, options: AgentCommandOptions): Promise<number> {
+export async function agentCommand(given: CliContext, asked: AgentCommandOptions): Promise<number> {
+  const older = olderAgentSettings(process.env);
+  for (const note of older.notes) given.err(`${note}\n`);
+  const context = { ...given, url: given.url ?? older.url, token: given.token ?? older.token };
+  const options: AgentCommandOptions = { ...older, ...asked };
   const guard = guardInterrupts(() =>
     context.err('Stopping. Running jobs go on; the next agent on this data directory takes them up again.\n'),
   );
@@ -45,13 +53,16 @@ export async function agentCommand(context: CliContext, options: AgentCommandOpt
       timing: { telemetryMs: readDuration('telemetry', options.telemetry) },
     }),
     log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
+    api: apiOf(options, process.env),
   });
   context.err(`Connecting to ${client.url}. Ctrl-C stops.\n`);
   try {
     const started = agent.start();
     await Promise.race([started, untilAborted(guard.signal)]);
     if (!guard.signal.aborted) {
-      context.out(context.json ? `${JSON.stringify({ id: agent.id })}\n` : `ready ${agent.id}\n`);
+      const { id, apiUrl } = agent;
+      if (apiUrl !== undefined) context.err(`Its own routes are at ${apiUrl}.\n`);
+      context.out(context.json ? `${JSON.stringify({ id, apiUrl })}\n` : `ready ${id}\n`);
       await untilAborted(guard.signal);
     }
     started.catch(() => undefined);
@@ -65,6 +76,21 @@ export async function agentCommand(context: CliContext, options: AgentCommandOpt
 /** @throws TrainyardError USAGE */
 async function chosenGpus(choice: GpuChoice): Promise<number | readonly string[]> {
   return choice === 'auto' ? detectGpuIds(process.env) : choice;
+}
+
+/** The token is never an option: it would be seen by others on the machine. */
+function apiOf(
+  { apiPort, apiHost, whenFull }: AgentCommandOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): AgentOptions['api'] {
+  if (apiPort === undefined) return undefined;
+  const token = env['TRAINYARD_AGENT_API_TOKEN'];
+  return {
+    port: apiPort,
+    ...(apiHost === undefined ? {} : { host: apiHost }),
+    ...(token === undefined || token === '' ? {} : { token }),
+    ...(whenFull === undefined ? {} : { whenFull }),
+  };
 }
 
 function safe(name: string): string {

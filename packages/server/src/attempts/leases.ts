@@ -78,6 +78,8 @@ export async function takeBackUnheld(
     const { rows } = await sql<{ root_id: string; node_index: number; number: number }>`
       update attempts set status = 'lost', ended_at = now()
       where agent_id = ${agent.id} and status = 'leased' and claim_request <> ${agent.requestId}
+        -- Handed over by the older training API: no claim of the agent's own brought it.
+        and claim_request not like 'pull %'
         and not id = any(${agent.heldIds}::text[])
         and claimed_at < now() - ${ANSWER_ON_ITS_WAY_MS} * interval '1 millisecond'
       returning root_id, node_index, number`.execute(trx);

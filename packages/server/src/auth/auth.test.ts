@@ -199,6 +199,7 @@ describe('every route with every scope', () => {
       '/api/training/local/metrics',
       '/api/training/local/{jobId}/checkpoints',
       '/api/training/local/{jobId}/checkpoints',
+      '/api/training/local/{jobId}/handover',
       '/api/training/local/{jobId}/logs',
       '/api/training/local/{jobId}/metrics',
       '/api/training/local/{jobId}/metrics',

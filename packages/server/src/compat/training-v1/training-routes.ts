@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../../server-context.ts';
 import { jobCheckpointRoutes } from './checkpoint-routes.ts';
 import { jobControlRoutes } from './control-routes.ts';
+import { handOverRoute } from './handover-route.ts';
 import { answerOlderErrors } from './older-error.ts';
 import { pullRoutes } from './pull-routes.ts';
 import { jobReadRoutes } from './read-routes.ts';
@@ -14,6 +15,7 @@ export function olderTrainingRoutes(context: ServerContext) {
     await app.register(pullRoutes(context));
     await app.register(jobReportRoutes(context), { prefix: '/training' });
     await app.register(jobCheckpointRoutes(context), { prefix: '/training' });
+    await app.register(handOverRoute(context), { prefix: '/training' });
     await app.register(jobControlRoutes(context), { prefix: '/training' });
     await app.register(jobReadRoutes(context), { prefix: '/training' });
   };

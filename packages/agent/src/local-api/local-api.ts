@@ -1,0 +1,219 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  type Assignment,
+  executeJob,
+  localLogsQuery,
+  type MachineTelemetry,
+  VERSION,
+} from '@trainyard/protocol';
+import type { AgentLog } from '../agent-log.ts';
+import { ApiError, checkedBody } from './api-error.ts';
+import { refuseAtBackend, takeOver } from './execute.ts';
+import { type HeldJob, JobRecords } from './job-records.ts';
+import { checkCaller, type LocalApiOptions } from './local-api-options.ts';
+
+/** What the routes work with of the agent. */
+export interface LocalApiAgent {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly slots: number;
+  readonly stopped: AbortSignal;
+  readonly log: AgentLog;
+  agentId(): string | undefined;
+  /** As they were seen last; none when the machine does not tell. */
+  gpus(): MachineTelemetry['gpus'];
+  held(): readonly HeldJob[];
+  take(assignment: Assignment): Promise<void>;
+  cancel(job: HeldJob): void;
+}
+
+type Route = (request: {
+  readonly id: string;
+  readonly query: URLSearchParams;
+  readonly body: unknown;
+}) => unknown;
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** The agent's own HTTP routes, as the older agent had them. Off unless a port is given. */
+export class LocalApi {
+  readonly #agent: LocalApiAgent;
+  readonly #options: LocalApiOptions;
+  readonly #records: JobRecords;
+  readonly #routes: ReadonlyMap<string, Route>;
+  /** Jobs on their way here: they count, so that no two take the last place. */
+  #coming = 0;
+  #server: Server | undefined;
+
+  constructor(agent: LocalApiAgent, options: LocalApiOptions) {
+    this.#agent = agent;
+    this.#options = options;
+    this.#records = new JobRecords(agent.dataDir, () => agent.held());
+    this.#routes = new Map<string, Route>([
+      ['GET /health', () => this.#health()],
+      ['POST /api/training/execute', ({ body }) => this.#execute(body)],
+      ['GET /api/training/jobs', async () => ({ jobs: await this.#records.list() })],
+      ['GET /api/training/status', ({ id }) => this.#find(id)],
+      ['GET /api/training/logs', ({ id, query }) => this.#logs(id, query)],
+      ['POST /api/training/cancel', ({ id }) => this.#cancel(id)],
+    ]);
+  }
+
+  /** Where it listens; `undefined` before. */
+  get address(): string | undefined {
+    const address = this.#server?.address() as AddressInfo | null | undefined;
+    if (address == null) return undefined;
+    return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  }
+
+  async listen(): Promise<void> {
+    const server = createServer((request, response) => void this.#answer(request, response));
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.#options.port, this.#options.host, resolve);
+    });
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    this.#server = undefined;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const url = new URL(request.url ?? '/', 'http://agent');
+      const [, route, id] =
+        /^(\/health|\/api\/training\/(?:execute|jobs|status|logs|cancel|pause|resume))(?:\/([^/]+))?$/.exec(
+          url.pathname,
+        ) ?? [undefined, '', undefined];
+      if (route !== '/health') checkCaller(this.#options, request.headers);
+      const handle = this.#routes.get(`${request.method} ${route}`);
+      if (handle === undefined) {
+        throw new ApiError(404, 'NOT_FOUND', `There is nothing at ${request.method} ${url.pathname}.`);
+      }
+      const body = request.method === 'POST' ? await readJson(request) : undefined;
+      send(response, 200, await handle({ id: decodeURIComponent(id ?? ''), query: url.searchParams, body }));
+    } catch (error) {
+      if (!(error instanceof ApiError)) {
+        this.#agent.log.error({ error: String(error) }, 'a request to the agent failed');
+        send(response, 500, {
+          error: 'The agent failed on this request; its log has the details.',
+          code: 'INTERNAL',
+        });
+        return;
+      }
+      send(response, error.status, { error: error.message, code: error.code, detail: error.message });
+    }
+  }
+
+  #health() {
+    const gpus = this.#agent.gpus();
+    const active = this.#agent.held().filter(({ pid }) => pid !== undefined).length;
+    return {
+      status: 'healthy',
+      version: VERSION,
+      agent_id: this.#agent.agentId() ?? null,
+      gpu_available: gpus.length > 0,
+      gpu_info: gpus.map(toGpuInfo),
+      active_jobs: active,
+      max_concurrent_jobs: this.#agent.slots,
+    };
+  }
+
+  async #execute(given: unknown) {
+    const job = checkedBody(executeJob, given);
+    const { agent } = { agent: this.#agent };
+    const agentId = agent.agentId();
+    if (agentId === undefined) {
+      throw new ApiError(503, 'NOT_REGISTERED', 'The agent is not registered at its backend yet; try again.');
+    }
+    const backend = { url: agent.url, agentId, signal: agent.stopped };
+    const isFull = agent.held().length + this.#coming >= agent.slots;
+    if (isFull && this.#options.whenFull === 'reject') {
+      const message = `Maximum concurrent jobs (${agent.slots}) reached; this agent takes no more now.`;
+      await refuseAtBackend(backend, job, message);
+      throw new ApiError(429, 'TOO_MANY_JOBS', message);
+    }
+    this.#coming += 1;
+    try {
+      const assignment = await takeOver(backend, job);
+      await agent.take(assignment);
+      const queued = isFull;
+      return { success: true, job_id: assignment.spec.runId, status: 'pending', queued };
+    } finally {
+      this.#coming -= 1;
+    }
+  }
+
+  async #find(id: string) {
+    const found = await this.#records.find(id);
+    if (found !== undefined) return found;
+    throw new ApiError(404, 'NOT_FOUND', `This agent never had a job "${id}".`);
+  }
+
+  async #logs(id: string, query: URLSearchParams) {
+    const page = checkedBody(localLogsQuery, Object.fromEntries(query));
+    const found = await this.#records.log(id, page);
+    if (found === undefined) throw new ApiError(404, 'NOT_FOUND', `This agent never had a job "${id}".`);
+    return { job_id: id, logs: found.lines, total_lines: found.totalLines, ...page };
+  }
+
+  async #cancel(id: string) {
+    const { job_id: jobId, attempt_id: attemptId, status } = await this.#find(id);
+    const held = this.#agent.held().find((each) => each.attemptId === attemptId);
+    if (held === undefined || status === 'completed' || status === 'failed') {
+      throw new ApiError(
+        409,
+        'INVALID_STATUS',
+        `Job ${jobId} is ${status} already; there is nothing to cancel.`,
+      );
+    }
+    this.#agent.cancel(held);
+    return { success: true, job_id: jobId, status: 'cancelling' };
+  }
+}
+
+const MEGABYTE = 1024 * 1024;
+
+function toGpuInfo({
+  index,
+  name,
+  utilization,
+  memoryUsedBytes,
+  memoryTotalBytes,
+}: MachineTelemetry['gpus'][number]) {
+  const megabytes = (bytes: number | null) => (bytes === null ? null : Math.round(bytes / MEGABYTE));
+  return {
+    index,
+    name,
+    memory_total_mb: megabytes(memoryTotalBytes),
+    memory_used_mb: megabytes(memoryUsedBytes),
+    utilization_percent: utilization,
+  };
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_BODY_BYTES)
+      throw new ApiError(413, 'TOO_LARGE', `A body has at most ${MAX_BODY_BYTES} bytes.`);
+    chunks.push(chunk as Buffer);
+  }
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new ApiError(422, 'INVALID_REQUEST', 'The body is not JSON.');
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}

@@ -1,0 +1,180 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { api, until } from '../support/api.ts';
+import { startTrainyard, type TrainyardProcess } from '../support/trainyard-process.ts';
+
+const TOKEN = 'a-token-of-the-own-routes';
+/** Burns the processor until the file "stop" is there, as a training would. */
+const BURN = `while [ ! -e stop ]; do n=$((n+1)); [ $((n % 20000)) -eq 0 ] && echo "round $n"; done; echo done`;
+
+interface Answer {
+  status: number;
+  body: Record<string, unknown> & { code?: string; error?: string };
+  ms: number;
+}
+
+describe("an agent's own routes", () => {
+  let dir: string;
+  let server: TrainyardProcess;
+  let agent: TrainyardProcess;
+  let url: string;
+  let own: string;
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'trainyard-agent-api-'));
+    server = startTrainyard(['up', '--no-agent', '--port', '0', '--data-dir', join(dir, 'data')]);
+    url = (await server.line(/^ready (http:\S+)$/))[1]!;
+    agent = startTrainyard(
+      ['agent', '--data-dir', join(dir, 'agent'), '--when-full', 'reject', '--json'],
+      // As the older agent was started.
+      {
+        BACKEND_URL: url,
+        AGENT_ID: 'agent_old',
+        MAX_CONCURRENT_JOBS: '1',
+        PORT: '0',
+        POLL_INTERVAL_SECONDS: '10',
+        TRAINYARD_AGENT_API_TOKEN: TOKEN,
+      },
+    );
+    own = (await agent.line(/"apiUrl":"([^"]+)"/))[1]!;
+  });
+  afterAll(async () => {
+    await agent.kill('SIGTERM');
+    await server.kill('SIGTERM');
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  async function call(method: string, path: string, body?: object, token = TOKEN): Promise<Answer> {
+    const began = performance.now();
+    const response = await fetch(own + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return {
+      status: response.status,
+      body: (await response.json()) as Answer['body'],
+      ms: performance.now() - began,
+    };
+  }
+
+  /** A job that somebody has claimed for this agent, as the older backend did. */
+  async function claimed(command: string, workingDir = '.') {
+    const { id: root } = await api(url).post<{ id: string }>('/api/v1/runs', {
+      baseDir: dir,
+      definition: {
+        name: 'pushed',
+        params: { epochs: { type: 'integer', default: 3 } },
+        stages: [{ name: 'train', job: { command, queue: 'push', workingDir } }],
+      },
+    });
+    const id = (await api(url).tree(root)).children[0]!.id;
+    const response = await fetch(`${url}/api/training/agent/claim/${id}`, {
+      method: 'POST',
+      headers: { 'x-agent-id': `agent_${id.slice(-8)}` },
+    });
+    const { job_token: token } = (await response.json()) as { job_token: string };
+    return { root, id, token };
+  }
+  const execute = ({ id, token }: { id: string; token: string }, more: object = {}) =>
+    call('POST', '/api/training/execute', {
+      config: {},
+      dataset_path: null,
+      execution_id: id,
+      name: 'pushed',
+      user_id: 'u',
+      access_token: 'x',
+      job_token: token,
+      ...more,
+    });
+  const ended = (root: string) =>
+    until('the end', async () => {
+      const tree = await api(url).tree(root);
+      return tree.endedAt !== null && tree;
+    });
+  const idle = () =>
+    until(
+      'a free slot',
+      async () =>
+        (await call('GET', '/api/training/jobs')).body &&
+        (await call('GET', '/health')).body['active_jobs'] === 0,
+    );
+
+  it('refuses a job without its token before anything is loaded, and callers without theirs', async () => {
+    const job = await claimed('true');
+    const { status, body } = await execute(job, { job_token: undefined });
+    expect([status, body.error]).toEqual([422, expect.stringContaining('job_token')]);
+    expect((await call('GET', '/api/training/jobs')).body).toEqual({ jobs: [] });
+    expect((await call('GET', '/api/training/jobs', undefined, 'wrong')).status).toBe(401);
+    expect((await execute(job, { job_token: 'tya_wrong' })).status).toBe(401);
+    expect((await call('GET', '/api/training/status/run_none')).status).toBe(404);
+    expect((await api(url).tree(job.root)).children[0]!.status).toBe('starting');
+  });
+
+  it('runs a job with the changed config, answers quickly while it burns the processor, and counts only what runs', async () => {
+    expect((await call('GET', '/health')).body).toMatchObject({
+      status: 'healthy',
+      active_jobs: 0,
+      max_concurrent_jobs: 1,
+      gpu_available: false,
+      gpu_info: [],
+    });
+    const job = await claimed(`cat $TRAINYARD_PARAMS; echo; ${BURN}; rm stop`);
+    expect((await execute(job, { config: { epochs: 7 } })).status).toBe(200);
+    await until('its first lines', async () => {
+      const { body } = await call('GET', `/api/training/logs/${job.id}?limit=2`);
+      return (body['total_lines'] as number) > 1;
+    });
+    expect((await call('GET', '/health')).body['active_jobs']).toBe(1);
+    const times: number[] = [];
+    for (let round = 0; round < 15; round += 1) {
+      const { ms, body } = await call('GET', `/api/training/status/${job.id}`);
+      expect(body['status']).toBe('running');
+      times.push(ms);
+    }
+    // The median: a machine that does much else may hold up a single one.
+    expect(times.sort((a, b) => a - b)[7]).toBeLessThan(200);
+    // The limit is one: another is refused, and its job fails with a reason that names the limit.
+    const second = await claimed('true');
+    const refused = await execute(second);
+    expect([refused.status, refused.body.code]).toEqual([429, 'TOO_MANY_JOBS']);
+    expect(refused.body.error).toContain('(1)');
+    expect((await ended(second.root)).children[0]).toMatchObject({
+      status: 'failed',
+      error: { message: expect.stringContaining('Maximum concurrent jobs (1)') },
+    });
+    writeFileSync(join(dir, 'stop'), '');
+    expect((await ended(job.root)).status).toBe('completed');
+    await idle();
+    const logs = await call('GET', `/api/training/logs/${job.id}?limit=1`);
+    expect(JSON.parse((logs.body['logs'] as string[])[0]!)).toEqual({ epochs: 7 });
+    expect((await call('GET', `/api/training/status/${job.id}`)).body).toMatchObject({
+      status: 'completed',
+      exit_code: 0,
+    });
+    expect(existsSync(join(dir, 'stop'))).toBe(false);
+  });
+
+  it('cancels what runs, and refuses to cancel what is over', async () => {
+    const job = await claimed('sleep 600');
+    expect((await execute(job)).status).toBe(200);
+    await until('its start', async () => (await call('GET', '/health')).body['active_jobs'] === 1);
+    expect((await call('POST', `/api/training/cancel/${job.id}`)).status).toBe(200);
+    expect((await ended(job.root)).children[0]!.status).toBe('cancelled');
+    await idle();
+    const again = await call('POST', `/api/training/cancel/${job.id}`);
+    expect([again.status, again.body.code]).toEqual([409, 'INVALID_STATUS']);
+    expect((await call('GET', `/api/training/status/${job.id}`)).body['status']).toBe('cancelled');
+  });
+
+  it('of two jobs at once runs one; the other is refused and told, not left pending', async () => {
+    await idle();
+    const jobs = [await claimed('sleep 0.2'), await claimed('sleep 0.2')];
+    const answers = await Promise.all(jobs.map((job) => execute(job)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 429]);
+    const trees = await Promise.all(jobs.map(({ root }) => ended(root)));
+    expect(trees.map(({ status }) => status).sort()).toEqual(['completed', 'failed']);
+    expect(agent.stderr()).toContain('POLL_INTERVAL_SECONDS is not used here');
+  });
+});
