@@ -198,7 +198,7 @@ function translate(from: Links, into: Links, nodes: Int32Array): void {
 
 function hasExtras(node: DagNode): boolean {
   const { condition, when, foreach, priority, retry, timeoutMs, takesNoPlace, outlivesDeadline } = node;
-  const isPlain = priority === undefined && retry === undefined && timeoutMs === undefined;
+  const isPlain = (priority ?? 0) === 0 && retry === undefined && (timeoutMs ?? 0) === 0;
   if (!isPlain || foreach !== undefined || takesNoPlace === true || outlivesDeadline === true) return true;
   return condition === true || when !== undefined;
 }

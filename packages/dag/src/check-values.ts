@@ -32,13 +32,14 @@ export function checkDagValues(dag: Dag, path: Path, faults: FaultList): void {
   checkDuration(deadlineMs, 1, [...path, 'deadlineMs'], faults);
 }
 
-/** True for a node with nothing but a good name and dependencies: most need no closer look. */
+/** True for a node with nothing but a good name, dependencies and defaults: most need no closer look. */
 export function isPlainNode(node: DagNode): boolean {
   if (typeof node !== 'object' || node === null) return false;
   const { name, dependsOn, triggerRule, condition, when, foreach, timeoutMs, priority, retry } = node;
   if (node.takesNoPlace !== undefined || node.outlivesDeadline !== undefined) return false;
-  if (timeoutMs !== undefined || priority !== undefined || retry !== undefined) return false;
-  if (triggerRule !== undefined || condition !== undefined || when !== undefined) return false;
+  if (timeoutMs !== undefined || (priority !== undefined && priority !== 0)) return false;
+  if (retry !== undefined || condition !== undefined || when !== undefined) return false;
+  if (triggerRule !== undefined && triggerRule !== 'all_success') return false;
   if (foreach !== undefined || typeof name !== 'string') return false;
   if (name.length === 0 || name.length > MAX_NAME_LENGTH || name.includes('/')) return false;
   return dependsOn === undefined || isListOfStrings(dependsOn);

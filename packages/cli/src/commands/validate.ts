@@ -10,6 +10,9 @@ import { withServer } from './runs.ts';
 /** The column "layer" and the space after the last one. */
 const LAYER_COLUMN_WIDTH = 9;
 
+/** Nobody reads more, and a table of so many rows takes minutes. */
+const MOST_LAYERS = 1000;
+
 type Checked = Awaited<ReturnType<typeof checkedFile>>;
 
 /**
@@ -81,8 +84,11 @@ function print(
   const room = (process.stdout.columns ?? Number.POSITIVE_INFINITY) - LAYER_COLUMN_WIDTH;
   const least = notChecked.length === 0 ? '' : 'at least ';
   context.out(`${name}: ${least}${stages} stages, ${depth} ${depth === 1 ? 'level' : 'levels'}\n`);
-  const rows = layers.map((texts, index) => [String(index + 1), wrapList(texts, room)]);
+  const shown = layers.slice(0, MOST_LAYERS);
+  const rows = shown.map((texts, index) => [String(index + 1), wrapList(texts, room)]);
   context.out(table(['layer', 'stages'], rows));
+  const left = layers.length - shown.length;
+  if (left > 0) context.out(`and ${left} more ${left === 1 ? 'layer' : 'layers'}; --json lists all\n`);
 }
 
 type Planned = Extract<ReturnType<typeof parseDefinition>, { ok: true }>['plan']['nodes'][number];

@@ -3,7 +3,7 @@ export const DEFINITION_LIMITS = {
   /** Bytes of a pipeline file or of a definition sent to the API. */
   maxBytes: 8 * 1024 * 1024,
   /** Stages of a whole definition, nested ones included. */
-  maxStages: 50_000,
+  maxStages: 100_000,
   /** Runs of one run tree, those of all items of its foreach stages included. */
   maxExpandedRuns: 100_000,
   /** Levels of pipelines, the outermost included, unless the server was started with another limit. */

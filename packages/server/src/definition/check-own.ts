@@ -1,10 +1,11 @@
-import { type Dag, type Plan, validate } from '@trainyard/dag';
+import { type Dag, type Plan, type ValidateOptions, validate } from '@trainyard/dag';
 import {
   DEFINITION_LIMITS,
   type JsonValue,
   type PipelineDefinition,
   pipelineDefinition,
 } from '@trainyard/protocol';
+import type { z } from 'zod';
 import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition.ts';
 import { expressionFaults } from './expression-check.ts';
 import type { Fault } from './faults.ts';
@@ -14,6 +15,7 @@ import { hookFaults } from './hook-check.ts';
 import { paramDefaultFaults } from './params.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { givenParamFaults } from './used-params.ts';
+import { wellShapedPart } from './well-shaped-part.ts';
 
 export interface CheckedOwn {
   readonly faults: readonly Fault[];
@@ -32,16 +34,37 @@ export function checkOwn(json: JsonValue, maxDepth: number): CheckedOwn {
     maxExpandedNodes: DEFINITION_LIMITS.maxExpandedRuns,
   };
   if (!parsed.success) {
-    // The stages are compared even so, so that one round of corrections is enough.
-    const loose = validate(looseDag(json), limits);
-    const ofDag = loose.ok ? [] : dagFaults(loose.faults, json, 'names only');
-    return { faults: [...schemaFaults(parsed.error.issues, json), ...ofDag] };
+    const { issues } = parsed.error;
+    return { faults: [...schemaFaults(issues, json), ...faultsBeside(json, issues, limits)] };
   }
   const definition = parsed.data;
   const dag = toDag(definition);
   const validation = validate(dag, limits);
   const faults = [
     ...(validation.ok ? [] : dagFaults(validation.faults, json, 'all')),
+    ...meaningFaults(definition),
+  ];
+  return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
+}
+
+/** What can be judged although the shape of something else is wrong, so that one round of corrections is enough. */
+function faultsBeside(
+  json: JsonValue,
+  issues: readonly z.core.$ZodIssue[],
+  limits: ValidateOptions,
+): Fault[] {
+  const loose = validate(looseDag(json), limits);
+  const ofNames = loose.ok ? [] : dagFaults(loose.faults, json, 'names only');
+  const part = wellShapedPart(json, issues);
+  if (part === undefined) return ofNames;
+  const validation = validate(toDag(part.definition), limits);
+  const ofValues = validation.ok ? [] : dagFaults(validation.faults, json, 'values only');
+  return [...ofNames, ...[...ofValues, ...meaningFaults(part.definition)].filter(part.tells)];
+}
+
+/** Faults of what a definition of a good shape says. */
+function meaningFaults(definition: PipelineDefinition): Fault[] {
+  return [
     ...paramDefaultFaults(definition),
     ...givenParamFaults(definition),
     ...formFaults(definition),
@@ -49,5 +72,4 @@ export function checkOwn(json: JsonValue, maxDepth: number): CheckedOwn {
     ...foreachFaults(definition),
     ...hookFaults(definition),
   ];
-  return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
 }

@@ -126,10 +126,10 @@ const NAMES_ONLY: ReadonlySet<DagFault['code']> = new Set([
 export function dagFaults(
   faults: readonly DagFault[],
   json: JsonValue,
-  scope: 'all' | 'names only',
+  scope: 'all' | 'names only' | 'values only',
 ): Fault[] {
   return faults.flatMap((fault) => {
-    if (scope === 'names only' && !NAMES_ONLY.has(fault.code)) return [];
+    if (scope !== 'all' && NAMES_ONLY.has(fault.code) !== (scope === 'names only')) return [];
     const path = definitionPath(fault.path);
     // With a name unreadable on this level, the unknown dependency may well be the stage it belongs to.
     if (fault.code === 'unknown_dependency' && hasUnreadableName(json, path)) return [];

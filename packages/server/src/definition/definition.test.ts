@@ -223,13 +223,13 @@ describe('an invalid file is refused with line and column', () => {
     const before = process.cpuUsage();
     expect(places(wide(1_000_000))).toEqual([expect.stringMatching(/^\d+:\d+ TOO_LARGE$/)]);
     const small = `{"name":"x","stages":[${Array.from({ length: 1_000_000 }, () => '{}').join(',\n')}]}`;
-    expect(places(small)).toEqual([expect.stringMatching(/^\d+:\d+ TOO_LARGE$/)]);
+    expect(places(small)).toEqual(['100001:1 TOO_MANY_STAGES']);
     expect(process.cpuUsage(before).user / 1000).toBeLessThan(10_000);
   });
 
-  it('for 50,001 stages, at the stage that passes the limit', () => {
-    const stages = Array.from({ length: 50_001 }, () => '- {}');
-    expect(places(lines('name: x', 'stages:', ...stages))).toEqual(['50003:3 TOO_MANY_STAGES']);
+  it('for 100,001 stages, at the stage that passes the limit', () => {
+    const stages = Array.from({ length: 100_001 }, () => '- {}');
+    expect(places(lines('name: x', 'stages:', ...stages))).toEqual(['100003:3 TOO_MANY_STAGES']);
   });
 
   it('for an alias bomb, at the alias', () => {

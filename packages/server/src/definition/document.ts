@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { JsonValue, OlderFormMapping, PipelineVersionId } from '@trainyard/protocol';
 import type { Fault, Locate } from './faults.ts';
 import { readForm } from './older-forms.ts';
+import { readTextSource } from './text-source.ts';
 import { jsonLimitFault } from './value-limits.ts';
-import { readYamlSource } from './yaml-source.ts';
 
 /** A definition as it was given, before it is judged. */
 export interface DefinitionDocument {
@@ -28,7 +28,7 @@ export interface UsableDocument extends DefinitionDocument {
 
 /** Reads a pipeline file (YAML or JSON). Never throws. */
 export function readDocument(source: string): DefinitionDocument {
-  const { json, faults, locate } = readYamlSource(source);
+  const { json, faults, locate } = readTextSource(source);
   const sha256 = createHash('sha256').update(source).digest('hex');
   return inOwnForm({ json, mapping: undefined, faults, locate, sha256 });
 }

@@ -4,7 +4,7 @@ import type { DefinitionFault } from '@trainyard/protocol';
 export const MAX_FAULTS = 100;
 
 /** Most faults whose places are looked up, so that a file of faults costs little more than a good one. */
-const MAX_PLACED = 2000;
+export const MAX_PLACED = 2000;
 
 export type DefinitionPath = readonly (string | number)[];
 

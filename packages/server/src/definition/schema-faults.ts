@@ -2,14 +2,22 @@ import type { JsonValue } from '@trainyard/protocol';
 import type { z } from 'zod';
 import { valueAt } from './dag-of-definition.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { clip, type DefinitionPath, describeValue, type Fault, MAX_FAULTS } from './faults.ts';
+import { clip, type DefinitionPath, describeValue, type Fault, MAX_FAULTS, MAX_PLACED } from './faults.ts';
 import { knownKeys } from './schema-keys.ts';
 
 type Issue = z.core.$ZodIssue;
 
 /** What the schema found, in words that name the value found and what is expected. */
 export function schemaFaults(issues: readonly Issue[], json: JsonValue): Fault[] {
-  return issues.flatMap((issue) => faultsOf(issue, [], json));
+  return issues.flatMap((issue, index) =>
+    index < MAX_PLACED ? faultsOf(issue, [], json) : onlyCounted(issue),
+  );
+}
+
+/** So far down the list a fault is only counted, and nobody needs words for it. */
+function onlyCounted(issue: Issue): Fault[] {
+  const fault: Fault = { code: 'BAD_VALUE', message: '', path: [] };
+  return issue.code === 'unrecognized_keys' ? issue.keys.map(() => fault) : [fault];
 }
 
 function faultsOf(issue: Issue, base: DefinitionPath, json: JsonValue): Fault[] {

@@ -3,7 +3,7 @@ import { findUnstorableText } from '../storable-text.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { clip, type Fault, presentFaults } from './faults.ts';
 import { schemaFaults } from './schema-faults.ts';
-import { readYamlSource } from './yaml-source.ts';
+import { readTextSource } from './text-source.ts';
 
 /** A training job that can be stored, or every fault of its file. */
 export type CheckedTrainingJob =
@@ -12,7 +12,7 @@ export type CheckedTrainingJob =
 
 /** Reads a training job's file (YAML or JSON); faults have their places. Never throws, whatever the text is. */
 export function parseTrainingJob(source: string): CheckedTrainingJob {
-  const { json, faults, locate } = readYamlSource(source);
+  const { json, faults, locate } = readTextSource(source);
   if (json === undefined) return { ok: false, faults: presentFaults(faults, locate) };
   const parsed = trainingJobDefinition.safeParse(json);
   const found: Fault[] = [...faults];

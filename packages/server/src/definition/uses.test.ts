@@ -113,6 +113,8 @@ stages:
   - { name: three, dependsOn: [first], foreach: { item: i, in: [1] }, pipeline: { use: leak2 } }
 `);
     expect(faults).toEqual([
+      expect.stringMatching(/^6:36 .*there is no param "secret"/),
+      expect.stringMatching(/^7:36 .*there is no stage "first"/),
       expect.stringMatching(/^8:9 a stage has exactly one/),
       expect.stringMatching(/^8:32 "c" depends on an unknown stage "nobody"/),
       expect.stringMatching(/^8:41 unknown key "jobb"/),
@@ -245,7 +247,13 @@ describe('the depth limit', () => {
     const faults = faultsOf(
       `name: p\ntemplates:\n${templates.join('\n')}\nstages: [{ name: s, pipeline: { use: t7 } }]\n`,
     );
-    expect(faults[0]).toMatch(/stages, more than the limit of 50000/);
+    expect(faults[0]).toMatch(/with t2 the pipeline has about \d+ bytes, more than the limit of 8388608/);
+    const thousand = Array.from({ length: 1000 }, (_, i) => `{ name: s${i}, job: { command: x } }`).join(
+      ', ',
+    );
+    const uses = Array.from({ length: 101 }, (_, i) => `{ name: s${i}, pipeline: { use: big } }`).join(', ');
+    const many = `name: p\ntemplates:\n  big: { stages: [${thousand}] }\nstages: [${uses}]\n`;
+    expect(faultsOf(many)[0]).toMatch(/stages, more than the limit of 100000/);
     const long = `name: p\ntemplates:\n  big: { stages: [{ name: s, job: { command: ${'x'.repeat(90_000)} } }] }\nstages: [${wide('big')}]\n`;
     expect(faultsOf(long)[0]).toMatch(/bytes, more than the limit of 8388608/);
     expect(performance.now() - startedAt).toBeLessThan(3000);

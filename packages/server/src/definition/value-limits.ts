@@ -1,4 +1,3 @@
-import type { JsonValue } from '@trainyard/protocol';
 import type { Fault } from './faults.ts';
 
 /** Values (mappings, lists, texts, numbers…) of one definition after aliases are expanded. */
@@ -11,31 +10,58 @@ export function isPrototypeKey(key: string): boolean {
   return key === '__proto__';
 }
 
+/** What a JSON value comes to, as far as a limit lets one look. */
+interface JsonExtent {
+  /** The first limit that is passed. */
+  readonly fault: Fault | undefined;
+  /** Keys of all mappings together. */
+  readonly keys: number;
+  /** Whether all numbers are: `1e999` is none that JSON can hold. */
+  readonly hasFiniteNumbers: boolean;
+}
+
 /**
  * Judges a JSON value that came in a request as the YAML reader judges a file: number of values, depth and
  * prototype keys. Returns the first fault found.
  */
 export function jsonLimitFault(json: unknown): Fault | undefined {
-  const open: { readonly value: unknown; readonly depth: number }[] = [{ value: json, depth: 0 }];
-  let values = 0;
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { value, depth } = next;
-    values += 1;
-    if (values > MAX_VALUES) return limit('TOO_LARGE', `the definition has more than ${MAX_VALUES} values`);
-    if (depth > MAX_VALUE_DEPTH) {
-      return limit('TOO_DEEP', `values are nested deeper than ${MAX_VALUE_DEPTH} levels`);
-    }
+  return jsonExtent(json).fault;
+}
+
+/** Walks through a JSON value once. Of a large one each object costs, so the stack is two lists. */
+export function jsonExtent(json: unknown): JsonExtent {
+  const open: unknown[] = [json];
+  const depths = [0];
+  let values = 1;
+  let keys = 0;
+  let hasFiniteNumbers = Number.isFinite(json) || typeof json !== 'number';
+  const refused = (fault: Fault): JsonExtent => ({ fault, keys, hasFiniteNumbers });
+  while (open.length > 0) {
+    const value = open.pop();
+    const depth = depths.pop()!;
     if (typeof value !== 'object' || value === null) continue;
-    if (Array.isArray(value)) {
-      for (const item of value as JsonValue[]) open.push({ value: item, depth: depth + 1 });
-      continue;
+    const inner: unknown[] = Array.isArray(value) ? value : Object.values(value);
+    if (!Array.isArray(value)) {
+      if (Object.hasOwn(value, '__proto__'))
+        return refused(limit('BAD_KEY', 'the key "__proto__" is not allowed'));
+      keys += inner.length;
     }
-    for (const [key, inner] of Object.entries(value)) {
-      if (isPrototypeKey(key)) return limit('BAD_KEY', `the key "${key}" is not allowed`);
-      open.push({ value: inner, depth: depth + 1 });
+    values += inner.length;
+    if (values > MAX_VALUES) {
+      return refused(limit('TOO_LARGE', `the definition has more than ${MAX_VALUES} values`));
+    }
+    if (depth === MAX_VALUE_DEPTH && inner.length > 0) {
+      return refused(limit('TOO_DEEP', `values are nested deeper than ${MAX_VALUE_DEPTH} levels`));
+    }
+    for (let at = 0; at < inner.length; at++) {
+      const item = inner[at];
+      if (typeof item === 'number' && !Number.isFinite(item)) hasFiniteNumbers = false;
+      if (typeof item !== 'object' || item === null) continue;
+      open.push(item);
+      depths.push(depth + 1);
     }
   }
-  return undefined;
+  return { fault: undefined, keys, hasFiniteNumbers };
 }
 
 function limit(code: string, message: string): Fault {
