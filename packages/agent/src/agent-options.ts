@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { AGENT_PROTOCOL, TrainyardError } from '@trainyard/protocol';
+import { type AgentLane, type AgentQueue, agentLanes } from './agent-lanes.ts';
 import { type AgentLog, defaultAgentLog } from './agent-log.ts';
 import type { Executor } from './executor.ts';
 import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
@@ -16,15 +17,15 @@ export interface AgentOptions {
   readonly dataDir: string;
   /** Shown to people. Default: the host name. */
   readonly name?: string | undefined;
-  /** Attempts that run at the same time. Default 2. */
+  /** Attempts that run at the same time, of queues without slots of their own. Default 2. */
   readonly slots?: number | undefined;
   /**
    * GPUs that may be given to jobs, each to one at a time: how many, or their ids for CUDA_VISIBLE_DEVICES
    * (`detectGpuIds`). Default 0.
    */
   readonly gpus?: number | readonly string[] | undefined;
-  /** Default ["default"]. */
-  readonly queues?: readonly string[] | undefined;
+  /** Default ["default"]. A queue with slots of its own never waits for the others. */
+  readonly queues?: readonly AgentQueue[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** By the name that a job gives. Default: `local`. */
   readonly executors?: Readonly<Record<string, Executor>> | undefined;
@@ -60,9 +61,9 @@ export interface ResolvedAgentOptions {
   readonly token: string | undefined;
   readonly dataDir: string;
   readonly name: string;
-  readonly slots: number;
+  /** Slots, and the queues that they are for. */
+  readonly lanes: readonly AgentLane[];
   readonly gpuIds: readonly string[];
-  readonly queues: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly executors: ReadonlyMap<string, Executor>;
   readonly log: AgentLog;
@@ -74,17 +75,13 @@ export interface ResolvedAgentOptions {
 
 /** Fills in the defaults. @throws TrainyardError USAGE naming the option that cannot be used */
 export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions {
-  const queues = options.queues ?? ['default'];
-  if (queues.length === 0)
-    throw new TrainyardError('USAGE', 'An agent needs at least one queue; the list is empty.');
   return {
     url: options.url,
     token: options.token,
     dataDir: resolve(options.dataDir),
     name: options.name ?? hostname(),
-    slots: wholeNumber('slots', options.slots ?? 2, 1),
+    lanes: agentLanes(options.queues ?? ['default'], wholeNumber('slots', options.slots ?? 2, 1)),
     gpuIds: gpuIds(options.gpus ?? 0, options.env ?? process.env),
-    queues,
     labels: options.labels ?? {},
     executors: new Map(Object.entries(options.executors ?? { local: localExecutor })),
     log: options.log ?? defaultAgentLog(),

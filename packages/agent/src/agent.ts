@@ -1,5 +1,6 @@
 import type { HeldAttempt } from '@trainyard/protocol';
 import { AgentHome } from './agent-home.ts';
+import type { AgentLane } from './agent-lanes.ts';
 import { type AgentOptions, type ResolvedAgentOptions, resolveAgentOptions } from './agent-options.ts';
 import { pause, withJitter } from './backoff.ts';
 import { ClaimLoop } from './claim-loop.ts';
@@ -44,7 +45,7 @@ class LocalAgent implements Agent {
   readonly #keeper: JournalKeeper;
   readonly #telemetry: Telemetry;
   readonly #attempts: HeldAttempts;
-  readonly #claims: ClaimLoop;
+  readonly #claims: readonly ClaimLoop[];
   readonly #api: LocalApi | undefined;
   readonly #loops: Promise<void>[] = [];
   #home: AgentHome | undefined;
@@ -52,7 +53,7 @@ class LocalAgent implements Agent {
 
   constructor(options: ResolvedAgentOptions) {
     this.#options = options;
-    const { dataDir, env, log, slots, timing } = options;
+    const { dataDir, env, lanes, log, timing } = options;
     const stopped = this.#stopped.signal;
     this.#link = new ServerLink({
       agent: options,
@@ -61,9 +62,11 @@ class LocalAgent implements Agent {
     });
     this.#keeper = new JournalKeeper({ dir: options.dataDir, limits: options.limits, log });
     this.#slots = new Slots({
-      slots,
+      lanes: lanes.map(({ slots }) => slots),
       gpuIds: options.gpuIds,
-      onFree: () => this.#claims.capacityChanged(),
+      onFree: () => {
+        for (const claims of this.#claims) claims.capacityChanged();
+      },
     });
     this.#telemetry = new Telemetry({ dir: dataDir, env, everyMs: timing.telemetryMs, log });
     this.#attempts = new HeldAttempts({
@@ -76,19 +79,28 @@ class LocalAgent implements Agent {
       keeper: this.#keeper,
       stopped,
     });
-    this.#claims = new ClaimLoop({
+    this.#claims = lanes.map((lane, at) => this.#newClaims(lane, at));
+    this.#api = options.api === undefined ? undefined : new LocalApi(this.#forApi(), options.api);
+  }
+
+  /** Each lane asks for itself: a call that waits for one kind of work must not hold up another. */
+  #newClaims({ queues }: AgentLane, lane: number): ClaimLoop {
+    return new ClaimLoop({
       claim: (body, signal) => this.#link.client.claim(this.#link.id ?? '', body, signal),
-      capacity: () => ({ free: this.#draining ? 0 : this.#slots.free, freeGpus: this.#slots.freeGpus }),
+      queues: this.#options.lanes.length === 1 ? undefined : queues,
+      capacity: () => ({
+        free: this.#draining ? 0 : this.#slots.free(lane),
+        freeGpus: this.#slots.freeGpus,
+      }),
       held: () => this.#attempts.reported,
       onWork: async ({ assignments, commands }) => {
         await this.#attempts.take(assignments, performance.now());
         this.#attempts.obey(commands);
       },
       onFailure: (error) => this.#link.noteFailure('claim', error),
-      waitMs: timing.claimWaitMs,
+      waitMs: this.#options.timing.claimWaitMs,
       backoff: this.#link.newBackoff(),
     });
-    this.#api = options.api === undefined ? undefined : new LocalApi(this.#forApi(), options.api);
   }
 
   get apiUrl(): string | undefined {
@@ -116,7 +128,8 @@ class LocalAgent implements Agent {
         this.#telemetry.run(this.#stopped.signal),
       );
       await this.#link.register();
-      this.#loops.push(this.#heartbeats(), this.#claims.run(this.#stopped.signal));
+      const { signal } = this.#stopped;
+      this.#loops.push(this.#heartbeats(), ...this.#claims.map((claims) => claims.run(signal)));
     } catch (error) {
       await this.stop();
       throw error;
@@ -126,7 +139,7 @@ class LocalAgent implements Agent {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#options.log.info({ held: this.#attempts.size }, 'draining');
-    await this.#claims.settle();
+    await Promise.all(this.#claims.map((claims) => claims.settle()));
     while (this.#attempts.size > 0 && !this.#stopped.signal.aborted) {
       await pause(DRAIN_POLL_MS, this.#stopped.signal).catch(() => undefined);
     }
@@ -141,7 +154,9 @@ class LocalAgent implements Agent {
   }
 
   #forApi(): LocalApiAgent {
-    const { url, dataDir, slots, log } = this.#options;
+    const { url, dataDir, lanes, log } = this.#options;
+    // What it is given directly is in no queue; it takes the slots of the first lane.
+    const { slots } = lanes[0]!;
     return {
       ...{ url, dataDir, slots, log, stopped: this.#stopped.signal },
       agentId: () => this.#link.id,

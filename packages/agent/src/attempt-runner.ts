@@ -30,6 +30,8 @@ export interface AttemptRunnerOptions {
   /** The program that an earlier agent started. */
   readonly adopted: RunningAttempt | undefined;
   readonly slots: Slots;
+  /** Which of the slots are for it. */
+  readonly lane: number;
   readonly telemetry: Telemetry;
   /** GPUs of the agent in all; 0 leaves CUDA_VISIBLE_DEVICES alone. */
   readonly gpus: number;
@@ -69,7 +71,9 @@ export class AttemptRunner {
       tell: (what) => this.#send({ ...what, ...this.#reportBase(), at: Date.now() }),
     });
     // Before any new work is asked for: the program is there, whatever the number of slots is now.
-    if (options.adopted !== undefined) this.#reservation = options.slots.occupy(options.journal.state.gpuIds);
+    if (options.adopted !== undefined) {
+      this.#reservation = options.slots.occupy(options.lane, options.journal.state.gpuIds);
+    }
   }
 
   get spec(): AttemptSpec {
@@ -183,7 +187,7 @@ export class AttemptRunner {
 
   /** The program, taken over or started. @throws StartError, or when it must not be started any more */
   async #obtain(): Promise<RunningAttempt> {
-    const { executor, spec, journal, slots, stopped, adopted } = this.#options;
+    const { executor, spec, journal, slots, lane, stopped, adopted } = this.#options;
     const { state } = journal;
     if (state.startError !== null) throw new StartError(state.startError.code, state.startError.message);
     if (executor === undefined) {
@@ -197,7 +201,8 @@ export class AttemptRunner {
       );
     }
     this.#refuseWhenEnding();
-    this.#reservation = await slots.reserve(spec.gpus, AbortSignal.any([stopped, this.#ending.signal]));
+    const unwanted = AbortSignal.any([stopped, this.#ending.signal]);
+    this.#reservation = await slots.reserve(lane, spec.gpus, unwanted);
     return this.#start(executor, this.#reservation);
   }
 

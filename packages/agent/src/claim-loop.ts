@@ -10,6 +10,8 @@ export interface Capacity {
 export interface ClaimLoopOptions {
   readonly claim: (body: ClaimWork, signal: AbortSignal) => Promise<ClaimedWork>;
   readonly capacity: () => Capacity;
+  /** Queues that work is wanted of; undefined: all that the agent serves. */
+  readonly queues?: readonly string[] | undefined;
   readonly held: () => HeldAttempt[];
   /** Takes the assignments; resolves when they count as held. */
   readonly onWork: (work: ClaimedWork) => Promise<void>;
@@ -63,7 +65,7 @@ export class ClaimLoop {
 
   /** One call, with the wait after a failure. */
   async tick(signal: AbortSignal): Promise<void> {
-    const { claim, held, onWork, onFailure, waitMs, backoff } = this.#options;
+    const { claim, queues, held, onWork, onFailure, waitMs, backoff } = this.#options;
     const capacity = this.#options.capacity();
     const call = new AbortController();
     this.#asked = { capacity, call };
@@ -74,6 +76,7 @@ export class ClaimLoop {
       const { free, freeGpus } = capacity;
       const body = {
         requestId: this.#requestId,
+        ...(queues && { queues: [...queues] }),
         free: Math.min(free, MAX_FREE),
         freeGpus,
         held: held(),

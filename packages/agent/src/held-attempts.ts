@@ -1,5 +1,6 @@
 import type { AgentCommand, Assignment, HeldAttempt } from '@trainyard/protocol';
 import type { AgentHome, LeftAttempt } from './agent-home.ts';
+import { laneOf } from './agent-lanes.ts';
 import type { ResolvedAgentOptions } from './agent-options.ts';
 import { AttemptRunner } from './attempt-runner.ts';
 import type { RunningAttempt } from './executor.ts';
@@ -160,6 +161,7 @@ export class HeldAttempts {
       adopted,
       executor: agent.executors.get(spec.executor),
       slots,
+      lane: laneOf(agent.lanes, spec.queue),
       telemetry,
       gpus: agent.gpuIds.length,
       env: agent.env,

@@ -1,4 +1,5 @@
 export { type Agent, createAgent } from './agent.ts';
+export type { AgentQueue } from './agent-lanes.ts';
 export type { AgentLog } from './agent-log.ts';
 export type { AgentOptions, AgentTiming } from './agent-options.ts';
 export {

@@ -83,7 +83,11 @@ export class ServerLink {
   ): Promise<HeartbeatAnswer | undefined> {
     const sentAtMs = performance.now();
     try {
-      const answer = await this.client.heartbeat(this.#id ?? '', held, this.#stopped, telemetry);
+      const answer = await this.client.heartbeat(
+        this.#id ?? '',
+        { held: [...held], telemetry },
+        this.#stopped,
+      );
       this.#leaseMs = answer.leaseMs;
       this.#contactTried = true;
       await this.#home?.noteContact();
@@ -132,16 +136,16 @@ export class ServerLink {
   }
 
   #registration() {
-    const { name, slots, gpuIds, queues, labels } = this.#options;
+    const { name, lanes, gpuIds, labels } = this.#options;
     return {
       ...(this.#id === undefined ? {} : { agentId: this.#id }),
       name,
       hostname: hostname(),
       version: VERSION,
       bootId: readBootId(),
-      slots,
+      slots: lanes.reduce((sum, { slots }) => sum + slots, 0),
       gpus: gpuIds.length,
-      queues: [...queues],
+      queues: lanes.flatMap(({ queues }) => queues),
       labels: { ...labels },
     };
   }

@@ -5,47 +5,61 @@ export interface Reservation {
   release(): void;
 }
 
+interface Waiting {
+  readonly gpus: number;
+  take(gpuIds: readonly string[]): void;
+}
+
+/** Slots that certain queues have for themselves. */
+interface Lane {
+  readonly slots: number;
+  readonly waiting: Waiting[];
+  used: number;
+}
+
 /**
- * The agent's slots and GPUs. Never more than `slots` reservations exist and no GPU is in two of them.
- * Whoever finds no room waits, first come first served.
+ * The agent's slots and GPUs. Slots are in lanes, so that work of one kind never waits for another; GPUs are
+ * common to all. No lane has more reservations than slots, and no GPU is in two of them. Whoever finds no
+ * room waits, first come first served within its lane.
  */
 export class Slots {
-  readonly #slots: number;
+  readonly #lanes: readonly Lane[];
   readonly #freeGpus: string[];
-  readonly #waiting: Waiting[] = [];
   readonly #onFree: () => void;
-  #used = 0;
 
   constructor(options: {
-    readonly slots: number;
+    /** Slots of each lane. */
+    readonly lanes: readonly number[];
     readonly gpuIds: readonly string[];
     readonly onFree: () => void;
   }) {
-    this.#slots = options.slots;
+    this.#lanes = options.lanes.map((slots) => ({ slots, waiting: [], used: 0 }));
     this.#freeGpus = [...options.gpuIds];
     this.#onFree = options.onFree;
   }
 
-  /** Slots that may be asked work for: those that are free and that nobody waits for. */
-  get free(): number {
-    return Math.max(0, this.#slots - this.#used - this.#waiting.length);
+  /** Slots of a lane that may be asked work for: those that are free and that nobody waits for. */
+  free(lane: number): number {
+    const { slots, used, waiting } = this.#lane(lane);
+    return Math.max(0, slots - used - waiting.length);
   }
 
   get freeGpus(): number {
-    const wanted = this.#waiting.reduce((sum, { gpus }) => sum + gpus, 0);
+    const wanted = this.#lanes.flatMap(({ waiting }) => waiting).reduce((sum, { gpus }) => sum + gpus, 0);
     return Math.max(0, this.#freeGpus.length - wanted);
   }
 
   get used(): number {
-    return this.#used;
+    return this.#lanes.reduce((sum, { used }) => sum + used, 0);
   }
 
-  /** Waits for one slot and `gpus` GPUs. @throws the signal's reason when it fires first */
-  async reserve(gpus: number, signal: AbortSignal): Promise<Reservation> {
+  /** Waits for one slot of the lane and `gpus` GPUs. @throws the signal's reason when it fires first */
+  async reserve(lane: number, gpus: number, signal: AbortSignal): Promise<Reservation> {
     signal.throwIfAborted();
+    const from = this.#lane(lane);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        from.waiting.splice(from.waiting.indexOf(waiting), 1);
         reject(signal.reason);
         this.#serve();
       };
@@ -53,10 +67,11 @@ export class Slots {
         gpus,
         take: (gpuIds) => {
           signal.removeEventListener('abort', onAbort);
-          resolve(this.#reservation(gpuIds));
+          from.used += 1;
+          resolve(this.#reservation(from, gpuIds));
         },
       };
-      this.#waiting.push(waiting);
+      from.waiting.push(waiting);
       signal.addEventListener('abort', onAbort, { once: true });
       this.#serve();
     });
@@ -66,45 +81,42 @@ export class Slots {
    * Takes what an adopted attempt occupies already, also beyond the limit: it runs, whatever the limit is
    * now. New work waits until the number is below the limit again.
    */
-  occupy(gpuIds: readonly string[]): Reservation {
+  occupy(lane: number, gpuIds: readonly string[]): Reservation {
     for (const id of gpuIds) {
       const at = this.#freeGpus.indexOf(id);
       if (at >= 0) this.#freeGpus.splice(at, 1);
     }
-    this.#used += 1;
-    return this.#release(gpuIds);
+    const of = this.#lane(lane);
+    of.used += 1;
+    return this.#reservation(of, gpuIds);
   }
 
   #serve(): void {
-    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      if (this.#used >= this.#slots || this.#freeGpus.length < first.gpus) return;
-      this.#waiting.shift();
-      first.take(this.#freeGpus.splice(0, first.gpus));
+    for (const lane of this.#lanes) {
+      for (let first = lane.waiting[0]; first !== undefined; first = lane.waiting[0]) {
+        if (lane.used >= lane.slots || this.#freeGpus.length < first.gpus) break;
+        lane.waiting.shift();
+        first.take(this.#freeGpus.splice(0, first.gpus));
+      }
     }
   }
 
-  #reservation(gpuIds: readonly string[]): Reservation {
-    this.#used += 1;
-    return this.#release(gpuIds);
-  }
-
-  #release(gpuIds: readonly string[]): Reservation {
+  #reservation(lane: Lane, gpuIds: readonly string[]): Reservation {
     let held = true;
     return {
       gpuIds,
       release: () => {
         if (!held) return;
         held = false;
-        this.#used -= 1;
+        lane.used -= 1;
         this.#freeGpus.push(...gpuIds);
         this.#serve();
         this.#onFree();
       },
     };
   }
-}
 
-interface Waiting {
-  readonly gpus: number;
-  take(gpuIds: readonly string[]): void;
+  #lane(lane: number): Lane {
+    return this.#lanes[lane] ?? this.#lanes[0]!;
+  }
 }

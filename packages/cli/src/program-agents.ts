@@ -24,7 +24,10 @@ export function addAgentCommands(program: Command, act: Act): void {
       '--telemetry <duration>',
       'how often the machine is looked at, for the metrics under system/; 0 for never; default 10s',
     )
-    .option('--queue <queue...>', 'queues to take jobs from; default: default')
+    .option(
+      '--queue <queue...>',
+      'queues to take jobs from, one that has slots of its own as NAME:SLOTS; default: default',
+    )
     .option('--label <key=value>', 'label; may be repeated', keyValue('label'))
     .option(
       '--api-port <port>',
@@ -43,7 +46,7 @@ export function addAgentCommands(program: Command, act: Act): void {
       'after',
       examples(
         'trainyard agent --url http://train.example:7070 --slots 2 --gpus 2',
-        'trainyard agent --queue gpu --queue default',
+        'trainyard agent --queue training:1 --queue short:4',
       ),
     )
     .action(

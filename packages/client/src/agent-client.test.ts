@@ -89,7 +89,7 @@ describe('append', () => {
 describe('failures', () => {
   test('keep code and message of the server', async () => {
     answer(410, { error: { code: 'ATTEMPT_FENCED', message: 'attempt att_1 is over', docs: '' } });
-    const error = await failure(createAgentClient({ url }).heartbeat('agt_1', []));
+    const error = await failure(createAgentClient({ url }).heartbeat('agt_1', { held: [] }));
     expect([error.code, error.message]).toEqual(['ATTEMPT_FENCED', 'attempt att_1 is over']);
   });
 
@@ -101,12 +101,12 @@ describe('failures', () => {
     [429, 'TOO_MANY_REQUESTS'],
   ])('of a proxy with status %i count as %s', async (status, code) => {
     answer(status, '<html>nothing here</html>');
-    expect((await failure(createAgentClient({ url }).heartbeat('agt_1', []))).code).toBe(code);
+    expect((await failure(createAgentClient({ url }).heartbeat('agt_1', { held: [] }))).code).toBe(code);
   });
 
   test('name the address when nobody listens there, which is known as a server that is down', async () => {
     await new Promise((resolve) => server.close(resolve));
-    const error = await failure(createAgentClient({ url }).heartbeat('agt_1', []));
+    const error = await failure(createAgentClient({ url }).heartbeat('agt_1', { held: [] }));
     expect(error.code).toBe('SERVER_UNREACHABLE');
     expect(error.message).toContain(url);
     expect(error.message).toContain('ECONNREFUSED');
@@ -115,7 +115,7 @@ describe('failures', () => {
 
   test('by a server that does not answer in time do not say that it is down', async () => {
     handle = () => undefined;
-    const error = await failure(createAgentClient({ url, timeoutMs: 50 }).heartbeat('agt_1', []));
+    const error = await failure(createAgentClient({ url, timeoutMs: 50 }).heartbeat('agt_1', { held: [] }));
     expect(error.code).toBe('SERVER_UNREACHABLE');
     expect(error.message).toContain('50 ms');
     expect(isServerDown(error)).toBe(false);

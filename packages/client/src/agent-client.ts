@@ -7,11 +7,10 @@ import {
   type ClaimWork,
   claimedWork,
   type ErrorCode,
+  type Heartbeat,
   type HeartbeatAnswer,
-  type HeldAttempt,
   heartbeatAnswer,
   isErrorCode,
-  type MachineTelemetry,
   type RegisterAgent,
   type RegisteredAgent,
   type Report,
@@ -46,12 +45,7 @@ export interface AgentClient {
   register(body: RegisterAgent, signal?: AbortSignal): Promise<RegisteredAgent>;
   /** Waits at the server up to `body.waitMs` for an assignment or a command. */
   claim(agentId: string, body: ClaimWork, signal?: AbortSignal): Promise<ClaimedWork>;
-  heartbeat(
-    agentId: string,
-    held: readonly HeldAttempt[],
-    signal?: AbortSignal,
-    telemetry?: MachineTelemetry,
-  ): Promise<HeartbeatAnswer>;
+  heartbeat(agentId: string, beat: Heartbeat, signal?: AbortSignal): Promise<HeartbeatAnswer>;
   /** Results come in the order of the reports. */
   report(reports: readonly Report[], signal?: AbortSignal): Promise<readonly ReportResult[]>;
   /** Values of the secrets that the attempt needs, by name. @throws TrainyardError SECRET_MISSING */
@@ -92,8 +86,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
         { path: agentPath(agentId, 'claim'), json: body, signal, timeoutMs: timeoutMs + body.waitMs },
         claimedWork,
       ),
-    heartbeat: (agentId, held, signal, telemetry) =>
-      call({ path: agentPath(agentId, 'heartbeat'), json: { held, telemetry }, signal }, heartbeatAnswer),
+    heartbeat: (agentId, json, signal) =>
+      call({ path: agentPath(agentId, 'heartbeat'), json, signal }, heartbeatAnswer),
     report: async (reports, signal) =>
       (await call({ path: '/api/v1/reports', json: { reports }, signal }, reportResults)).results,
     attemptSecrets: (attemptId, token, signal) =>

@@ -83,6 +83,8 @@ export const attemptSpec = z.object({
   /** Files that have to be there when the program has ended well, by the name of their output. */
   artifacts: z.record(z.string(), z.string()).default({}),
   gpus: z.int(),
+  /** The queue that it was taken from. */
+  queue: z.string().default('default'),
   graceMs: z.int(),
   /** For executors on other machines; left out where there is nothing to say. */
   remote: z
@@ -120,6 +122,8 @@ export const claimWork = z.strictObject({
   requestId: z.string().min(8).max(100),
   free: z.int().min(0).max(1000),
   freeGpus: z.int().min(0).max(1024),
+  /** Only work of these queues; left out: of all that the agent has registered for. */
+  queues: z.array(z.string().min(1).max(100)).max(100).optional(),
   held: z.array(heldAttempt).max(10_000),
   waitMs: z.int().min(0).max(AGENT_PROTOCOL.maxClaimWaitMs),
 });
@@ -147,6 +151,7 @@ export const heartbeat = z.strictObject({
   held: z.array(heldAttempt).max(10_000),
   telemetry: machineTelemetry.optional(),
 });
+export type Heartbeat = z.input<typeof heartbeat>;
 export const heartbeatAnswer = z.object({
   leaseMs: z.int(),
   /** Attempts whose lease was renewed. */

@@ -105,6 +105,7 @@ export class AgentPeer {
       parentId: 'run_parent',
       params: {},
       gpus: 0,
+      queue: 'default',
       graceMs: 2000,
       ...job,
     };

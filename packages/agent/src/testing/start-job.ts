@@ -25,6 +25,7 @@ export function startContext(
     parentId: 'run_parent',
     params: {},
     gpus: 0,
+    queue: 'default',
     graceMs: 1000,
   };
   const files: AttemptFiles = attemptFiles(`${root}/${spec.attemptId}`, spec.runId);

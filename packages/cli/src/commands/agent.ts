@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type AgentOptions, createAgent, detectGpuIds } from '@trainyard/agent';
 import { EXIT } from '@trainyard/protocol';
 import { pino } from 'pino';
+import { agentQueue } from '../agent-queue.ts';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
 import { readDuration } from '../duration-option.ts';
@@ -46,7 +47,7 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
     name: options.name,
     slots: options.slots ?? defaultSlots(),
     gpus: await chosenGpus(options.gpus ?? 'auto'),
-    queues: options.queue,
+    queues: options.queue?.map(agentQueue),
     labels: options.label,
     limits: journalLimits(options),
     ...(options.telemetry !== undefined && {

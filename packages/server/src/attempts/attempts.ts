@@ -147,7 +147,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
               ? []
               : await claims.claim({
                   agentId: agent.id,
-                  queues: agent.queues,
+                  queues: agent.queues.filter((queue) => request.queues?.includes(queue) ?? true),
                   requestId: request.requestId,
                   free: request.free,
                   freeGpus: request.freeGpus,

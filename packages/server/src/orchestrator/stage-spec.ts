@@ -102,7 +102,6 @@ function toAttemptSpec(
   work: StageWork,
 ): Omit<AttemptSpec, 'secrets'> {
   const run = tree.runs[node]!;
-  const { queue: _, ...what } = work;
   return {
     // The attempt's id is made with its row.
     attemptId: '',
@@ -114,6 +113,6 @@ function toAttemptSpec(
     epoch: number,
     executor: 'local',
     artifacts: {},
-    ...what,
+    ...work,
   };
 }
