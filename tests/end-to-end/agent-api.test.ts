@@ -168,6 +168,30 @@ describe("an agent's own routes", () => {
     expect((await call('GET', `/api/training/status/${job.id}`)).body['status']).toBe('cancelled');
   });
 
+  it('pauses what runs, which the backend shows soon, and lets it go on in the same process', async () => {
+    await idle();
+    const job = await claimed(`${BURN}; rm stop`);
+    expect((await execute(job)).status).toBe(200);
+    const lines = async () =>
+      (await call('GET', `/api/training/logs/${job.id}?limit=1`)).body['total_lines'] as number;
+    const statusOf = async () => (await call('GET', `/api/training/status/${job.id}`)).body;
+    await until('its first line', async () => (await lines()) > 0);
+    const { pid } = await statusOf();
+    expect((await call('POST', `/api/training/resume/${job.id}`)).status).toBe(409);
+    expect((await call('POST', `/api/training/pause/${job.id}`)).status).toBe(200);
+    const shown = async () =>
+      (await api(url).get<{ status: string }>(`/api/training/local/${job.id}/status`)).status;
+    await until('the pause', async () => (await shown()) === 'paused', 4000);
+    expect(await statusOf()).toMatchObject({ status: 'paused', pid });
+    expect((await call('POST', `/api/training/pause/${job.id}`)).status).toBe(409);
+    const before = await lines();
+    expect((await call('POST', `/api/training/resume/${job.id}`)).status).toBe(200);
+    await until('that it goes on', async () => (await lines()) > before);
+    expect(await statusOf()).toMatchObject({ status: 'running', pid });
+    writeFileSync(join(dir, 'stop'), '');
+    expect((await ended(job.root)).status).toBe('completed');
+  });
+
   it('of two jobs at once runs one; the other is refused and told, not left pending', async () => {
     await idle();
     const jobs = [await claimed('sleep 0.2'), await claimed('sleep 0.2')];

@@ -162,7 +162,11 @@ class LocalAgent implements Agent {
       agentId: () => this.#link.id,
       gpus: () => this.#telemetry.latest?.gpus ?? [],
       held: () => this.#attempts.jobs,
-      take: (assignment) => this.#attempts.take([assignment], performance.now()),
+      take: async (assignment) => {
+        await this.#attempts.take([assignment], performance.now());
+        // The call that waits at the server does not name it yet, so no command for it would come.
+        void this.#claims.settle();
+      },
       cancel: ({ attemptId, epoch }) => this.#attempts.obey([{ attemptId, epoch, action: 'cancel' }]),
     };
   }

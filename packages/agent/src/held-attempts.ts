@@ -6,6 +6,7 @@ import { AttemptRunner } from './attempt-runner.ts';
 import type { RunningAttempt } from './executor.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import type { Leases } from './leases.ts';
+import type { HeldJob } from './local-api/job-records.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { ServerLink } from './server-link.ts';
 import type { Slots } from './slots.ts';
@@ -48,10 +49,12 @@ export class HeldAttempts {
   }
 
   /** With the jobs that they are of. */
-  get jobs(): readonly { attemptId: string; epoch: number; runId: string; pid: number | undefined }[] {
-    return [...this.#runners.values()].map(({ spec: { attemptId, epoch, runId }, pid }) => ({
-      ...{ attemptId, epoch, runId, pid },
-    }));
+  get jobs(): readonly HeldJob[] {
+    return [...this.#runners.values()].map((runner) => {
+      const { attemptId, epoch, runId } = runner.spec;
+      const isPaused = runner.held().pausing !== undefined;
+      return { attemptId, epoch, runId, pid: runner.pid, token: runner.token, isPaused };
+    });
   }
 
   /** As the protocol wants it. */

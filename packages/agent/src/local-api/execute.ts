@@ -27,14 +27,18 @@ export async function takeOver(backend: Backend, job: ExecuteJob): Promise<Assig
   );
 }
 
-/** A job that finds no room fails at the backend with this reason: it is not left pending there. */
-export async function refuseAtBackend(backend: Backend, job: ExecuteJob, error: string): Promise<void> {
-  await call(backend, job, 'PATCH', 'status', { status: 'failed', error });
+/** Tells the backend a status of a job, by its token. @throws ApiError with what the backend said */
+export async function reportStatus(
+  backend: Pick<Backend, 'url' | 'signal'>,
+  job: Pick<ExecuteJob, 'execution_id' | 'job_token'>,
+  status: { readonly status: string; readonly error?: string },
+): Promise<void> {
+  await call(backend, job, 'PATCH', 'status', status);
 }
 
 async function call(
-  { url, signal }: Backend,
-  job: ExecuteJob,
+  { url, signal }: Pick<Backend, 'url' | 'signal'>,
+  job: Pick<ExecuteJob, 'execution_id' | 'job_token'>,
   method: string,
   what: string,
   body: object,

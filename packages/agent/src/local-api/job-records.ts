@@ -10,6 +10,10 @@ export interface HeldJob {
   readonly runId: string;
   /** While its program runs. */
   readonly pid: number | undefined;
+  /** Of the attempt; never shown. */
+  readonly token: string;
+  /** It has been asked to stand still. */
+  readonly isPaused: boolean;
 }
 
 interface Known {
@@ -87,7 +91,7 @@ export class JobRecords {
     const held = this.#held().find((each) => each.attemptId === attemptId);
     const exit = await readExit(files.exit);
     const isOver = exit !== undefined || held === undefined;
-    const status = isOver ? endStatus(exit?.exitCode, state) : held.pid === undefined ? 'pending' : 'running';
+    const status = isOver ? endStatus(exit?.exitCode, state) : heldStatus(held);
     return {
       job_id: runId,
       name: spec.stage,
@@ -103,6 +107,11 @@ export class JobRecords {
         (status === 'failed' ? `exit code ${exit?.exitCode ?? 'unknown'}` : null),
     };
   }
+}
+
+function heldStatus({ pid, isPaused }: HeldJob): LocalJobStatus['status'] {
+  if (pid === undefined) return 'pending';
+  return isPaused ? 'paused' : 'running';
 }
 
 function endStatus(

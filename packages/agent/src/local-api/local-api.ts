@@ -9,7 +9,7 @@ import {
 } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
 import { ApiError, checkedBody } from './api-error.ts';
-import { refuseAtBackend, takeOver } from './execute.ts';
+import { reportStatus, takeOver } from './execute.ts';
 import { type HeldJob, JobRecords } from './job-records.ts';
 import { checkCaller, type LocalApiOptions } from './local-api-options.ts';
 
@@ -57,6 +57,8 @@ export class LocalApi {
       ['GET /api/training/status', ({ id }) => this.#find(id)],
       ['GET /api/training/logs', ({ id, query }) => this.#logs(id, query)],
       ['POST /api/training/cancel', ({ id }) => this.#cancel(id)],
+      ['POST /api/training/pause', ({ id }) => this.#hold(id, 'paused')],
+      ['POST /api/training/resume', ({ id }) => this.#hold(id, 'running')],
     ]);
   }
 
@@ -136,7 +138,7 @@ export class LocalApi {
     const isFull = agent.held().length + this.#coming >= agent.slots;
     if (isFull && this.#options.whenFull === 'reject') {
       const message = `Maximum concurrent jobs (${agent.slots}) reached; this agent takes no more now.`;
-      await refuseAtBackend(backend, job, message);
+      await reportStatus(backend, job, { status: 'failed', error: message });
       throw new ApiError(429, 'TOO_MANY_JOBS', message);
     }
     this.#coming += 1;
@@ -148,6 +150,20 @@ export class LocalApi {
     } finally {
       this.#coming -= 1;
     }
+  }
+
+  /** The backend decides and tells this agent: its people see the same, and what it said before counts no more. */
+  async #hold(id: string, wanted: 'paused' | 'running') {
+    const { job_id: jobId, attempt_id: attemptId, status } = await this.#find(id);
+    const held = this.#agent.held().find((each) => each.attemptId === attemptId);
+    const from = wanted === 'paused' ? 'running' : 'paused';
+    if (held === undefined || status !== from) {
+      throw new ApiError(409, 'INVALID_STATUS', `Job ${jobId} is ${status}, not ${from}.`);
+    }
+    const { url, stopped: signal } = this.#agent;
+    const job = { execution_id: jobId, job_token: held.token };
+    await reportStatus({ url, signal }, job, { status: wanted });
+    return { success: true, job_id: jobId, status: wanted };
   }
 
   async #find(id: string) {

@@ -74,6 +74,7 @@ export const controlJob = z.object({
   checkpoint_path: z.string().min(1).max(4096).nullish(),
   reason: z.string().max(1000).nullish(),
 });
+export type ControlJob = z.output<typeof controlJob>;
 export const jobControlled = z.object({
   success: z.literal(true),
   job_id: z.string(),

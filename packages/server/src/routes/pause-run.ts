@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
 import type { ServerContext } from '../server-context.ts';
+import { pausedAround } from '../store/paused-around.ts';
 import { createRunStore } from '../store/runs.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -23,16 +24,6 @@ export function pauseRoutes({ database, bus }: ServerContext): FastifyPluginAsyn
     const inside = rows[0] === undefined ? undefined : await runs.find(rows[0].id);
     if (inside !== undefined) return inside;
     throw new TrainyardError('NOT_FOUND', `Run ${id} has no stage "${stage}".`);
-  };
-
-  /** The outermost run around this one that is paused, unless it is this one. */
-  const pausedAround = async ({ rootId, path }: Run): Promise<string | undefined> => {
-    const { rows } = await sql<{ id: string }>`
-      select id from runs
-      where root_id = ${rootId} and ended_at is null and (planner ->> 'isHeld')::boolean
-        and path <> ${path} and (path = '' or starts_with(${path}, path || '/') or starts_with(${path}, path || '['))
-      order by depth limit 1`.execute(kysely);
-    return rows[0]?.id;
   };
 
   const tell = async (of: Run, fact: Record<string, unknown>): Promise<void> => {
@@ -69,7 +60,7 @@ export function pauseRoutes({ database, bus }: ServerContext): FastifyPluginAsyn
         if (isTerminalRunStatus(found.status)) {
           throw new TrainyardError('CONFLICT', `Run ${found.id} is ${found.status}; it cannot go on.`);
         }
-        const around = await pausedAround(found);
+        const around = await pausedAround(kysely, found);
         if (around !== undefined) {
           throw new TrainyardError(
             'CONFLICT',

@@ -1,4 +1,5 @@
 import {
+  type ControlJob,
   controlJob,
   failureAnalysis,
   jobControlled,
@@ -11,12 +12,12 @@ import {
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { insertFacts } from '../../attempts/claim.ts';
 import { resolveParams } from '../../definition/index.ts';
 import { readSubmittedDefinition } from '../../pipelines/read-submitted.ts';
 import { idempotencyKey } from '../../routes/idempotency-key.ts';
 import { ownerOf } from '../../routes/request-owner.ts';
 import type { ServerContext } from '../../server-context.ts';
+import { pausedAround } from '../../store/paused-around.ts';
 import { createPipelineStore } from '../../store/pipelines.ts';
 import { createRunReads } from '../../store/run-reads.ts';
 import { createTrainingJobStore } from '../../store/training-jobs.ts';
@@ -30,6 +31,7 @@ import { findLocalJob, type LocalJob } from './local-jobs.ts';
 import { readLogView } from './log-view.ts';
 import { OlderRefusal } from './older-error.ts';
 import { chosenCheckpoint, resumeDefinition } from './resume-submission.ts';
+import { tellTree } from './tell-tree.ts';
 
 const jobParams = z.object({ jobId: z.string().max(200) });
 const TAGS = ['older systems'];
@@ -37,18 +39,42 @@ const WATCH = { access: 'watch' } as const;
 const TRAIN = { access: 'train' } as const;
 /** Lines from the end of the log that are looked at for the cause of a failure. */
 const ANALYSED_LINES = 500;
+const WORDS = { pause: 'be paused', resume: 'go on', cancel: 'be cancelled' } as const;
 
 /** What people see and ask of a job by the older API: its status at a glance, control, resuming, what went wrong. */
 export function jobControlRoutes(context: ServerContext): FastifyPluginAsyncZod {
-  const { database, auth, bus } = context;
+  const { database, auth } = context;
   const reads = createRunReads(database);
   const trainingJobs = createTrainingJobStore(database.kysely);
   const pipelines = createPipelineStore(database);
 
-  const cancel = async (job: LocalJob, reason: string): Promise<void> => {
-    const fact = { kind: 'cancel', node: job.node, at: Date.now(), reason };
-    await insertFacts(database.kysely, [{ root_id: job.rootId, event: fact }]);
-    bus.emit('inbox');
+  const control = async (
+    job: LocalJob,
+    { action, reason, checkpoint_path: path }: ControlJob,
+  ): Promise<void> => {
+    const isOver = job.status === 'completed' || job.status === 'failed' || job.status === 'cancelled';
+    if (action === 'cancel' && job.status === 'cancelled') return;
+    if (isOver || (action === 'resume' && job.status !== 'paused')) {
+      throw new OlderRefusal(
+        'INVALID_STATUS',
+        `Job ${job.runId} is ${job.status}; it cannot ${WORDS[action]}.`,
+      );
+    }
+    if (action === 'pause' && job.status === 'paused') return;
+    if (action === 'resume') {
+      const around = await pausedAround(database.kysely, job);
+      const why =
+        around === undefined
+          ? path && 'It goes on where it stands; "resume" makes a new job from a checkpoint.'
+          : `It stands still because ${around} around it is paused; resume that one.`;
+      if (why) throw new OlderRefusal('INVALID_STATUS', why);
+    }
+    const facts = {
+      cancel: { kind: 'cancel', reason: reason ?? 'cancelled by a user' },
+      pause: { kind: 'pause', mode: 'auto' },
+      resume: { kind: 'resume' },
+    };
+    await tellTree(context, job, facts[action]);
   };
   const resume = async (request: FastifyRequest, job: LocalJob, wanted: ResumeJob) => {
     if (job.attempt === null || job.status === 'running' || job.status === 'pending') {
@@ -98,15 +124,8 @@ export function jobControlRoutes(context: ServerContext): FastifyPluginAsyncZod 
       },
       async (request) => {
         const job = await ownedJob(context, request, request.params.jobId);
-        const { action, reason } = request.body;
-        if (action !== 'cancel') {
-          throw new OlderRefusal('INVALID_STATUS', `Job ${job.runId} cannot be asked to ${action} here.`);
-        }
-        if (job.status === 'completed' || job.status === 'failed') {
-          const message = `Job ${job.runId} is ${job.status} already; there is nothing to cancel.`;
-          throw new OlderRefusal('INVALID_STATUS', message);
-        }
-        if (job.status !== 'cancelled') await cancel(job, reason ?? 'cancelled by a user');
+        const { action } = request.body;
+        await control(job, request.body);
         return { success: true as const, job_id: job.runId, action, status: job.status };
       },
     );

@@ -49,9 +49,14 @@ export async function reportingJob(
   return { job, attempt, token, isLate };
 }
 
+export function isOwnAgents({ attempt: { agentId } }: ReportingJob): boolean {
+  return agentId !== null && isId('agt', agentId);
+}
+
 /** A job of our own agent is reported by the agent, from the files that its program writes. */
-export function requirePulled({ job, attempt }: ReportingJob): void {
-  if (attempt.agentId === null || !isId('agt', attempt.agentId)) return;
+export function requirePulled(reporting: ReportingJob): void {
+  if (!isOwnAgents(reporting)) return;
+  const { job, attempt } = reporting;
   const message = `Job ${job.runId} is carried out by agent ${attempt.agentId}, which reports what its program writes to its files.`;
   throw new OlderRefusal('INVALID_STATUS', message);
 }

@@ -37,6 +37,8 @@ export interface LocalAttempt {
   readonly agentId: string | null;
   readonly tokenHash: Buffer | null;
   readonly isCancelRequested: boolean;
+  /** Somebody wants it to stand still. */
+  readonly isPauseRequested: boolean;
   readonly trainingJobId: string | null;
   readonly queue: string;
   readonly spec: AttemptSpec;
@@ -82,7 +84,7 @@ export async function findLocalJob(db: Kysely<Schema>, id: string): Promise<Loca
       t.created_by, j.from_run, a.token_hash, a.started_at as attempt_started_at, a.ended_at as attempt_ended_at,
       case when a.id is not null then json_build_object(
         'id', a.id, 'number', a.number, 'epoch', a.epoch, 'status', a.status, 'agentId', a.agent_id,
-        'isCancelRequested', a.cancel_requested_at is not null, 'trainingJobId', a.training_job_id, 'queue', a.queue,
+        'isCancelRequested', a.cancel_requested_at is not null, 'isPauseRequested', a.pause_mode is not null, 'trainingJobId', a.training_job_id, 'queue', a.queue,
         'spec', a.spec, 'progress', a.progress, 'error', a.error,
         'leaseLeftMs', extract(epoch from a.lease_until - now()) * 1000,
         'isExpired', coalesce(

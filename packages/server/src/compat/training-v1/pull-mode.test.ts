@@ -135,6 +135,47 @@ describe('pull mode', () => {
     expect(await heartbeat('agent_a', { active_jobs: [id] })).toEqual([{ command: 'discard', job_id: id }]);
   });
 
+  it('tells a worker to pause and to go on; what it does by itself is a pause of the run, too', async () => {
+    const { id, rootId } = await submit('one');
+    await register('agent_a');
+    const { job_token: token } = (await claim('agent_a', id)).body;
+    const patch = async (status: string) =>
+      expectStatus(await t.call('PATCH', `/api/training/local/${id}/status`, { status }, { token }), 200);
+    const control = async (action: string) =>
+      (await t.call('POST', `/api/training/local/${id}/control`, { action })).status;
+    const stage = (status: string) => t.treeWhen(rootId, ({ children }) => children[0]!.status === status);
+    await patch('running');
+    await stage('running');
+    expect(await control('resume')).toBe(409);
+    expect(await control('pause')).toBe(200);
+    const commands = async (wanted: string) => {
+      for (let tries = 0; tries < 500; tries += 1) {
+        const found = await heartbeat('agent_a');
+        if (JSON.stringify(found) === JSON.stringify([{ command: wanted, job_id: id }])) return;
+      }
+      throw new Error(`the worker was never told to ${wanted}`);
+    };
+    await commands('pause');
+    await patch('paused');
+    await patch('paused');
+    await stage('paused');
+    expect(await heartbeat('agent_a')).toEqual([]);
+    const view = await t.call<{ status: string }>('GET', `/api/training/local/${id}/status`);
+    expect(view.body.status).toBe('paused');
+    expect(await control('resume')).toBe(200);
+    await commands('resume');
+    await patch('running');
+    await stage('running');
+    // By itself.
+    await patch('paused');
+    await stage('paused');
+    await patch('running');
+    await stage('running');
+    expect(await heartbeat('agent_a')).toEqual([]);
+    await patch('completed');
+    expect((await t.treeWhen(rootId, ({ endedAt }) => endedAt !== null)).status).toBe('completed');
+  });
+
   it('loses the job of a worker that is gone, and hands it to another; the old token does nothing', async () => {
     const { id, rootId } = await submit('one');
     await register('agent_a');

@@ -160,22 +160,38 @@ export async function renewAndCommand(
   activeJobs: readonly string[] | undefined,
 ): Promise<PendingCommand[]> {
   await sql`update agents set last_seen_at = now() where id = ${workerId}`.execute(db);
-  const { rows } = await sql<{ run_id: string; status: AttemptStatus; is_cancelled: boolean }>`
+  const { rows } = await sql<HeldRow>`
     update attempts a
     set lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond', unreachable_since = null
     from agents g
     where g.id = ${workerId} and a.agent_id = g.id and a.status in ('leased', 'running', 'paused')
       and case when ${activeJobs === undefined} then a.claimed_at >= g.registered_at
         else a.run_id = any(${activeJobs ?? []}::text[]) end
-    returning a.run_id, a.status, a.cancel_requested_at is not null as is_cancelled`.execute(db);
+    returning a.run_id, a.status, a.cancel_requested_at is not null as is_cancelled,
+      a.pause_mode is not null as is_pause_wanted`.execute(db);
   const held = new Set(
     rows.filter(({ status }) => !isTerminalAttemptStatus(status)).map((row) => row.run_id),
   );
-  const cancels = rows
-    .filter((row) => row.is_cancelled)
-    .map((row): PendingCommand => ({ command: 'cancel', job_id: row.run_id }));
+  const commands = rows.flatMap((row): PendingCommand[] => {
+    const command = commandFor(row);
+    return command === undefined ? [] : [{ command, job_id: row.run_id }];
+  });
   const lost = (activeJobs ?? [])
     .filter((id) => !held.has(id))
     .map((id): PendingCommand => ({ command: 'discard', job_id: id }));
-  return [...cancels, ...lost];
+  return [...commands, ...lost];
+}
+
+interface HeldRow {
+  readonly run_id: string;
+  readonly status: AttemptStatus;
+  readonly is_cancelled: boolean;
+  readonly is_pause_wanted: boolean;
+}
+
+/** What a worker has to do until its job is as it should be. */
+function commandFor(row: HeldRow): PendingCommand['command'] | undefined {
+  if (row.is_cancelled) return 'cancel';
+  if (row.is_pause_wanted) return row.status === 'running' ? 'pause' : undefined;
+  return row.status === 'paused' ? 'resume' : undefined;
 }

@@ -1,4 +1,5 @@
 import {
+  type AttemptStatus,
   canAttemptGo,
   jobLogs,
   jobLogsTaken,
@@ -15,9 +16,10 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../../server-context.ts';
-import { type ReportingJob, reportingJob, requirePulled } from './job-access.ts';
+import { isOwnAgents, type ReportingJob, reportingJob, requirePulled } from './job-access.ts';
 import { readLenientJson } from './lenient-json.ts';
 import { OlderRefusal } from './older-error.ts';
+import { tellTree } from './tell-tree.ts';
 
 const jobParams = z.object({ jobId: z.string().max(200) });
 type Reported = z.infer<typeof jobStatusReport>;
@@ -32,10 +34,14 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
 
   const report = async ({ attempt, token }: ReportingJob, wanted: Reported) => {
     const base = { attemptId: attempt.id, epoch: attempt.epoch, token, at: Date.now() };
-    const [result] = await attempts.report([
-      wanted.status === 'running' ? { kind: 'started', ...base } : { ...finished(wanted), ...base },
-    ]);
+    const [result] = await attempts.report([{ ...reportOf(attempt.status, wanted), ...base }]);
     return result!;
+  };
+  /** A pause that its worker begins or ends by itself is one of the run, as if somebody had asked for it. */
+  const askToHold = async ({ job, attempt }: ReportingJob, wanted: Reported): Promise<void> => {
+    const isPause = wanted.status === 'paused';
+    if (isPause === attempt.isPauseRequested || (!isPause && wanted.status !== 'running')) return;
+    await tellTree(context, job, isPause ? { kind: 'pause', mode: 'cooperative' } : { kind: 'resume' });
   };
   const start = async (reporting: ReportingJob): Promise<void> => {
     if (reporting.attempt.status === 'leased') await report(reporting, { status: 'running' });
@@ -88,9 +94,19 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
       async (request) => {
         const { jobId } = request.params;
         const reporting = await reportingJob(context, request, jobId);
+        if (isOwnAgents(reporting) && isHalt(request.body)) {
+          // Its agent does and reports it, once the run says so.
+          await askToHold(reporting, request.body);
+          return {
+            success: true as const,
+            status: request.body.status,
+            updated_at: new Date().toISOString(),
+          };
+        }
         requirePulled(reporting);
         if (!isKnown(reporting, request.body)) {
           refuseTransition(reporting, request.body);
+          await askToHold(reporting, request.body);
           const result = await report(reporting, request.body);
           // Another report of the same job was faster: what counts is what has become of it.
           if (!result.ok) {
@@ -160,6 +176,16 @@ function refuseTransition({ job, attempt }: ReportingJob, { status }: Reported):
   if (canAttemptGo(attempt.status, status)) return;
   const message = `Job ${job.runId} is ${toOlderJobStatus('running', attempt.status)}; it cannot become ${status}.`;
   throw new OlderRefusal('INVALID_STATUS', message);
+}
+
+function isHalt({ status }: Reported): boolean {
+  return status === 'paused' || status === 'running';
+}
+
+function reportOf(before: AttemptStatus, wanted: Reported) {
+  if (wanted.status === 'paused') return { kind: 'paused' as const, mode: 'cooperative' as const };
+  if (wanted.status !== 'running') return finished(wanted);
+  return { kind: before === 'paused' ? ('resumed' as const) : ('started' as const) };
 }
 
 function finished({ status, error }: Reported) {
