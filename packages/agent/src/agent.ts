@@ -165,7 +165,7 @@ class LocalAgent implements Agent {
       take: async (assignment) => {
         await this.#attempts.take([assignment], performance.now());
         // The call that waits at the server does not name it yet, so no command for it would come.
-        void this.#claims.settle();
+        for (const claims of this.#claims) void claims.settle();
       },
       cancel: ({ attemptId, epoch }) => this.#attempts.obey([{ attemptId, epoch, action: 'cancel' }]),
     };

@@ -80,10 +80,6 @@ export class AttemptRunner {
     return this.#options.spec;
   }
 
-  get token(): string {
-    return this.#options.journal.state.token;
-  }
-
   /** Pid of the program while it runs. */
   get pid(): number | undefined {
     return this.#programEnded ? undefined : this.#running?.pid;

@@ -27,6 +27,7 @@ export interface HeldAttemptsOptions {
 export class HeldAttempts {
   readonly #options: HeldAttemptsOptions;
   readonly #runners = new Map<string, AttemptRunner>();
+  readonly #tokens = new Map<string, string>();
   /** Claimed by an earlier agent but never started: wait until the server confirms that they are still ours. */
   readonly #unconfirmed = new Map<string, LeftAttempt>();
   readonly #work = new Set<Promise<void>>();
@@ -53,7 +54,7 @@ export class HeldAttempts {
     return [...this.#runners.values()].map((runner) => {
       const { attemptId, epoch, runId } = runner.spec;
       const isPaused = runner.held().pausing !== undefined;
-      return { attemptId, epoch, runId, pid: runner.pid, token: runner.token, isPaused };
+      return { attemptId, epoch, runId, pid: runner.pid, token: this.#tokens.get(attemptId) ?? '', isPaused };
     });
   }
 
@@ -176,6 +177,7 @@ export class HeldAttempts {
       stopped,
     });
     this.#runners.set(attemptId, runner);
+    this.#tokens.set(attemptId, journal.state.token);
     const work = runner
       .run()
       .then(() => (journal.isOnDisk ? this.#home?.releaseAttempt(attemptId) : undefined))
@@ -184,6 +186,7 @@ export class HeldAttempts {
       })
       .finally(() => {
         this.#runners.delete(attemptId);
+        this.#tokens.delete(attemptId);
         leases.forget(attemptId);
         this.#work.delete(work);
       });
