@@ -233,17 +233,9 @@ export class AttemptRunner {
   }
 
   #follow(running: RunningAttempt): AttemptStreams {
-    const { client, log, spec, files, journal, keeper, flushDeadlineMs, stopped } = this.#options;
     const streams = new AttemptStreams({
-      client,
-      log,
-      spec,
-      files,
-      journal,
-      keeper,
-      flushDeadlineMs,
+      ...this.#options,
       openFile: running.openFile?.bind(running),
-      stopped,
       onFenced: () => this.discard(),
       onProgress: (progress) => this.#send({ kind: 'progress', ...this.#reportBase(), progress }),
     });
