@@ -1,4 +1,4 @@
-import type { ReportResult, report as reportSchema } from '@trainyard/protocol';
+import type { ReportResult, RunError, report as reportSchema } from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
 import type { z } from 'zod';
 import { isTokenOf } from '../auth/secret-token.ts';
@@ -21,6 +21,8 @@ interface AttemptRow {
   status: string;
   token_hash: Buffer | null;
   training_job_id: string | null;
+  /** Why the server asked for its end. */
+  stop_error: RunError | null;
   /** It takes part in pools or a group. */
   is_limited: boolean;
 }
@@ -55,7 +57,7 @@ async function lockAttempts(
   // One fixed order, so that two batches with the same attempts cannot wait for each other.
   const { rows } = await client.query<AttemptRow>({
     name: 'attempts-lock',
-    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash, training_job_id,
+    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash, training_job_id, stop_error,
         limits is not null as is_limited
       from attempts
       where id = any($1::text[]) order by id for update`,
@@ -64,12 +66,13 @@ async function lockAttempts(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-function judge(report: ParsedReport, row: AttemptRow | undefined, writes: ReportWrites): ReportResult {
-  const { attemptId } = report;
+function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: ReportWrites): ReportResult {
+  const { attemptId } = reported;
   if (row === undefined) return refused(attemptId, 'NOT_FOUND', `There is no attempt ${attemptId}.`);
-  if (!isTokenOf(report.token, row.token_hash)) {
+  if (!isTokenOf(reported.token, row.token_hash)) {
     return refused(attemptId, 'UNAUTHENTICATED', `The token does not belong to attempt ${attemptId}.`);
   }
+  const report = asStopped(reported, row);
   const isActive = row.status === 'leased' || row.status === 'running' || row.status === 'paused';
   if (report.epoch !== row.epoch) return fenced(row);
   if (!isActive)
@@ -84,6 +87,12 @@ function judge(report: ParsedReport, row: AttemptRow | undefined, writes: Report
     writes.finish(row, report);
   }
   return { attemptId, ok: true };
+}
+
+/** An end that the server has asked for because something was wrong is a failure, and no cancel. */
+function asStopped(report: ParsedReport, { stop_error }: AttemptRow): ParsedReport {
+  if (stop_error === null || report.kind !== 'finished' || report.outcome !== 'cancelled') return report;
+  return { ...report, outcome: 'failed', error: stop_error };
 }
 
 /** A late repeat of what is known is fine; anything else about an attempt that is over is fenced. */

@@ -1,5 +1,6 @@
 import type { DiagnosisRule } from '@trainyard/protocol';
 import { insertFacts } from '../attempts/claim.ts';
+import { stopAttempt } from '../attempts/stop-attempt.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import {
@@ -24,6 +25,7 @@ export async function writeFindings(
   writes: readonly FindingWrite[],
 ): Promise<void> {
   const nowMs = Date.now();
+  let hasStopped = false;
   await kysely.transaction().execute(async (trx) => {
     let room = MAX_FINDINGS_OF_ATTEMPT - (await countFindings(trx, of));
     const facts: { root_id: string; event: unknown }[] = [];
@@ -47,6 +49,10 @@ export async function writeFindings(
         if (stored === undefined) continue;
         if (stored.isNew) room -= 1;
         const { severity, action, message } = write;
+        if (action === 'stop') {
+          await stopAttempt(trx, of.attemptId, { code: 'diagnosis', message });
+          hasStopped = true;
+        }
         tell(stored.isNew ? 'opened' : 'worsened', {
           finding: stored.id,
           rule,
@@ -60,4 +66,5 @@ export async function writeFindings(
     await insertFacts(trx, facts);
   });
   bus.emit('inbox');
+  if (hasStopped) bus.emit('work');
 }

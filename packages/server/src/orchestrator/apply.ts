@@ -149,7 +149,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
 }
 
 /** Failures that a person has to mend first: trying again at once would only use up the tries. */
-const FINAL_CODES: ReadonlySet<string> = new Set(['secret_missing']);
+const FINAL_CODES: ReadonlySet<string> = new Set(['diagnosis', 'secret_missing']);
 
 /**
  * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to

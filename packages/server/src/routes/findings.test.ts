@@ -154,6 +154,45 @@ describeDatabases('the diagnosis of runs', (engine) => {
   });
 });
 
+describeDatabases('a finding that ends its job', (engine) => {
+  beforeEach(async () => {
+    t = await startTestServer(engine);
+  });
+
+  it('has the agent end it; the stage fails with what was found and is not tried again', async () => {
+    const source = `
+name: stops
+diagnosis: { stopOn: critical }
+stages: [{ name: s, job: { command: work }, retry: { attempts: 3, backoff: 0 } }]`;
+    const { root, agent, job } = await running(source);
+    await agent.append(job, 'metrics', 0, lines('loss', [1, 'NaN']));
+    const held = [{ attemptId: job.spec.attemptId, epoch: 1, cancelling: false }];
+    const command = await eventually(async () => (await agent.claim({ held })).body.commands[0]);
+    expect(command).toMatchObject({ attemptId: job.spec.attemptId, action: 'cancel' });
+    const end = { outcome: 'cancelled', signal: 'SIGTERM', exitCode: 143 } as const;
+    expect(await agent.report(job, end)).toMatchObject({ ok: true });
+    // A repeat after a lost answer.
+    expect(await agent.report(job, end)).toMatchObject({ ok: true });
+    const { children } = await t.treeWhen(root, (tree) => tree.status === 'failed');
+    expect(children[0]).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error: { code: 'diagnosis', message: 'loss is NaN at step 1.' },
+    });
+    expect(await findings(`run=${root}`)).toMatchObject([{ action: 'stop', severity: 'critical' }]);
+  });
+
+  it('leaves a job alone that has ended by itself meanwhile', async () => {
+    const source =
+      'name: done\ndiagnosis: { stopOn: critical }\nstages: [{ name: s, job: { command: work } }]';
+    const { root, agent, job } = await running(source);
+    await agent.append(job, 'metrics', 0, lines('loss', ['NaN']));
+    await eventually(async () => ((await findings(`run=${root}`)).length > 0 ? true : undefined));
+    await agent.report(job, { outcome: 'completed' });
+    await t.treeWhen(root, (tree) => tree.status === 'completed');
+  });
+});
+
 describe('what a pipeline says of diagnosis', () => {
   beforeEach(async () => {
     t = await startTestServer();

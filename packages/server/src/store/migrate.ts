@@ -17,6 +17,7 @@ import { up as streamLines } from './migrations/0017-stream-lines.ts';
 import { up as trainingApi } from './migrations/0018-training-api.ts';
 import { up as findings } from './migrations/0019-findings.ts';
 import { up as telemetry } from './migrations/0020-telemetry.ts';
+import { up as stops } from './migrations/0022-stops.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -37,6 +38,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0018-training-api': { up: trainingApi },
   '0019-findings': { up: findings },
   '0020-telemetry': { up: telemetry },
+  '0022-stops': { up: stops },
 };
 
 /** Invalid schema name, undefined table, undefined column. */
