@@ -1,49 +1,15 @@
-import type { AgentClient } from '@trainyard/client';
-import type {
-  AttemptFiles,
-  AttemptSpec,
-  HeldAttempt,
-  PauseMode,
-  Report,
-  RunError,
-} from '@trainyard/protocol';
-import type { AgentLog } from './agent-log.ts';
+import type { AttemptSpec, HeldAttempt, PauseMode, Report, RunError } from '@trainyard/protocol';
 import { AttemptPause } from './attempt-pause.ts';
-import type { AttemptJournal } from './attempt-state.ts';
+import type { AttemptRunnerOptions } from './attempt-runner-options.ts';
+import { type EndReason, isToEnd, NO_REASON } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
 import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
 import { composeFinish, withoutProducts } from './finish-report.ts';
-import type { JournalKeeper } from './journal-keeper.ts';
 import { messageOf } from './message-of.ts';
-import { isOver, type ReportQueue } from './report-queue.ts';
-import type { Reservation, Slots } from './slots.ts';
+import { isOver } from './report-queue.ts';
+import type { Reservation } from './slots.ts';
 import { startErrorOf, startProgram } from './start-program.ts';
 import { followProgram } from './telemetry/follow-program.ts';
-import type { Telemetry } from './telemetry/telemetry.ts';
-
-export interface AttemptRunnerOptions {
-  readonly spec: AttemptSpec;
-  readonly files: AttemptFiles;
-  readonly journal: AttemptJournal;
-  /** `undefined` when the agent has none of the name that the spec asks for. */
-  readonly executor: Executor | undefined;
-  /** The program that an earlier agent started. */
-  readonly adopted: RunningAttempt | undefined;
-  readonly slots: Slots;
-  /** Which of the slots are for it. */
-  readonly lane: number;
-  readonly telemetry: Telemetry;
-  /** GPUs of the agent in all; 0 leaves CUDA_VISIBLE_DEVICES alone. */
-  readonly gpus: number;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly client: AgentClient;
-  readonly reports: ReportQueue;
-  readonly keeper: JournalKeeper;
-  readonly flushDeadlineMs: number;
-  readonly log: AgentLog;
-  /** Fires when the agent stops: everything ends, the program goes on. */
-  readonly stopped: AbortSignal;
-}
 
 /** One attempt that the agent holds, from the claim to the acknowledged report. */
 export class AttemptRunner {
@@ -126,6 +92,12 @@ export class AttemptRunner {
     this.#end({ partitioned: true }, graceMs);
   }
 
+  /** The agent has to leave its machine: another one is to take the work. */
+  preempt(): void {
+    const { journal, spec } = this.#options;
+    if (!journal.state.preempted && !this.#programEnded) this.#end({ preempted: true }, spec.graceMs);
+  }
+
   /** The attempt is over for the server: ends the program at once and reports nothing. */
   discard(): void {
     if (this.#discarded) return;
@@ -136,7 +108,8 @@ export class AttemptRunner {
     if (!this.#programEnded) this.#end({}, 0);
   }
 
-  #end(change: { cancelRequested?: true; partitioned?: true }, graceMs: number): void {
+  /** `change`: why it is ended, for the journal. */
+  #end(change: EndReason, graceMs: number): void {
     const { journal, log, spec } = this.#options;
     const running = this.#running;
     const before = this.#killing;
@@ -149,8 +122,7 @@ export class AttemptRunner {
       await this.#pause.settled();
       // Without a program yet, whoever starts it sees the change and ends it.
       const endedItself = (await running?.cancel({ graceMs })) === false;
-      if (endedItself && before === undefined)
-        await journal.update({ cancelRequested: false, partitioned: false });
+      if (endedItself && before === undefined) await journal.update(NO_REASON);
     })().catch((error: unknown) =>
       log.error({ attemptId: spec.attemptId, error: String(error) }, 'cannot end a job'),
     );
@@ -213,7 +185,7 @@ export class AttemptRunner {
 
   #refuseWhenEnding(): void {
     const { state } = this.#options.journal;
-    if (this.#discarded || state.cancelRequested || state.partitioned) this.#ending.abort();
+    if (this.#discarded || isToEnd(state)) this.#ending.abort();
     this.#ending.signal.throwIfAborted();
   }
 
@@ -221,8 +193,7 @@ export class AttemptRunner {
   #resumeEnding(running: RunningAttempt): void {
     const { state } = this.#options.journal;
     if (this.#discarded) this.#end({}, 0);
-    else if (state.cancelRequested || state.partitioned)
-      this.#killing = running.cancel({ graceMs: this.spec.graceMs });
+    else if (isToEnd(state)) this.#killing = running.cancel({ graceMs: this.spec.graceMs });
   }
 
   async #noteStartError(error: unknown): Promise<void> {
@@ -237,6 +208,7 @@ export class AttemptRunner {
       ...this.#options,
       openFile: running.openFile?.bind(running),
       onFenced: () => this.discard(),
+      onStalled: (stalled) => this.#end({ stalled }, spec.graceMs),
       onProgress: (progress) => this.#send({ kind: 'progress', ...this.#reportBase(), progress }),
     });
     if (this.#discarded) streams.abandon();
@@ -275,6 +247,8 @@ export class AttemptRunner {
       startError: this.#startError,
       cleanupError: this.#cleanupError ?? this.#streams?.fault,
       undeliveredBytes: this.#streams?.undeliveredBytes ?? {},
+      pattern: this.#streams?.pattern,
+      ranOutOfMemory: this.#running?.ranOutOfMemory?.(),
       ...{ client, signal: stopped },
     });
     let answer = await reports.send(report);

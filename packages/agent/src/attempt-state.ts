@@ -47,6 +47,22 @@ export const attemptState = z.object({
 });
 export type AttemptState = z.infer<typeof attemptState>;
 
+/** Why a program is ended before its time, as it is kept. */
+export type EndReason = Partial<
+  Pick<AttemptState, 'cancelRequested' | 'partitioned' | 'preempted' | 'stalled'>
+>;
+export const NO_REASON: EndReason = {
+  cancelRequested: false,
+  partitioned: false,
+  preempted: false,
+  stalled: null,
+};
+
+/** Something has decided, in this agent or the one before, that the program is to end. */
+export function isToEnd({ cancelRequested, partitioned, preempted, stalled }: AttemptState): boolean {
+  return cancelRequested || partitioned || preempted || stalled !== null;
+}
+
 /** Keeps the state of one attempt on disk; without a path (an attempt without files) in memory only. */
 export class AttemptJournal {
   readonly #path: string | undefined;

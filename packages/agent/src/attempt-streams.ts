@@ -1,10 +1,17 @@
 import type { AgentClient } from '@trainyard/client';
-import { type AttemptFiles, type AttemptSpec, type StreamName, streamName } from '@trainyard/protocol';
+import {
+  type AttemptFiles,
+  type AttemptSpec,
+  type FailurePattern,
+  type StreamName,
+  streamName,
+} from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import type { ByteSource } from './byte-source.ts';
 import { FileSource } from './file-source.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
+import { LogWatch } from './log-watch.ts';
 import { watchProgress } from './progress-watch.ts';
 import { START_OF_STREAM } from './stream-layout.ts';
 import { StreamReporter } from './stream-reporter.ts';
@@ -15,6 +22,8 @@ export class AttemptStreams {
   readonly #reporters: ReadonlyMap<StreamName, StreamReporter>;
   readonly #abandoned = new AbortController();
   readonly #ended = new AbortController();
+  readonly #watch: LogWatch;
+  #pattern: FailurePattern | undefined;
   readonly #stopped: AbortSignal;
   readonly #done: Promise<unknown>;
   readonly #dir: string;
@@ -32,6 +41,7 @@ export class AttemptStreams {
     readonly flushDeadlineMs: number;
     readonly stopped: AbortSignal;
     readonly onFenced: () => void;
+    readonly onStalled: (message: string) => void;
     readonly onProgress: (progress: Record<string, unknown>) => void;
   }) {
     const { files, journal, keeper, spec, stopped, openFile = (path) => new FileSource(path) } = options;
@@ -65,6 +75,14 @@ export class AttemptStreams {
       ]),
     );
     const signal = AbortSignal.any([stopped, this.#abandoned.signal]);
+    this.#watch = new LogWatch({
+      spec,
+      output: openFile(files.output),
+      metrics: openFile(files.metrics),
+      isPaused: () => journal.state.pausedAs !== null,
+      onStalled: options.onStalled,
+      signal,
+    });
     const work = [...this.#reporters.values()].map((reporter) => {
       const release = keeper.keep({ journal: reporter.journal, onDiskFull: () => this.#noteDiskFull() });
       return reporter.run(signal).finally(release);
@@ -73,7 +91,10 @@ export class AttemptStreams {
       watchProgress({
         openFile,
         paths: [files.status, ...trainingFiles(spec, files, 'status')],
-        onProgress: options.onProgress,
+        onProgress: (progress) => {
+          this.#watch.noteProgress();
+          options.onProgress(progress);
+        },
         ended: this.#ended.signal,
         signal,
       }),
@@ -106,10 +127,16 @@ export class AttemptStreams {
       : undefined;
   }
 
+  /** What the log said about a failure; known once `finish` has resolved. */
+  get pattern(): FailurePattern | undefined {
+    return this.#pattern;
+  }
+
   /** The program has ended: resolves when everything is delivered. @throws when the agent is stopped first */
   async finish(): Promise<void> {
     for (const reporter of this.#reporters.values()) reporter.finish();
     this.#ended.abort();
+    this.#pattern = await this.#watch.finish();
     await this.#done;
     this.#stopped.throwIfAborted();
   }

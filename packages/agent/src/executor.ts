@@ -57,8 +57,8 @@ export interface RunningAttempt {
    * cannot be done. @throws when some could not be stopped: then nothing is
    */
   freeze?(isFrozen: boolean): Promise<boolean>;
-  /** True when the kernel has ended a process of the program for lack of memory, as far as that can be told. */
-  ranOutOfMemory?(): boolean;
+  /** Whether the kernel has ended a process of the program for lack of memory; `undefined`: cannot be told. */
+  ranOutOfMemory?(): boolean | undefined;
   /** Ends what is left of the process tree, verifies that nothing is, and returns what went wrong. */
   cleanUp(): Promise<string | undefined>;
 }

@@ -4,18 +4,21 @@ import type {
   AttemptFiles,
   AttemptSpec,
   ControlAnswer,
+  FailurePattern,
   Report,
   ResumePoint,
   RunError,
   StreamName,
 } from '@trainyard/protocol';
 import { evaluatedCheckpoint, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
+import { failureOf } from './attempt-failure.ts';
 import { judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptState } from './attempt-state.ts';
 import { applyRetention } from './checkpoint-retention.ts';
 import { readControlAnswer } from './control-files.ts';
 import type { ExitResult } from './executor.ts';
+import { kernelOomKills } from './oom-evidence.ts';
 
 export type FinishReport = Extract<Report, { kind: 'finished' }>;
 
@@ -30,6 +33,10 @@ export async function composeFinish(options: {
   readonly exit: ExitResult | undefined;
   readonly startError: RunError | null;
   readonly cleanupError: string | undefined;
+  /** What the executor knows of it; `undefined`: nothing. */
+  readonly ranOutOfMemory: boolean | undefined;
+  /** What the log said. */
+  readonly pattern: FailurePattern | undefined;
   readonly undeliveredBytes: Partial<Record<StreamName, number>>;
   readonly client: Pick<AgentClient, 'retention'>;
   readonly signal: AbortSignal;
@@ -61,6 +68,8 @@ export async function composeFinish(options: {
         : await readFailure(files.failure),
     logTail: files !== undefined && !endedWell ? await readLogTail(files.output) : '',
   });
+  const ranOutOfMemory = options.ranOutOfMemory ?? hasKernelEndedSome(state);
+  const failed = failureOf({ outcome, ranOutOfMemory, pattern: options.pattern });
   const checkpoints = [...recorded.checkpoints, ...(await evaluatedCheckpoint(spec, outcome.outputs))];
   const point = outcome.outcome === 'released' ? resumePoint(spec, answer, recorded) : undefined;
   return {
@@ -69,6 +78,7 @@ export async function composeFinish(options: {
     epoch: spec.epoch,
     token: state.token,
     ...outcome,
+    ...failed,
     datasets: [...outcome.datasets],
     ...(point === undefined ? {} : { checkpoint: point }),
     // An older server does not know them.
@@ -77,6 +87,11 @@ export async function composeFinish(options: {
     cleanupError: options.cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
     undeliveredBytes: options.undeliveredBytes,
   };
+}
+
+/** Of all processes of the machine, while the program ran: with its own end by KILL that is evidence enough. */
+function hasKernelEndedSome({ oomKillsBefore }: AttemptState): boolean {
+  return oomKillsBefore !== null && (kernelOomKills() ?? 0) > oomKillsBefore;
 }
 
 /** The checkpoint that the next attempt goes on from: the one that it named, else the last that it recorded. */

@@ -46,6 +46,7 @@ class LocalAttempt implements RunningAttempt {
   #program: ProcessIdentity | undefined;
   #supervisor: ProcessIdentity | undefined;
   #programGoneSinceMs: number | undefined;
+  #oomKills: number | undefined;
 
   constructor(files: AttemptFiles, spec: AttemptSpec) {
     this.#files = files;
@@ -100,11 +101,14 @@ class LocalAttempt implements RunningAttempt {
     return this.alive();
   }
 
-  ranOutOfMemory(): boolean {
-    return (this.#cgroup?.oomKills() ?? 0) > 0;
+  ranOutOfMemory(): boolean | undefined {
+    this.#oomKills ??= this.#cgroup?.oomKills();
+    return this.#oomKills === undefined ? undefined : this.#oomKills > 0;
   }
 
   cleanUp(): Promise<string | undefined> {
+    // The cgroup goes with its last process.
+    this.ranOutOfMemory();
     return sweep(this.#tree());
   }
 

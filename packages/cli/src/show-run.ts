@@ -1,4 +1,11 @@
-import type { DatasetVersion, FindingInfo, MetricLatest, RunTree } from '@trainyard/protocol';
+import {
+  type DatasetVersion,
+  FAILURE_CLASSES,
+  type FindingInfo,
+  failureClassOf,
+  type MetricLatest,
+  type RunTree,
+} from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
 import { latestNotes } from './metric-notes.ts';
 import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
@@ -88,7 +95,8 @@ export function showText(
   ];
   if (tree.pipeline !== undefined) facts.push(`pipeline  ${tree.pipeline.name}@${tree.pipeline.version}`);
   if (tree.rerunOf !== undefined) facts.push(`re-run of ${tree.rerunOf}`);
-  if (tree.error !== null) facts.push(`error     ${style.red(errorText(tree.error))}`);
+  if (tree.error !== null)
+    facts.push(`error     ${style.red(errorText(tree.error))}`, ...adviceLines(tree.error));
   if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
   const parts = [facts.join('\n'), lines.join('\n')];
   if (findings.length > 0) parts.push(findingText(findings, context));
@@ -96,6 +104,15 @@ export function showText(
     parts.push(`${path === '' ? tree.name : path}, by epoch\n${indent(text)}`);
   if (datasets.length > 0) parts.push(datasetText(datasets));
   return `${parts.join('\n\n')}\n`;
+}
+
+/** What kind of failure it is, and what to do about it. */
+function adviceLines(error: NonNullable<RunTree['error']>): string[] {
+  const kind = failureClassOf(error);
+  if (kind === undefined) return [];
+  const label = error.label === undefined ? '' : ` (${error.label})`;
+  const { meaning, advice } = FAILURE_CLASSES[kind];
+  return [`class     ${kind}${label}: ${meaning}`, `do        ${advice}`];
 }
 
 function indent(text: string): string {

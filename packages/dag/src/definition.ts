@@ -92,7 +92,7 @@ export interface RetryPolicy {
   /** Shortens each wait by up to this part of it, 0 (default) to 1, so that many do not try again at once. */
   readonly jitter?: number;
   /**
-   * What is tried again: `failed`, `timed_out`, `lost` (losses beyond their own budget), or codes of errors
+   * What is tried again: `failed`, `timed_out`, `lost` (losses beyond their own budget), or codes or classes of errors
    * (default `['failed']`, which is every failure).
    */
   readonly retryOn?: readonly string[];

@@ -6,6 +6,10 @@ export interface NodeError {
   readonly message: string;
   /** Path of the node where it began. */
   readonly path?: string;
+  /** A kind of failures that `retryOn` may name. */
+  readonly class?: string;
+  /** More about it, for people. */
+  readonly label?: string;
 }
 
 /** How an attempt ended. `lost`: its infrastructure is gone; says nothing about the work itself. */

@@ -18,6 +18,8 @@ export function noteFailure(draft: Draft, index: number, ending: Ending): void {
     code: status === 'cancelled' ? 'cancelled' : (error?.code ?? status),
     message: `Stage "${path}" ${spoken[status]}${detail ? `: ${detail}` : ''}`,
     path,
+    ...(error?.class !== undefined && { class: error.class }),
+    ...(error?.label !== undefined && { label: error.label }),
   };
   // What a foreach tolerated at first is known already, and says where it began.
   const carried = draft.isGroup(index) && status === 'failed' && error?.path !== path ? (error ?? own) : own;

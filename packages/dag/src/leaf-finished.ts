@@ -119,12 +119,19 @@ function goOnLater(draft: Draft, node: number): void {
   draft.enqueue(node);
 }
 
+function names({ code, class: kind }: NodeError): string[] {
+  return kind === undefined ? [code] : [code, kind];
+}
+
 function isRetried(
   { retryOn = DEFAULT_RETRY_ON }: RetryPolicy,
   outcome: Outcome,
   error: NodeError | null,
 ): boolean {
-  return retryOn.includes(outcome) || (outcome !== 'lost' && error !== null && retryOn.includes(error.code));
+  return (
+    retryOn.includes(outcome) ||
+    (outcome !== 'lost' && error !== null && names(error).some((name) => retryOn.includes(name)))
+  );
 }
 
 function endingOfStopped({ stopReason, reason, error }: NodeSnapshot): Ending {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { reportedOutcome, runError } from './api.ts';
 import { stopSignal } from './definition/agent-program.ts';
+import { failurePattern } from './definition/failure-patterns.ts';
 import { attemptFailure } from './failure-class.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
 import { pauseMode, resumePoint } from './pause.ts';
@@ -96,6 +97,10 @@ export const attemptSpec = z.object({
     .optional(),
   /** The polite signal that ends it; TERM unless given. */
   stopSignal: stopSignal.optional(),
+  /** Without output, metrics or progress for so long it counts as hung. */
+  stallMs: z.int().optional(),
+  /** What is looked for in its log when it fails, the first that is found counts. */
+  failures: z.array(failurePattern).optional(),
   /** The checkpoint that it goes on from, of an attempt that gave its slot back. */
   resumeFrom: resumePoint.optional(),
   /** Instead of `command`: a program of the agent's own, and what it is to do. */

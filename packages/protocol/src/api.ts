@@ -3,6 +3,7 @@ import { stageDecision } from './approvals-api.ts';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { cacheBasis } from './cache-api.ts';
 import { answeredJson } from './definition/values.ts';
+import { failureClass } from './failure-class.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
@@ -19,6 +20,9 @@ export const runError = z.object({
   message: z.string(),
   /** Path of the stage that failed first, for example "sweep/large". */
   path: z.string().optional(),
+  /** What kind of failure it is (`FAILURE_CLASSES`), and what the log told of it. */
+  class: failureClass.optional(),
+  label: z.string().optional(),
 });
 export type RunError = z.infer<typeof runError>;
 

@@ -46,6 +46,37 @@ export const FAILURE_CLASSES = {
 export type FailureClass = keyof typeof FAILURE_CLASSES;
 export const failureClass = z.enum(Object.keys(FAILURE_CLASSES) as [FailureClass, ...FailureClass[]]);
 
+/** Codes of errors that tell their class. */
+const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
+  exit_code: 'user_error',
+  signal: 'signal',
+  out_of_memory: 'out_of_memory',
+  command_not_found: 'launch',
+  command_not_executable: 'launch',
+  working_dir_missing: 'launch',
+  start_failed: 'launch',
+  unknown_executor: 'launch',
+  gpus_unavailable: 'launch',
+  secret_missing: 'launch',
+  checkpoint_missing: 'launch',
+  timeout: 'timeout',
+  deadline: 'timeout',
+  stalled: 'timeout',
+  lost: 'lost',
+  partitioned: 'lost',
+  machine_restarted: 'lost',
+  process_vanished: 'lost',
+  preempted: 'preempted',
+};
+
+/** The class of an error; `undefined` for those that are no failures of a program, such as a rejected approval. */
+export function failureClassOf(error: {
+  readonly code: string;
+  readonly class?: FailureClass | undefined;
+}): FailureClass | undefined {
+  return error.class ?? (Object.hasOwn(CLASS_OF_CODE, error.code) ? CLASS_OF_CODE[error.code] : undefined);
+}
+
 /** What an agent says of a failed attempt beside its error. */
 export const attemptFailure = z.object({
   class: failureClass,

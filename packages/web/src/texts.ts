@@ -1,4 +1,10 @@
-import type { DiagnosisRule, FindingSeverity, RunStatus } from '@trainyard/protocol';
+import {
+  type DiagnosisRule,
+  FAILURE_CLASSES,
+  type FailureClass,
+  type FindingSeverity,
+  type RunStatus,
+} from '@trainyard/protocol';
 import { counted, plural } from './design/plural.ts';
 
 /** Every text of the pages, in one place, so that wording is reviewed and translated here only. */
@@ -21,7 +27,7 @@ export const texts = {
     cancelled: 'Cancelled',
     skipped: 'Skipped',
   } satisfies Record<RunStatus, string>,
-  attemptOnly: { leased: 'Leased', lost: 'Lost' },
+  attemptOnly: { leased: 'Leased', lost: 'Lost', released: 'Released' },
   live: {
     connecting: 'Connecting',
     live: 'Live',
@@ -206,6 +212,8 @@ export const texts = {
     errorIn: (path: string) => `in ${path}`,
     showLog: 'Show the end of the log',
     showStage: 'Go to that stage',
+    failure: (kind: FailureClass, label: string | undefined) =>
+      `${label === undefined ? '' : `${label}: `}${FAILURE_CLASSES[kind].meaning} ${FAILURE_CLASSES[kind].advice}`,
     cleanup: 'Clean-up fault',
     facts: 'Facts',
     factKind: 'Kind',

@@ -18,6 +18,8 @@ export const agentProgram = {
   grace: duration.default(10_000),
   /** The polite signal. */
   stopSignal: stopSignal.optional(),
+  /** Without output, metrics or progress for so long it is ended as hung; never unless given. */
+  stallTimeout: duration.optional(),
 };
 
 export const resources = z.strictObject({ gpus: z.int().min(0).max(64).default(0) }).default({ gpus: 0 });

@@ -18,6 +18,7 @@ export {
   type FindingSeverity,
   type RuleParameters,
 } from './diagnosis.ts';
+export { DEFAULT_FAILURE_PATTERNS, type FailurePattern } from './failure-patterns.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
 export type { HttpDefinition } from './http.ts';

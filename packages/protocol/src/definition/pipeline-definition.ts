@@ -4,6 +4,7 @@ import { cache, onlySomeAreCached } from './cache.ts';
 import { cleanupCheckpoints } from './cleanup-checkpoints.ts';
 import { concurrency, poolUses } from './concurrency.ts';
 import { diagnosis } from './diagnosis.ts';
+import { failurePatterns } from './failure-patterns.ts';
 import { foreach } from './foreach.ts';
 import { HOOK_NAMES } from './hooks.ts';
 import { http } from './http.ts';
@@ -49,6 +50,7 @@ const stageBase = {
   concurrency: concurrency.optional(),
   cache: cache.optional(),
   diagnosis: diagnosis.optional(),
+  failures: failurePatterns.optional(),
 };
 
 /** One key per stage kind; a stage has exactly one of them. */
@@ -77,6 +79,7 @@ const pipelineBase = {
   deadline: duration.optional(),
   /** What is looked for in the metrics of all stages inside, unless they say otherwise. */
   diagnosis: diagnosis.optional(),
+  failures: failurePatterns.optional(),
 };
 
 export interface PipelineBody extends z.infer<z.ZodObject<typeof pipelineBase>> {
@@ -119,14 +122,14 @@ function asksOnce(context: z.core.ParsePayload<StageDefinition>): void {
 
 /** Stages that no agent runs: what they would hold of pools and groups they would hold in vain. */
 const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval']);
-const ONLY_OF_AGENTS = ['pools', 'concurrency', 'diagnosis'] as const;
+const ONLY_OF_AGENTS = ['pools', 'concurrency', 'diagnosis', 'failures'] as const;
 
 function onlyAgentsTakeLimits(value: StageDefinition, context: z.RefinementCtx<StageDefinition>): void {
   const kind = STAGE_KINDS.find((each) => value[each] !== undefined);
   if (kind === undefined || !WITHOUT_AGENT.has(kind)) return;
   for (const key of ONLY_OF_AGENTS) {
     if (value[key] === undefined) continue;
-    const inside = key === 'diagnosis' ? 'into the pipeline' : 'on the stages inside';
+    const inside = key === 'diagnosis' || key === 'failures' ? 'into the pipeline' : 'on the stages inside';
     const where = kind === 'pipeline' ? `; put it ${inside}` : '';
     const message = `"${key}" is only for stages that an agent runs, not for a stage with "${kind}"${where}`;
     context.addIssue({ code: 'custom', path: [key], message });

@@ -272,7 +272,7 @@ function finishedFact(row: AttemptRow, report: Finished): Fact {
     outcome: report.outcome,
     exitCode: report.exitCode,
     signal: report.signal,
-    error: report.error === null ? null : withoutUndefined(report.error),
+    error: report.error === null ? null : (JSON.parse(JSON.stringify(report.error)) as RunError),
     outputs: report.outputs,
     datasets: report.datasets.map(({ name, sha256, role, rows, sizeBytes }) => ({
       name,
@@ -289,9 +289,4 @@ function finishedFact(row: AttemptRow, report: Finished): Fact {
 
 function instant(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-function withoutUndefined(error: { code: string; message: string; path?: string | undefined }) {
-  const { code, message, path } = error;
-  return path === undefined ? { code, message } : { code, message, path };
 }

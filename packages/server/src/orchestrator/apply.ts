@@ -4,10 +4,11 @@ import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
 import type { Fact } from './facts.ts';
+import { isFinal, isInfrastructureLoss } from './judge-finished.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
-import { plainError } from './plain-error.ts';
+import { errorOfRun, nodeError } from './plain-error.ts';
 import { groupOutputs } from './stage-scope.ts';
 import { offerToOthers, reasonOfTaken, takeKept } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -112,7 +113,7 @@ function noteFirstFailure(tree: OwnedTree, node: number): void {
   const run = tree.runs[node]!;
   if (run.error !== null || !nodeAt(tree, node).isGroup) return;
   const { error } = nodeSnapshot(tree.state, node);
-  if (error !== null) run.error = plainError(error);
+  if (error !== null) run.error = errorOfRun(error);
 }
 
 function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finished' }>, nowMs: number): void {
@@ -141,31 +142,11 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
       node: fact.node,
       attempt: fact.attempt,
       outcome: isInfrastructureLoss(fact) ? 'lost' : fact.outcome,
-      ...(fact.error === null ? {} : { error: plainError(fact.error) }),
-      ...(FINAL_CODES.has(fact.error?.code ?? '') && { isFinal: true }),
+      ...(fact.error === null ? {} : { error: nodeError(fact.error) }),
+      ...(isFinal(changes.tree, fact) && { isFinal: true }),
     },
     nowMs,
   );
-}
-
-/** Failures that a person has to mend first: trying again at once would only use up the tries. */
-const FINAL_CODES: ReadonlySet<string> = new Set(['diagnosis', 'secret_missing']);
-
-/**
- * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to
- * end it in a partition, its process vanished with its supervisor, or its host could not be reached. It is charged to the budget for
- * infrastructure, not to the stage's retries.
- */
-const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
-  'machine_restarted',
-  'partitioned',
-  'process_vanished',
-  'host_unreachable',
-  'start_lost',
-]);
-
-function isInfrastructureLoss({ outcome, error }: Extract<Fact, { kind: 'finished' }>): boolean {
-  return outcome === 'failed' && error !== null && INFRASTRUCTURE_CODES.has(error.code);
 }
 
 function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): PlannerEvent | undefined {
@@ -229,7 +210,7 @@ function applyStatus(
   const run = tree.runs[effect.node]!;
   const { isGroup } = nodeAt(tree, effect.node);
   run.reason = effect.reason ?? reasonOfTaken(run);
-  if (effect.error !== undefined) run.error = plainError(effect.error);
+  if (effect.error !== undefined) run.error = errorOfRun(effect.error);
   changes.touch(effect.node);
   switch (effect.status) {
     case 'pending':

@@ -1,11 +1,18 @@
 import type { NodeError } from '@trainyard/dag';
+import type { RunError } from '@trainyard/protocol';
 
-/** An error with nothing but its own fields: the planner's and that of a run are of the same shape. */
-export function plainError(error: {
-  readonly code: string;
-  readonly message: string;
-  readonly path?: string | undefined;
-}): NodeError {
-  const { code, message, path } = error;
-  return { code, message, ...(path === undefined ? {} : { path }) };
+/** An error with nothing but its own fields, as the planner keeps it. */
+export function nodeError({ code, message, path, class: kind, label }: RunError): NodeError {
+  return {
+    code,
+    message,
+    ...(path === undefined ? {} : { path }),
+    ...(kind === undefined ? {} : { class: kind }),
+    ...(label === undefined ? {} : { label }),
+  };
+}
+
+/** The error of a run, as the planner gives it back. Only classes of failures come in. */
+export function errorOfRun(error: NodeError): RunError {
+  return nodeError(error as RunError) as RunError;
 }

@@ -65,7 +65,7 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
       const diagnosis = stageDiagnosis(tree, stage, node);
       const spec = {
         ...toAttemptSpec(tree, node, number, work),
-        ...stageProgram(stage),
+        ...stageProgram(tree, stage, node),
         secrets,
         ...(diagnosis && { diagnosis }),
       };

@@ -2,6 +2,7 @@ import type {
   ApprovalInfo,
   ApprovalStatus,
   CacheBasis,
+  FailureClass,
   JsonValue,
   OnConflict,
   RunKind,
@@ -28,6 +29,8 @@ export interface StoredError {
   code: string;
   message: string;
   path?: string;
+  class?: FailureClass;
+  label?: string;
 }
 
 /** Live servers. A tree whose owner is not here, or whose lease is over, may be taken over. */

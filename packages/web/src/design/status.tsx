@@ -40,12 +40,12 @@ export function StatusIcon({ status, forPerson = false, size = 16 }: StatusProps
 
 export function statusWord(status: AnyStatus, forPerson = false): string {
   if (forPerson) return texts.approval.status;
-  if (status === 'leased' || status === 'lost') return texts.attemptOnly[status];
+  if (isOfAttempts(status)) return texts.attemptOnly[status];
   return texts.status[status];
 }
 
 function statusMeaning(status: AnyStatus): string {
-  if (status === 'leased' || status === 'lost') return ATTEMPT_STATUS_TABLE[status].meaning;
+  if (isOfAttempts(status)) return ATTEMPT_STATUS_TABLE[status].meaning;
   return RUN_STATUS_TABLE[status].meaning;
 }
 
@@ -53,5 +53,9 @@ function statusIcon(status: AnyStatus, forPerson: boolean): IconName {
   if (forPerson) return 'person';
   if (status === 'leased') return 'starting';
   if (status === 'lost') return 'alert';
-  return status;
+  return status === 'released' ? 'paused' : status;
+}
+
+function isOfAttempts(status: AnyStatus): status is 'leased' | 'lost' | 'released' {
+  return status === 'leased' || status === 'lost' || status === 'released';
 }

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import type { Run, StatusCounts } from '@trainyard/protocol';
+import { failureClassOf, type Run, type StatusCounts } from '@trainyard/protocol';
 import type { ReactNode } from 'react';
 import { CopyButton } from '../design/copy.tsx';
 import { ErrorBanner } from '../design/feedback.tsx';
@@ -137,7 +137,8 @@ function RunErrorBanner(props: {
 }) {
   const { model, run, onSelect, onShowLog } = props;
   if (run.error === null) return null;
-  const { code, message, path } = run.error;
+  const { code, message, path, label } = run.error;
+  const kind = failureClassOf(run.error);
   const culprit = path === undefined || path === run.path ? undefined : findByPath(model, path);
   return (
     <ErrorBanner
@@ -147,6 +148,7 @@ function RunErrorBanner(props: {
       code={code}
       message={message}
     >
+      {kind !== undefined && <p className="basis-full text-muted">{texts.details.failure(kind, label)}</p>}
       {culprit !== undefined && (
         <button type="button" className="btn" onClick={() => onSelect(culprit.id)}>
           {texts.details.showStage}

@@ -1,0 +1,34 @@
+import type { AgentClient } from '@trainyard/client';
+import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
+import type { AgentLog } from './agent-log.ts';
+import type { AttemptJournal } from './attempt-state.ts';
+import type { Executor, RunningAttempt } from './executor.ts';
+import type { JournalKeeper } from './journal-keeper.ts';
+import type { ReportQueue } from './report-queue.ts';
+import type { Slots } from './slots.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+
+/** What an attempt needs of its agent. */
+export interface AttemptRunnerOptions {
+  readonly spec: AttemptSpec;
+  readonly files: AttemptFiles;
+  readonly journal: AttemptJournal;
+  /** `undefined` when the agent has none of the name that the spec asks for. */
+  readonly executor: Executor | undefined;
+  /** The program that an earlier agent started. */
+  readonly adopted: RunningAttempt | undefined;
+  readonly slots: Slots;
+  /** Which of the slots are for it. */
+  readonly lane: number;
+  readonly telemetry: Telemetry;
+  /** GPUs of the agent in all; 0 leaves CUDA_VISIBLE_DEVICES alone. */
+  readonly gpus: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly client: AgentClient;
+  readonly reports: ReportQueue;
+  readonly keeper: JournalKeeper;
+  readonly flushDeadlineMs: number;
+  readonly log: AgentLog;
+  /** Fires when the agent stops: everything ends, the program goes on. */
+  readonly stopped: AbortSignal;
+}

@@ -1,0 +1,33 @@
+import type { Fact } from './facts.ts';
+import { type OwnedTree, stageAt } from './owned-tree.ts';
+
+type Finished = Extract<Fact, { kind: 'finished' }>;
+
+/** A class that the stage says is to be tried again is, whatever a pattern says. */
+export function isFinal(tree: OwnedTree, { node, error, failure }: Finished): boolean {
+  if (FINAL_CODES.has(error?.code ?? '')) return true;
+  if (failure?.noRetry !== true) return false;
+  return stageAt(tree, node)?.retry?.retryOn.includes(failure.class) !== true;
+}
+
+/** Failures that a person has to mend first: trying again at once would only use up the tries. */
+const FINAL_CODES: ReadonlySet<string> = new Set(['diagnosis', 'secret_missing']);
+
+/**
+ * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to
+ * end it in a partition, its process vanished with its supervisor, its host could not be
+ * reached, or the agent was stopped. It is charged to the budget for
+ * infrastructure, not to the stage's retries.
+ */
+const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
+  'machine_restarted',
+  'partitioned',
+  'process_vanished',
+  'host_unreachable',
+  'start_lost',
+  'preempted',
+]);
+
+export function isInfrastructureLoss({ outcome, error }: Finished): boolean {
+  return outcome === 'failed' && error !== null && INFRASTRUCTURE_CODES.has(error.code);
+}
