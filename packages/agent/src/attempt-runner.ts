@@ -208,7 +208,7 @@ export class AttemptRunner {
       ...this.#options,
       openFile: running.openFile?.bind(running),
       onFenced: () => this.discard(),
-      onStalled: (stalled) => this.#end({ stalled }, spec.graceMs),
+      onStalled: (stalled) => this.#end({ stalled }, this.spec.graceMs),
       onProgress: (progress) => this.#send({ kind: 'progress', ...this.#reportBase(), progress }),
     });
     if (this.#discarded) streams.abandon();
