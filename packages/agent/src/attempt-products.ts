@@ -12,6 +12,7 @@ import {
   runError,
 } from '@trainyard/protocol';
 import { lastLines, type Products } from './attempt-outcome.ts';
+import { describeContent } from './dataset-content.ts';
 import { PRODUCT_LIMITS } from './product-limits.ts';
 
 /** Reads outputs.json and datasets.jsonl, and hashes the artifacts and the files that the latter names. */
@@ -167,7 +168,8 @@ async function readDataset(
       `${where}: ${path} is not a file; record its files one by one`,
     );
   }
-  return { ...parsed.data, path, sha256: await sha256Of(path, signal), sizeBytes: found.size };
+  const sha256 = await sha256Of(path, signal);
+  return { ...parsed.data, path, sha256, sizeBytes: found.size, ...(await describeContent(path, signal)) };
 }
 
 async function readLimited(

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Agent, type AgentLog, type AgentOptions, createAgent, detectGpuIds } from '@trainyard/agent';
 import { TrainyardError } from '@trainyard/protocol';
@@ -15,6 +15,8 @@ export interface PlatformOptions {
   readonly logLevel?: string | undefined;
   readonly privateWebhookHosts?: ServerOptions['privateWebhookHosts'];
   readonly maxDepth?: number | undefined;
+  /** Where the server may read files of datasets; those of DATASETS_DIR, unless given. */
+  readonly datasetsDirs?: readonly string[] | undefined;
   /** Without it no agent runs beside the server. */
   readonly agent?: Pick<AgentOptions, 'slots' | 'limits'> | undefined;
 }
@@ -44,6 +46,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     logLevel,
     privateWebhookHosts,
     maxDepth,
+    datasetsDirs: (options.datasetsDirs ?? datasetsDirsOf(process.env)).map((dir) => resolve(dir)),
     secretKey: secretKeyOf(process.env),
     webDir: findWebDir(),
   });
@@ -103,6 +106,10 @@ async function newAgent(
 
 function agentLog(logLevel: string | undefined): AgentLog {
   return pino({ level: logLevel ?? 'warn', base: null, name: 'agent' }, pino.destination(2));
+}
+
+function datasetsDirsOf(env: NodeJS.ProcessEnv): string[] {
+  return (env['DATASETS_DIR'] ?? '').split(delimiter).filter((dir) => dir !== '');
 }
 
 /** The built web page: beside the sources, or inside the published package. */

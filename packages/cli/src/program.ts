@@ -12,6 +12,7 @@ import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
 import { addCacheCommands } from './program-cache.ts';
 import { addCheckpointsCommands } from './program-checkpoints.ts';
+import { addDatasetsCommands } from './program-datasets.ts';
 import { addFindingsCommands } from './program-findings.ts';
 import { addImportCommands } from './program-import.ts';
 import { addJobsCommands } from './program-jobs.ts';
@@ -49,6 +50,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addPipelinesCommands(program, act);
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);
+  addDatasetsCommands(program, act);
   addFindingsCommands(program, act);
   addAgentCommands(program, act);
   addJobsCommands(program, act);
@@ -123,6 +125,11 @@ function addUp(program: Command, act: Act): void {
       '--max-depth <n>',
       'levels of pipelines that a definition may have (TRAINYARD_MAX_DEPTH); default 10, at most 30',
       wholeNumber('max-depth', 1, DEFINITION_LIMITS.highestMaxDepth),
+    )
+    .option(
+      '--datasets-dir <dir>',
+      'directory in which the server may read datasets (DATASETS_DIR); may be repeated',
+      collect,
     )
     .option('--log-level <level>', 'debug, info, warn or error; default warn')
     .addHelpText(

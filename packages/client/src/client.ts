@@ -19,6 +19,7 @@ import type {
 import { approvalCalls } from './approval-calls.ts';
 import { cacheCalls } from './cache-calls.ts';
 import { createCheckpointsClient } from './checkpoints-client.ts';
+import { datasetCalls } from './dataset-calls.ts';
 import { exportLog, type LogExport } from './export-log.ts';
 import { findingCalls } from './finding-calls.ts';
 import { followEvents, followLog } from './follow.ts';
@@ -109,6 +110,7 @@ export function createClient(connection: ConnectionOptions) {
     ...approvalCalls(connection),
     ...rerunCalls(connection),
     ...cacheCalls(connection),
+    ...datasetCalls(connection),
     ...findingCalls(connection),
     ...tokenCalls(connection),
 
@@ -277,9 +279,6 @@ export function createClient(connection: ConnectionOptions) {
     /** Dataset versions of the run and of all runs below it. */
     listRunDatasets: (id: string, options: CallOptions = {}) =>
       items<DatasetVersion>({ path: runPath(id, 'datasets'), ...options }),
-
-    listDatasets: ({ signal, ...query }: CallOptions & { name?: string; limit?: number } = {}) =>
-      items<DatasetVersion>({ path: '/api/v1/datasets', query, signal }),
 
     listAgents: (options: CallOptions = {}) => items<AgentInfo>({ path: '/api/v1/agents', ...options }),
 

@@ -23,6 +23,7 @@ export * from './compat/training-control.ts';
 export * from './compat/training-pull.ts';
 export * from './compat/training-worker.ts';
 export { fromWfFormat, type WfFormatJobs, type WfFormatOptions, wfFormatJobs } from './compat/wfformat.ts';
+export * from './datasets-api.ts';
 export * from './definition/index.ts';
 export * from './duration.ts';
 export * from './errors.ts';

@@ -23,6 +23,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { backfillRoutes } from './routes/backfills.ts';
 import { cacheRoutes } from './routes/cache.ts';
 import { checkpointRoutes } from './routes/checkpoints.ts';
+import { datasetRoutes } from './routes/datasets.ts';
 import { errorDocs } from './routes/error-docs.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { hookRoutes } from './routes/hooks.ts';
@@ -123,6 +124,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(poolRoutes(context));
     await api.register(runRoutes(context));
     await api.register(pauseRoutes(context));
+    await api.register(datasetRoutes(context));
     await api.register(rerunRoutes(context));
     await api.register(cacheRoutes(context));
     await api.register(approvalRoutes(context));

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Attempts } from './attempts/attempts.ts';
 import type { Auth } from './auth/auth.ts';
 import type { SecretBox } from './auth/secret-box.ts';
+import type { DatasetsOnDisk } from './datasets-on-disk.ts';
 import type { Ingest } from './ingest/index.ts';
 import type { LiveBus } from './live/live-bus.ts';
 import type { Orchestrator } from './orchestrator/orchestrator.ts';
@@ -20,6 +21,7 @@ export interface ServerContext {
   readonly secrets: SecretBox;
   readonly webhookSender: WebhookSender;
   readonly launcher: Launcher;
+  readonly datasets: DatasetsOnDisk;
   readonly bus: LiveBus;
   /** Levels of pipelines that a definition may have. */
   readonly maxDepth: number;

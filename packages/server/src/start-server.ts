@@ -12,6 +12,7 @@ import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
 import { openSecretBox } from './auth/secret-box.ts';
 import { startPeriodic } from './background/periodic.ts';
 import { claimDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
+import { createDatasetsOnDisk } from './datasets-on-disk.ts';
 import { createDiagnoser } from './diagnosis/diagnoser.ts';
 import { createStalledWatch } from './diagnosis/stalled-runs.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
@@ -45,6 +46,8 @@ export interface ServerOptions {
   readonly secretKey?: string | undefined;
   /** Hosts that webhooks may reach although their addresses are private (default none). */
   readonly privateWebhookHosts?: PrivateHosts | undefined;
+  /** Directories in which the server may read files of datasets (default none). */
+  readonly datasetsDirs?: readonly string[] | undefined;
   /** Levels of pipelines that a definition may have, from 1 to 30 (default 10). Runs that exist stay as they are. */
   readonly maxDepth?: number | undefined;
 }
@@ -135,6 +138,7 @@ async function assemble(
     secrets,
     webhookSender,
     launcher,
+    datasets: createDatasetsOnDisk(options.datasetsDirs ?? []),
     maxDepth,
     bus,
     log,

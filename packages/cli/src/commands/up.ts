@@ -13,6 +13,7 @@ export interface UpOptions extends JournalOptions {
   readonly databaseUrl?: string;
   readonly logLevel?: string;
   readonly maxDepth?: number;
+  readonly datasetsDir?: readonly string[];
   /** True for the option without hosts. */
   readonly allowPrivateWebhooks?: true | readonly string[];
 }
@@ -30,6 +31,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     logLevel: options.logLevel ?? (context.debug ? 'debug' : undefined),
     maxDepth: options.maxDepth ?? context.maxDepth,
     privateWebhookHosts: options.allowPrivateWebhooks === true ? 'all' : options.allowPrivateWebhooks,
+    datasetsDirs: options.datasetsDir,
     agent: options.agent ? { slots: options.slots, limits: journalLimits(options) } : undefined,
   });
   try {

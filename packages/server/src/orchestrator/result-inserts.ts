@@ -24,8 +24,8 @@ export function resultInserts(changes: readonly TreeChanges[]): Insert[] {
 
 /** The datasets of the runs whose results were taken belong to the new ones, too. */
 const INSERT_TAKEN_DATASETS = `
-  insert into run_datasets (run_id, root_id, name, sha256, role)
-  select x.run_id, x.root_id, d.name, d.sha256, d.role
+  insert into run_datasets (run_id, root_id, name, sha256, role, split)
+  select x.run_id, x.root_id, d.name, d.sha256, d.role, d.split
   from json_to_recordset($1::json) as x(run_id text, root_id text, "from" text)
   join run_datasets d on d.run_id = x."from"
   on conflict do nothing`;

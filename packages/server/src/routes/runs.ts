@@ -225,22 +225,6 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request) => ({ items: await reads.datasetsOf(await find(request.params.id)) }),
     );
-
-    app.get(
-      '/datasets',
-      {
-        config: { access: 'read' },
-        schema: {
-          tags: ['datasets'],
-          querystring: z.object({
-            name: z.string().max(200).optional(),
-            limit: z.coerce.number().int().min(1).max(500).default(100),
-          }),
-          response: { 200: z.object({ items: z.array(datasetVersion) }) },
-        },
-      },
-      async (request) => ({ items: await reads.datasets(request.query) }),
-    );
   };
 }
 

@@ -12,6 +12,7 @@ import { up as stageCache } from './migrations/0009-stage-cache.ts';
 import { up as checkpoints } from './migrations/0010-checkpoints.ts';
 import { up as secrets } from './migrations/0011-secrets.ts';
 import { up as pause } from './migrations/0013-pause.ts';
+import { up as datasets } from './migrations/0015-datasets.ts';
 import { up as metricAnomalies } from './migrations/0016-metric-anomalies.ts';
 import { up as streamLines } from './migrations/0017-stream-lines.ts';
 import { up as trainingApi } from './migrations/0018-training-api.ts';
@@ -33,6 +34,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0010-checkpoints': { up: checkpoints },
   '0011-secrets': { up: secrets },
   '0013-pause': { up: pause },
+  '0015-datasets': { up: datasets },
   '0016-metric-anomalies': { up: metricAnomalies },
   '0017-stream-lines': { up: streamLines },
   '0018-training-api': { up: trainingApi },

@@ -15,8 +15,6 @@ export interface RunReads {
   ): Promise<{ items: RunEvent[]; nextSeq: number }>;
   /** Dataset versions that the run or what is below it wrote or read. */
   datasetsOf(run: Run): Promise<DatasetVersion[]>;
-  /** Newest versions first. */
-  datasets(query: { name?: string | undefined; limit: number }): Promise<DatasetVersion[]>;
 }
 
 export function createRunReads({ kysely }: Database): RunReads {
@@ -46,8 +44,6 @@ export function createRunReads({ kysely }: Database): RunReads {
           where rd.name = v.name and rd.sha256 = v.sha256 and ${inBranch(run)})`,
         1000,
       ),
-    datasets: ({ name, limit }) =>
-      readDatasets(kysely, name === undefined ? sql`true` : sql`v.name = ${name}`, limit),
   };
 }
 
@@ -128,7 +124,7 @@ async function readDatasets(
     created_at: Date;
     runs: { runId: string; role: 'input' | 'output' }[];
   }>`
-    select v.*, coalesce((
+    select v.name, v.sha256, v.size_bytes, v.rows, v.path, v.created_at, coalesce((
       select json_agg(json_build_object('runId', u.run_id, 'role', u.role) order by u.run_id)
       from (select run_id, role from run_datasets where name = v.name and sha256 = v.sha256
             order by run_id desc limit 100) u), '[]') as runs

@@ -1,17 +1,16 @@
 import type { StreamName } from '@trainyard/protocol';
 import type { Generated } from 'kysely';
+import type { DatasetsSchema } from './datasets-schema.ts';
 import type { MetricAnomaliesTable } from './metric-anomalies.ts';
 import type { Instant } from './schema.ts';
 
-/** Tables of what attempts write: logs, metrics and the points made of them, datasets. */
-export interface StreamSchema {
+/** Tables of what attempts write: logs, metrics and the points made of them. */
+export interface StreamSchema extends DatasetsSchema {
   streams: StreamsTable;
   stream_chunks: StreamChunksTable;
   metric_series: MetricSeriesTable;
   metric_chunks: MetricChunksTable;
   metric_anomalies: MetricAnomaliesTable;
-  dataset_versions: DatasetVersionsTable;
-  run_datasets: RunDatasetsTable;
 }
 
 interface StreamsTable {
@@ -74,21 +73,4 @@ interface MetricChunksTable {
   last_time: number;
   codec: number;
   data: Buffer;
-}
-
-interface DatasetVersionsTable {
-  name: string;
-  sha256: string;
-  size_bytes: number;
-  rows: number | null;
-  path: string;
-  created_at: Generated<Date>;
-}
-
-interface RunDatasetsTable {
-  run_id: string;
-  root_id: string;
-  name: string;
-  sha256: string;
-  role: 'input' | 'output';
 }
