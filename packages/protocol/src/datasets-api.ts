@@ -15,7 +15,7 @@ export const DATASET_API_LIMITS = {
 } as const;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 has 64 digits in lower-case hex');
-const plainRow = z.record(z.string(), z.json());
+const plainRow = z.record(z.string(), z.unknown());
 
 /** A column with its type in DuckDB's notation: BIGINT, VARCHAR[], … */
 export const datasetColumn = z.object({ name: z.string().max(1000), type: z.string().max(100_000) });
@@ -38,8 +38,8 @@ const lengths = z.object({
 export const datasetColumnProfile = datasetColumn.extend({
   nulls: z.int().min(0),
   distinct: z.int().min(0),
-  min: z.json().optional(),
-  max: z.json().optional(),
+  min: z.unknown().optional(),
+  max: z.unknown().optional(),
   mean: z.number().nullable().optional(),
   stddev: z.number().nullable().optional(),
   quantiles: quantiles.nullable().optional(),

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Dataset } from '@trainyard/datasets';
 import {
   DATASET_API_LIMITS,
+  type DatasetColumn,
   type DatasetProfileAnswer,
   EXIT,
   type RegisterDatasetVersion,
@@ -26,12 +27,17 @@ export interface RegisterOptions extends LocalOptions {
   readonly preview: boolean;
 }
 
+interface FoundRows {
+  readonly columns: readonly DatasetColumn[];
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+}
+
 export async function previewCommand(
   context: CliContext,
   source: string,
   options: RowOptions,
 ): Promise<number> {
-  const found = await answer(context, source, options, {
+  const found = await answer<FoundRows>(context, source, options, {
     here: async (dataset) => ({
       columns: (await dataset.schema()).columns,
       rows: await firstRows(dataset, options.rows),
@@ -76,7 +82,7 @@ export async function sqlCommand(
   options: RowOptions,
 ): Promise<number> {
   const { plainRow } = await import('@trainyard/datasets');
-  const found = await answer(context, source, options, {
+  const found = await answer<FoundRows & { readonly isTruncated: boolean }>(context, source, options, {
     here: async (dataset) => {
       const result = await dataset.sql(query, { maxRows: options.rows });
       return { ...result, rows: result.rows.map(plainRow) };

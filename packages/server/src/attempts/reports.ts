@@ -7,6 +7,7 @@ import { jsonbText } from '../store/jsonb-text.ts';
 import { type Anomaly, anomalyOf, writeAnomalies } from '../store/metric-anomalies.ts';
 import { writeCheckpoints } from '../store/model-checkpoints.ts';
 import { inTransaction } from '../store/transaction.ts';
+import { writeDatasets } from './write-datasets.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
 type Finished = Extract<ParsedReport, { kind: 'finished' }>;
@@ -218,7 +219,15 @@ class ReportWrites {
       values: [jsonbText([...this.#updates.values()]), jsonbText(this.#facts)],
     });
     await writeAnomalies(client, this.#anomalies);
-    await this.#writeDatasets(client);
+    await writeDatasets(
+      client,
+      this.#finished.map(({ row, report: { datasets } }) => ({
+        attemptId: row.id,
+        runId: row.run_id,
+        rootId: row.root_id,
+        datasets,
+      })),
+    );
     await writeCheckpoints(
       client,
       this.#finished.map(({ row, report: { checkpoints } }) => ({
@@ -236,44 +245,6 @@ class ReportWrites {
     const update: AttemptUpdate = { id: row.id };
     this.#updates.set(row.id, update);
     return update;
-  }
-
-  async #writeDatasets(client: PoolClient): Promise<void> {
-    const rows = this.#finished.flatMap(({ row, report }) =>
-      report.datasets.map((dataset) => ({
-        ...dataset,
-        run_id: row.run_id,
-        root_id: row.root_id,
-        attempt_id: row.id,
-      })),
-    );
-    if (rows.length === 0) return;
-    const json = [jsonbText(rows)];
-    await client.query(
-      `insert into dataset_versions
-         (name, sha256, size_bytes, rows, path, format, columns, created_run_id, created_attempt_id)
-       select distinct on (name, sha256) name, sha256, "sizeBytes", rows, path, format, columns,
-         case when role = 'output' then run_id end, case when role = 'output' then attempt_id end
-       from json_to_recordset($1::json) as x(name text, sha256 text, "sizeBytes" bigint, rows bigint, path text,
-         format text, columns jsonb, role text, run_id text, attempt_id text)
-       order by name, sha256, role desc
-       on conflict (name, sha256) do update set
-         rows = coalesce(dataset_versions.rows, excluded.rows),
-         format = coalesce(dataset_versions.format, excluded.format),
-         columns = coalesce(dataset_versions.columns, excluded.columns),
-         created_run_id = coalesce(dataset_versions.created_run_id, excluded.created_run_id),
-         created_attempt_id = coalesce(dataset_versions.created_attempt_id, excluded.created_attempt_id)`,
-      json,
-    );
-    await client.query(
-      `insert into run_datasets (run_id, root_id, name, sha256, role, split)
-       select distinct on (run_id, name, sha256, role) run_id, root_id, name, sha256, role, split
-       from json_to_recordset($1::json)
-         as x(run_id text, root_id text, name text, sha256 text, role text, split jsonb)
-       order by run_id, name, sha256, role
-       on conflict do nothing`,
-      json,
-    );
   }
 }
 
