@@ -14,7 +14,9 @@ const a = { ...testTree('a', 'queued'), path: 'a' };
 const b = { ...testTree('b', 'queued'), path: 'g/b' };
 const tree = testTree('p', 'running', [a, { ...testTree('g', 'running', [b]), path: 'g' }]);
 
-const agent = (queues: string[], gpus: number, online = true) => ({ queues, gpus, online });
+const agent = (queues: string[], gpus: number, online = true, labels: Record<string, string> = {}) => ({
+  ...{ queues, gpus, online, labels },
+});
 const notes = (...agents: ReturnType<typeof agent>[]) => queueNotes({ tree, definition, agents, waits: [] });
 
 it('says of a queued job why no agent takes it', () => {
@@ -61,4 +63,23 @@ it('knows how many GPUs a training was told to take', () => {
   expect(found.get(t.id)).toMatch(
     /^no agent has 8 GPUs; the largest has 0: set numGpus of the training job, or config.num_gpus/,
   );
+});
+
+it('says which labels no agent has', () => {
+  const labelled = pipelineDefinition.parse({
+    name: 'p',
+    stages: [{ name: 'a', job: { command: 'x', labels: { gpu: 'a100' } } }],
+  });
+  const run = { ...testTree('a', 'queued'), path: 'a' };
+  const of = (labels: Record<string, string>) =>
+    queueNotes({
+      tree: testTree('p', 'running', [run]),
+      definition: labelled,
+      agents: [agent(['default'], 0, true, labels)],
+      waits: [],
+    }).get(run.id);
+  expect(of({ gpu: 'v100' })).toBe(
+    'no agent that is online has the labels gpu=a100: start one with trainyard agent --label gpu=a100',
+  );
+  expect(of({ gpu: 'a100', room: '2' })).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import type { AgentInfo, PipelineBody, RunTree, RunWait, StageDefinition } from 
 import { descend } from './find-run.ts';
 
 type Stages = Pick<PipelineBody, 'stages'>;
-type Serving = Pick<AgentInfo, 'queues' | 'gpus' | 'online'>;
+type Serving = Pick<AgentInfo, 'queues' | 'gpus' | 'labels' | 'online'>;
 
 /** For each queued job that cannot start now, whichever agent is free: why, by run id. */
 export function queueNotes(params: {
@@ -29,16 +29,24 @@ interface Needs {
   /** Left out where only the server knows it. */
   readonly queue: string | undefined;
   readonly gpus: number;
+  readonly labels: Readonly<Record<string, string>>;
   /** What to do where nobody has so many. */
   readonly help: string;
 }
 
-function whyNobody({ queue, gpus, help }: Needs, online: readonly Serving[]): string | undefined {
+function whyNobody({ queue, gpus, labels, help }: Needs, online: readonly Serving[]): string | undefined {
   if (online.length === 0) return 'no agent is online: start one with trainyard agent, or trainyard up';
   const serving = online.filter((agent) => queue === undefined || agent.queues.includes(queue));
   if (serving.length === 0)
     return `no agent that is online serves the queue "${queue}": start one with trainyard agent --queue ${queue}`;
-  const most = Math.max(...serving.map((agent) => agent.gpus));
+  const labelled = serving.filter((agent) =>
+    Object.entries(labels).every(([key, value]) => agent.labels[key] === value),
+  );
+  if (labelled.length === 0) {
+    const wanted = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+    return `no agent that is online has the labels ${wanted.join(', ')}: start one with trainyard agent --label ${wanted[0]}`;
+  }
+  const most = Math.max(...labelled.map((agent) => agent.gpus));
   if (most >= gpus) return undefined;
   const where = queue === undefined ? '' : ` of the queue "${queue}"`;
   return `no agent${where} has ${gpus} GPUs; the largest has ${most}: ${help}`;
@@ -63,10 +71,11 @@ function needsOf(stage: StageDefinition, { params }: RunTree): Needs | undefined
     const gpus = stage.train_model === undefined ? 0 : Number(params['num_gpus'] ?? 0);
     const help =
       'set numGpus of the training job, or config.num_gpus of the stage, to what there is (0 for none)';
-    return { queue: training.queue, gpus, help };
+    return { queue: training.queue, gpus, labels: training.labels ?? {}, help };
   }
   const work = stage.job ?? stage.function ?? stage.http ?? stage.preprocess_dataset;
   if (work === undefined) return undefined;
   const help = 'lower resources.gpus of the stage, or start an agent with that many (trainyard agent --gpus)';
-  return { queue: work.queue, gpus: 'resources' in work ? work.resources.gpus : 0, help };
+  const gpus = 'resources' in work ? work.resources.gpus : 0;
+  return { queue: work.queue, gpus, labels: work.labels ?? {}, help };
 }

@@ -233,6 +233,7 @@ export const agentInfo = z.object({
   busySlots: z.int(),
   queues: z.array(z.string()),
   gpus: z.int(),
+  labels: z.record(z.string(), z.string()),
   /** How busy its machine was at its last heartbeat; null when it has not told. */
   telemetry: machineTelemetry.nullable(),
   online: z.boolean(),

@@ -10,10 +10,19 @@ export const environment = z.record(
 /** Signals by which a program may be asked to end. USR1 and USR2 have other meanings in libraries for GPUs. */
 export const stopSignal = z.enum(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']);
 
+const MAX_LABELS = 50;
+
 /** What every stage may say whose work an agent does in a process of its own. */
 export const agentProgram = {
   /** Only agents that serve this queue take it. */
   queue: name.default('default'),
+  /** Only agents with all of these labels take it. */
+  labels: z
+    .record(z.string().min(1).max(100), z.string().max(200))
+    .refine((value) => Object.keys(value).length <= MAX_LABELS, {
+      message: `a stage asks for at most ${MAX_LABELS} labels`,
+    })
+    .optional(),
   /** Time from the first polite signal to KILL. */
   grace: duration.default(10_000),
   /** The polite signal. */

@@ -227,6 +227,7 @@ interface AgentRow {
   version: string;
   slots: number;
   gpus: number;
+  labels: Record<string, string>;
   telemetry: MachineTelemetry | null;
   queues: string[];
   last_seen_at: Date;
@@ -244,6 +245,7 @@ function toAgentInfo(row: AgentRow): AgentInfo {
     busySlots: row.busy,
     queues: row.queues,
     gpus: row.gpus,
+    labels: row.labels,
     telemetry: row.telemetry,
     online: Date.now() - row.last_seen_at.getTime() < ONLINE_MS,
     lastSeenAt: row.last_seen_at.toISOString(),

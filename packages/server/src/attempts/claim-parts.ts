@@ -30,11 +30,13 @@ export function leaseSql(token: { readonly seed: string; readonly number: string
 const PRESENT = `last_seen_at > now() - interval '1 minute' and draining_since is null`;
 
 /**
- * Whether the agent may have a queued attempt `a` now: it is not paused, does not keep away from this agent
+ * Whether the agent may have a queued attempt `a` now: it is not paused, wants no label that the agent has not,
+ * does not keep away from this agent
  * while another one could take it, and its checkpoint does not lie on the machine of another one that is there.
  */
 export function mayHaveSql(agent: string): string {
   return `a.pause_mode is null
+      and (a.labels is null or a.labels <@ (select labels from agents where id = ${agent}::text))
       and (a.excluded_agents is null or not ${agent}::text = any(a.excluded_agents) or not exists (
         select from agents g where not g.id = any(a.excluded_agents) and a.queue = any(g.queues)
           and g.gpus >= a.gpus and ${PRESENT}))

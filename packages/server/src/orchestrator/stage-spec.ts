@@ -3,6 +3,7 @@ import {
   type AttemptSpec,
   type JsonValue,
   type StageDefinition,
+  stageKind,
   stagePriority,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -58,6 +59,7 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
       resolve: <T>(value: T) => resolveExpressions(value as JsonValue, scope) as T,
       path: (path) => joinPath(baseDir, path),
     });
+    const labels = labelsOf(stage);
     const limits = resolveLimits(stage, (text) => scopeOf(tree, node, params, text));
     const attemptOf = (found: Found): StageAttempt => {
       const work = build(found);
@@ -71,11 +73,17 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
       };
       return {
         params: work.params,
-        attempt: { node, number, queue, priority: stagePriority(stage), gpus, limits, spec },
+        attempt: { node, number, queue, priority: stagePriority(stage), gpus, labels, limits, spec },
       };
     };
     return { wanted, build: (found) => orError(() => attemptOf(found)) };
   });
+}
+
+/** Labels that a stage asks for; null: none. */
+function labelsOf(stage: StageDefinition): Readonly<Record<string, string>> | null {
+  const work = stage[stageKind(stage)] as { readonly labels?: Readonly<Record<string, string>> | undefined };
+  return work.labels === undefined || Object.keys(work.labels).length === 0 ? null : work.labels;
 }
 
 function orError<T extends object>(work: () => T): OrError<T> {

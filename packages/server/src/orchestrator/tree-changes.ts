@@ -21,6 +21,8 @@ export interface NewAttempt {
   readonly queue: string;
   readonly priority: number;
   readonly gpus: number;
+  /** What an agent must have among its labels; null: any agent. */
+  readonly labels: Readonly<Record<string, string>> | null;
   /** Pools and group that it takes part in; null when none. */
   readonly limits: readonly AttemptLimit[] | null;
   /** With what is looked for in its metrics, which is no matter of the agent. */

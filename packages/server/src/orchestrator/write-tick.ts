@@ -72,7 +72,7 @@ const DIVISION_BY_ZERO = '22012';
 /** The rows of new attempts, as every statement that inserts some takes them. */
 export const ATTEMPT_ROWS = `json_to_recordset($ATTEMPTS::json)
   as x(id text, run_id text, root_id text, number int, node_index int, queue text, priority int, gpus int,
-       limits jsonb, replacing_group text, training_job_id text, spec jsonb, created_at timestamptz)`;
+       labels jsonb, limits jsonb, replacing_group text, training_job_id text, spec jsonb, created_at timestamptz)`;
 
 /** The rows of events, likewise. */
 export const EVENT_ROWS = `json_to_recordset($EVENTS::json)
@@ -88,9 +88,9 @@ const RELEASED_BEFORE = `select p.released_from as point, p.agent_id as agent fr
     order by p.number desc limit 1`;
 
 export const INSERT_ATTEMPTS = `insert into attempts
-    (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, limits, replacing_group,
+    (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, labels, limits, replacing_group,
      training_job_id, spec, created_at, excluded_agents, preferred_agent)
-  select id, run_id, root_id, number, number, node_index, 'queued', queue, priority, gpus, limits,
+  select id, run_id, root_id, number, number, node_index, 'queued', queue, priority, gpus, labels, limits,
     replacing_group, training_job_id,
     case when released.point is null then spec
       else spec || jsonb_build_object('resumeFrom', released.point) end,
@@ -205,6 +205,7 @@ export function attemptRows(changes: readonly TreeChanges[], nowMs: number) {
         queue: attempt.queue,
         priority: attempt.priority,
         gpus: attempt.gpus,
+        labels: attempt.labels,
         limits: attempt.limits,
         replacing_group: replacingGroup(attempt.limits),
         training_job_id: attempt.spec.training?.jobId ?? null,

@@ -15,6 +15,8 @@ export interface AttemptsTable {
   queue: string;
   priority: number;
   gpus: number;
+  /** What an agent must have among its labels to take it. */
+  labels: NullableJson<Record<string, string>>;
   /** Epoch ms from which it counts as waiting; a point of priority is worth an hour. */
   rank: ColumnType<number, never, never>;
   /** Pools and group that it takes part in; null when none. */

@@ -19,6 +19,7 @@ import { up as trainingApi } from './migrations/0018-training-api.ts';
 import { up as findings } from './migrations/0019-findings.ts';
 import { up as telemetry } from './migrations/0020-telemetry.ts';
 import { up as stops } from './migrations/0022-stops.ts';
+import { up as labels } from './migrations/0023-labels.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -41,6 +42,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0019-findings': { up: findings },
   '0020-telemetry': { up: telemetry },
   '0022-stops': { up: stops },
+  '0023-labels': { up: labels },
 };
 
 /** Invalid schema name, undefined table, undefined column. */

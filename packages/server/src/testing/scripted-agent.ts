@@ -28,12 +28,27 @@ export interface ScriptedAgent {
 type Finished = Extract<Report, { kind: 'finished' }>;
 export type ReportedEvent = 'started' | ({ outcome: Finished['outcome'] } & Partial<Finished>);
 
+export interface ScriptedAgentOptions {
+  readonly queues?: string[];
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** Registers an agent over HTTP. */
 export async function registerScriptedAgent(
   call: Call,
-  { queues = ['default'], name = 'scripted' }: { queues?: string[]; name?: string },
+  { queues = ['default'], name = 'scripted', labels = {} }: ScriptedAgentOptions,
 ): Promise<ScriptedAgent> {
-  const registration = { name, hostname: 'test', version: '0', bootId: 'boot', slots: 1000, gpus: 0, queues };
+  const registration = {
+    name,
+    hostname: 'test',
+    version: '0',
+    bootId: 'boot',
+    slots: 1000,
+    gpus: 0,
+    queues,
+    labels,
+  };
   const { body } = await call<{ agentId: string }>('POST', '/api/v1/agents/register', registration);
   const id = body.agentId;
   const taken: Assignment[] = [];

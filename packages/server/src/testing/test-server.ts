@@ -6,7 +6,7 @@ import type { ErrorBody, RunTree } from '@trainyard/protocol';
 import { type RunningServer, type ServerOptions, startServer } from '../start-server.ts';
 import { type TestDatabase, type TestEngine, testDatabase } from './databases.ts';
 import { openLiveSocket, type TestLiveSocket } from './live-socket.ts';
-import { registerScriptedAgent, type ScriptedAgent } from './scripted-agent.ts';
+import { registerScriptedAgent, type ScriptedAgent, type ScriptedAgentOptions } from './scripted-agent.ts';
 
 export interface Answer<T> {
   readonly status: number;
@@ -46,7 +46,7 @@ export interface TestServer {
   /** The tree as soon as `holds` holds for it. */
   treeWhen(id: string, holds: (tree: RunTree) => boolean): Promise<RunTree>;
   /** Registers an agent that does what the test says. */
-  agent(options?: { queues?: string[]; name?: string }): Promise<ScriptedAgent>;
+  agent(options?: ScriptedAgentOptions): Promise<ScriptedAgent>;
   live(options?: { headers?: Record<string, string>; protocols?: string[] }): Promise<TestLiveSocket>;
   /** Another server on the same database. Ended with this one. */
   peer(options?: Partial<ServerOptions>): Promise<TestServer>;
