@@ -46,6 +46,7 @@ export * from './schedules.ts';
 export * from './secrets.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
 export * from './telemetry.ts';
+export * from './training-job-runs.ts';
 export * from './training-jobs.ts';
 export * from './triggers.ts';
 export * from './version.ts';

@@ -15,6 +15,7 @@ import type { Registry } from 'prom-client';
 import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
 import { olderMonitoringRoutes } from './compat/monitoring-v1/monitoring-routes.ts';
+import { jobRunRoutes } from './compat/training-v1/job-run-routes.ts';
 import { olderTrainingRoutes } from './compat/training-v1/training-routes.ts';
 import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -138,6 +139,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(backfillRoutes(context));
     await api.register(hookRoutes(context));
     await api.register(trainingJobRoutes(context));
+    await api.register(jobRunRoutes(context));
     await api.register(checkpointRoutes(context));
     await api.register(triggerRoutes(context));
     await api.register(secretRoutes(context));

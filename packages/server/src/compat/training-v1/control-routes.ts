@@ -137,12 +137,16 @@ export function jobControlRoutes(context: ServerContext): FastifyPluginAsyncZod 
         schema: {
           tags: TAGS,
           params: jobParams,
-          body: resumeJob.default({ resume_from_best: false }),
+          body: resumeJob.nullish(),
           response: { 200: jobResumed },
         },
       },
       async (request) =>
-        resume(request, await ownedJob(context, request, request.params.jobId), request.body),
+        resume(
+          request,
+          await ownedJob(context, request, request.params.jobId),
+          request.body ?? { resume_from_best: false },
+        ),
     );
 
     app.post(

@@ -17,7 +17,7 @@ export async function checkpointsOf(db: Kysely<Schema>, job: LocalJob): Promise<
 }
 
 /** The best by evaluation loss, or by training loss where nothing was evaluated, and the latest are marked. */
-function toJobCheckpoints(checkpoints: readonly ModelCheckpoint[]): JobCheckpoint[] {
+export function toJobCheckpoints(checkpoints: readonly ModelCheckpoint[]): JobCheckpoint[] {
   const byLoss = (metric: string) => rankCheckpoints(checkpoints, { metric, direction: 'min' })[0];
   const best = byLoss('eval_loss') ?? byLoss('train_loss');
   const sorted = newestFirst(checkpoints);
