@@ -26,8 +26,15 @@ export interface Agent {
    * for the server as long as it takes. @throws TrainyardError DATA_DIR_IN_USE
    */
   start(): Promise<void>;
-  /** Takes no new work; resolves when all that it holds is reported. */
+  /**
+   * Takes no new work; resolves when all that it holds is reported. A job that is paused would never end: it is
+   * ended, and goes on elsewhere.
+   */
   drain(): Promise<void>;
+  /** Resolves when the server has asked it to drain and it has. */
+  readonly drained: Promise<void>;
+  /** Ends all jobs with their grace time; the server hands them out again. */
+  preempt(): void;
   /** Stops claiming and reporting. Programs go on: the next agent in this data directory adopts them. */
   stop(): Promise<void>;
 }
@@ -50,6 +57,7 @@ class LocalAgent implements Agent {
   readonly #loops: Promise<void>[] = [];
   #home: AgentHome | undefined;
   #draining = false;
+  readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: ResolvedAgentOptions) {
     this.#options = options;
@@ -138,11 +146,22 @@ class LocalAgent implements Agent {
 
   async drain(): Promise<void> {
     this.#draining = true;
+    this.#attempts.preempt({ isPausedOnly: true });
     this.#options.log.info({ held: this.#attempts.size }, 'draining');
     await Promise.all(this.#claims.map((claims) => claims.settle()));
     while (this.#attempts.size > 0 && !this.#stopped.signal.aborted) {
+      // One may be paused while it drains.
+      this.#attempts.preempt({ isPausedOnly: true });
       await pause(DRAIN_POLL_MS, this.#stopped.signal).catch(() => undefined);
     }
+  }
+
+  get drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  preempt(): void {
+    this.#attempts.preempt({ isPausedOnly: false });
   }
 
   async stop(): Promise<void> {
@@ -181,6 +200,7 @@ class LocalAgent implements Agent {
         // Commands first: what they discard must not be started by the renewal.
         this.#attempts.obey(answer.commands);
         this.#attempts.renew(answer.renewed, sentAtMs, answer.leaseMs);
+        if (answer.draining === true && !this.#draining) void this.drain().then(this.#drained.resolve);
       }
       const { heartbeatMs } = this.#link;
       const waitMs = answer === undefined ? Math.min(heartbeatMs, HEARTBEAT_RETRY_MS) : heartbeatMs;

@@ -51,6 +51,10 @@ export class AttemptRunner {
     return this.#programEnded ? undefined : this.#running?.pid;
   }
 
+  get isPaused(): boolean {
+    return this.#options.journal.state.pausedAs !== null;
+  }
+
   held(): HeldAttempt {
     const { attemptId, epoch } = this.#options.spec;
     const { state } = this.#options.journal;

@@ -128,6 +128,11 @@ export class HeldAttempts {
     }
   }
 
+  /** Ends jobs that another agent is to take over. */
+  preempt({ isPausedOnly }: { readonly isPausedOnly: boolean }): void {
+    for (const runner of this.#runners.values()) if (!isPausedOnly || runner.isPaused) runner.preempt();
+  }
+
   /** Resolves when, after a stop of the agent, nothing is at work any more. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#work);

@@ -54,12 +54,23 @@ export function addAgentCommands(program: Command, act: Act): void {
         (await import('./commands/agent.ts')).agentCommand(context, options),
       ),
     );
-  program
+  const agents = program
     .command('agents')
     .description('machines that run jobs')
-    .addHelpText('after', examples('trainyard agents list'))
+    .addHelpText('after', examples('trainyard agents list', 'trainyard agents drain agt_01…'));
+  agents
     .command('list')
     .description('all agents that ever registered: who is there, how busy, since when not')
     .addHelpText('after', examples('trainyard agents list', 'trainyard agents list --json'))
     .action(act(async (context) => (await import('./commands/list-agents.ts')).listAgentsCommand(context)));
+  agents
+    .command('drain')
+    .description('let an agent take no more work, finish what it has, and leave')
+    .argument('<id>', 'id of an agent')
+    .addHelpText('after', examples('trainyard agents drain agt_01…'))
+    .action(
+      act(async (context, _options, [id]) =>
+        (await import('./commands/drain-agent.ts')).drainAgentCommand(context, id!),
+      ),
+    );
 }

@@ -280,6 +280,10 @@ export function createClient(connection: ConnectionOptions) {
     listRunDatasets: (id: string, options: CallOptions = {}) =>
       items<DatasetVersion>({ path: runPath(id, 'datasets'), ...options }),
 
+    /** It takes no more work, and leaves when it has finished what it has. */
+    drainAgent: (id: string, options: CallOptions = {}) =>
+      json<AgentInfo>({ method: 'POST', path: `/api/v1/agents/${encodeURIComponent(id)}/drain`, ...options }),
+
     listAgents: (options: CallOptions = {}) => items<AgentInfo>({ path: '/api/v1/agents', ...options }),
 
     ...pauseCalls(connection),

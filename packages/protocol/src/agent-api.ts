@@ -159,6 +159,8 @@ export const heartbeat = z.strictObject({
 export type Heartbeat = z.input<typeof heartbeat>;
 export const heartbeatAnswer = z.object({
   leaseMs: z.int(),
+  /** It is to take no more work, and to leave when it has finished what it has. */
+  draining: z.boolean().optional(),
   /** Attempts whose lease was renewed. */
   renewed: z.array(z.string()),
   commands: z.array(agentCommand),

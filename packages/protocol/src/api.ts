@@ -237,6 +237,8 @@ export const agentInfo = z.object({
   /** How busy its machine was at its last heartbeat; null when it has not told. */
   telemetry: machineTelemetry.nullable(),
   online: z.boolean(),
+  /** It takes no more work, and leaves when it has finished what it has. */
+  draining: z.boolean(),
   lastSeenAt: instant,
   createdAt: instant,
 });

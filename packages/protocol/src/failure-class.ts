@@ -31,7 +31,7 @@ export const FAILURE_CLASSES = {
   },
   hardware: {
     meaning: 'A part of the machine failed, such as a GPU.',
-    advice: 'Take the machine out of service (`trainyard agent drain`) and look at its kernel log.',
+    advice: 'Take the machine out of service (`trainyard agents drain`) and look at its kernel log.',
   },
   lost: {
     meaning: 'Its agent, its machine or the way to them went away.',

@@ -44,6 +44,8 @@ export class AgentPeer {
   loseClaimAnswers = 0;
   /** Assigns more than asked for. */
   overassign = 0;
+  /** Tells agents to drain. */
+  draining = false;
   heartbeats = 0;
   /** Free slots in the newest claim. */
   lastFree: number | undefined;
@@ -251,6 +253,7 @@ export class AgentPeer {
     const known = held.filter(({ attemptId }) => this.attempts.get(attemptId)?.fenced === false);
     return {
       leaseMs: this.leaseMs,
+      ...(this.draining && { draining: true }),
       renewed: known.map(({ attemptId }) => attemptId),
       commands: held.flatMap((one) => this.#commandsFor(one)),
     };

@@ -3,11 +3,12 @@ import { type AgentOptions, createAgent, detectGpuIds } from '@trainyard/agent';
 import { EXIT } from '@trainyard/protocol';
 import { pino } from 'pino';
 import { agentQueue } from '../agent-queue.ts';
+import { guardAgentSignals } from '../agent-signals.ts';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
 import { readDuration } from '../duration-option.ts';
 import type { GpuChoice } from '../gpu-choice.ts';
-import { guardInterrupts, untilAborted } from '../interrupt.ts';
+import { untilAborted } from '../interrupt.ts';
 import { type JournalOptions, journalLimits } from '../journal-options.ts';
 import { olderAgentSettings } from '../older-agent-environment.ts';
 import { defaultSlots } from '../platform.ts';
@@ -31,9 +32,6 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
   for (const note of older.notes) given.err(`${note}\n`);
   const context = { ...given, url: given.url ?? older.url, token: given.token ?? older.token };
   const options: AgentCommandOptions = { ...older, ...asked };
-  const guard = guardInterrupts(() =>
-    context.err('Stopping. Running jobs go on; the next agent on this data directory takes them up again.\n'),
-  );
   const { client, token } = await connect(context, { otherwise: 'fail' });
   const level = options.logLevel ?? (context.debug ? 'debug' : 'warn');
   const agent = createAgent({
@@ -56,20 +54,35 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
     log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
     api: apiOf(options, process.env),
   });
+  const finished = Promise.withResolvers<void>();
+  const signals = guardAgentSignals({
+    onLeave: () =>
+      context.err(
+        'Stopping. Running jobs go on; the next agent on this data directory takes them up again.\n',
+      ),
+    onDrain: () => {
+      context.err(
+        'Finishing what runs, taking nothing new. Another signal ends the jobs; they go on elsewhere.\n',
+      );
+      agent.drain().then(finished.resolve, finished.reject);
+    },
+    onPreempt: () => agent.preempt(),
+  });
   context.err(`Connecting to ${client.url}. Ctrl-C stops.\n`);
   try {
     const started = agent.start();
-    await Promise.race([started, untilAborted(guard.signal)]);
-    if (!guard.signal.aborted) {
-      const { id, apiUrl } = agent;
+    const left = Promise.race([untilAborted(signals.leave), finished.promise, agent.drained]);
+    await Promise.race([started, left]);
+    const { id, apiUrl } = agent;
+    if (id !== undefined && !signals.leave.aborted) {
       if (apiUrl !== undefined) context.err(`Its own routes are at ${apiUrl}.\n`);
       context.out(context.json ? `${JSON.stringify({ id, apiUrl })}\n` : `ready ${id}\n`);
-      await untilAborted(guard.signal);
     }
+    await left;
     started.catch(() => undefined);
   } finally {
     await agent.stop();
-    guard.release();
+    signals.release();
   }
   return EXIT.ok;
 }

@@ -14,7 +14,7 @@ export function listAgentsCommand(context: CliContext): Promise<number> {
     const rows = agents.map((agent) => [
       agent.id,
       agent.name,
-      agent.online ? 'online' : `seen ${agent.lastSeenAt}`,
+      agent.online ? (agent.draining ? 'draining' : 'online') : `seen ${agent.lastSeenAt}`,
       `${agent.busySlots}/${agent.slots}`,
       gpus(agent),
       agent.telemetry === null ? '-' : percent(agent.telemetry.machine.cpu),

@@ -15,12 +15,13 @@ import {
   type SecretPlace,
   TrainyardError,
 } from '@trainyard/protocol';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { z } from 'zod';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import { MicroBatcher } from '../store/micro-batcher.ts';
+import type { Schema } from '../store/schema.ts';
 import { commandsFor, createClaims } from './claim.ts';
 import { expireLeases, renewLeases, takeBackUnheld } from './leases.ts';
 import { type ParsedReport, takeReports } from './reports.ts';
@@ -60,6 +61,8 @@ export interface Attempts {
   /** Names of the secrets that an attempt needs. */
   secretsOf(attemptId: string): Promise<string[]>;
   agents(): Promise<AgentInfo[]>;
+  /** From now on it gets no work; it leaves when it has finished. @throws TrainyardError NOT_FOUND */
+  drain(agentId: string): Promise<AgentInfo>;
   /** One look at leases that ran out. */
   expireLeases(): Promise<void>;
 }
@@ -96,14 +99,14 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
     const row = isId('agt', agentId)
       ? await kysely
           .selectFrom('agents')
-          .select(['id', 'queues'])
+          .select(['id', 'queues', 'draining_since'])
           .where('id', '=', agentId)
           .executeTakeFirst()
       : undefined;
     if (row === undefined) {
       throw new TrainyardError('NOT_FOUND', `There is no agent ${agentId}; it has to register first.`);
     }
-    return { id: row.id as AgentId, queues: row.queues };
+    return { id: row.id as AgentId, queues: row.queues, isDraining: row.draining_since !== null };
   };
 
   return {
@@ -120,6 +123,8 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
         queues: request.queues,
         labels: JSON.stringify(request.labels),
         last_seen_at: new Date(),
+        // Who starts again is there to work.
+        draining_since: null,
       };
       await kysely
         .insertInto('agents')
@@ -174,6 +179,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
       );
       return {
         leaseMs: AGENT_PROTOCOL.leaseMs,
+        ...(agent.isDraining && { draining: true }),
         renewed,
         commands: await commandsFor(kysely, agent.id, held),
       };
@@ -206,18 +212,29 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
       return ((spec as { secrets?: SecretPlace[] }).secrets ?? []).map(({ name }) => name);
     },
 
-    async agents() {
-      const { rows } = await sql<AgentRow>`
-        select a.*, count(t.id)::int as busy from agents a
-        left join attempts t on t.agent_id = a.id and t.status in ('leased', 'running', 'paused')
-        group by a.id order by a.last_seen_at desc limit 500`.execute(kysely);
-      return rows.map(toAgentInfo);
+    agents: async () => (await readAgents(kysely, null)).map(toAgentInfo),
+
+    async drain(agentId) {
+      const { id } = await requireAgent(agentId);
+      await sql`
+        update agents set draining_since = coalesce(draining_since, now()) where id = ${id}`.execute(kysely);
+      return toAgentInfo((await readAgents(kysely, id))[0]!);
     },
 
     async expireLeases() {
       if ((await expireLeases(kysely)) > 0) announceEnds();
     },
   };
+}
+
+/** Those that were seen last come first; only one of them with `id`. */
+async function readAgents(db: Kysely<Schema>, id: string | null): Promise<AgentRow[]> {
+  const { rows } = await sql<AgentRow>`
+    select a.*, count(t.id)::int as busy from agents a
+    left join attempts t on t.agent_id = a.id and t.status in ('leased', 'running', 'paused')
+    where ${id}::text is null or a.id = ${id}
+    group by a.id order by a.last_seen_at desc limit 500`.execute(db);
+  return rows;
 }
 
 interface AgentRow {
@@ -231,6 +248,7 @@ interface AgentRow {
   telemetry: MachineTelemetry | null;
   queues: string[];
   last_seen_at: Date;
+  draining_since: Date | null;
   created_at: Date;
   busy: number;
 }
@@ -248,6 +266,7 @@ function toAgentInfo(row: AgentRow): AgentInfo {
     labels: row.labels,
     telemetry: row.telemetry,
     online: Date.now() - row.last_seen_at.getTime() < ONLINE_MS,
+    draining: row.draining_since !== null,
     lastSeenAt: row.last_seen_at.toISOString(),
     createdAt: row.created_at.toISOString(),
   };

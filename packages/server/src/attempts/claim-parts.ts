@@ -36,6 +36,7 @@ const PRESENT = `last_seen_at > now() - interval '1 minute' and draining_since i
  */
 export function mayHaveSql(agent: string): string {
   return `a.pause_mode is null
+      and not exists (select from agents me where me.id = ${agent}::text and me.draining_since is not null)
       and (a.labels is null or a.labels <@ (select labels from agents where id = ${agent}::text))
       and (a.excluded_agents is null or not ${agent}::text = any(a.excluded_agents) or not exists (
         select from agents g where not g.id = any(a.excluded_agents) and a.queue = any(g.queues)

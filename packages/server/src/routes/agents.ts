@@ -28,6 +28,15 @@ export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal):
     );
 
     app.post(
+      '/agents/:id/drain',
+      {
+        config: { access: 'write' },
+        schema: { tags: ['agents'], params: idParams, response: { 202: agentInfo } },
+      },
+      async (request, reply) => reply.status(202).send(await attempts.drain(request.params.id)),
+    );
+
+    app.post(
       '/agents/register',
       {
         config: { access: 'agent' },
