@@ -68,7 +68,7 @@ function uuidv7(nowMs: number): Uint8Array {
     lastMs += 1;
     counter = 0;
   }
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = randomBytes16();
   const view = new DataView(bytes.buffer);
   view.setUint16(0, Math.floor(lastMs / 2 ** 32));
   view.setUint32(2, lastMs >>> 0);
@@ -77,13 +77,32 @@ function uuidv7(nowMs: number): Uint8Array {
   return bytes;
 }
 
+/** Fetched for many ids at once: a call costs more than the bytes. */
+const random = new Uint8Array(16 * 256);
+let randomUsed = random.length;
+
+function randomBytes16(): Uint8Array {
+  if (randomUsed === random.length) {
+    crypto.getRandomValues(random);
+    randomUsed = 0;
+  }
+  randomUsed += 16;
+  return random.slice(randomUsed - 16, randomUsed);
+}
+
 function encode(bytes: Uint8Array): string {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   let text = '';
-  for (let i = 0; i < LENGTH; i += 1) {
-    text = ALPHABET[Number(value & 31n)] + text;
-    value >>= 5n;
+  // 26 characters are 130 bits: two zeros come first.
+  let bits = 0;
+  let count = 2;
+  for (const byte of bytes) {
+    bits = (bits << 8) | byte;
+    count += 8;
+    while (count >= 5) {
+      count -= 5;
+      text += ALPHABET[(bits >>> count) & 31];
+    }
+    bits &= (1 << count) - 1;
   }
   return text;
 }

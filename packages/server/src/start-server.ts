@@ -8,6 +8,7 @@ import { sql } from 'kysely';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
 import { createAttempts } from './attempts/attempts.ts';
+import { OpenCalls } from './attempts/open-calls.ts';
 import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
 import { openSecretBox } from './auth/secret-box.ts';
 import { startPeriodic } from './background/periodic.ts';
@@ -114,9 +115,10 @@ async function assemble(
   closers.push(() => diagnoser.idle());
   const ingest = createAnnouncedIngest({ database, bus, log, onPoints: (points) => diagnoser.take(points) });
   closers.push(() => ingest.close());
-  const attempts = createAttempts({ database, bus });
   const isEmbedded = options.databaseUrl === undefined;
-  const orchestrator = createOrchestrator({ database, bus, log, exclusive: isEmbedded });
+  const openCalls = new OpenCalls();
+  const orchestrator = createOrchestrator({ database, bus, log, exclusive: isEmbedded, openCalls });
+  const attempts = createAttempts({ database, bus, owner: orchestrator, openCalls });
   await orchestrator.start();
   if (!isEmbedded) {
     const peers = await startPeerAnnouncements({ database, bus, log });

@@ -20,20 +20,28 @@ import type { z } from 'zod';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
-import { MicroBatcher } from '../store/micro-batcher.ts';
 import type { Schema } from '../store/schema.ts';
-import { commandsFor, createClaims } from './claim.ts';
+import type { ParsedReport } from './attempt-update.ts';
+import { commandsFor } from './claim.ts';
+import { ClaimDesk } from './claim-desk.ts';
+import { HandedOut } from './handed-out.ts';
 import { expireLeases, renewLeases, takeBackUnheld } from './leases.ts';
-import { type ParsedReport, takeReports } from './reports.ts';
-import { waitForWork } from './wait-for-work.ts';
+import { OpenCalls } from './open-calls.ts';
+import { ReportIntake, type TreeOwner } from './report-intake.ts';
 
 /** An agent counts as online while it was seen within this time. */
 const ONLINE_MS = AGENT_PROTOCOL.heartbeatMs * 2 + 10_000;
-const REPORTS_PER_TRANSACTION = 1000;
 /** How often an agent's claims are compared with what is leased to it. */
 const UNHELD_CHECK_MS = 5000;
-/** Safety net for a claim that missed its wake-up, for example from another server. */
-const CLAIM_POLL_MS = 1000;
+
+/** An agent that was seen registered is not looked up again for so long. */
+const AGENT_KNOWN_MS = 1000;
+
+interface KnownAgent {
+  readonly id: AgentId;
+  readonly queues: readonly string[];
+  readonly isDraining: boolean;
+}
 
 export interface AttemptIdentity {
   readonly runId: string;
@@ -67,18 +75,18 @@ export interface Attempts {
   expireLeases(): Promise<void>;
 }
 
-export function createAttempts({ database, bus }: { database: Database; bus: LiveBus }): Attempts {
+export function createAttempts(options: {
+  readonly database: Database;
+  readonly bus: LiveBus;
+  /** Takes reports in at once where it can; without it all of them go through the inbox. */
+  readonly owner?: TreeOwner;
+  /** Whoever stores new attempts may give them to these. */
+  readonly openCalls?: OpenCalls;
+}): Attempts {
+  const { database, bus, owner, openCalls = new OpenCalls() } = options;
   const { kysely } = database;
-  const claims = createClaims(database.pool, () => bus.emit('groups'));
-  const batcher = new MicroBatcher<ParsedReport, ReportResult>({
-    maxItems: REPORTS_PER_TRANSACTION,
-    write: async (reports) => {
-      const { results, hasReleased } = await takeReports(database.pool, reports);
-      bus.emit('inbox');
-      if (hasReleased) bus.emit('work');
-      return results;
-    },
-  });
+  const handedOut = new HandedOut();
+  const intake = new ReportIntake({ database, bus, handedOut, owner });
 
   /** Attempts ended without a report: their trees have to know, and what they held is free. */
   const announceEnds = (): void => {
@@ -95,7 +103,12 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
     if (count > 0) announceEnds();
   };
 
-  const requireAgent = async (agentId: string) => {
+  const desk = new ClaimDesk({ database, bus, handedOut, openCalls, checkUnheld });
+
+  const knownAgents = new Map<string, { readonly agent: KnownAgent; readonly untilMs: number }>();
+  const requireAgent = async (agentId: string): Promise<KnownAgent> => {
+    const known = knownAgents.get(agentId);
+    if (known !== undefined && performance.now() < known.untilMs) return known.agent;
     const row = isId('agt', agentId)
       ? await kysely
           .selectFrom('agents')
@@ -106,7 +119,9 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
     if (row === undefined) {
       throw new TrainyardError('NOT_FOUND', `There is no agent ${agentId}; it has to register first.`);
     }
-    return { id: row.id as AgentId, queues: row.queues, isDraining: row.draining_since !== null };
+    const agent = { id: row.id as AgentId, queues: row.queues, isDraining: row.draining_since !== null };
+    knownAgents.set(agentId, { agent, untilMs: performance.now() + AGENT_KNOWN_MS });
+    return agent;
   };
 
   return {
@@ -133,40 +148,14 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
         .execute();
       // An agent that starts again may have been cut off in the middle of a claim.
       unheldCheckedAtMs.delete(agentId);
+      knownAgents.delete(agentId);
+      desk.forget(agentId);
       return { agentId, leaseMs: AGENT_PROTOCOL.leaseMs, heartbeatMs: AGENT_PROTOCOL.heartbeatMs };
     },
 
     async claim(agentId, request, signal) {
       const agent = await requireAgent(agentId);
-      const deadlineMs = Date.now() + request.waitMs;
-      for (;;) {
-        // Who is gone would not learn what was assigned.
-        if (signal.aborted) return { assignments: [], commands: [] };
-        // Listen before looking, so that nothing that comes in between is missed.
-        const wait = waitForWork(bus, signal);
-        try {
-          if (!signal.aborted) await checkUnheld(agent.id, request);
-          const commands = await commandsFor(kysely, agent.id, request.held);
-          const assignments =
-            request.free === 0
-              ? []
-              : await claims.claim({
-                  agentId: agent.id,
-                  queues: agent.queues.filter((queue) => request.queues?.includes(queue) ?? true),
-                  requestId: request.requestId,
-                  free: request.free,
-                  freeGpus: request.freeGpus,
-                });
-          if (assignments.length > 0) bus.emit('inbox');
-          const leftMs = deadlineMs - Date.now();
-          if (assignments.length > 0 || commands.length > 0 || leftMs <= 0) {
-            return { assignments, commands };
-          }
-          await wait.atMost(Math.min(leftMs, CLAIM_POLL_MS));
-        } finally {
-          wait.end();
-        }
-      }
+      return desk.claim(agent, request, signal);
     },
 
     async heartbeat(agentId, held, telemetry) {
@@ -185,7 +174,7 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
       };
     },
 
-    report: (reports) => Promise.all(reports.map((report) => batcher.add(report))),
+    report: (reports) => intake.take(reports),
 
     async authorise(attemptId, token) {
       const row = await kysely
@@ -218,6 +207,9 @@ export function createAttempts({ database, bus }: { database: Database; bus: Liv
       const { id } = await requireAgent(agentId);
       await sql`
         update agents set draining_since = coalesce(draining_since, now()) where id = ${id}`.execute(kysely);
+      knownAgents.delete(agentId);
+      // Calls that wait look again, and are given nothing from then on.
+      bus.emit('work');
       return toAgentInfo((await readAgents(kysely, id))[0]!);
     },
 

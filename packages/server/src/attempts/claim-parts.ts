@@ -1,4 +1,10 @@
-import { AGENT_PROTOCOL, type AgentId, type Assignment, type AttemptSpec } from '@trainyard/protocol';
+import {
+  AGENT_PROTOCOL,
+  type AgentId,
+  type Assignment,
+  type AttemptSpec,
+  type AttemptStatus,
+} from '@trainyard/protocol';
 import { attemptTokenHashSql } from '../auth/secret-token.ts';
 
 /** What the statements that claim attempts have in common. */
@@ -11,8 +17,19 @@ export interface ClaimRequest {
   readonly freeGpus: number;
 }
 
+/**
+ * An agent has one call at a time for each set of queues that has slots of its own: calls with the same lane
+ * follow each other.
+ */
+export function laneOf({ agentId, queues }: Pick<ClaimRequest, 'agentId' | 'queues'>): string {
+  return [agentId, ...queues].join(' ');
+}
+
 export interface ClaimedRow {
   readonly spec: AttemptSpec;
+  readonly node_index: number;
+  readonly status: AttemptStatus;
+  readonly is_limited: boolean;
   /** Which token of the call the attempt got, from 1. */
   readonly token_number: number;
 }
@@ -53,10 +70,24 @@ export function tellClaimedSql(now: string): string {
     from claimed`;
 }
 
-export function toAssignments(rows: readonly ClaimedRow[], token: (number: number) => string): Assignment[] {
+/** What of a row `a` both statements give back. */
+export const CLAIMED_COLUMNS =
+  'a.root_id, a.node_index, a.number, a.spec, a.status, a.limits is not null as is_limited';
+
+/** An attempt on its way to an agent, with what its tree calls it. */
+export interface HandedAttempt {
+  readonly assignment: Assignment;
+  readonly node: number;
+  readonly status: AttemptStatus;
+  /** It takes part in pools or a group. */
+  readonly isLimited: boolean;
+}
+
+export function toHanded(rows: readonly ClaimedRow[], token: (number: number) => string): HandedAttempt[] {
   return rows.map((row) => ({
-    spec: row.spec,
-    token: token(row.token_number),
-    leaseMs: AGENT_PROTOCOL.leaseMs,
+    assignment: { spec: row.spec, token: token(row.token_number), leaseMs: AGENT_PROTOCOL.leaseMs },
+    node: row.node_index,
+    status: row.status,
+    isLimited: row.is_limited,
   }));
 }

@@ -1,7 +1,6 @@
 import {
   type AgentCommand,
   type AgentId,
-  type Assignment,
   type AttemptStatus,
   type HeldAttempt,
   isTerminalAttemptStatus,
@@ -14,12 +13,14 @@ import { createLimitedClaims } from '../limits/claim-limited.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import {
+  CLAIMED_COLUMNS,
   type ClaimedRow,
   type ClaimRequest,
+  type HandedAttempt,
   leaseSql,
   mayHaveSql,
   tellClaimedSql,
-  toAssignments,
+  toHanded,
 } from './claim-parts.ts';
 
 /** Bounds one answer; an agent with more room asks again at once. */
@@ -59,18 +60,39 @@ const CLAIM_SQL = `
     update attempts a set ${leaseSql({ seed: '$6::bytea', number: 'o.token_number' })}
     from ordered o
     where a.id = o.id and (o.gpus_so_far <= $5 or exists (select from repeated)) and o.token_number <= $4
-    returning a.root_id, a.node_index, a.number, a.spec, o.token_number
+    returning a.id, ${CLAIMED_COLUMNS}, o.token_number
   ), told as (
     ${tellClaimedSql('$7::bigint')} where not exists (select from repeated) order by token_number
   )
-  select limited.is_limited, claimed.spec, claimed.token_number::int
-  from limited left join claimed on true order by token_number`;
+  select limited.is_limited as has_limits, is_queue_empty, claimed.spec, claimed.node_index, claimed.status, claimed.is_limited,
+    claimed.token_number::int
+  from limited left join claimed on true
+  cross join lateral (
+    select not exists (
+      select from attempts where queue = any($3::text[]) and status = 'queued' and gate is null
+        and id not in (select id from claimed)
+    ) and not exists (
+      select from attempts where queue = any($3::text[]) and status = 'queued' and gate is not null
+    ) and not exists (
+      select from agents where id = $1 and draining_since is not null
+    ) as is_queue_empty
+  ) as emptiness
+  order by token_number`;
 
-type ClaimRow = { readonly is_limited: boolean } & (ClaimedRow | { readonly spec: null });
+type ClaimRow = { readonly has_limits: boolean; readonly is_queue_empty: boolean } & (
+  | ClaimedRow
+  | { readonly spec: null }
+);
+
+export interface Claimed {
+  readonly handed: readonly HandedAttempt[];
+  /** Nothing is left in the queues of the agent, not even what it could not have taken. */
+  readonly isQueueEmpty: boolean;
+}
 
 /** Hands out attempts, by priority and then by age. */
 export interface Claims {
-  claim(request: ClaimRequest): Promise<Assignment[]>;
+  claim(request: ClaimRequest): Promise<Claimed>;
 }
 
 /** `onLimits` is called when attempts with limits may have been handed out. */
@@ -86,9 +108,9 @@ export function createClaims(pool: pg.Pool, onLimits: () => void): Claims {
         const beside = await claimUnlimited(pool, request, true);
         if (beside !== undefined) return beside;
       }
-      const assignments = await limited.claim(request);
-      if (assignments.length > 0) onLimits();
-      return assignments;
+      const handed = await limited.claim(request);
+      if (handed.length > 0) onLimits();
+      return { handed, isQueueEmpty: false };
     },
   };
 }
@@ -101,7 +123,7 @@ async function claimUnlimited(
   pool: pg.Pool,
   request: ClaimRequest,
   areGatesShut: boolean,
-): Promise<Assignment[] | undefined> {
+): Promise<Claimed | undefined> {
   const tokens = newAttemptTokens();
   const { rows } = await pool.query<ClaimRow>({
     name: 'attempts-claim',
@@ -117,9 +139,9 @@ async function claimUnlimited(
       areGatesShut,
     ],
   });
-  if (rows[0]?.is_limited === true) return undefined;
+  if (rows[0]?.has_limits === true) return undefined;
   const claimed = rows.filter((row): row is ClaimRow & ClaimedRow => row.spec !== null);
-  return toAssignments(claimed, tokens.token);
+  return { handed: toHanded(claimed, tokens.token), isQueueEmpty: rows[0]?.is_queue_empty === true };
 }
 
 /**

@@ -1,16 +1,22 @@
-import type { ReportResult, RunError, report as reportSchema } from '@trainyard/protocol';
+import type { ReportResult, RunError } from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
-import type { z } from 'zod';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { type Anomaly, anomalyOf, writeAnomalies } from '../store/metric-anomalies.ts';
 import { writeCheckpoints } from '../store/model-checkpoints.ts';
 import { inTransaction } from '../store/transaction.ts';
+import {
+  type AttemptUpdate,
+  type FinishedReport,
+  finishedFact,
+  noteEnd,
+  noteStart,
+  type ParsedReport,
+  startedFact,
+  UPDATE_ATTEMPTS,
+} from './attempt-update.ts';
 import { writeDatasets } from './write-datasets.ts';
-
-export type ParsedReport = z.output<typeof reportSchema>;
-type Finished = Extract<ParsedReport, { kind: 'finished' }>;
 
 interface AttemptRow {
   id: string;
@@ -113,40 +119,9 @@ function refused(attemptId: string, code: string, message: string): ReportResult
   return { attemptId, ok: false, code, message };
 }
 
-/** The columns of an attempt that reports fill; null leaves a column as it is. */
-interface AttemptUpdate {
-  readonly id: string;
-  status?: string;
-  pid?: number | null;
-  started_at?: string;
-  progress?: Record<string, unknown>;
-  exit_code?: number | null;
-  signal?: string | null;
-  error?: Finished['error'];
-  cleanup_error?: string | null;
-  undelivered?: Record<string, number> | null;
-  released_from?: Finished['checkpoint'] | null;
-  failure?: Finished['failure'] | null;
-  ended_at?: string;
-}
-
-// One row per attempt, whatever its reports of this batch are: two updates of one row in one statement
-// would leave it open which of them counts.
 const WRITE_SQL = `
   with updated as (
-    update attempts a
-    set status = coalesce(x.status, a.status), pid = coalesce(x.pid, a.pid),
-        started_at = coalesce(x.started_at, a.started_at), progress = coalesce(x.progress, a.progress),
-        exit_code = coalesce(x.exit_code, a.exit_code), signal = coalesce(x.signal, a.signal),
-        error = coalesce(x.error, a.error), cleanup_error = coalesce(x.cleanup_error, a.cleanup_error),
-        undelivered = coalesce(x.undelivered, a.undelivered),
-        released_from = coalesce(x.released_from, a.released_from), failure = coalesce(x.failure, a.failure), ended_at = coalesce(x.ended_at, a.ended_at),
-        unreachable_since = case when x.ended_at is null then a.unreachable_since end
-    from json_to_recordset($1::json)
-      as x(id text, status text, pid int, started_at timestamptz, progress jsonb, exit_code int, signal text,
-           error jsonb, cleanup_error text, undelivered jsonb, released_from jsonb, failure jsonb,
-           ended_at timestamptz)
-    where a.id = x.id
+    ${UPDATE_ATTEMPTS.replace('$UPDATES', '$1')}
   )
   insert into tree_inbox (root_id, event)
   select x.fact ->> 'root_id', x.fact -> 'event'
@@ -156,7 +131,7 @@ const WRITE_SQL = `
 /** Gathers what a batch of reports changes, so that it is written at once. */
 class ReportWrites {
   readonly #updates = new Map<string, AttemptUpdate>();
-  readonly #finished: { row: AttemptRow; report: Finished }[] = [];
+  readonly #finished: { row: AttemptRow; report: FinishedReport }[] = [];
   readonly #anomalies: (Anomaly & { runId: string })[] = [];
   readonly #facts: { root_id: string; event: Fact }[] = [];
 
@@ -172,14 +147,8 @@ class ReportWrites {
 
   start(row: AttemptRow, report: Extract<ParsedReport, { kind: 'started' }>): void {
     row.status = 'running';
-    const update = this.#updateOf(row);
-    update.status = 'running';
-    update.pid = report.pid ?? null;
-    update.started_at = instant(report.at);
-    this.#facts.push({
-      root_id: row.root_id,
-      event: { kind: 'started', node: row.node_index, attempt: row.number, at: report.at },
-    });
+    noteStart(this.#updateOf(row), report);
+    this.#facts.push({ root_id: row.root_id, event: startedFact(subjectOf(row), report) });
   }
 
   /** Repeats change nothing; the tree passes over what it knows. */
@@ -195,20 +164,11 @@ class ReportWrites {
     this.#facts.push({ root_id: row.root_id, event });
   }
 
-  finish(row: AttemptRow, report: Finished): void {
+  finish(row: AttemptRow, report: FinishedReport): void {
     row.status = report.outcome;
-    const update = this.#updateOf(row);
-    update.status = report.outcome;
-    update.exit_code = report.exitCode;
-    update.signal = report.signal;
-    update.error = report.error;
-    update.cleanup_error = report.cleanupError;
-    update.undelivered = Object.keys(report.undeliveredBytes).length === 0 ? null : report.undeliveredBytes;
-    update.released_from = report.checkpoint ?? null;
-    update.failure = report.failure ?? null;
-    update.ended_at = instant(report.at);
+    noteEnd(this.#updateOf(row), report);
     this.#finished.push({ row, report });
-    this.#facts.push({ root_id: row.root_id, event: finishedFact(row, report) });
+    this.#facts.push({ root_id: row.root_id, event: finishedFact(subjectOf(row), report) });
   }
 
   async flush(client: PoolClient): Promise<void> {
@@ -248,30 +208,6 @@ class ReportWrites {
   }
 }
 
-function finishedFact(row: AttemptRow, report: Finished): Fact {
-  return {
-    kind: 'finished',
-    node: row.node_index,
-    attempt: row.number,
-    at: report.at,
-    outcome: report.outcome,
-    exitCode: report.exitCode,
-    signal: report.signal,
-    error: report.error === null ? null : (JSON.parse(JSON.stringify(report.error)) as RunError),
-    outputs: report.outputs,
-    datasets: report.datasets.map(({ name, sha256, role, rows, sizeBytes }) => ({
-      name,
-      sha256,
-      role,
-      rows: rows ?? null,
-      sizeBytes,
-    })),
-    ...(report.checkpoints.length === 0 ? {} : { checkpoints: report.checkpoints }),
-    ...(report.checkpoint === undefined ? {} : { resumePoint: report.checkpoint }),
-    ...(report.failure === undefined ? {} : { failure: report.failure }),
-  };
-}
-
-function instant(ms: number): string {
-  return new Date(ms).toISOString();
+function subjectOf({ node_index: node, number }: AttemptRow) {
+  return { node, number };
 }

@@ -11,6 +11,8 @@ export function waitForWork(bus: LiveBus, signal: AbortSignal) {
   bus.on('work', onWork);
   signal.addEventListener('abort', onWork);
   return {
+    /** Ends the wait. */
+    wake: onWork,
     /** Resolves when work is announced, the signal aborts, or the time is over. */
     atMost(ms: number): Promise<void> {
       if (isWoken) return Promise.resolve();

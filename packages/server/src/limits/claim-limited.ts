@@ -1,12 +1,13 @@
-import type { Assignment } from '@trainyard/protocol';
 import type pg from 'pg';
 import {
+  CLAIMED_COLUMNS,
   type ClaimedRow,
   type ClaimRequest,
+  type HandedAttempt,
   leaseSql,
   mayHaveSql,
   tellClaimedSql,
-  toAssignments,
+  toHanded,
 } from '../attempts/claim-parts.ts';
 import { newAttemptTokens } from '../auth/secret-token.ts';
 import { inTransaction } from '../store/transaction.ts';
@@ -21,7 +22,7 @@ const MAX_ROUNDS = 400;
 
 /** Claims where attempts with limits are in play. */
 export interface LimitedClaims {
-  claim(request: ClaimRequest): Promise<Assignment[]>;
+  claim(request: ClaimRequest): Promise<HandedAttempt[]>;
   /** True when some that stood aside would fit now. */
   hasOpenGates(queues: readonly string[]): Promise<boolean>;
 }
@@ -45,13 +46,13 @@ export function createLimitedClaims(pool: pg.Pool): LimitedClaims {
   };
 }
 
-async function claim(pool: pg.Pool, request: ClaimRequest): Promise<Assignment[]> {
+async function claim(pool: pg.Pool, request: ClaimRequest): Promise<HandedAttempt[]> {
   let window = request.free;
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const { assignments, hasParked } = await inTransaction(pool, 'read committed', (client) =>
+    const { handed, hasParked } = await inTransaction(pool, 'read committed', (client) =>
       claimRound(client, request, window),
     );
-    if (assignments.length > 0 || !hasParked) return assignments;
+    if (handed.length > 0 || !hasParked) return handed;
     window = CANDIDATES_PER_ROUND;
   }
   return [];
@@ -65,7 +66,7 @@ async function claimRound(
   client: pg.PoolClient,
   request: ClaimRequest,
   window: number,
-): Promise<{ assignments: Assignment[]; hasParked: boolean }> {
+): Promise<{ handed: HandedAttempt[]; hasParked: boolean }> {
   await lockLimits(client);
   const usage = await readUsage(client, request.queues);
   const open = usage.gates.filter((gate) => isOpen(gate, usage));
@@ -73,8 +74,8 @@ async function claimRound(
   const { candidates, first } = await readCandidates(client, request, { window, open, reserving });
   const free = { slots: request.free, gpus: request.freeGpus };
   const { taken, parked } = handOut(candidates, usage, free, first);
-  const assignments = await write(client, request, { taken, parked });
-  return { assignments, hasParked: parked.length > 0 };
+  const handed = await write(client, request, { taken, parked });
+  return { handed, hasParked: parked.length > 0 };
 }
 
 const COLUMNS = 'id, rank, gpus, limits, gate';
@@ -137,7 +138,7 @@ const WRITE_SQL = `
     update attempts a set gate = null, ${leaseSql({ seed: '$3::bytea', number: 'x.token_number' })}
     from unnest($4::text[]) with ordinality as x(id, token_number)
     where a.id = x.id
-    returning a.root_id, a.node_index, a.number, a.spec, x.token_number
+    returning ${CLAIMED_COLUMNS}, x.token_number
   ), parked as (
     update attempts a set gate = x.gate
     from unnest($5::text[], $6::text[]) as x(id, gate)
@@ -145,13 +146,13 @@ const WRITE_SQL = `
   ), told as (
     ${tellClaimedSql('$7::bigint')} order by token_number
   )
-  select spec, token_number::int from claimed order by token_number`;
+  select spec, node_index, status, is_limited, token_number::int from claimed order by token_number`;
 
 async function write(
   client: pg.PoolClient,
   { agentId, requestId }: ClaimRequest,
   { taken, parked }: HandOut,
-): Promise<Assignment[]> {
+): Promise<HandedAttempt[]> {
   if (taken.length === 0 && parked.length === 0) return [];
   const tokens = newAttemptTokens();
   const { rows } = await client.query<ClaimedRow>({
@@ -167,5 +168,5 @@ async function write(
       Date.now(),
     ],
   });
-  return toAssignments(rows, tokens.token);
+  return toHanded(rows, tokens.token);
 }

@@ -15,6 +15,8 @@ export interface LiveTopics {
   groups: [];
   /** Facts wait for the owner of a tree. */
   inbox: [];
+  /** Likewise, but they tell no more than who has claimed an attempt. */
+  claimed: [];
   /** Another server stored events of a tree up to `seq`. */
   remoteTree: [change: { rootId: string; seq: number }];
   /** Another server stored bytes of a stream. */

@@ -96,10 +96,20 @@ function listen(bus: LiveBus, tell: (announcement: Announcement) => void): { end
     const { runId, attemptId, stream, offset, size } = change;
     tell({ t: 'stream', u: runId, a: attemptId, n: stream, o: offset, z: size });
   };
-  bus.on('work', onWork).on('inbox', onInbox).on('tree', onTree).on('stream', onStream);
+  bus
+    .on('work', onWork)
+    .on('inbox', onInbox)
+    .on('claimed', onInbox)
+    .on('tree', onTree)
+    .on('stream', onStream);
   return {
     end() {
-      bus.off('work', onWork).off('inbox', onInbox).off('tree', onTree).off('stream', onStream);
+      bus
+        .off('work', onWork)
+        .off('inbox', onInbox)
+        .off('claimed', onInbox)
+        .off('tree', onTree)
+        .off('stream', onStream);
     },
   };
 }

@@ -27,22 +27,26 @@ describeDatabases('lost attempts', (engine) => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();
     const root = await plane.submit(SOURCE);
-    const take = async () => {
-      await plane.until(root, (runs) => runs.get('a')!.status === 'queued');
+    const take = async (number: number) => {
+      // The row shows for a while that an attempt is queued that was claimed.
+      await plane.until(root, (runs) => {
+        const a = runs.get('a')!;
+        return a.status === 'queued' && a.attempt === number;
+      });
       return (await plane.claim(agent))[0]!;
     };
     for (let loss = 1; loss <= 3; loss += 1) {
-      const attempt = await take();
+      const attempt = await take(loss);
       expect(attempt.spec.number).toBe(loss);
       // Also one that was handed out and never started.
       if (loss !== 2) await plane.report(attempt, 'started');
       await lose();
     }
     // The losses have used up no try: a failure is tried again all the same.
-    const failing = await take();
+    const failing = await take(4);
     expect(failing.spec.number).toBe(4);
     await plane.report(failing, 'failed');
-    const last = await take();
+    const last = await take(5);
     expect(last.spec.number).toBe(5);
     await lose();
     await plane.until(root, (runs) => runs.get('')!.endedAt !== null);

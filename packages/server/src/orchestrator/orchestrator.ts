@@ -5,24 +5,26 @@ import { sql } from 'kysely';
 import { requirePools } from '../limits/require-pools.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { applyFact, applyTimer } from './apply.ts';
+import { applyReport } from './apply-report.ts';
 import { askStore } from './ask-store.ts';
 import { beginTree } from './begin-tree.ts';
 import type { DueTimer } from './due-timer.ts';
+import { FACTS_PER_TICK, Inbox } from './inbox.ts';
 import { insertTree } from './insert-tree.ts';
+import { leaseAtOnce, settleLeases } from './lease-at-once.ts';
 import { loadTree } from './load-tree.ts';
 import type { Orchestrator, OrchestratorOptions } from './orchestrator-options.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
+import { type AttemptReport, ReportDesk, type WaitingReport } from './report-desk.ts';
 import { RestingTrees } from './resting-trees.ts';
 import { requestHash, type Submission } from './submission.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
-import { type InboxRow, type TreeWork, workByTree } from './tree-work.ts';
+import { type TreeWork, workByTree } from './tree-work.ts';
 import { WakeUp } from './wake-up.ts';
 import { OwnershipLost, writeTick } from './write-tick.ts';
 
-/** Facts that one tick takes in: bounds the transaction. */
-const FACTS_PER_TICK = 2000;
 /** Safety net for wake-ups that got lost. */
 const IDLE_MS = 1000;
 
@@ -47,6 +49,8 @@ class TreeOwner implements Orchestrator {
   #loops: Promise<void>[] = [];
   #stopping = new AbortController();
   readonly #wakeUp = new WakeUp();
+  readonly #inbox: Inbox;
+  readonly #desk = new ReportDesk();
 
   constructor(options: OrchestratorOptions) {
     this.#options = options;
@@ -55,6 +59,7 @@ class TreeOwner implements Orchestrator {
       serverId: this.#serverId,
       exclusive: options.exclusive,
     });
+    this.#inbox = new Inbox({ ...options, wake: this.#wakeUp.call });
   }
 
   get ownedTrees(): number {
@@ -65,7 +70,7 @@ class TreeOwner implements Orchestrator {
     await this.#ownership.register();
     await this.#takeOver();
     await this.#reloadStale();
-    this.#options.bus.on('inbox', this.#wakeUp.call);
+    this.#inbox.open();
     this.#loops = [this.#runTicks(), this.#keepOwnership()];
   }
 
@@ -73,6 +78,8 @@ class TreeOwner implements Orchestrator {
     this.#stopping.abort();
     this.#wakeUp.call();
     await Promise.all(this.#loops);
+    this.#inbox.close();
+    this.#desk.close();
     await this.#ownership.release();
   }
 
@@ -107,14 +114,23 @@ class TreeOwner implements Orchestrator {
     return result;
   }
 
+  takeReport(report: AttemptReport): Promise<boolean> {
+    const taken = this.#desk.add(report);
+    this.#wakeUp.call();
+    return taken;
+  }
+
   async tick(): Promise<boolean> {
     await this.#reloadStale();
     const nowMs = this.#now();
-    const facts = await this.#readFacts();
-    // Only now: had the read failed, the timers would be gone.
-    const due = this.#timers.takeDue(nowMs);
-    if (due.length === 0 && facts.length === 0) return false;
-    const work = workByTree(due, facts);
+    // Reports alone need no look: what they follow on has been taken in, or they do not fit.
+    const isNeeded = this.#desk.isEmpty || !this.#inbox.isQuiet;
+    const facts = isNeeded ? await this.#inbox.read([...this.#trees.keys()]) : [];
+    // Only now: had the read failed, timers and reports would be gone.
+    const timers = this.#timers.takeDue(nowMs);
+    const reports = this.#desk.take();
+    const work = workByTree({ timers, facts, reports });
+    if (work.length === 0) return false;
     const wasCareful = this.#isCareful;
     this.#isCareful = false;
     for (const batch of wasCareful ? work.map((one) => [one]) : [work]) {
@@ -122,73 +138,65 @@ class TreeOwner implements Orchestrator {
       if (!(await this.#take(batch, nowMs))) this.#isCareful = true;
     }
     // One that fails alone waits for the next wake-up: it must not become a busy loop.
-    return this.#isCareful ? !wasCareful : facts.length === FACTS_PER_TICK;
+    return this.#isCareful ? !wasCareful : facts.length === FACTS_PER_TICK || !this.#desk.isEmpty;
   }
 
   /** Takes work into its trees in one transaction; false if that failed and the trees have to be read again. */
   async #take(batch: readonly TreeWork[], nowMs: number): Promise<boolean> {
+    const taken = new Set<WaitingReport>();
+    const changes: TreeChanges[] = [];
+    let isWritten = false;
     try {
-      const changes: TreeChanges[] = [];
-      for (const { rootId, timers, facts } of batch) {
+      for (const { rootId, timers, facts, reports } of batch) {
         const tree = this.#trees.get(rootId);
         if (tree === undefined) continue;
         const change = new TreeChanges(tree);
         changes.push(change);
         for (const timer of timers) applyTimer(change, timer, nowMs);
         for (const { event } of facts) applyFact(change, event, nowMs);
+        for (const waiting of reports) if (applyReport(change, waiting.report, nowMs)) taken.add(waiting);
       }
       await askStore(this.#options.database.kysely, changes, nowMs);
-      await writeTick(this.#options.database.pool, {
+      if (this.#options.openCalls !== undefined) leaseAtOnce(changes, this.#options.openCalls, nowMs);
+      await writeTick(this.#options.database.keyedPool, {
         ownerId: this.#serverId,
         changes,
         inboxIds: batch.flatMap(({ facts }) => facts.map(({ id }) => id)),
         nowMs,
       });
+      isWritten = true;
       this.#afterCommit(changes);
       for (const { rootId } of batch) this.#resting.forget(rootId);
-      return true;
     } catch (error) {
       const rootIds = batch.map(({ rootId }) => rootId);
       this.#forget(rootIds, error);
-      const [alone] = rootIds;
-      const isItsOwn = rootIds.length === 1 && !isDatabaseLost(error) && !(error instanceof OwnershipLost);
-      if (alone !== undefined && isItsOwn) this.#resting.rest(alone, nowMs);
-      return false;
+      const isItsOwn = !isDatabaseLost(error) && !(error instanceof OwnershipLost);
+      if (isItsOwn && rootIds.length === 1) this.#resting.rest(rootIds[0]!, nowMs);
+    } finally {
+      settleLeases(changes, isWritten);
+      for (const { reports } of batch) for (const each of reports) each.settle(isWritten && taken.has(each));
     }
-  }
-
-  async #readFacts(): Promise<InboxRow[]> {
-    if (this.#trees.size === 0) return [];
-    const { rows } = await sql<InboxRow>`
-      select id, root_id, event from tree_inbox
-      where root_id = any(${[...this.#trees.keys()]}::text[])
-      order by id limit ${FACTS_PER_TICK}`.execute(this.#options.database.kysely);
-    return rows;
+    return isWritten;
   }
 
   /** Memory and store agree now: announce, arm timers, forget what has ended. */
   #afterCommit(changes: readonly TreeChanges[]): void {
-    const { bus } = this.#options;
-    let hasWork = false;
-    let hasFacts = false;
-    let hasGroups = false;
+    let [hasWork, hasFacts, hasGroups] = [false, false, false];
     for (const change of changes) {
       const { tree } = change;
       for (const timer of change.timers) this.#timers.add(timer.atMs, { rootId: tree.rootId, ...timer });
-      const isAsking =
-        change.cancels.length > 0 || change.pauses.length > 0 || change.approvalShifts.length > 0;
-      hasWork ||= change.attempts.length > 0 || isAsking;
-      hasFacts ||= isAsking || change.settlements.length > 0;
+      hasWork ||= change.attempts.length > change.leases.size || change.isAsking;
+      hasFacts ||= change.isAsking || change.settlements.length > 0;
       hasGroups ||= change.concernsGroups;
       if (tree.runs[0]!.endedAt !== null) this.#trees.delete(tree.rootId);
-      bus.emit('tree', {
+      this.#options.bus.emit('tree', {
         rootId: tree.rootId,
         events: change.events,
         runs: change.dirtyNodes.map((node) => ({ ...tree.runs[node]! })),
       });
     }
-    if (hasWork) bus.emit('work');
-    if (hasGroups) bus.emit('groups');
+    if (hasWork) this.#options.bus.emit('work');
+    if (hasGroups) this.#options.bus.emit('groups');
     if (hasFacts || changes.some((change) => change.timers.length > 0)) this.#wakeUp.call();
   }
 

@@ -8,6 +8,8 @@ import type {
   RunEvent,
   RunStatus,
 } from '@trainyard/protocol';
+import type { AttemptUpdate } from '../attempts/attempt-update.ts';
+import type { Lease } from '../attempts/open-calls.ts';
 import type { NewCacheEntry } from '../cache/stage-cache.ts';
 import { type AttemptLimit, replacingGroup } from '../limits/attempt-limit.ts';
 import type { NewApproval, Settlement } from '../store/approvals.ts';
@@ -36,6 +38,11 @@ export interface TimerRequest {
   readonly attempt: number | undefined;
 }
 
+/** An attempt that is stored as claimed. */
+export interface StoredLease extends Lease {
+  readonly attemptId: string;
+}
+
 /** A leaf that was handed out and has not been started. */
 export interface WaitingLeaf {
   readonly node: number;
@@ -47,6 +54,10 @@ export class TreeChanges {
   readonly tree: OwnedTree;
   readonly events: RunEvent[] = [];
   readonly attempts: NewAttempt[] = [];
+  /** Of the new attempts those that are given to an agent at once. */
+  readonly leases = new Map<NewAttempt, StoredLease>();
+  /** What agents reported of attempts. */
+  readonly updates: AttemptUpdate[] = [];
   readonly cancels: { readonly node: number; readonly attempt: number }[] = [];
   /** Attempts that are to halt, in which way, or (null) to go on. */
   readonly pauses: { readonly node: number; readonly attempt: number; readonly mode: PauseMode | null }[] =
@@ -100,6 +111,18 @@ export class TreeChanges {
     const items = childrenOf(tree, node);
     for (const [index, item] of items.entries()) tree.runs[item]!.item = { index, value: list[index]! };
     this.addEvent(node, 'run.expanded', nowMs, { items: count });
+  }
+
+  /** Stores a new attempt as claimed. */
+  lease(attempt: NewAttempt, lease: StoredLease, nowMs: number): void {
+    this.leases.set(attempt, lease);
+    this.setStatus(attempt.node, 'starting');
+    this.addEvent(attempt.node, 'attempt.claimed', nowMs, { attempt: attempt.number, agent: lease.agentId });
+  }
+
+  /** True when agents are to learn of something about attempts that they hold. */
+  get isAsking(): boolean {
+    return this.cancels.length > 0 || this.pauses.length > 0 || this.approvalShifts.length > 0;
   }
 
   /** True when members of concurrency groups came or ended. */

@@ -1,5 +1,6 @@
 import type { DueTimer } from './due-timer.ts';
 import type { Fact } from './facts.ts';
+import type { WaitingReport } from './report-desk.ts';
 
 /** A row of the inbox. */
 export interface InboxRow {
@@ -13,17 +14,23 @@ export interface TreeWork {
   readonly rootId: string;
   readonly timers: DueTimer[];
   readonly facts: InboxRow[];
+  readonly reports: WaitingReport[];
 }
 
-/** Sorts timers and facts by their trees; within a tree they keep their order. */
-export function workByTree(timers: readonly DueTimer[], facts: readonly InboxRow[]): TreeWork[] {
+/** Sorts what a tick takes by its trees; within a tree each keeps its order. */
+export function workByTree(all: {
+  readonly timers: readonly DueTimer[];
+  readonly facts: readonly InboxRow[];
+  readonly reports: readonly WaitingReport[];
+}): TreeWork[] {
   const byTree = new Map<string, TreeWork>();
   const workOf = (rootId: string): TreeWork => {
-    const work = byTree.get(rootId) ?? { rootId, timers: [], facts: [] };
+    const work = byTree.get(rootId) ?? { rootId, timers: [], facts: [], reports: [] };
     byTree.set(rootId, work);
     return work;
   };
-  for (const timer of timers) workOf(timer.rootId).timers.push(timer);
-  for (const fact of facts) workOf(fact.root_id).facts.push(fact);
+  for (const timer of all.timers) workOf(timer.rootId).timers.push(timer);
+  for (const fact of all.facts) workOf(fact.root_id).facts.push(fact);
+  for (const waiting of all.reports) workOf(waiting.report.rootId).reports.push(waiting);
   return [...byTree.values()];
 }

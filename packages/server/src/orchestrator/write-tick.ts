@@ -1,6 +1,7 @@
 import { nodeSnapshot } from '@trainyard/dag';
-import { newId } from '@trainyard/protocol';
+import { AGENT_PROTOCOL, newId } from '@trainyard/protocol';
 import pg from 'pg';
+import { AS_EXPECTED, UPDATE_ATTEMPTS } from '../attempts/attempt-update.ts';
 import { replacingGroup } from '../limits/attempt-limit.ts';
 import { approvalInsert, settlementStatement } from '../store/approvals.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
@@ -10,10 +11,13 @@ import { pauseStatements } from './pause-attempts.ts';
 import { resultInserts } from './result-inserts.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
-/** Thrown when trees were taken over by another server: nothing of the tick was written. */
+/**
+ * Thrown when another server has taken over a tree, or has changed an attempt that was reported on: nothing of
+ * the tick was written.
+ */
 export class OwnershipLost extends Error {
   constructor(rootIds: readonly string[], cause: unknown) {
-    super(`One of these run trees belongs to another server now: ${rootIds.join(', ')}`, { cause });
+    super(`Another server has changed one of these run trees: ${rootIds.join(', ')}`, { cause });
     this.name = 'OwnershipLost';
   }
 }
@@ -72,7 +76,8 @@ const DIVISION_BY_ZERO = '22012';
 /** The rows of new attempts, as every statement that inserts some takes them. */
 export const ATTEMPT_ROWS = `json_to_recordset($ATTEMPTS::json)
   as x(id text, run_id text, root_id text, number int, node_index int, queue text, priority int, gpus int,
-       labels jsonb, limits jsonb, replacing_group text, training_job_id text, spec jsonb, created_at timestamptz)`;
+       labels jsonb, limits jsonb, replacing_group text, training_job_id text, spec jsonb, created_at timestamptz,
+       agent_id text, claim_request text, token_hash text)`;
 
 /** The rows of events, likewise. */
 export const EVENT_ROWS = `json_to_recordset($EVENTS::json)
@@ -89,12 +94,16 @@ const RELEASED_BEFORE = `select p.released_from as point, p.agent_id as agent fr
 
 export const INSERT_ATTEMPTS = `insert into attempts
     (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, labels, limits, replacing_group,
-     training_job_id, spec, created_at, excluded_agents, preferred_agent)
-  select id, run_id, root_id, number, number, node_index, 'queued', queue, priority, gpus, labels, limits,
+     training_job_id, spec, created_at, excluded_agents, preferred_agent, agent_id, claim_request, token_hash,
+     claimed_at, lease_until)
+  select id, run_id, root_id, number, number, node_index,
+    case when agent_id is null then 'queued' else 'leased' end, queue, priority, gpus, labels, limits,
     replacing_group, training_job_id,
     case when released.point is null then spec
       else spec || jsonb_build_object('resumeFrom', released.point) end,
-    created_at, failed.agents, released.agent
+    created_at, failed.agents, released.agent, agent_id, claim_request, decode(token_hash, 'hex'),
+    case when agent_id is not null then now() end,
+    case when agent_id is not null then now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond' end
   from ${ATTEMPT_ROWS}
   left join lateral (${FAILED_ELSEWHERE}) as failed on true
   left join lateral (${RELEASED_BEFORE}) as released on true`;
@@ -102,7 +111,7 @@ export const INSERT_ATTEMPTS = `insert into attempts
 export const INSERT_EVENTS = `insert into events (root_id, seq, run_id, type, at, data)
   select "rootId", seq, "runId", type, at, data from ${EVENT_ROWS}`;
 
-// The division fails, and with it the statement, unless every tree is still ours.
+// The division fails, and with it the statement, unless every tree is still ours and every attempt as expected.
 const TICK_SQL = `
   with fenced as (
     update trees t
@@ -127,10 +136,15 @@ const TICK_SQL = `
     ${INSERT_EVENTS.replace('$EVENTS', '$5')}
   ), taken as (
     delete from tree_inbox where id = any($6::bigint[])
+  ), reported as (
+    ${UPDATE_ATTEMPTS.replace('$UPDATES', '$8')} and ${AS_EXPECTED}
+    returning a.id
   )
-  select 1 / (case when (select count(*) from fenced) = $7::int then 1 else 0 end) as fenced`;
+  select 1 / (case when (select count(*) from fenced) = $7::int
+    and (select count(*) from reported) = $9::int then 1 else 0 end) as fenced`;
 
 function tickStatement({ ownerId, changes, inboxIds, nowMs }: TickWrite): pg.QueryConfig {
+  const updates = changes.flatMap((change) => change.updates);
   return {
     name: 'orchestrator-tick',
     text: TICK_SQL,
@@ -142,6 +156,8 @@ function tickStatement({ ownerId, changes, inboxIds, nowMs }: TickWrite): pg.Que
       jsonbText(changes.flatMap((change) => change.events)),
       inboxIds,
       changes.length,
+      jsonbText(updates),
+      updates.length,
     ],
   };
 }
@@ -193,9 +209,10 @@ async function writeGrowth(client: pg.PoolClient, changes: readonly TreeChanges[
 
 export function attemptRows(changes: readonly TreeChanges[], nowMs: number) {
   const createdAt = new Date(nowMs).toISOString();
-  return changes.flatMap(({ tree, attempts }) =>
+  return changes.flatMap(({ tree, attempts, leases }) =>
     attempts.map((attempt) => {
-      const id = newId('att', nowMs);
+      const lease = leases.get(attempt);
+      const id = lease?.attemptId ?? newId('att', nowMs);
       return {
         id,
         run_id: tree.runs[attempt.node]!.id,
@@ -211,6 +228,9 @@ export function attemptRows(changes: readonly TreeChanges[], nowMs: number) {
         training_job_id: attempt.spec.training?.jobId ?? null,
         spec: { ...attempt.spec, attemptId: id },
         created_at: createdAt,
+        agent_id: lease?.agentId,
+        claim_request: lease?.requestId,
+        token_hash: lease?.tokenHash.toString('hex'),
       };
     }),
   );

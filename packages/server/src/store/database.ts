@@ -6,6 +6,8 @@ import type { Schema } from './schema.ts';
 /** Oldest PostgreSQL whose SQL we use. */
 const OLDEST_MAJOR = 15;
 const INT8_OID = 20;
+const KEYED_CONNECTIONS = 10;
+const BY_KEYS = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
 const UNIQUE_VIOLATION = '23505';
 
 export interface DatabaseOptions {
@@ -21,6 +23,11 @@ export interface DatabaseOptions {
 export interface Database {
   readonly kysely: Kysely<Schema>;
   readonly pool: pg.Pool;
+  /**
+   * For statements that find a few rows of large tables by their keys. Their plans are kept from a time when the
+   * tables were small, so here the planner is told not to read whole tables.
+   */
+  readonly keyedPool: pg.Pool;
   /** Options for a connection of one's own (LISTEN). */
   readonly clientConfig: pg.ClientConfig;
   readonly schema: string;
@@ -34,18 +41,26 @@ export interface Database {
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const clientConfig = toClientConfig(options);
   const pool = new pg.Pool({ ...clientConfig, max: options.maxConnections, idleTimeoutMillis: 60_000 });
+  const keyedPool = new pg.Pool({
+    ...clientConfig,
+    options: `${clientConfig.options} ${BY_KEYS}`,
+    max: KEYED_CONNECTIONS,
+    idleTimeoutMillis: 60_000,
+  });
   let isClosing = false;
   // An idle connection that breaks emits on the pool; without a listener the process would end. Those that
   // the database ends while we close are no news.
-  pool.on('error', (error) => {
-    if (!isClosing) options.onConnectionError(error);
-  });
+  for (const each of [pool, keyedPool]) {
+    each.on('error', (error) => {
+      if (!isClosing) options.onConnectionError(error);
+    });
+    // A connection that breaks while it is lent out emits too; the query that fails tells the borrower.
+    each.on('connect', (client) => client.on('error', () => {}));
+  }
   const kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
-  // A connection that breaks while it is lent out emits too; the query that fails tells the borrower.
-  pool.on('connect', (client) => client.on('error', () => {}));
-  const close = (): Promise<void> => {
+  const close = async (): Promise<void> => {
     isClosing = true;
-    return kysely.destroy();
+    await Promise.all([kysely.destroy(), keyedPool.end()]);
   };
   try {
     await checkServer(kysely);
@@ -54,7 +69,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await close();
     throw error instanceof TrainyardError ? error : unreachable(options, error);
   }
-  return { kysely, pool, clientConfig, schema: options.schema, close };
+  return { kysely, pool, keyedPool, clientConfig, schema: options.schema, close };
 }
 
 async function checkServer(kysely: Kysely<Schema>): Promise<void> {

@@ -9,7 +9,7 @@ import {
 import { type Kysely, sql } from 'kysely';
 import type { Pool } from 'pg';
 import type { z } from 'zod';
-import { type ClaimedRow, leaseSql, tellClaimedSql, toAssignments } from '../../attempts/claim-parts.ts';
+import { CLAIMED_COLUMNS, type ClaimedRow, leaseSql, tellClaimedSql } from '../../attempts/claim-parts.ts';
 import { newAttemptTokens } from '../../auth/secret-token.ts';
 import type { Schema } from '../../store/schema.ts';
 import { inTransaction } from '../../store/transaction.ts';
@@ -117,7 +117,7 @@ const CLAIM_SQL = `
   ), claimed as (
     update attempts a set ${leaseSql({ seed: '$4::bytea', number: '1' })}
     from picked where a.id = picked.id
-    returning a.root_id, a.node_index, a.number, a.spec, 1 as token_number
+    returning ${CLAIMED_COLUMNS}, 1 as token_number
   ), told as (
     ${tellClaimedSql('$5::bigint')} where not exists (select from repeated)
   )
@@ -138,8 +138,7 @@ export function claimJob(pool: Pool, workerId: string, attemptId: string): Promi
     if (row === undefined || row.spec === null) {
       return { kind: row?.is_there === false ? 'full' : 'unclaimable' };
     }
-    const [assignment] = toAssignments([row], tokens.token);
-    return { kind: 'claimed', spec: assignment!.spec, token: assignment!.token };
+    return { kind: 'claimed', spec: row.spec, token: tokens.token(row.token_number) };
   });
 }
 

@@ -9,6 +9,7 @@ import {
 import { pino } from 'pino';
 import { type Attempts, createAttempts } from '../../attempts/attempts.ts';
 import { insertFacts } from '../../attempts/claim.ts';
+import { OpenCalls } from '../../attempts/open-calls.ts';
 import { resolveParams } from '../../definition/index.ts';
 import { createLiveBus, type LiveBus } from '../../live/live-bus.ts';
 import { readSubmittedDefinition } from '../../pipelines/read-submitted.ts';
@@ -68,9 +69,11 @@ export async function startControlPlane(
   });
   await migrate(database);
   const bus = createLiveBus();
-  const orchestrator = createOrchestrator({ database, bus, log, exclusive: options.exclusive ?? true });
+  const openCalls = new OpenCalls();
+  const exclusive = options.exclusive ?? true;
+  const orchestrator = createOrchestrator({ database, bus, log, exclusive, openCalls });
   await orchestrator.start();
-  const attempts = createAttempts({ database, bus });
+  const attempts = createAttempts({ database, bus, owner: orchestrator, openCalls });
   const store = createRunStore(database);
   const others: Orchestrator[] = [];
 

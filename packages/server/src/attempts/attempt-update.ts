@@ -1,0 +1,104 @@
+import type { RunError, report as reportSchema } from '@trainyard/protocol';
+import type { z } from 'zod';
+import type { Fact } from '../orchestrator/facts.ts';
+
+export type ParsedReport = z.output<typeof reportSchema>;
+export type FinishedReport = Extract<ParsedReport, { kind: 'finished' }>;
+type StartedReport = Extract<ParsedReport, { kind: 'started' }>;
+
+/** The columns of an attempt that reports fill; null leaves a column as it is. */
+export interface AttemptUpdate {
+  readonly id: string;
+  status?: string;
+  pid?: number | null;
+  started_at?: string;
+  progress?: Record<string, unknown>;
+  exit_code?: number | null;
+  signal?: string | null;
+  error?: FinishedReport['error'];
+  cleanup_error?: string | null;
+  undelivered?: Record<string, number> | null;
+  released_from?: FinishedReport['checkpoint'] | null;
+  failure?: FinishedReport['failure'] | null;
+  ended_at?: string;
+  /** With these two the row is written only if it has this status and this token (hexadecimal hash). */
+  expected_status?: 'leased' | 'running';
+  expected_token_hash?: string;
+}
+
+// One row per attempt, whatever its reports of a batch are: two updates of one row in one statement would
+// leave it open which of them counts.
+export const UPDATE_ATTEMPTS = `update attempts a
+    set status = coalesce(x.status, a.status), pid = coalesce(x.pid, a.pid),
+        started_at = coalesce(x.started_at, a.started_at), progress = coalesce(x.progress, a.progress),
+        exit_code = coalesce(x.exit_code, a.exit_code), signal = coalesce(x.signal, a.signal),
+        error = coalesce(x.error, a.error), cleanup_error = coalesce(x.cleanup_error, a.cleanup_error),
+        undelivered = coalesce(x.undelivered, a.undelivered),
+        released_from = coalesce(x.released_from, a.released_from), failure = coalesce(x.failure, a.failure),
+        ended_at = coalesce(x.ended_at, a.ended_at),
+        unreachable_since = case when x.ended_at is null then a.unreachable_since end
+    from json_to_recordset($UPDATES::json)
+      as x(id text, status text, pid int, started_at timestamptz, progress jsonb, exit_code int, signal text,
+           error jsonb, cleanup_error text, undelivered jsonb, released_from jsonb, failure jsonb,
+           ended_at timestamptz,
+           expected_status text, expected_token_hash text)
+    where a.id = x.id`;
+
+/** Condition for those that are as expected. */
+export const AS_EXPECTED = `a.status = x.expected_status and a.token_hash = decode(x.expected_token_hash, 'hex')`;
+
+export function noteStart(update: AttemptUpdate, report: StartedReport): void {
+  update.status = 'running';
+  update.pid = report.pid ?? null;
+  update.started_at = instant(report.at);
+}
+
+export function noteEnd(update: AttemptUpdate, report: FinishedReport): void {
+  update.status = report.outcome;
+  update.exit_code = report.exitCode;
+  update.signal = report.signal;
+  update.error = report.error;
+  update.cleanup_error = report.cleanupError;
+  update.undelivered = Object.keys(report.undeliveredBytes).length === 0 ? null : report.undeliveredBytes;
+  update.released_from = report.checkpoint ?? null;
+  update.failure = report.failure ?? null;
+  update.ended_at = instant(report.at);
+}
+
+/** The attempt as its tree knows it. */
+interface Subject {
+  readonly node: number;
+  readonly number: number;
+}
+
+export function startedFact({ node, number }: Subject, { at }: StartedReport): Fact {
+  return { kind: 'started', node, attempt: number, at };
+}
+
+export function finishedFact({ node, number }: Subject, report: FinishedReport): Fact {
+  return {
+    kind: 'finished',
+    node,
+    attempt: number,
+    at: report.at,
+    outcome: report.outcome,
+    exitCode: report.exitCode,
+    signal: report.signal,
+    error: report.error === null ? null : (JSON.parse(JSON.stringify(report.error)) as RunError),
+    outputs: report.outputs,
+    datasets: report.datasets.map(({ name, sha256, role, rows, sizeBytes }) => ({
+      name,
+      sha256,
+      role,
+      rows: rows ?? null,
+      sizeBytes,
+    })),
+    ...(report.checkpoints.length === 0 ? {} : { checkpoints: report.checkpoints }),
+    ...(report.checkpoint === undefined ? {} : { resumePoint: report.checkpoint }),
+    ...(report.failure === undefined ? {} : { failure: report.failure }),
+  };
+}
+
+function instant(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,76 @@
+import { sql } from 'kysely';
+import type { LiveBus } from '../live/live-bus.ts';
+import type { Database } from '../store/database.ts';
+import type { InboxRow } from './tree-work.ts';
+
+/** Facts that one tick takes in: bounds the transaction. */
+export const FACTS_PER_TICK = 2000;
+/** Nothing follows from the news that an attempt was claimed, so what it begins with may come in one tick with it. */
+const CLAIM_LINGER_MS = 50;
+/** It is read at least so often, for announcements that got lost. */
+const READ_EVERY_MS = 1000;
+
+/** The facts that wait for this server's trees. */
+export class Inbox {
+  readonly #database: Database;
+  readonly #bus: LiveBus;
+  readonly #wake: () => void;
+  #hasNews = true;
+  #readAtMs = 0;
+  #linger: NodeJS.Timeout | undefined;
+
+  constructor(options: { readonly database: Database; readonly bus: LiveBus; readonly wake: () => void }) {
+    this.#database = options.database;
+    this.#bus = options.bus;
+    this.#wake = options.wake;
+  }
+
+  open(): void {
+    this.#bus.on('inbox', this.#onFacts);
+    this.#bus.on('claimed', this.#onClaims);
+  }
+
+  close(): void {
+    this.#bus.off('inbox', this.#onFacts);
+    this.#bus.off('claimed', this.#onClaims);
+    clearTimeout(this.#linger);
+  }
+
+  /** True when nothing was announced since it was read. */
+  get isQuiet(): boolean {
+    return !this.#hasNews && performance.now() - this.#readAtMs < READ_EVERY_MS;
+  }
+
+  /** The oldest facts of these trees. */
+  async read(rootIds: readonly string[]): Promise<InboxRow[]> {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    this.#hasNews = false;
+    this.#readAtMs = performance.now();
+    if (rootIds.length === 0) return [];
+    try {
+      const { rows } = await sql<InboxRow>`
+        select id, root_id, event from tree_inbox
+        where root_id = any(${rootIds}::text[])
+        order by id limit ${FACTS_PER_TICK}`.execute(this.#database.kysely);
+      if (rows.length === FACTS_PER_TICK) this.#hasNews = true;
+      return rows;
+    } catch (error) {
+      this.#hasNews = true;
+      throw error;
+    }
+  }
+
+  readonly #onFacts = (): void => {
+    this.#hasNews = true;
+    this.#wake();
+  };
+
+  readonly #onClaims = (): void => {
+    this.#hasNews = true;
+    this.#linger ??= setTimeout(() => {
+      this.#linger = undefined;
+      this.#wake();
+    }, CLAIM_LINGER_MS);
+  };
+}
