@@ -21,16 +21,29 @@ describe("an agent's own routes", () => {
   let agent: TrainyardProcess;
   let url: string;
   let own: string;
+  let key: string;
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'trainyard-agent-api-'));
-    server = startTrainyard(['up', '--no-agent', '--port', '0', '--data-dir', join(dir, 'data')]);
+    server = startTrainyard([
+      'up',
+      '--no-agent',
+      '--port',
+      '0',
+      '--log-level',
+      'debug',
+      '--data-dir',
+      join(dir, 'data'),
+    ]);
     url = (await server.line(/^ready (http:\S+)$/))[1]!;
+    const made = { name: 'agent', scopes: ['agent'] };
+    key = (await api(url).post<{ token: string }>('/api/v1/tokens', made)).token;
     agent = startTrainyard(
-      ['agent', '--data-dir', join(dir, 'agent'), '--when-full', 'reject', '--json'],
+      ['agent', '--data-dir', join(dir, 'agent'), '--when-full', 'reject', '--log-level', 'debug', '--json'],
       // As the older agent was started.
       {
         BACKEND_URL: url,
         AGENT_ID: 'agent_old',
+        API_KEY: key,
         MAX_CONCURRENT_JOBS: '1',
         PORT: '0',
         POLL_INTERVAL_SECONDS: '10',
@@ -109,7 +122,7 @@ describe("an agent's own routes", () => {
     expect((await call('GET', '/api/training/jobs', undefined, 'wrong')).status).toBe(401);
     expect((await execute(job, { job_token: 'tya_wrong' })).status).toBe(401);
     expect((await call('GET', '/api/training/status/run_none')).status).toBe(404);
-    expect((await api(url).tree(job.root)).children[0]!.status).toBe('starting');
+    expect((await api(url).tree(job.root)).children[0]!.startedAt).toBeNull();
   });
 
   it('runs a job with the changed config, answers quickly while it burns the processor, and counts only what runs', async () => {
@@ -190,6 +203,22 @@ describe("an agent's own routes", () => {
     expect(await statusOf()).toMatchObject({ status: 'running', pid });
     writeFileSync(join(dir, 'stop'), '');
     expect((await ended(job.root)).status).toBe('completed');
+  });
+
+  it('scenario 28: shows the token of a job neither to its program nor in any log', async () => {
+    await idle();
+    const job = await claimed(
+      "env; tr '\\0' ' ' < /proc/$PPID/cmdline; ps -eo args 2>/dev/null; cat $TRAINYARD_ATTEMPT_DIR/spec.json",
+    );
+    expect((await execute(job)).status).toBe(200);
+    expect((await ended(job.root)).status).toBe('completed');
+    const log = await api(url).text(`/api/v1/runs/${job.id}/log`);
+    expect(log).toContain('TRAINYARD_RUN_ID');
+    for (const text of [log, agent.stderr(), server.stderr()]) {
+      expect(text).not.toContain(job.token);
+      expect(text).not.toContain(TOKEN);
+      expect(text).not.toContain(key);
+    }
   });
 
   it('of two jobs at once runs one; the other is refused and told, not left pending', async () => {

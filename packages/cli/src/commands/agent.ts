@@ -52,6 +52,7 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
       timing: { telemetryMs: readDuration('telemetry', options.telemetry) },
     }),
     log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
+    env: jobEnvironment(older.token),
     api: apiOf(options, process.env),
   });
   const finished = Promise.withResolvers<void>();
@@ -90,6 +91,13 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
 /** @throws TrainyardError USAGE */
 async function chosenGpus(choice: GpuChoice): Promise<number | readonly string[]> {
   return choice === 'auto' ? detectGpuIds(process.env) : choice;
+}
+
+/** Jobs inherit the environment, but not the key of the agent that the older name for it holds. */
+function jobEnvironment(token: string | undefined): AgentOptions['env'] {
+  if (token === undefined) return undefined;
+  const { API_KEY: _, ...rest } = process.env;
+  return rest;
 }
 
 /** The token is never an option: it would be seen by others on the machine. */

@@ -157,7 +157,7 @@ describe('what a trainer reports with the token of its job', () => {
     expect([page.body.metrics.length, page.body.next_step]).toEqual([1, 2]);
   });
 
-  it('is refused without its token, with that of another job, and when its time is over', async () => {
+  it('scenario 28: is refused without its token, with that of another job, and when its time is over', async () => {
     const one = await claimed();
     const other = await claimed();
     const patch = (token: string | undefined, id = one.id) =>
@@ -178,7 +178,7 @@ describe('what a trainer reports with the token of its job', () => {
     expect((await patch(one.token)).body.error).toContain('lease');
   });
 
-  it('takes the last lines after the end for a while, then nothing', async () => {
+  it('scenario 28: takes the last lines after the end for a while, then nothing', async () => {
     const { id, token } = await claimed();
     expectStatus(await t.call('PATCH', at(id, 'status'), { status: 'completed' }, { token }), 200);
     expectStatus(await t.call('POST', at(id, 'logs'), { logs: ['the last line'] }, { token }), 200);

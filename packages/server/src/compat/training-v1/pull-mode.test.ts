@@ -176,7 +176,7 @@ describe('pull mode', () => {
     expect((await t.treeWhen(rootId, ({ endedAt }) => endedAt !== null)).status).toBe('completed');
   });
 
-  it('loses the job of a worker that is gone, and hands it to another; the old token does nothing', async () => {
+  it('scenario 28: loses the job of a worker that is gone, and hands it to another; the old token does nothing', async () => {
     const { id, rootId } = await submit('one');
     await register('agent_a');
     const old = (await claim('agent_a', id)).body.job_token;
