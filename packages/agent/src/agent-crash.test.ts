@@ -55,7 +55,7 @@ const fileOf = (attempt: PeerAttempt, name: string) =>
   join(dataDir, 'attempts', attempt.spec.attemptId, name);
 const logOf = (attempt: PeerAttempt) => streamOf(attempt, 'log').toString();
 
-test('kill -9 of the agent does not disturb the program; the next agent delivers the rest', async () => {
+test('kill -9 of the agent does not disturb the program; the next agent delivers the rest (11)', async () => {
   const count = 'i=0; while [ $i -lt 40 ]; do echo line $i; i=$((i+1)); sleep 0.05; done; exit 5';
   let agent = await startAgent();
   const job = peer.submit({ command: count });
@@ -74,7 +74,7 @@ test('kill -9 of the agent does not disturb the program; the next agent delivers
   expect(logOf(job)).toBe(Array.from({ length: 40 }, (_, i) => `line ${i}\n`).join(''));
 });
 
-test('a program that ends while no agent runs is reported by the next one', async () => {
+test('a program that ends while no agent runs is reported by the next one (12)', async () => {
   const agent = await startAgent();
   const job = peer.submit({ command: 'echo ready; sleep 0.5; echo \'{"a":1}\' > "$TRAINYARD_OUTPUTS"' });
   await eventually('ready', () => logOf(job).includes('ready'));
@@ -87,7 +87,7 @@ test('a program that ends while no agent runs is reported by the next one', asyn
   });
 });
 
-test('a program that was killed with agent and supervisor has vanished', async () => {
+test('a program that was killed with agent and supervisor has vanished (13)', async () => {
   const agent = await startAgent();
   const job = peer.submit({ command: 'echo ready; exec sleep 60' });
   await eventually('ready', () => logOf(job).includes('ready'));
@@ -99,7 +99,7 @@ test('a program that was killed with agent and supervisor has vanished', async (
   expect(finish).toMatchObject({ outcome: 'failed', exitCode: null, error: { code: 'process_vanished' } });
 });
 
-test('the next agent cancels what was to be cancelled while none ran', async () => {
+test('the next agent cancels what was to be cancelled while none ran (7)', async () => {
   const agent = await startAgent();
   const job = peer.submit({
     graceMs: 300,

@@ -211,7 +211,7 @@ describe('cancel', () => {
     await eventually('nothing held', () => agent.held.length === 0);
   });
 
-  test('kills a program that ignores it, with what left its session', async () => {
+  test('kills a program that ignores it, with what left its session (2)', async () => {
     await startAgent();
     const job = peer.submit({
       graceMs: 300,
@@ -228,7 +228,7 @@ describe('cancel', () => {
     expect(await aliveOf(job)).toBe(0);
   });
 
-  test('of a job that waits for a slot never starts it', async () => {
+  test('of a job that waits for a slot never starts it (4)', async () => {
     peer.overassign = 1;
     await startAgent({ slots: 1 });
     const first = peer.submit({ command: 'echo ready; sleep 60' });
@@ -241,7 +241,7 @@ describe('cancel', () => {
     expect(await readdir(dirOf(second))).not.toContain('output.log');
   });
 
-  test('that crosses the natural end changes nothing', async () => {
+  test('that crosses the natural end changes nothing (6)', async () => {
     await startAgent();
     const job = peer.submit({ command: 'exit 0' });
     peer.command(job, 'cancel');
@@ -321,7 +321,7 @@ describe('the server', () => {
     expect(agent.id).toMatch(/^agt_/);
   });
 
-  test('may lose the answer to a claim: the attempt comes again and runs once', async () => {
+  test('may lose the answer to a claim: the attempt comes again and runs once (19)', async () => {
     peer.loseClaimAnswers = 3;
     await startAgent();
     const job = peer.submit({ command: 'echo once' });
@@ -356,7 +356,7 @@ describe('the server', () => {
 describe('partition', () => {
   const timing = { lostGraceMs: 1500, requestTimeoutMs: 500, claimWaitMs: 200 };
 
-  test('ends the program before the server may start the next attempt', async () => {
+  test('ends the program before the server may start the next attempt (17)', async () => {
     peer.leaseMs = 1000;
     const agent = await startAgent({ timing });
     const job = peer.submit({
@@ -374,7 +374,7 @@ describe('partition', () => {
     expect(await finished(job)).toMatchObject({ outcome: 'failed', error: { code: 'partitioned' } });
   });
 
-  test('is no reason to end a program while the only server of an embedded database is down', async () => {
+  test('is no reason to end a program while the only server of an embedded database is down (38)', async () => {
     peer.leaseMs = 500;
     peer.database = 'embedded';
     const agent = await startAgent({ timing: { ...timing, lostGraceMs: 500 } });
@@ -412,7 +412,7 @@ describe('stop and start', () => {
     expect(logOf(job)).toBe('one\ntwo\n');
   });
 
-  test('goes on with a cancel that it was in the middle of', async () => {
+  test('goes on with a cancel that it was in the middle of (7)', async () => {
     const first = await startAgent();
     const job = peer.submit({
       graceMs: 1000,

@@ -64,7 +64,7 @@ describe('start', () => {
     expect((await run(command)).exit).toMatchObject({ kind: 'exited', exitCode });
   });
 
-  test('records that a program does not exist or cannot be executed', async () => {
+  test('records that a program does not exist or cannot be executed (10)', async () => {
     writeFileSync(join(root, 'plain.txt'), 'text');
     chmodSync(join(root, 'plain.txt'), 0o644);
     expect((await run(['no-such-program-anywhere'])).exit).toMatchObject({ exitCode: 127 });
@@ -194,7 +194,7 @@ describe('supervisor', () => {
 });
 
 describe('waitForExit', () => {
-  test('does not wait for a background child that holds the output open', async () => {
+  test('does not wait for a background child that holds the output open (8)', async () => {
     const context = startContext(root, 'sleep 60 & echo done');
     const attempt = await start(context);
     const before = performance.now();
@@ -229,7 +229,7 @@ describe('waitForExit', () => {
     });
   });
 
-  test('takes a zombie for dead', async () => {
+  test('takes a zombie for dead (16)', async () => {
     // A parent that never waits keeps its dead child as a zombie.
     const parent = startContext(root, [
       'perl',
@@ -262,7 +262,7 @@ describe('adopt', () => {
     expect(await adopted?.cancel({ graceMs: 1000 })).toBe(false);
   });
 
-  test('sends no signal to a pid of another boot or of another process', async () => {
+  test('sends no signal to a pid of another boot or of another process (14, 15)', async () => {
     const bystander = startContext(root, 'exec sleep 60');
     const other = await start(bystander);
     const { bootId, pid, startTime } = readIdentityFile(bystander.files.pid)!;
@@ -298,7 +298,7 @@ describe('cancel', () => {
     expect(readFileSync(context.files.output, 'utf8')).toMatch(/bye\n$/);
   });
 
-  test('kills a program that ignores INT and TERM after the grace time', async () => {
+  test('kills a program that ignores INT and TERM after the grace time (1)', async () => {
     const context = startContext(root, 'trap "" INT TERM; echo ready; while :; do sleep 0.05; done');
     const attempt = await start(context);
     await eventually(
@@ -315,14 +315,14 @@ describe('cancel', () => {
     expect(await processesOf(context)).toEqual([]);
   });
 
-  test('ends a stopped program', async () => {
+  test('ends a stopped program (3)', async () => {
     const attempt = await start(startContext(root, 'exec sleep 60'));
     process.kill(-attempt.pid!, 'SIGSTOP');
     await attempt.cancel({ graceMs: 10_000 });
     expect(await attempt.waitForExit(never)).toMatchObject({ exitCode: 143 });
   });
 
-  test('sweeps what left the session: setsid children, daemons and their children', async () => {
+  test('sweeps what left the session: setsid children, daemons and their children (2)', async () => {
     const program = `
       setsid sh -c 'trap "" TERM; sleep 60 & sleep 61' &
       ( ( setsid sh -c 'trap "" TERM HUP; while :; do sleep 60; done' & ) & )

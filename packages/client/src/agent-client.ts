@@ -88,8 +88,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       ),
     heartbeat: (agentId, json, signal) =>
       call({ path: agentPath(agentId, 'heartbeat'), json, signal }, heartbeatAnswer),
-    report: async (reports, signal) =>
-      (await call({ path: '/api/v1/reports', json: { reports }, signal }, reportResults)).results,
+    report: async (reports, signal) => {
+      const json = { reports, sentAt: Date.now() };
+      return (await call({ path: '/api/v1/reports', json, signal }, reportResults)).results;
+    },
     attemptSecrets: (attemptId, token, signal) =>
       call(
         { method: 'GET', path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/secrets`, token, signal },

@@ -246,7 +246,11 @@ export const report = z.discriminatedUnion('kind', [
   }),
 ]);
 export type Report = z.input<typeof report>;
-export const reports = z.strictObject({ reports: z.array(report).min(1).max(1000) });
+export const reports = z.strictObject({
+  reports: z.array(report).min(1).max(1000),
+  /** By the agent's clock, when it sends this: the times of the reports are of the same clock. */
+  sentAt: reportedAt.optional(),
+});
 export const reportResult = z.object({
   attemptId: z.string(),
   ok: z.boolean(),

@@ -155,6 +155,14 @@ export const event = z.object({
 });
 export type RunEvent = z.infer<typeof event>;
 
+/** How an attempt ended that had been given up by then: its agent was away for too long. */
+export const lateReport = z.object({
+  outcome: z.enum(REPORTED_OUTCOMES),
+  exitCode: z.int().nullable(),
+  at: instant,
+});
+export type LateReport = z.infer<typeof lateReport>;
+
 export const attempt = z.object({
   id: z.string(),
   runId: z.string(),
@@ -170,6 +178,8 @@ export const attempt = z.object({
   logBytes: z.int(),
   metricsBytes: z.int(),
   unreachableSince: instant.nullable(),
+  /** Evidence only: it changes no status. */
+  lateReport: lateReport.nullable(),
   createdAt: instant,
   startedAt: instant.nullable(),
   endedAt: instant.nullable(),

@@ -1,4 +1,4 @@
-import type { RunError, report as reportSchema } from '@trainyard/protocol';
+import type { LateReport, RunError, report as reportSchema } from '@trainyard/protocol';
 import type { z } from 'zod';
 import type { Fact } from '../orchestrator/facts.ts';
 
@@ -20,6 +20,7 @@ export interface AttemptUpdate {
   undelivered?: Record<string, number> | null;
   released_from?: FinishedReport['checkpoint'] | null;
   failure?: FinishedReport['failure'] | null;
+  late_report?: LateReport;
   ended_at?: string;
   /** With these two the row is written only if it has this status and this token (hexadecimal hash). */
   expected_status?: 'leased' | 'running';
@@ -35,11 +36,12 @@ export const UPDATE_ATTEMPTS = `update attempts a
         error = coalesce(x.error, a.error), cleanup_error = coalesce(x.cleanup_error, a.cleanup_error),
         undelivered = coalesce(x.undelivered, a.undelivered),
         released_from = coalesce(x.released_from, a.released_from), failure = coalesce(x.failure, a.failure),
+        late_report = coalesce(a.late_report, x.late_report),
         ended_at = coalesce(x.ended_at, a.ended_at),
         unreachable_since = case when x.ended_at is null then a.unreachable_since end
     from json_to_recordset($UPDATES::json)
       as x(id text, status text, pid int, started_at timestamptz, progress jsonb, exit_code int, signal text,
-           error jsonb, cleanup_error text, undelivered jsonb, released_from jsonb, failure jsonb,
+           error jsonb, cleanup_error text, undelivered jsonb, released_from jsonb, failure jsonb, late_report jsonb,
            ended_at timestamptz,
            expected_status text, expected_token_hash text)
     where a.id = x.id`;
@@ -63,6 +65,11 @@ export function noteEnd(update: AttemptUpdate, report: FinishedReport): void {
   update.released_from = report.checkpoint ?? null;
   update.failure = report.failure ?? null;
   update.ended_at = instant(report.at);
+}
+
+/** It changes nothing but to be there for who wants to know. */
+export function noteLateEnd(update: AttemptUpdate, { outcome, exitCode, at }: FinishedReport): void {
+  update.late_report = { outcome, exitCode, at: instant(at) };
 }
 
 /** The attempt as its tree knows it. */

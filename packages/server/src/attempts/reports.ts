@@ -11,6 +11,7 @@ import {
   type FinishedReport,
   finishedFact,
   noteEnd,
+  noteLateEnd,
   noteStart,
   type ParsedReport,
   startedFact,
@@ -82,6 +83,7 @@ function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: Repo
   const report = asStopped(reported, row);
   const isActive = row.status === 'leased' || row.status === 'running' || row.status === 'paused';
   if (report.epoch !== row.epoch) return fenced(row);
+  if (!isActive && row.status === 'lost' && report.kind === 'finished') writes.late(row, report);
   if (!isActive)
     return report.kind !== 'finished' || report.outcome === row.status ? settled(row) : fenced(row);
   if (report.kind === 'progress') {
@@ -162,6 +164,10 @@ class ReportWrites {
         ? { kind: 'resumed', ...about }
         : { kind: 'paused', ...about, mode: report.mode, note: report.note ?? null };
     this.#facts.push({ root_id: row.root_id, event });
+  }
+
+  late(row: AttemptRow, report: FinishedReport): void {
+    noteLateEnd(this.#updateOf(row), report);
   }
 
   finish(row: AttemptRow, report: FinishedReport): void {

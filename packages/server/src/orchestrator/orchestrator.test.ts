@@ -123,7 +123,7 @@ describeDatabases('the durable path', (engine) => {
     expect(run).toMatchObject({ status: 'completed', attempt: 2, error: null });
   });
 
-  it('gives the same attempts to a repeated claim, with a token that works', async () => {
+  it('gives the same attempts to a repeated claim, with a token that works (19)', async () => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();
     const root = await plane.submit(CHAIN);
@@ -197,7 +197,7 @@ describeDatabases('the durable path', (engine) => {
     await plane.settled(bad);
   });
 
-  it('never gives one attempt to two agents', async () => {
+  it('never gives one attempt to two agents (20)', async () => {
     plane = await startControlPlane(engine);
     const stages = Array.from({ length: 60 }, (_, i) => `  - { name: s${i}, job: { command: 'true' } }`).join(
       '\n',
@@ -210,7 +210,7 @@ describeDatabases('the durable path', (engine) => {
     expect(new Set(ids).size).toBe(60);
   });
 
-  it('cancels queued stages at once and tells the agent of running ones', async () => {
+  it('cancels queued stages at once and tells the agent of running ones (5)', async () => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();
     const root = await plane.submit(
@@ -232,7 +232,7 @@ describeDatabases('the durable path', (engine) => {
     expect([...ended.values()].map((run) => run.status)).toEqual(['cancelled', 'cancelled', 'cancelled']);
   });
 
-  it('declares an attempt lost after lease and grace, starts the next and fences the old one', async () => {
+  it('declares an attempt lost after lease and grace, starts the next and fences the old one (18)', async () => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();
     const root = await plane.submit(CHAIN);
@@ -251,13 +251,17 @@ describeDatabases('the durable path', (engine) => {
     const next = await eventually(async () => (await plane.claim(agent))[0]);
     expect(next.spec.number).toBe(2);
     await expect(plane.report(old!, 'completed')).rejects.toThrow('ATTEMPT_FENCED');
+    // Kept as evidence, and nothing else.
+    const { rows } = await sql<{ status: string; late_report: unknown }>`
+      select status, late_report from attempts where number = 1`.execute(plane.database.kysely);
+    expect(rows[0]).toMatchObject({ status: 'lost', late_report: { outcome: 'completed', exitCode: 0 } });
     const held = [{ attemptId: old!.spec.attemptId, epoch: 1, cancelling: false }];
     expect((await plane.attempts.heartbeat(agent, held)).commands[0]!.action).toBe('discard');
     await plane.report(next, 'completed');
     expect((await plane.settled(root)).get('a')).toMatchObject({ status: 'completed', attempt: 2 });
   });
 
-  it('answers a repeated finish report ok and refuses another outcome', async () => {
+  it('answers a repeated finish report ok and refuses another outcome (6)', async () => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();
     await plane.submit(CHAIN);
@@ -265,6 +269,17 @@ describeDatabases('the durable path', (engine) => {
     await plane.report(assigned!, 'completed');
     await plane.report(assigned!, 'completed');
     await expect(plane.report(assigned!, 'failed')).rejects.toThrow('ATTEMPT_FENCED');
+  });
+
+  it('keeps a success although its clean-up failed, with the fault beside it (39)', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(CHAIN);
+    const [assigned] = await plane.claim(agent);
+    await plane.report(assigned!, 'completed', { cleanupError: 'still alive: 4711 (state D)' });
+    expect((await plane.settled(root)).get('a')).toMatchObject({ status: 'completed', error: null });
+    const attempt = await plane.database.kysely.selectFrom('attempts').selectAll().executeTakeFirstOrThrow();
+    expect(attempt).toMatchObject({ status: 'completed', cleanup_error: 'still alive: 4711 (state D)' });
   });
 
   it('records dataset versions with the finish report', async () => {

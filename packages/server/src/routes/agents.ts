@@ -11,6 +11,7 @@ import {
 } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { inServerTime } from '../attempts/server-time.ts';
 import type { ServerContext } from '../server-context.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -83,7 +84,10 @@ export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal):
         config: { access: 'public', unstorableText: 'repair' },
         schema: { tags: ['agents'], body: reports, response: { 200: reportResults } },
       },
-      async (request) => ({ results: [...(await attempts.report(request.body.reports))] }),
+      async ({ body: { reports: reported, sentAt } }) => {
+        const known = inServerTime(reported, { sentAt, nowMs: Date.now() });
+        return { results: [...(await attempts.report(known))] };
+      },
     );
   };
 }

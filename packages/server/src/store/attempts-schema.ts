@@ -1,4 +1,4 @@
-import type { AttemptFailure, AttemptStatus, PauseMode, ResumePoint } from '@trainyard/protocol';
+import type { AttemptFailure, AttemptStatus, LateReport, PauseMode, ResumePoint } from '@trainyard/protocol';
 import type { ColumnType } from 'kysely';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { Instant, Json, NullableInstant, NullableJson, StoredError } from './schema.ts';
@@ -41,6 +41,8 @@ export interface AttemptsTable {
   released_from: NullableJson<ResumePoint>;
   /** What kind of failure it was, and what the log told. */
   failure: NullableJson<AttemptFailure>;
+  /** How it ended after it had been given up: evidence only. */
+  late_report: NullableJson<LateReport>;
   /** Agents that are not to have it, as long as there are others. */
   excluded_agents: string[] | null;
   /** The agent on whose machine its checkpoint lies; others may have it only while that one is away. */

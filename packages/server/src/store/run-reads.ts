@@ -77,6 +77,7 @@ async function readAttempts(db: Kysely<Schema>, runId: string): Promise<Attempt[
     logBytes: size(row.id, 'log'),
     metricsBytes: size(row.id, 'metrics'),
     unreachableSince: row.unreachable_since?.toISOString() ?? null,
+    lateReport: row.late_report ?? null,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     endedAt: row.ended_at?.toISOString() ?? null,
