@@ -167,6 +167,7 @@ class LocalAgent implements Agent {
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#api?.close();
+    for (const executor of this.#options.executors.values()) await executor.close?.();
     await Promise.allSettled([...this.#loops, this.#attempts.settled()]);
     await this.#home?.close();
     this.#home = undefined;

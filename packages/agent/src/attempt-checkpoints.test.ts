@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { attemptFiles } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evaluatedCheckpoint, readCheckpoints } from './attempt-checkpoints.ts';
+import { localProgramFiles } from './local-program-files.ts';
 
 let dir: string;
 
@@ -20,7 +21,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 function read(...lines: string[]) {
   const files = attemptFiles(mkdtempSync(join(dir, 'attempt-')), 'run_x');
   writeFileSync(files.checkpoints, lines.join('\n'));
-  return readCheckpoints(files, dir);
+  return readCheckpoints(files, localProgramFiles(dir));
 }
 
 describe('checkpoints.jsonl', () => {
@@ -62,7 +63,7 @@ describe('checkpoints.jsonl', () => {
   });
 
   it('need not be there', async () => {
-    expect(await readCheckpoints(attemptFiles(join(dir, 'none'), 'r'), dir)).toEqual({
+    expect(await readCheckpoints(attemptFiles(join(dir, 'none'), 'r'), localProgramFiles(dir))).toEqual({
       checkpoints: [],
       error: null,
     });
@@ -72,7 +73,7 @@ describe('checkpoints.jsonl', () => {
 it('the numbers among the outputs of an evaluation are those of its checkpoint', async () => {
   const spec = { workingDir: dir, training: { jobId: 'job_x', evaluates: './step-1/../file.bin' } };
   const outputs = { accuracy: 0.5, name: 'x', metrics: { f1: 0.25, nested: {} } };
-  expect(await evaluatedCheckpoint(spec, outputs)).toMatchObject([
+  expect(await evaluatedCheckpoint(spec, outputs, localProgramFiles(dir))).toMatchObject([
     {
       path: join(dir, 'file.bin'),
       step: null,
@@ -81,5 +82,5 @@ it('the numbers among the outputs of an evaluation are those of its checkpoint',
       action: 'evaluated',
     },
   ]);
-  expect(await evaluatedCheckpoint({ workingDir: dir }, outputs)).toEqual([]);
+  expect(await evaluatedCheckpoint({}, outputs, localProgramFiles(dir))).toEqual([]);
 });

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import {
   type AttemptFiles,
   type AttemptSpec,
@@ -11,12 +8,11 @@ import {
   type ReportedCheckpoint,
   type RunError,
 } from '@trainyard/protocol';
+import type { ProgramFiles } from './executor.ts';
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** Larger checkpoints are not hashed. */
 const MAX_HASHED_BYTES = 32 * 1024 ** 3;
-/** Files of one checkpoint whose sizes are added up. */
-const MAX_FILES = 100_000;
 
 export interface ReadCheckpoints {
   readonly checkpoints: readonly ReportedCheckpoint[];
@@ -28,7 +24,7 @@ export interface ReadCheckpoints {
  * Reads checkpoints.jsonl and looks at the files that it names: one that is not there (any more) counts as
  * deleted, and one that is there does not. Also after a failure, since what was saved before it is what one goes on from.
  */
-export async function readCheckpoints(files: AttemptFiles, workingDir: string): Promise<ReadCheckpoints> {
+export async function readCheckpoints(files: AttemptFiles, named: ProgramFiles): Promise<ReadCheckpoints> {
   const found = await stat(files.checkpoints).catch(() => undefined);
   if (found === undefined) return { checkpoints: [], error: null };
   if (found.size > MAX_FILE_BYTES) {
@@ -51,9 +47,9 @@ export async function readCheckpoints(files: AttemptFiles, workingDir: string): 
       continue;
     }
     const { step, epoch, metrics, action } = parsed.data;
-    const path = resolve(workingDir, parsed.data.path);
+    const path = resolve(named.workingDir, parsed.data.path);
     const record = { path, step: step ?? null, epoch: epoch ?? null, metrics, action };
-    const seen = await described({ ...record, sizeBytes: 0, sha256: null });
+    const seen = await described({ ...record, sizeBytes: 0, sha256: null }, named);
     if (seen !== undefined) checkpoints.push(seen);
   }
   return { checkpoints, error };
@@ -61,8 +57,9 @@ export async function readCheckpoints(files: AttemptFiles, workingDir: string): 
 
 /** The numbers among the outputs of an evaluation, and in their `metrics`: those of the checkpoint from now on. */
 export async function evaluatedCheckpoint(
-  { training, workingDir }: Pick<AttemptSpec, 'training' | 'workingDir'>,
+  { training }: Pick<AttemptSpec, 'training'>,
   outputs: Record<string, unknown> | null,
+  named: ProgramFiles,
 ): Promise<ReportedCheckpoint[]> {
   if (training?.evaluates === undefined || outputs === null) return [];
   const inner = outputs['metrics'];
@@ -71,7 +68,7 @@ export async function evaluatedCheckpoint(
     Object.entries(all).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
   );
   const checkpoint = {
-    path: resolve(workingDir, training.evaluates),
+    path: resolve(named.workingDir, training.evaluates),
     step: null,
     epoch: null,
     metrics,
@@ -79,48 +76,25 @@ export async function evaluatedCheckpoint(
     sizeBytes: 0,
     sha256: null,
   } as const;
-  const seen = await described(checkpoint);
+  const seen = await described(checkpoint, named);
   return seen === undefined ? [] : [seen];
 }
 
 /** What is true of it now; `undefined` when the line says that it is deleted and it is not. */
-async function described(checkpoint: ReportedCheckpoint): Promise<ReportedCheckpoint | undefined> {
-  const sizeBytes = await sizeOf(checkpoint.path);
-  if (sizeBytes === undefined) return { ...checkpoint, action: 'deleted' };
+async function described(
+  checkpoint: ReportedCheckpoint,
+  named: ProgramFiles,
+): Promise<ReportedCheckpoint | undefined> {
+  const found = await named.stat(checkpoint.path);
+  if (found === undefined) return { ...checkpoint, action: 'deleted' };
   if (checkpoint.action === 'deleted') return undefined;
-  const sha256 = checkpoint.action === 'saved' ? await hashOf(checkpoint.path, sizeBytes) : null;
+  const { sizeBytes } = found;
+  // A directory has no hash, nor has a file that would take minutes.
+  const isHashed = checkpoint.action === 'saved' && found.kind === 'file' && sizeBytes <= MAX_HASHED_BYTES;
+  const sha256 = isHashed
+    ? await named.sha256(checkpoint.path, new AbortController().signal).catch(() => null)
+    : null;
   return { ...checkpoint, sizeBytes, sha256 };
-}
-
-/** Of a file; a directory has none, nor a file that would take minutes. */
-async function hashOf(path: string, sizeBytes: number): Promise<string | null> {
-  if (sizeBytes > MAX_HASHED_BYTES) return null;
-  const hash = createHash('sha256');
-  try {
-    await pipeline(createReadStream(path), hash);
-    return hash.digest('hex');
-  } catch {
-    return null;
-  }
-}
-
-/** Bytes of a file, or of all files in a directory; `undefined` when there is nothing. */
-async function sizeOf(path: string): Promise<number | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return undefined;
-  if (!found.isDirectory()) return found.size;
-  let bytes = 0;
-  let files = 0;
-  const open = [path];
-  for (let dir = open.pop(); dir !== undefined && files < MAX_FILES; dir = open.pop()) {
-    for (const entry of await readdir(dir, { withFileTypes: true }).catch(() => [])) {
-      files += 1;
-      const inner = join(dir, entry.name);
-      if (entry.isDirectory()) open.push(inner);
-      else bytes += (await lstat(inner).catch(() => undefined))?.size ?? 0;
-    }
-  }
-  return bytes;
 }
 
 function invalid(message: string): RunError {

@@ -157,5 +157,5 @@ const LATE = 'the program did not come to a step within';
 
 /** The files of a program on another machine are not here. */
 function isLocal(running: RunningAttempt): boolean {
-  return running.openFile === undefined;
+  return running.target === undefined;
 }

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import {
   type AttemptFiles,
   type AttemptSpec,
@@ -13,19 +10,20 @@ import {
 } from '@trainyard/protocol';
 import { lastLines, type Products } from './attempt-outcome.ts';
 import { describeContent } from './dataset-content.ts';
+import type { ProgramFiles } from './executor.ts';
 import { PRODUCT_LIMITS } from './product-limits.ts';
 
 /** Reads outputs.json and datasets.jsonl, and hashes the artifacts and the files that the latter names. */
 export async function readProducts(
   files: AttemptFiles,
-  spec: Pick<AttemptSpec, 'workingDir' | 'artifacts'>,
+  spec: Pick<AttemptSpec, 'artifacts'>,
+  named: ProgramFiles,
   signal: AbortSignal,
 ): Promise<Products> {
-  const workingDir = resolve(spec.workingDir);
   try {
     const written = await readOutputs(files.outputs);
-    const outputs = await withArtifacts(written, spec.artifacts, workingDir, signal);
-    return { ok: true, outputs, datasets: await readDatasets(files.datasets, workingDir, signal) };
+    const outputs = await withArtifacts(written, spec.artifacts, named, signal);
+    return { ok: true, outputs, datasets: await readDatasets(files.datasets, named, signal) };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ProductError) return { ok: false, error: error.runError };
@@ -94,7 +92,7 @@ async function readOutputs(path: string): Promise<Record<string, unknown> | null
 async function withArtifacts(
   outputs: Record<string, unknown> | null,
   artifacts: AttemptSpec['artifacts'],
-  workingDir: string,
+  named: ProgramFiles,
   signal: AbortSignal,
 ): Promise<Record<string, unknown> | null> {
   const names = Object.keys(artifacts);
@@ -105,26 +103,20 @@ async function withArtifacts(
   }
   const described: [string, unknown][] = [];
   for (const name of names) {
-    const path = resolve(workingDir, artifacts[name]!);
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile() !== true) {
+    const path = resolve(named.workingDir, artifacts[name]!);
+    const found = await named.stat(path);
+    if (found?.kind !== 'file') {
       const what = found === undefined ? 'does not exist' : 'is not a file; pack a directory into one';
       throw new ProductError('artifact_missing', `artifact "${name}": ${path} ${what}`);
     }
-    described.push([name, { path, sha256: await sha256Of(path, signal), sizeBytes: found.size }]);
+    described.push([name, { path, sha256: await named.sha256(path, signal), sizeBytes: found.sizeBytes }]);
   }
   return names.length === 0 ? outputs : { ...outputs, ...Object.fromEntries(described) };
 }
 
-async function sha256Of(path: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
-  return hash.digest('hex');
-}
-
 async function readDatasets(
   path: string,
-  workingDir: string,
+  named: ProgramFiles,
   signal: AbortSignal,
 ): Promise<ReportedDataset[]> {
   const text = await readLimited(path, PRODUCT_LIMITS.datasetsBytes, 'invalid_datasets', 'datasets.jsonl');
@@ -137,7 +129,7 @@ async function readDatasets(
         `datasets.jsonl has more than ${PRODUCT_LIMITS.datasets} lines`,
       );
     }
-    datasets.push(await readDataset(line, index + 1, workingDir, signal));
+    datasets.push(await readDataset(line, index + 1, named, signal));
   }
   return datasets;
 }
@@ -145,7 +137,7 @@ async function readDatasets(
 async function readDataset(
   line: string,
   lineNumber: number,
-  workingDir: string,
+  named: ProgramFiles,
   signal: AbortSignal,
 ): Promise<ReportedDataset> {
   const where = `datasets.jsonl line ${lineNumber}`;
@@ -158,18 +150,19 @@ async function readDataset(
       `${where}: ${issue?.message ?? 'not a dataset record'}${field}`,
     );
   }
-  const path = resolve(workingDir, parsed.data.path);
-  const found = await stat(path).catch(() => undefined);
+  const path = resolve(named.workingDir, parsed.data.path);
+  const found = await named.stat(path);
   if (found === undefined)
     throw new ProductError('dataset_missing', `${where}: the file ${path} does not exist`);
-  if (!found.isFile()) {
+  if (found.kind !== 'file') {
     throw new ProductError(
       'invalid_datasets',
       `${where}: ${path} is not a file; record its files one by one`,
     );
   }
-  const sha256 = await sha256Of(path, signal);
-  return { ...parsed.data, path, sha256, sizeBytes: found.size, ...(await describeContent(path, signal)) };
+  const sha256 = await named.sha256(path, signal);
+  const content = named.isLocal ? await describeContent(path, signal) : {};
+  return { ...parsed.data, path, sha256, sizeBytes: found.sizeBytes, ...content };
 }
 
 async function readLimited(

@@ -5,11 +5,13 @@ import { type EndReason, isToEnd, NO_REASON } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
 import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
 import { composeFinish, withoutProducts } from './finish-report.ts';
+import { localProgramFiles } from './local-program-files.ts';
 import { messageOf } from './message-of.ts';
 import { isOver } from './report-queue.ts';
 import type { Reservation } from './slots.ts';
 import { startErrorOf, startProgram } from './start-program.ts';
 import { followProgram } from './telemetry/follow-program.ts';
+import { unreachableFor } from './unreachable-for.ts';
 
 /** One attempt that the agent holds, from the claim to the acknowledged report. */
 export class AttemptRunner {
@@ -57,8 +59,8 @@ export class AttemptRunner {
 
   held(): HeldAttempt {
     const { attemptId, epoch } = this.#options.spec;
-    const { state } = this.#options.journal;
-    return { attemptId, epoch, cancelling: this.#cancelSeen || state.cancelRequested, ...this.#pause.asked };
+    const cancelling = this.#cancelSeen || this.#options.journal.state.cancelRequested;
+    return { attemptId, epoch, cancelling, ...this.#pause.asked, ...unreachableFor(this.#running) };
   }
 
   /** Resolves when it is reported or discarded. @throws the reason when the agent is stopped first */
@@ -220,9 +222,10 @@ export class AttemptRunner {
   }
 
   #reportStarted(running: RunningAttempt): void {
-    const { pid } = running;
+    const { pid, target } = running;
     const at = this.#options.journal.state.startedAtMs ?? Date.now();
-    this.#send({ kind: 'started', ...this.#reportBase(), at, ...(pid === undefined ? {} : { pid }) });
+    const known = { ...(pid !== undefined && { pid }), ...(target !== undefined && { target }) };
+    this.#send({ kind: 'started', ...this.#reportBase(), at, ...known });
   }
 
   #reportBase(): Pick<Report, 'attemptId' | 'epoch' | 'token'> {
@@ -246,6 +249,7 @@ export class AttemptRunner {
     const report = await composeFinish({
       spec,
       files: executor?.usesAttemptDir === true ? files : undefined,
+      named: this.#running?.programFiles ?? localProgramFiles(spec.workingDir),
       state: journal.state,
       exit,
       startError: this.#startError,

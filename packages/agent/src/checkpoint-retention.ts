@@ -1,10 +1,11 @@
 import { appendFile, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { type AgentClient, isServerDown } from '@trainyard/client';
 import type { AttemptFiles, AttemptSpec, ReportedCheckpoint } from '@trainyard/protocol';
 import { readCheckpoints } from './attempt-checkpoints.ts';
 import { Backoff } from './backoff.ts';
 import { judgePath } from './builtin/inside-directory.ts';
+import type { ProgramFiles } from './executor.ts';
 
 /**
  * Asks the server which checkpoints of the attempt's training job have to go now, and deletes their files. Each
@@ -14,13 +15,16 @@ import { judgePath } from './builtin/inside-directory.ts';
 export async function applyRetention(options: {
   readonly spec: AttemptSpec;
   readonly files: AttemptFiles;
+  readonly named: ProgramFiles;
   readonly token: string;
   readonly client: Pick<AgentClient, 'retention'>;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const { spec, files } = options;
+  const { spec, files, named } = options;
+  // What is on another machine is not deleted from here.
+  if (!named.isLocal) return;
   if (spec.training?.retention !== true) return;
-  const { checkpoints } = await readCheckpoints(files, resolve(spec.workingDir));
+  const { checkpoints } = await readCheckpoints(files, named);
   const doomed = await askServer(options, checkpoints);
   // An attempt directory is one name below its root, and what a program leaves in there one more.
   const roots = [{ dir: dirname(files.dir), depth: 2 }];

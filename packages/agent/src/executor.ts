@@ -1,4 +1,4 @@
-import type { AttemptFiles, AttemptSpec, RunError } from '@trainyard/protocol';
+import type { AttemptFiles, AttemptSpec, AttemptTarget, RunError } from '@trainyard/protocol';
 import type { ByteSource } from './byte-source.ts';
 
 /** How an attempt's program ended. */
@@ -25,6 +25,7 @@ export interface StartContext {
 
 /** Where the files are that a program names in its outputs, and what is in them. */
 export interface ProgramFiles {
+  readonly isLocal: boolean;
   /** What relative paths are relative to. */
   readonly workingDir: string;
   /** `undefined` when there is nothing; the size of a directory is that of all files in it. */
@@ -38,6 +39,8 @@ export interface ProgramFiles {
 /** An attempt whose program was started, by this agent or by the one before it. */
 export interface RunningAttempt {
   readonly pid: number | undefined;
+  /** Where it runs, when that is another machine. */
+  readonly target?: AttemptTarget;
   /** Left out when the files are on this machine. */
   readonly programFiles?: ProgramFiles;
   /** Since when its machine cannot be reached, by the monotonic clock; that alone ends nothing. */

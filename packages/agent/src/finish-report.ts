@@ -17,7 +17,7 @@ import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptState } from './attempt-state.ts';
 import { applyRetention } from './checkpoint-retention.ts';
 import { readControlAnswer } from './control-files.ts';
-import type { ExitResult } from './executor.ts';
+import type { ExitResult, ProgramFiles } from './executor.ts';
 import { kernelOomKills } from './oom-evidence.ts';
 
 export type FinishReport = Extract<Report, { kind: 'finished' }>;
@@ -30,6 +30,8 @@ export async function composeFinish(options: {
   readonly state: AttemptState;
   /** `undefined` for an executor without files. */
   readonly files: AttemptFiles | undefined;
+  /** Where what the program names is. */
+  readonly named: ProgramFiles;
   readonly exit: ExitResult | undefined;
   readonly startError: RunError | null;
   readonly cleanupError: string | undefined;
@@ -44,11 +46,10 @@ export async function composeFinish(options: {
   const { spec, state, files, exit } = options;
   if (files !== undefined) await applyRetention({ ...options, files, token: state.token });
   const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
-  const recorded =
-    files === undefined ? NO_CHECKPOINTS : await readCheckpoints(files, resolve(spec.workingDir));
+  const recorded = files === undefined ? NO_CHECKPOINTS : await readCheckpoints(files, options.named);
   let products: Products =
     files !== undefined && endedWell
-      ? await readProducts(files, spec, options.signal)
+      ? await readProducts(files, spec, options.named, options.signal)
       : { ok: true, outputs: null, datasets: [] };
   if (endedWell && products.ok && recorded.error !== null) products = { ok: false, error: recorded.error };
   const answer = files === undefined ? undefined : await readControlAnswer(files);
@@ -68,10 +69,14 @@ export async function composeFinish(options: {
         : await readFailure(files.failure),
     logTail: files !== undefined && !endedWell ? await readLogTail(files.output) : '',
   });
-  const ranOutOfMemory = options.ranOutOfMemory ?? hasKernelEndedSome(state);
+  // What the kernel of this machine has done says nothing of a program on another one.
+  const ranOutOfMemory = options.ranOutOfMemory ?? (options.named.isLocal && hasKernelEndedSome(state));
   const failed = failureOf({ outcome, ranOutOfMemory, pattern: options.pattern });
-  const checkpoints = [...recorded.checkpoints, ...(await evaluatedCheckpoint(spec, outcome.outputs))];
-  const point = outcome.outcome === 'released' ? resumePoint(spec, answer, recorded) : undefined;
+  const checkpoints = [
+    ...recorded.checkpoints,
+    ...(await evaluatedCheckpoint(spec, outcome.outputs, options.named)),
+  ];
+  const point = outcome.outcome === 'released' ? resumePoint(options.named, answer, recorded) : undefined;
   return {
     kind: 'finished',
     attemptId: spec.attemptId,
@@ -96,18 +101,18 @@ function hasKernelEndedSome({ oomKillsBefore }: AttemptState): boolean {
 
 /** The checkpoint that the next attempt goes on from: the one that it named, else the last that it recorded. */
 function resumePoint(
-  spec: AttemptSpec,
+  named: ProgramFiles,
   answer: ControlAnswer | undefined,
   { checkpoints }: ReadCheckpoints,
 ): ResumePoint | undefined {
   if (answer?.word === 'release' && answer.checkpoint !== undefined) {
     const { checkpoint, step } = answer;
-    return { path: resolve(spec.workingDir, checkpoint), ...(step === undefined ? {} : { step }) };
+    return { path: resolve(named.workingDir, checkpoint), ...(step === undefined ? {} : { step }) };
   }
   const saved = checkpoints.filter(({ action }) => action === 'saved').at(-1);
   if (saved === undefined) return undefined;
   const { path, step = undefined } = saved;
-  return { path: resolve(spec.workingDir, path), ...(typeof step === 'number' ? { step } : {}) };
+  return { path: resolve(named.workingDir, path), ...(typeof step === 'number' ? { step } : {}) };
 }
 
 /** The same end without what the program wrote, for a server that refuses the report as it is. */

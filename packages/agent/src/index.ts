@@ -9,6 +9,21 @@ export {
   type StartContext,
   StartError,
 } from './executor.ts';
+export { checkHost, type HostReport } from './hosts/check-host.ts';
+export { createHostAgent } from './hosts/host-agent.ts';
+export {
+  HOST_NAME,
+  type HostConfig,
+  hostConfig,
+  MAX_HOSTS,
+  shownHost,
+  sshTargetOf,
+} from './hosts/host-config.ts';
+export { HostsFile } from './hosts/hosts-file.ts';
 export { localExecutor } from './local-executor.ts';
 export { noopExecutor } from './noop-executor.ts';
 export { detectGpuIds } from './telemetry/gpu-reader.ts';
+export { RemoteFiles } from './transport/remote-files.ts';
+export { type SshTarget, sshAddress } from './transport/ssh-target.ts';
+export { SshTransport } from './transport/ssh-transport.ts';
+export { TransportError } from './transport/transport.ts';

@@ -6,6 +6,7 @@ import { type Agent, type AgentLog, type AgentOptions, createAgent, detectGpuIds
 import { TrainyardError } from '@trainyard/protocol';
 import { type ServerOptions, startServer } from '@trainyard/server';
 import { pino } from 'pino';
+import { HostAgents } from './host-agents.ts';
 
 export interface PlatformOptions {
   readonly dataDir: string;
@@ -54,13 +55,19 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const agentStarted = agent?.start() ?? Promise.resolve();
   // Reported where it is awaited; until then it must not end the process.
   agentStarted.catch(() => undefined);
+  const hosts = options.agent === undefined ? undefined : hostAgents(server, options);
+  await hosts?.start().catch(async (error: unknown) => {
+    await agent?.stop();
+    await server.stop();
+    throw error;
+  });
   return {
     url: server.url,
     adminToken: server.adminToken,
     isOpen: server.isOpen,
     agentStarted,
     async stop() {
-      await agent?.stop();
+      await Promise.all([agent?.stop(), hosts?.stop()]);
       await server.stop();
     },
   };
@@ -100,6 +107,16 @@ async function newAgent(
     slots: options.agent?.slots ?? defaultSlots(),
     limits: options.agent?.limits,
     gpus: await detectGpuIds(process.env),
+    log: agentLog(options.logLevel),
+  });
+}
+
+function hostAgents(server: { url: string; agentToken: string }, options: PlatformOptions): HostAgents {
+  return new HostAgents({
+    url: server.url,
+    token: server.agentToken,
+    dataDir: options.dataDir,
+    limits: options.agent?.limits,
     log: agentLog(options.logLevel),
   });
 }

@@ -41,12 +41,17 @@ export function addAgentCommands(program: Command, act: Act): void {
         'what becomes of a job sent there that finds no free slot; default queue',
       ).choices(['queue', 'reject']),
     )
+    .option(
+      '--ssh <host...>',
+      'run jobs on these hosts instead: names of "trainyard hosts", or [user@]host[:port]',
+    )
     .option('--log-level <level>', 'debug, info, warn or error; default warn')
     .addHelpText(
       'after',
       examples(
         'trainyard agent --url http://train.example:7070 --slots 2 --gpus 2',
         'trainyard agent --queue training:1 --queue short:4',
+        'trainyard agent --ssh gpu1 --ssh anna@gpu2.example',
       ),
     )
     .action(

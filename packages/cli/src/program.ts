@@ -14,6 +14,7 @@ import { addCacheCommands } from './program-cache.ts';
 import { addCheckpointsCommands } from './program-checkpoints.ts';
 import { addDatasetsCommands } from './program-datasets.ts';
 import { addFindingsCommands } from './program-findings.ts';
+import { addHostsCommands } from './program-hosts.ts';
 import { addImportCommands } from './program-import.ts';
 import { addJobsCommands } from './program-jobs.ts';
 import { addPipelinesCommands } from './program-pipelines.ts';
@@ -62,6 +63,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addCacheCommands(program, act);
   addTriggersCommands(program, act);
   addSecretsCommands(program, act);
+  addHostsCommands(program, act);
   addWebhooksCommands(program, act);
   addDemo(program, act);
   program

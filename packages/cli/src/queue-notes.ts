@@ -1,4 +1,13 @@
-import type { AgentInfo, PipelineBody, RunTree, RunWait, StageDefinition } from '@trainyard/protocol';
+import {
+  type AgentInfo,
+  executorPlace,
+  executorQueue,
+  type PipelineBody,
+  type RunTree,
+  type RunWait,
+  type StageDefinition,
+  trainingExecutor,
+} from '@trainyard/protocol';
 import { descend } from './find-run.ts';
 
 type Stages = Pick<PipelineBody, 'stages'>;
@@ -37,8 +46,12 @@ interface Needs {
 function whyNobody({ queue, gpus, labels, help }: Needs, online: readonly Serving[]): string | undefined {
   if (online.length === 0) return 'no agent is online: start one with trainyard agent, or trainyard up';
   const serving = online.filter((agent) => queue === undefined || agent.queues.includes(queue));
-  if (serving.length === 0)
-    return `no agent that is online serves the queue "${queue}": start one with trainyard agent --queue ${queue}`;
+  if (serving.length === 0) {
+    const start = queue?.includes('@')
+      ? 'add the host with trainyard hosts add'
+      : `start one with trainyard agent --queue ${queue}`;
+    return `no agent that is online serves the queue "${queue}": ${start}`;
+  }
   const labelled = serving.filter((agent) =>
     Object.entries(labels).every(([key, value]) => agent.labels[key] === value),
   );
@@ -71,11 +84,15 @@ function needsOf(stage: StageDefinition, { params }: RunTree): Needs | undefined
     const gpus = stage.train_model === undefined ? 0 : Number(params['num_gpus'] ?? 0);
     const help =
       'set numGpus of the training job, or config.num_gpus of the stage, to what there is (0 for none)';
-    return { queue: training.queue, gpus, labels: training.labels ?? {}, help };
+    const isRemote = 'runMode' in training && training.runMode === 'ssh';
+    const { executor } = executorPlace(isRemote ? trainingExecutor(training) : 'local');
+    const queue = training.queue === undefined ? undefined : executorQueue(training.queue, executor);
+    return { queue, gpus, labels: training.labels ?? {}, help };
   }
   const work = stage.job ?? stage.function ?? stage.http ?? stage.preprocess_dataset;
   if (work === undefined) return undefined;
   const help = 'lower resources.gpus of the stage, or start an agent with that many (trainyard agent --gpus)';
   const gpus = 'resources' in work ? work.resources.gpus : 0;
-  return { queue: work.queue, gpus, labels: work.labels ?? {}, help };
+  const { executor } = executorPlace('executor' in work ? work.executor : 'local');
+  return { queue: executorQueue(work.queue, executor), gpus, labels: work.labels ?? {}, help };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { reportedOutcome, runError } from './api.ts';
+import { attemptTarget, reportedOutcome, runError } from './api.ts';
 import { stopSignal } from './definition/agent-program.ts';
 import { failurePattern } from './definition/failure-patterns.ts';
 import { attemptFailure } from './failure-class.ts';
@@ -54,6 +54,8 @@ export const heldAttempt = z.strictObject({
   cancelling: z.boolean(),
   /** How it was asked to halt; left out while it is to run. */
   pausing: pauseMode.optional(),
+  /** For how long the agent cannot reach the machine that it runs on; left out when it can. */
+  unreachableForMs: z.int().min(0).optional(),
 });
 export type HeldAttempt = z.infer<typeof heldAttempt>;
 
@@ -214,7 +216,13 @@ const reportBase = { attemptId: z.string(), epoch: z.int(), token: z.string().ma
 
 /** Reports of attempts; each is authorised by its own attempt token and is idempotent. */
 export const report = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('started'), ...reportBase, pid: smallInteger.optional(), at: reportedAt }),
+  z.strictObject({
+    kind: z.literal('started'),
+    ...reportBase,
+    pid: smallInteger.optional(),
+    at: reportedAt,
+    target: attemptTarget.optional(),
+  }),
   z.strictObject({ kind: z.literal('progress'), ...reportBase, progress: z.record(z.string(), z.unknown()) }),
   z.strictObject({
     kind: z.literal('paused'),

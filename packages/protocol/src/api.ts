@@ -163,6 +163,15 @@ export const lateReport = z.object({
 });
 export type LateReport = z.infer<typeof lateReport>;
 
+/** Where an attempt runs that does not run on its agent's machine. */
+export const attemptTarget = z.object({
+  /** For example `user@host:22`. */
+  address: z.string().max(500),
+  /** Of the attempt over there. */
+  dir: z.string().max(5000),
+});
+export type AttemptTarget = z.infer<typeof attemptTarget>;
+
 export const attempt = z.object({
   id: z.string(),
   runId: z.string(),
@@ -170,6 +179,10 @@ export const attempt = z.object({
   epoch: z.int(),
   status: z.enum(ATTEMPT_STATUSES),
   agentId: z.string().nullable(),
+  /** How it is run: `local`, `ssh`, or `ssh:` and the name of a host. Known from its submission on. */
+  executor: z.string(),
+  /** The machine and directory where it was started; null before, and for the agent's own machine. */
+  target: attemptTarget.nullable(),
   exitCode: z.int().nullable(),
   signal: z.string().nullable(),
   error: runError.nullable(),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { StartError } from '../executor.ts';
-import { type CallResult, TransportError } from '../transport/transport.ts';
+import type { CallResult } from '../transport/transport.ts';
 import { type CodeSnapshot, snapshotCode } from './code-snapshot.ts';
 import type { HostLink } from './host-link.ts';
 import type { RemoteLayout } from './remote-layout.ts';
@@ -31,8 +31,7 @@ export async function uploadCode(options: {
     return result.exitCode === 0;
   };
   if (await place()) return snapshot;
-  await send(source, snapshot, store, link, signal);
-  if (!(await place())) throw new TransportError('unreachable', 'the code that was sent is gone again');
+  await send(source, snapshot, { store, work }, link, signal);
   return snapshot;
 }
 
@@ -40,7 +39,7 @@ export async function uploadCode(options: {
 async function send(
   source: string,
   snapshot: CodeSnapshot,
-  store: string,
+  { store, work }: { readonly store: string; readonly work: string },
   link: HostLink,
   signal: AbortSignal,
 ): Promise<void> {
@@ -50,8 +49,8 @@ async function send(
   );
   if (sums.exitCode !== 0) throw notSent(source, sums);
   const call = {
-    script: UNPACK_SCRIPT,
-    args: [store],
+    script: `(${UNPACK_SCRIPT}) || exit\n${PLACE_SCRIPT}`,
+    args: [store, work],
     stdin: pack(source, snapshot),
     timeoutMs: SEND_LIMIT_MS,
   };

@@ -1,5 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
+import type { AttemptFiles, AttemptSpec, AttemptTarget } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
 import { Backoff, pause } from '../backoff.ts';
 import type { ExitResult, ProgramFiles, RunningAttempt } from '../executor.ts';
@@ -32,6 +32,7 @@ export interface RemoteAttemptOptions {
 /** An attempt on another machine, followed by looking at its files and processes over there. */
 export class RemoteAttempt implements RunningAttempt {
   readonly programFiles: ProgramFiles;
+  readonly target: AttemptTarget;
   readonly #options: RemoteAttemptOptions;
   readonly #files: RemoteFiles;
   readonly #processes: RemoteProcesses;
@@ -40,6 +41,7 @@ export class RemoteAttempt implements RunningAttempt {
   /** One poll at a time: each goes on from what the one before brought. */
   #polling: Promise<unknown> = Promise.resolve();
   #state: RemoteState | undefined;
+  #startedPid: number | undefined;
   #lastStatus: string | undefined;
   #goneSinceMs: number | undefined;
   #cancelledAtMs: number | undefined;
@@ -54,11 +56,12 @@ export class RemoteAttempt implements RunningAttempt {
     });
     const { dir } = options.remote;
     this.#processes = new RemoteProcesses(options.link, { dir, attemptId: options.spec.attemptId });
+    this.target = { address: options.link.transport.name, dir };
     this.programFiles = new RemoteProgramFiles(options.link, options.workingDir);
   }
 
   get pid(): number | undefined {
-    return this.#state?.pid;
+    return this.#state?.pid ?? this.#startedPid;
   }
 
   get unreachableSinceMs(): number | undefined {
@@ -66,7 +69,12 @@ export class RemoteAttempt implements RunningAttempt {
   }
 
   alive(): boolean {
-    return this.#state?.program === 'alive';
+    return this.#state === undefined ? this.#startedPid !== undefined : this.#state.program === 'alive';
+  }
+
+  /** What the launch has told. */
+  noteStart(pid: number | undefined): void {
+    this.#startedPid = pid;
   }
 
   /** Looks once. @throws TransportError when the host cannot be reached */

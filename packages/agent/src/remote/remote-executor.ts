@@ -191,7 +191,7 @@ export class RemoteExecutor implements Executor {
         const result = await link.once(call);
         if (result.exitCode !== 0)
           throw this.#refused(LAUNCH_FAULTS[result.exitCode] ?? 'start_failed', result);
-        await attempt.look();
+        attempt.noteStart(Number(result.stdout.toString('utf8')) || undefined);
         return;
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;

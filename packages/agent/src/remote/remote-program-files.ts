@@ -3,6 +3,7 @@ import type { HostLink } from './host-link.ts';
 
 /** Files that a program on a host names: looked at and hashed over there, however long that takes. */
 export class RemoteProgramFiles implements ProgramFiles {
+  readonly isLocal = false;
   readonly workingDir: string;
   readonly #link: HostLink;
 

@@ -71,7 +71,7 @@ cd "$dir" && pwd
 /**
  * Starts an attempt, at most once. Arguments: attempt directory, directory of the shared metrics, working
  * directory, conda environment or "", attempt id, names of the metrics and status file of the run, and more pairs
- * of names that lead to the same. Input: sh that exports the environment, sets trainyard_params,
+ * of names that lead to the same. Prints the pid of the program, once there is one. Input: sh that exports the environment, sets trainyard_params,
  * trainyard_supervisor and the words of the command, and ends with trainyard_complete=yes.
  *
  * Exit codes: 64 the input is not whole, 65 no such conda environment, 66 no such working directory, 73 the
@@ -121,6 +121,8 @@ until [ -e "$dir/pid" ] || [ -e "$dir/exit.json" ] || [ "$tries" -ge 100 ]; do
   tries=$((tries + 1))
   sleep 0.1 2>/dev/null || sleep 1
 done
+[ -r "$dir/pid" ] && read -r boot pid start < "$dir/pid" && echo "$pid"
+:
 `;
 
 /**
@@ -199,6 +201,8 @@ fi
 look "$pid"
 [ -z "$found" ] || [ "$found" = "$start" ] || { echo gone; exit 0; }
 kill -s "$signal" -- "-$pid" 2>/dev/null || { echo gone; exit 0; }
+# Those that have left the group are stopped, too, and go on with it.
+case $signal in STOP | CONT) kill -s "$signal" $(members | sort -u) 2>/dev/null ;; esac
 # A stopped process acts on TERM only after it goes on.
 [ "$signal" = TERM ] && kill -s CONT -- "-$pid" 2>/dev/null
 echo sent

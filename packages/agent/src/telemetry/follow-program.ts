@@ -20,7 +20,7 @@ export function followProgram(
   },
 ): () => void {
   const { executor, files, gpus, journal, spec, telemetry } = attempt;
-  if (executor?.usesAttemptDir !== true || running.openFile !== undefined) return () => undefined;
+  if (executor?.usesAttemptDir !== true || running.target !== undefined) return () => undefined;
   return telemetry.follow({
     attemptId: spec.attemptId,
     pid: () => running.pid,

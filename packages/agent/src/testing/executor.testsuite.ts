@@ -265,6 +265,32 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(await finish(attempt)).toMatchObject({ exitCode: 143 });
     });
 
+    test('freezes all processes and lets them go on, where it can', async () => {
+      const given = context(
+        `
+        setsid sh -c 'while :; do echo x >> "$DIR/escaped"; sleep 0.05; done' &
+        while :; do echo x >> "$DIR/counted"; sleep 0.05; done`,
+        { DIR: root },
+      );
+      const escaped = join(root, 'escaped');
+      const attempt = await start(given);
+      if (attempt.freeze === undefined) return;
+      await eventually('both at work', () => textOf(escaped) !== '' && textOf(join(root, 'counted')) !== '');
+      expect(await attempt.freeze(true)).toBe(true);
+      const written = () => textOf(escaped).length + textOf(join(root, 'counted')).length;
+      const frozen = written();
+      // While another job runs from its start to its end, these do nothing.
+      expect((await run('sleep 0.3')).exit).toMatchObject({ exitCode: 0 });
+      expect(written()).toBe(frozen);
+      expect(attempt.alive()).toBe(true);
+      expect(await attempt.freeze(false)).toBe(true);
+      await eventually('both go on', () => written() > frozen + 10);
+      await attempt.freeze(true);
+      expect(await attempt.cancel({ graceMs: 500 })).toBe(true);
+      await finish(attempt);
+      expect(await processesOf(given)).toEqual([]);
+    });
+
     test('finds that program and supervisor were killed', async () => {
       const given = context('exec sleep 60');
       const attempt = await start(given);

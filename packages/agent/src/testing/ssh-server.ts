@@ -109,10 +109,11 @@ export class SshTestServer {
   /** Stops the listener and all its sessions at once, as a host does whose power goes. */
   async stop(): Promise<void> {
     const child = this.#process;
+    const sessions = this.sessions();
     this.#process = undefined;
     if (child?.pid === undefined || child.exitCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
-    for (const pid of [child.pid, ...this.sessions()]) signal(pid, 'SIGKILL');
+    for (const pid of [child.pid, ...sessions]) signal(pid, 'SIGKILL');
     await ended;
   }
 

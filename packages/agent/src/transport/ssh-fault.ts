@@ -2,7 +2,7 @@ import { TransportError } from './transport.ts';
 
 /** What the ssh client's last words mean. Pure. */
 export function sshFault(address: string, stderr: string): TransportError {
-  const said = stderr.trim().split('\n').slice(-MAX_LINES).join('\n');
+  const said = stderr.replaceAll('\r', '').trim().split('\n').slice(-MAX_LINES).join('\n');
   const shown = said === '' ? '' : `: ${said}`;
   if (HOST_KEY.test(stderr)) {
     return new TransportError(

@@ -45,7 +45,7 @@ export function resolveSshTarget(target: SshTarget): ResolvedSshTarget {
 }
 
 /** For people: `user@host:port` without what is not given. */
-export function sshAddress({ user, host, port }: SshTarget): string {
+export function sshAddress({ user, host, port }: Pick<SshTarget, 'user' | 'host' | 'port'>): string {
   return `${user === undefined ? '' : `${user}@`}${host}${port === undefined ? '' : `:${port}`}`;
 }
 

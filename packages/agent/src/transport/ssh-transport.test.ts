@@ -96,6 +96,24 @@ describe.skipIf(!hasSshd)('over a real sshd', () => {
     expect(argumentsOfAll()).not.toContain('sesame');
   });
 
+  test.skipIf(process.getuid?.() !== 0)('logs in by password, which only ssh sees', async () => {
+    const name = `trainyard-${process.pid}`;
+    const password = 'pass \'word" 4711';
+    const crypt = execFileSync('openssl', ['passwd', '-6', '-stdin'], { input: password }).toString().trim();
+    execFileSync('useradd', ['--no-create-home', '--shell', '/bin/sh', '--password', crypt, name]);
+    try {
+      const server = await newServer({ PasswordAuthentication: 'yes' });
+      const target = { ...server.target, user: name, identityFile: '/dev/null' };
+      await expect(echo(connect({ ...target, password: 'wrong' }))).rejects.toMatchObject({ fault: 'auth' });
+      const transport = connect({ ...target, password });
+      expect((await transport.run({ script: 'id -un' })).stdout.toString()).toBe(`${name}\n`);
+      expect(argumentsOfAll()).not.toContain('4711');
+      await transport.close();
+    } finally {
+      execFileSync('userdel', ['--force', name], { stdio: 'ignore' });
+    }
+  });
+
   test('says that a host cannot be reached, and reaches it when it is back', async () => {
     const server = await newServer();
     await server.stop();

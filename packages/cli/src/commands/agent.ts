@@ -24,6 +24,8 @@ export interface AgentCommandOptions extends JournalOptions {
   readonly apiPort?: number;
   readonly apiHost?: string;
   readonly whenFull?: 'queue' | 'reject';
+  /** Hosts to run jobs on instead of this machine. */
+  readonly ssh?: readonly string[];
 }
 
 /** Runs an agent in the foreground until SIGINT or SIGTERM. */
@@ -32,6 +34,11 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
   for (const note of older.notes) given.err(`${note}\n`);
   const context = { ...given, url: given.url ?? older.url, token: given.token ?? older.token };
   const options: AgentCommandOptions = { ...older, ...asked };
+  const { ssh } = options;
+  if (ssh !== undefined) {
+    const { agentOverSshCommand } = await import('./agent-over-ssh.ts');
+    return agentOverSshCommand(context, { ...options, ssh });
+  }
   const { client, token } = await connect(context, { otherwise: 'fail' });
   const level = options.logLevel ?? (context.debug ? 'debug' : 'warn');
   const agent = createAgent({

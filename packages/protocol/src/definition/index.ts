@@ -18,6 +18,7 @@ export {
   type FindingSeverity,
   type RuleParameters,
 } from './diagnosis.ts';
+export { type ExecutorDefinition, type ExecutorPlace, executorPlace, executorQueue } from './executor.ts';
 export { DEFAULT_FAILURE_PATTERNS, type FailurePattern } from './failure-patterns.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
 export { dependencyNames, HOOKS, type Hook, lastStages } from './hooks.ts';
@@ -41,6 +42,10 @@ export {
 } from './preprocess-dataset.ts';
 export type { FunctionDefinition } from './stage-function.ts';
 export { defaultPriority, STAGE_KINDS, type StageKind, stageKind, stagePriority } from './stage-kinds.ts';
-export type { RunEvaluationDefinition, TrainModelDefinition } from './training-stages.ts';
+export {
+  type RunEvaluationDefinition,
+  type TrainModelDefinition,
+  trainingExecutor,
+} from './training-stages.ts';
 export type { UsedBody } from './used-body.ts';
 export { type JsonValue, jsonValue } from './values.ts';

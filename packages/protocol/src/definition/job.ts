@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { agentProgram, command, environment, resources, workingDir } from './agent-program.ts';
+import { executor } from './executor.ts';
 import { duration, identifier } from './values.ts';
 
 const MAX_ARTIFACTS = 100;
@@ -10,7 +11,7 @@ export const job = z.strictObject({
   workingDir: workingDir.default('.'),
   env: environment.default({}),
   resources,
-  executor: z.literal('local').default('local'),
+  executor: executor.default('local'),
   /** Files that the job leaves, by the name of the output that describes each: {path, sha256, sizeBytes}. */
   artifacts: z
     .record(identifier('an output'), z.string().min(1).max(4096))

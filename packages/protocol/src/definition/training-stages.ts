@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { agentProgram, command, environment } from './agent-program.ts';
+import { type ExecutorDefinition, type SshPlace, sshPlace } from './executor.ts';
 import { jsonValue, name, soleExpression } from './values.ts';
 
 /** Id or name of a training job. */
@@ -21,14 +22,36 @@ const judgement = {
 
 const { queue: _, ...program } = agentProgram;
 
+/** On the agent's machine, or on a host over SSH. */
+const runPlace = {
+  runMode: z.enum(['local', 'ssh']).default('local'),
+  sshConfig: sshPlace.optional(),
+};
+
+function refuseStraySshConfig(
+  context: z.core.ParsePayload<{ runMode: string; sshConfig?: SshPlace | undefined }>,
+) {
+  const { runMode, sshConfig } = context.value;
+  if (runMode === 'ssh' || sshConfig === undefined) return;
+  const message = '"sshConfig" is only for runMode "ssh"';
+  context.issues.push({ code: 'custom', input: context.value, path: ['sshConfig'], message });
+}
+
+/** Where a training or an evaluation runs, as an executor. */
+export function trainingExecutor(stage: {
+  readonly runMode: 'local' | 'ssh';
+  readonly sshConfig?: SshPlace | undefined;
+}): ExecutorDefinition {
+  return stage.runMode === 'local' ? 'local' : { ssh: stage.sshConfig ?? {} };
+}
+
 /** A stage of kind `train_model`: the program of a training job. */
 export const trainModel = z
   .strictObject({
     job,
     /** Changes values of the job's config, as a JSON merge patch (RFC 7396). */
     config,
-    runMode: z.enum(['local', 'ssh']).default('local'),
-    sshConfig: z.json().optional(),
+    ...runPlace,
     /** Where to go on from. */
     checkpoint: checkpoint.optional(),
     ...judgement,
@@ -37,33 +60,24 @@ export const trainModel = z
     queue: name.optional(),
     ...program,
   })
-  .check((context) => {
-    const { runMode, sshConfig } = context.value;
-    const fault = (key: string, message: string) =>
-      context.issues.push({ code: 'custom', input: context.value, path: [key], message });
-    if (runMode === 'ssh') {
-      fault(
-        'runMode',
-        'runMode "ssh" cannot be run here yet; run an agent on that machine and give the stage its "queue"',
-      );
-    } else if (sshConfig !== undefined && sshConfig !== null) {
-      fault('sshConfig', '"sshConfig" is only for runMode "ssh", which cannot be run here yet');
-    }
-  });
+  .check(refuseStraySshConfig);
 export type TrainModelDefinition = z.infer<typeof trainModel>;
 
 /** A stage of kind `run_evaluation`: the evaluating program of a training job, or one of its own. */
-export const runEvaluation = z.strictObject({
-  job,
-  checkpoint: checkpoint.default('latest'),
-  ...judgement,
-  /** A dataset version `name` or `name@sha256…`, or a path that begins with "/", "./" or "../". */
-  dataset: z.string().min(1).max(4096).optional(),
-  /** Instead of the job's; then run in the directory of the pipeline file. */
-  command: command.optional(),
-  config,
-  env: environment.default({}),
-  queue: name.optional(),
-  ...program,
-});
+export const runEvaluation = z
+  .strictObject({
+    job,
+    ...runPlace,
+    checkpoint: checkpoint.default('latest'),
+    ...judgement,
+    /** A dataset version `name` or `name@sha256…`, or a path that begins with "/", "./" or "../". */
+    dataset: z.string().min(1).max(4096).optional(),
+    /** Instead of the job's; then run in the directory of the pipeline file. */
+    command: command.optional(),
+    config,
+    env: environment.default({}),
+    queue: name.optional(),
+    ...program,
+  })
+  .check(refuseStraySshConfig);
 export type RunEvaluationDefinition = z.infer<typeof runEvaluation>;

@@ -1,4 +1,4 @@
-import type { LateReport, RunError, report as reportSchema } from '@trainyard/protocol';
+import type { AttemptTarget, LateReport, RunError, report as reportSchema } from '@trainyard/protocol';
 import type { z } from 'zod';
 import type { Fact } from '../orchestrator/facts.ts';
 
@@ -12,6 +12,7 @@ export interface AttemptUpdate {
   status?: string;
   pid?: number | null;
   started_at?: string;
+  target?: AttemptTarget;
   progress?: Record<string, unknown>;
   exit_code?: number | null;
   signal?: string | null;
@@ -31,7 +32,8 @@ export interface AttemptUpdate {
 // leave it open which of them counts.
 export const UPDATE_ATTEMPTS = `update attempts a
     set status = coalesce(x.status, a.status), pid = coalesce(x.pid, a.pid),
-        started_at = coalesce(x.started_at, a.started_at), progress = coalesce(x.progress, a.progress),
+        started_at = coalesce(x.started_at, a.started_at), target = coalesce(x.target, a.target),
+        progress = coalesce(x.progress, a.progress),
         exit_code = coalesce(x.exit_code, a.exit_code), signal = coalesce(x.signal, a.signal),
         error = coalesce(x.error, a.error), cleanup_error = coalesce(x.cleanup_error, a.cleanup_error),
         undelivered = coalesce(x.undelivered, a.undelivered),
@@ -40,7 +42,7 @@ export const UPDATE_ATTEMPTS = `update attempts a
         ended_at = coalesce(x.ended_at, a.ended_at),
         unreachable_since = case when x.ended_at is null then a.unreachable_since end
     from json_to_recordset($UPDATES::json)
-      as x(id text, status text, pid int, started_at timestamptz, progress jsonb, exit_code int, signal text,
+      as x(id text, status text, pid int, started_at timestamptz, target jsonb, progress jsonb, exit_code int, signal text,
            error jsonb, cleanup_error text, undelivered jsonb, released_from jsonb, failure jsonb, late_report jsonb,
            ended_at timestamptz,
            expected_status text, expected_token_hash text)
@@ -53,6 +55,7 @@ export function noteStart(update: AttemptUpdate, report: StartedReport): void {
   update.status = 'running';
   update.pid = report.pid ?? null;
   update.started_at = instant(report.at);
+  if (report.target !== undefined) update.target = report.target;
 }
 
 export function noteEnd(update: AttemptUpdate, report: FinishedReport): void {

@@ -160,12 +160,7 @@ export function createAttempts(options: {
 
     async heartbeat(agentId, held, telemetry) {
       const agent = await requireAgent(agentId);
-      const renewed = await renewLeases(
-        kysely,
-        agent.id,
-        held.map((attempt) => attempt.attemptId),
-        telemetry,
-      );
+      const renewed = await renewLeases(kysely, agent.id, held, telemetry);
       return {
         leaseMs: AGENT_PROTOCOL.leaseMs,
         ...(agent.isDraining && { draining: true }),

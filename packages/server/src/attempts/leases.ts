@@ -1,25 +1,32 @@
-import { AGENT_PROTOCOL, type MachineTelemetry } from '@trainyard/protocol';
+import { AGENT_PROTOCOL, type HeldAttempt, type MachineTelemetry } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
+import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
 import { insertFacts } from './claim.ts';
 
-/** Renews the leases of what an agent holds; answers the attempts whose lease was renewed. */
+/**
+ * Renews the leases of what an agent holds; answers the attempts whose lease was renewed. Those on machines that
+ * the agent cannot reach are marked, and nothing else happens to them.
+ */
 export async function renewLeases(
   db: Kysely<Schema>,
   agentId: string,
-  attemptIds: readonly string[],
+  held: readonly Pick<HeldAttempt, 'attemptId' | 'unreachableForMs'>[],
   telemetry?: MachineTelemetry,
 ): Promise<string[]> {
   const seen = telemetry === undefined ? null : JSON.stringify(telemetry);
   await sql`
     update agents set last_seen_at = now(), telemetry = coalesce(${seen}::jsonb, telemetry)
     where id = ${agentId}`.execute(db);
-  if (attemptIds.length === 0) return [];
+  if (held.length === 0) return [];
   const { rows } = await sql<{ id: string }>`
-    update attempts
-    set lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond', unreachable_since = null
-    where id = any(${attemptIds}::text[]) and agent_id = ${agentId} and status in ('leased', 'running', 'paused')
-    returning id`.execute(db);
+    update attempts a
+    set lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond',
+        unreachable_since = case when x."unreachableForMs" is not null
+          then coalesce(a.unreachable_since, now() - x."unreachableForMs" * interval '1 millisecond') end
+    from jsonb_to_recordset(${jsonbText(held)}::jsonb) as x("attemptId" text, "unreachableForMs" bigint)
+    where a.id = x."attemptId" and a.agent_id = ${agentId} and a.status in ('leased', 'running', 'paused')
+    returning a.id`.execute(db);
   return rows.map((row) => row.id);
 }
 

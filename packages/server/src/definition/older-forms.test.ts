@@ -172,10 +172,10 @@ describe('a fault of an older definition has its place in what was written', () 
       ['3:11 UNSUPPORTED_TASK'],
     ],
     [
-      'a run mode that cannot be run yet, and a count that is none',
+      'a run mode that there is not, and a count that is none',
       [
         'stages:',
-        '  - { name: t, task: train_model, params: { job_uuid: j, run_mode: ssh } }',
+        '  - { name: t, task: train_model, params: { job_uuid: j, run_mode: kube } }',
         '  - { name: c, task: cleanup_checkpoints, params: { job_uuid: j, keep_best_n: -1 } }',
       ],
       ['2:68 BAD_VALUE', '3:79 BAD_VALUE'],

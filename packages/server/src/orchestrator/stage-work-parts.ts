@@ -20,6 +20,9 @@ export interface StageWork
     'command' | 'workingDir' | 'env' | 'params' | 'gpus' | 'graceMs' | 'builtin' | 'training'
   > {
   readonly artifacts?: AttemptSpec['artifacts'];
+  /** Left out: the agent's own machine. */
+  readonly executor?: string;
+  readonly remote?: AttemptSpec['remote'];
   readonly queue: string;
 }
 

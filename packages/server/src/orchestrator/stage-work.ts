@@ -1,4 +1,11 @@
-import { preprocessConfig, type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
+import {
+  executorPlace,
+  executorQueue,
+  preprocessConfig,
+  type StageDefinition,
+  type StageKind,
+  stageKind,
+} from '@trainyard/protocol';
 import { resolveJob } from '../definition/expressions.ts';
 import {
   asText,
@@ -25,9 +32,14 @@ export function stageWork(stage: StageDefinition, input: WorkInput): PendingWork
 }
 
 const job: WorkKind = ({ job: given }, { scope, params, path }) => {
-  const { command, env, workingDir, artifacts, queue, resources, grace } = resolveJob(given!, scope);
-  const program = { command, env, workingDir: path(workingDir), params, artifacts };
-  return { build: () => ({ ...program, queue, gpus: resources.gpus, graceMs: grace }) };
+  const { command, env, workingDir, artifacts, queue, resources, grace, executor } = resolveJob(
+    given!,
+    scope,
+  );
+  const place = executorPlace(executor);
+  const program = { command, env, workingDir: path(workingDir), params, artifacts, ...place };
+  const route = executorQueue(queue, place.executor);
+  return { build: () => ({ ...program, queue: route, gpus: resources.gpus, graceMs: grace }) };
 };
 
 const http: WorkKind = (stage, { params, resolve, path }) => {

@@ -1,4 +1,6 @@
 import {
+  executorPlace,
+  executorQueue,
   type ModelCheckpoint,
   newestFirst,
   type RunEvaluationDefinition,
@@ -6,13 +8,21 @@ import {
   resolvedCleanup,
   type TrainingJob,
   type TrainModelDefinition,
+  trainingExecutor,
   trainingGpus,
 } from '@trainyard/protocol';
 import { ZodError } from 'zod';
 import type { Found } from './lookups.ts';
 import { mergePatch } from './merge-patch.ts';
 import { StageFault } from './stage-fault.ts';
-import { asText, builtinProgram, textsOf, type WorkInput, type WorkKind } from './stage-work-parts.ts';
+import {
+  asText,
+  builtinProgram,
+  type StageWork,
+  textsOf,
+  type WorkInput,
+  type WorkKind,
+} from './stage-work-parts.ts';
 import { joinPath } from './used-unit.ts';
 
 type Judgement = Pick<TrainModelDefinition, 'metric' | 'direction'>;
@@ -32,6 +42,7 @@ export const trainModelWork: WorkKind = ({ train_model: given }, input) => {
           : checkpointPath(stage.checkpoint, stage, found, job, input);
       return {
         ...programOf(job, stage),
+        ...placeOf(job, stage),
         command: job.command,
         workingDir: joinPath(job.baseDir, job.workingDir),
         // What the scheduler counts and what the program reads are one number.
@@ -60,6 +71,7 @@ export const runEvaluationWork: WorkKind = ({ run_evaluation: given }, input) =>
       const config = mergedConfig(job, stage.config);
       return {
         ...programOf(job, stage),
+        ...placeOf(job, stage),
         ...evaluationProgram(stage, job, input),
         params: config,
         env: {
@@ -166,6 +178,15 @@ function programOf(
   stage: { readonly queue?: string | undefined; readonly grace: number },
 ): { queue: string; graceMs: number } {
   return { queue: stage.queue ?? job.queue, graceMs: stage.grace };
+}
+
+/** Which executor runs it, and the queue of that executor. */
+function placeOf(
+  job: TrainingJob,
+  stage: Pick<TrainModelDefinition, 'queue' | 'runMode' | 'sshConfig'>,
+): Pick<StageWork, 'queue' | 'executor' | 'remote'> {
+  const place = executorPlace(trainingExecutor(stage));
+  return { ...place, queue: executorQueue(stage.queue ?? job.queue, place.executor) };
 }
 
 function evaluationProgram(

@@ -1,4 +1,11 @@
-import type { AttemptFailure, AttemptStatus, LateReport, PauseMode, ResumePoint } from '@trainyard/protocol';
+import type {
+  AttemptFailure,
+  AttemptStatus,
+  AttemptTarget,
+  LateReport,
+  PauseMode,
+  ResumePoint,
+} from '@trainyard/protocol';
 import type { ColumnType } from 'kysely';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { Instant, Json, NullableInstant, NullableJson, StoredError } from './schema.ts';
@@ -27,6 +34,8 @@ export interface AttemptsTable {
   replacing_group: string | null;
   training_job_id: string | null;
   spec: Json;
+  /** Machine and directory; null on the agent's own machine. */
+  target: NullableJson<AttemptTarget>;
   agent_id: string | null;
   claim_request: string | null;
   token_hash: Buffer | null;

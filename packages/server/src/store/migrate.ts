@@ -11,6 +11,7 @@ import { up as reruns } from './migrations/0008-reruns.ts';
 import { up as stageCache } from './migrations/0009-stage-cache.ts';
 import { up as checkpoints } from './migrations/0010-checkpoints.ts';
 import { up as secrets } from './migrations/0011-secrets.ts';
+import { up as attemptTargets } from './migrations/0012-attempt-targets.ts';
 import { up as pause } from './migrations/0013-pause.ts';
 import { up as lateReports } from './migrations/0014-late-reports.ts';
 import { up as datasets } from './migrations/0015-datasets.ts';
@@ -35,6 +36,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-stage-cache': { up: stageCache },
   '0010-checkpoints': { up: checkpoints },
   '0011-secrets': { up: secrets },
+  '0012-attempt-targets': { up: attemptTargets },
   '0013-pause': { up: pause },
   '0014-late-reports': { up: lateReports },
   '0015-datasets': { up: datasets },

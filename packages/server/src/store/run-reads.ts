@@ -69,6 +69,8 @@ async function readAttempts(db: Kysely<Schema>, runId: string): Promise<Attempt[
     epoch: row.epoch,
     status: row.status,
     agentId: row.agent_id,
+    executor: (row.spec as { executor?: string }).executor ?? 'local',
+    target: row.target,
     exitCode: row.exit_code,
     signal: row.signal,
     error: row.error,
