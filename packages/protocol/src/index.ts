@@ -16,6 +16,7 @@ export type {
   OlderFormMapping,
   PipelineDefinitionInput,
 } from './compat/older-form.ts';
+export * from './compat/pipelines-api.ts';
 export { fromStageList } from './compat/stage-list.ts';
 export { fromTaskGraph } from './compat/task-graph.ts';
 export * from './compat/training-api.ts';

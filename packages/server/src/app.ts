@@ -15,6 +15,8 @@ import type { Registry } from 'prom-client';
 import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
 import { olderMonitoringRoutes } from './compat/monitoring-v1/monitoring-routes.ts';
+import { olderPipelineRoutes } from './compat/pipelines-v1/pipeline-routes.ts';
+import { olderPipelineTaskRoutes } from './compat/pipelines-v1/task-routes.ts';
 import { jobRunRoutes } from './compat/training-v1/job-run-routes.ts';
 import { olderTrainingRoutes } from './compat/training-v1/training-routes.ts';
 import { sendError, toTrainyardError } from './error-answer.ts';
@@ -112,6 +114,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(olderDagRoutes(context, options.stopping), { prefix: '/api' });
   await app.register(olderTaskRoutes(context), { prefix: '/api' });
   await app.register(olderTrainingRoutes(context), { prefix: '/api' });
+  await app.register(olderPipelineRoutes(context), { prefix: '/api/older/v1' });
+  await app.register(olderPipelineTaskRoutes(context), { prefix: '/api/older/v1' });
   await app.register(olderMonitoringRoutes(context, options.stopping));
   await app.register(olderMonitoringRoutes(context, options.stopping), { prefix: '/api/v1' });
   await registerWeb(app, options.webDir);

@@ -8,6 +8,7 @@ export interface TrainingSchema {
   training_jobs: TrainingJobsTable;
   model_checkpoints: ModelCheckpointsTable;
   resumed_jobs: ResumedJobsTable;
+  pipeline_drafts: PipelineDraftsTable;
 }
 
 /** A training that is registered by name. */
@@ -52,4 +53,15 @@ interface ResumedJobsTable {
   from_run: string;
   checkpoint: string | null;
   adjustments: Json<Record<string, unknown>>;
+}
+
+/** A pipeline of the older API: a stage list that is run once, when it is started. */
+interface PipelineDraftsTable {
+  id: string;
+  name: string;
+  document: Json<Record<string, unknown>>;
+  created_by: string | null;
+  /** Its run, once it was started. */
+  root_id: string | null;
+  created_at: Generated<Date>;
 }

@@ -21,6 +21,18 @@ const STATEMENTS = [
   )`,
   `create index resumed_jobs_by_origin on resumed_jobs (from_run)`,
 
+  // Pipelines of the older API are made first and started later.
+  `create table pipeline_drafts (
+    id text primary key,
+    name text not null,
+    document jsonb not null,
+    created_by text,
+    root_id text references trees on delete cascade,
+    created_at timestamptz not null default now()
+  )`,
+  `create index pipeline_drafts_newest on pipeline_drafts (created_at desc, id desc)`,
+  `create index pipeline_drafts_by_root on pipeline_drafts (root_id) where root_id is not null`,
+
   `alter table model_checkpoints
     add column epoch double precision,
     add column sha256 text,
