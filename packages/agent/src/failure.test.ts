@@ -1,3 +1,4 @@
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +97,37 @@ describe('the class of a failure', () => {
     expect([end.outcome, end.failure]).toEqual(['completed', undefined]);
   });
 });
+
+const MEMORY = `/sys/fs/cgroup/memory/trainyard-test-${process.pid}`;
+const canLimitMemory = (() => {
+  try {
+    mkdirSync(MEMORY);
+    writeFileSync(`${MEMORY}/memory.limit_in_bytes`, '30M');
+    rmdirSync(MEMORY);
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+test.skipIf(!canLimitMemory)(
+  'a program that the kernel ends for lack of memory is told from one that somebody kills (9)',
+  async () => {
+    mkdirSync(MEMORY);
+    try {
+      writeFileSync(`${MEMORY}/memory.limit_in_bytes`, '30M');
+      const hungry = `echo $$ > ${MEMORY}/cgroup.procs; exec python3 -c 'x = bytearray(300 << 20)'`;
+      const job = peer.submit({ command: hungry });
+      expect(await finished(job)).toMatchObject({
+        outcome: 'failed',
+        signal: 'SIGKILL',
+        error: { code: 'out_of_memory', class: 'out_of_memory' },
+      });
+    } finally {
+      rmdirSync(MEMORY);
+    }
+  },
+);
 
 test('memory of the machine: killed, and the kernel says why', () => {
   const error = { code: 'signal', message: 'ended by SIGKILL (exit code 137)\nlast line' };

@@ -26,3 +26,11 @@ test('judges nothing that it does not know', () => {
   leases.forget('att_1');
   expect(leases.mustEnd('att_1', 0, 1e9)).toBe(false);
 });
+
+test('never ends a program because nothing about it changes, for a simulated day of renewals (A8.10)', () => {
+  const leases = new Leases({ lostGraceMs: 15_000 });
+  for (let nowMs = 0; nowMs < 86_400_000; nowMs += 20_000) {
+    expect(leases.mustEnd('att_1', 10_000, nowMs)).toBe(false);
+    leases.renew('att_1', nowMs, 60_000);
+  }
+});

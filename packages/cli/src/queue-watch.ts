@@ -13,13 +13,18 @@ export type Notes = ReadonlyMap<string, string>;
 /** Why queued jobs of a tree are not taken, and what to do, by run id. */
 export async function notesOfQueued(client: Client, tree: RunTree): Promise<Notes> {
   // A definition is that of a root run; what is shown may be one of its stages.
-  if (![...descend(tree)].some((run) => run.status === 'queued')) return new Map();
+  if (![...descend(tree)].some(({ status, kind }) => mayBeStuck(status, kind))) return new Map();
   const [{ definition }, agents, waits] = await Promise.all([
     client.getDefinition(tree.rootId),
     client.listAgents(),
     client.listWaits(tree.rootId),
   ]);
   return queueNotes({ tree, definition, agents, waits });
+}
+
+/** A queued job may not be taken; of one that an agent has, the agent may be away. */
+function mayBeStuck(status: RunTree['status'], kind: RunTree['kind']): boolean {
+  return status === 'queued' || (kind === 'job' && (status === 'running' || status === 'paused'));
 }
 
 /** Looks from time to time why jobs stay queued, while some do. Ends with the function that it gives. */

@@ -17,7 +17,7 @@ export const EVENT_TYPES = {
   'run.cancelling': 'Its processes are being ended. data: reason.',
   'run.pause_requested': 'Somebody has paused the run. data: mode.',
   'run.paused': 'It stands still; of a stage with a program, that is halted. data: attempt, mode, note.',
-  'run.resume_requested': 'It may go on. data: none.',
+  'run.resume_requested': 'It may go on. data: attempt.',
   'run.resumed': 'It goes on. data: attempt.',
   'run.released': 'Its program has ended to give its slot back until it goes on. data: attempt, checkpoint.',
   'run.finished': 'The run is terminal. data: status, durationMs, error, reason, attempt.',

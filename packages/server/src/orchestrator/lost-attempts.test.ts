@@ -23,6 +23,26 @@ describeDatabases('lost attempts', (engine) => {
     }
   }
 
+  it('are none while their agent renews the lease, however long their status stays the same (A8.10)', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(SOURCE);
+    const [attempt] = await plane.claim(agent);
+    await plane.report(attempt!, 'started');
+    await plane.settled(root);
+    // As if it had been running for a day without a word but heartbeats.
+    await sql`update attempts set claimed_at = now() - interval '1 day', started_at = now() - interval '1 day',
+      lease_until = now() - interval '1 second'`.execute(plane.database.kysely);
+    await plane.attempts.expireLeases();
+    const held = [{ attemptId: attempt!.spec.attemptId, epoch: 1, cancelling: false }];
+    expect(await plane.attempts.heartbeat(agent, held)).toMatchObject({ renewed: [attempt!.spec.attemptId] });
+    await plane.attempts.expireLeases();
+    const row = await plane.database.kysely.selectFrom('attempts').selectAll().executeTakeFirstOrThrow();
+    // A fault of the link was seen, and has cleared itself.
+    expect(row).toMatchObject({ status: 'running', unreachable_since: null });
+    expect((await plane.settled(root)).get('a')!.status).toBe('running');
+  });
+
   it('are handed out again three times beside the tries of the stage, and the fourth fails it', async () => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();

@@ -17,7 +17,7 @@ export function takePauseWish(
     changes.pauseMode = fact.mode;
     changes.addEvent(node, 'run.pause_requested', at, { mode: fact.mode });
   } else {
-    changes.addEvent(node, 'run.resume_requested', at, {});
+    changes.addEvent(node, 'run.resume_requested', at, { attempt: changes.tree.runs[node]!.attempt });
   }
   return { type: kind, node };
 }

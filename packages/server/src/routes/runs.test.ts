@@ -303,6 +303,11 @@ describe('runs over HTTP', () => {
       id,
       ({ children }) => children[1]!.status === 'skipped' && children[3]!.endedAt !== null,
     );
+    for (const what of ['pause', 'resume'])
+      expectStatus(await t.call('POST', `/api/v1/runs/${id}/${what}`, {}), 202);
+    await t.treeWhen(id, ({ status }) => status === 'running');
+    const checkpoint = { path: '/c', step: 1 };
+    await agent.report(await agent.take('c'), { outcome: 'released', checkpoint });
     await cancel(id);
     for (const stage of ['c', 'e']) await agent.report(await agent.take(stage), { outcome: 'cancelled' });
     await t.treeWhen(id, ({ endedAt }) => endedAt !== null);

@@ -19,6 +19,7 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
+import { readUnreachable } from '../attempts/unreachable.ts';
 import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
 import type { Submission } from '../orchestrator/submission.ts';
@@ -155,9 +156,11 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           response: { 200: z.object({ items: z.array(runWait) }) },
         },
       },
-      async (request) => ({
-        items: await readWaits(context.database.pool, (await find(request.params.id)).rootId),
-      }),
+      async (request) => {
+        const { rootId } = await find(request.params.id);
+        const { pool } = context.database;
+        return { items: [...(await readWaits(pool, rootId)), ...(await readUnreachable(pool, rootId))] };
+      },
     );
 
     app.post(
