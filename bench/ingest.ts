@@ -10,7 +10,8 @@ import { EMBEDDED_URL_VARIABLE, socketUrl } from '../packages/server/src/testing
  * Metric points per second through `append()` on the embedded database with its real settings, and what a
  * point costs on disk. Prints, asserts nothing. `node bench/ingest.ts [--points N] [--quick]`
  */
-const APPEND_BYTES = 256 * 1024;
+/** As an agent sends when it is behind. */
+const APPEND_BYTES = 1024 * 1024;
 const KEYS = ['loss', 'accuracy', 'grad_norm', 'lr', 'tokens_per_second', 'gpu_memory', 'kl', 'entropy'];
 const STREAMS = 8;
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
  * Runs every benchmark, or those named, in a process of its own, so that none warms up or slows down another.
  * `durable` installs other systems and takes ten minutes, so it is run only when it is named.
  *
- *   npm run bench -- [engine] [stages] [ingest] [durable] [--rounds N] [--quick]
+ *   npm run bench -- [engine] [stages] [ingest] [streams] [durable] [--rounds N] [--quick]
  */
 const USUAL = ['engine', 'stages', 'ingest'];
-const BENCHMARKS = [...USUAL, 'durable'];
+const BENCHMARKS = [...USUAL, 'streams', 'durable'];
 
 const args = process.argv.slice(2);
 const named = args.filter((argument) => BENCHMARKS.includes(argument));

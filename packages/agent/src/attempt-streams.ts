@@ -122,9 +122,13 @@ export class AttemptStreams {
 
   /** What went wrong beside the program; `undefined` when nothing did. */
   get fault(): string | undefined {
-    return this.#diskWasFull
-      ? `the disk of ${this.#dir} was full: output, metrics or files of the job may be missing`
-      : undefined;
+    const faults = Object.entries(this.undeliveredBytes).map(
+      ([stream, bytes]) => `${bytes.toLocaleString('en')} bytes of the ${stream} were not delivered`,
+    );
+    if (this.#diskWasFull) {
+      faults.push(`the disk of ${this.#dir} was full: output, metrics or files of the job may be missing`);
+    }
+    return faults.length === 0 ? undefined : faults.join('; ');
   }
 
   /** What the log said about a failure; known once `finish` has resolved. */

@@ -15,6 +15,7 @@ export interface ByteSource {
   /**
    * Reads at most `maxBytes` from byte `offset` on. Identity, size and bytes are those of one file. When the
    * path leads to another file by now, the old one is read to its end first, where that is possible.
+   * The bytes are good until the next read of more than 64 KiB.
    * @returns `undefined` while there is no such file
    * @throws when the file cannot be reached now; the caller looks again later
    */

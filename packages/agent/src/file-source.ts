@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { pause } from './backoff.ts';
 import type { ByteSource, SourceLook } from './byte-source.ts';
 import { punchHole } from './punch-hole.ts';
@@ -10,9 +11,9 @@ export class FileSource implements ByteSource {
   #handle: FileHandle | undefined;
   #identity = '';
   #watcher: FSWatcher | undefined;
-  #onChange: () => void = () => {};
   /** Where the last look ended: the file has grown if it is longer now. */
   #seenSize = 0;
+  #buffer: Buffer | undefined;
 
   constructor(path: string) {
     this.name = path;
@@ -29,19 +30,21 @@ export class FileSource implements ByteSource {
     const wanted = Math.min(Math.max(0, size - offset), maxBytes);
     this.#seenSize = size;
     if (wanted === 0) return { identity: this.#identity, size, bytes: NOTHING };
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, offset);
+    const { bytesRead, buffer } = await handle.read(this.#room(wanted), 0, wanted, offset);
     return { identity: this.#identity, size, bytes: buffer.subarray(0, bytesRead) };
   }
 
   async waitForMore(ms: number, wake: AbortSignal): Promise<void> {
+    this.#buffer = undefined;
     if (wake.aborted) return;
-    this.#watcher ??= this.#watch();
     const changed = new AbortController();
-    this.#onChange = () => changed.abort();
+    this.#watch(this.#handle === undefined ? dirname(this.name) : this.name, () => changed.abort());
     // What was appended before the watch began is seen by no watch.
-    if (await this.#hasChanged()) return;
-    const longest = this.#watcher === undefined ? Math.min(ms, UNWATCHED_POLL_MS) : ms;
-    await pause(longest, AbortSignal.any([wake, changed.signal])).catch(() => undefined);
+    if (!(await this.#hasChanged())) {
+      const longest = this.#watcher === undefined ? Math.min(ms, UNWATCHED_POLL_MS) : ms;
+      await pause(longest, AbortSignal.any([wake, changed.signal])).catch(() => undefined);
+    }
+    this.#unwatch();
   }
 
   async free(from: number, to: number): Promise<void> {
@@ -50,6 +53,14 @@ export class FileSource implements ByteSource {
 
   async close(): Promise<void> {
     await this.#closeFile();
+  }
+
+  /** Large reads follow each other closely and take the same memory. */
+  #room(bytes: number): Buffer {
+    if (bytes < LARGE_READ_BYTES) return Buffer.allocUnsafe(bytes);
+    if (this.#buffer === undefined || this.#buffer.length < bytes)
+      this.#buffer = Buffer.allocUnsafeSlow(bytes);
+    return this.#buffer;
   }
 
   async #open(): Promise<FileHandle | undefined> {
@@ -79,29 +90,38 @@ export class FileSource implements ByteSource {
   }
 
   async #closeFile(): Promise<void> {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#unwatch();
     await this.#handle?.close();
     this.#handle = undefined;
   }
 
-  /** `undefined` where files cannot be watched, or when there is none yet: it is polled more often then. */
-  #watch(): FSWatcher | undefined {
-    if (this.#handle === undefined) return undefined;
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  /**
+   * Watches the file, or for it to appear, for one event: a program that writes small pieces without a pause
+   * would keep the event loop busy with the events of a watch that stays. Where files cannot be watched they
+   * are polled more often.
+   */
+  #watch(path: string, onChange: () => void): void {
+    this.#unwatch();
     try {
-      const watcher = watch(this.name, { persistent: false }, () => this.#onChange());
-      watcher.on('error', () => {
-        watcher.close();
-        if (this.#watcher === watcher) this.#watcher = undefined;
+      this.#watcher = watch(path, { persistent: false }, () => {
+        this.#unwatch();
+        onChange();
       });
-      return watcher;
+      this.#watcher.on('error', () => this.#unwatch());
     } catch {
-      return undefined;
+      // Too many watches, or the directory is not there yet.
     }
   }
 }
 
 const NOTHING = new Uint8Array(0);
+/** Of these reads the bytes are good until the next one. */
+const LARGE_READ_BYTES = 128 * 1024;
 const UNWATCHED_POLL_MS = 100;
 
 /** Not the device: its number may change when the machine or the container starts again. */

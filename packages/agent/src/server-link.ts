@@ -40,7 +40,12 @@ export class ServerLink {
     this.#stopped = options.stopped;
     this.#onSafe = options.onSafe;
     const { url, token, timing } = options.agent;
-    this.client = createAgentClient({ url, token, timeoutMs: timing.requestTimeoutMs, gzip: compress });
+    this.client = createAgentClient({
+      url,
+      token,
+      timeoutMs: timing.requestTimeoutMs,
+      ...(isThisMachine(url) ? {} : { gzip: compress }),
+    });
   }
 
   get id(): string | undefined {
@@ -158,6 +163,11 @@ export class ServerLink {
     if (this.#database === 'embedded' && isServerDown(error)) this.#onSafe(sentAtMs, this.#leaseMs);
     this.#contactTried = true;
   }
+}
+
+/** There bytes cost less than the work of compressing them, which would be done on both sides. */
+function isThisMachine(url: string): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
 }
 
 const deflate = promisify(gzip);

@@ -90,14 +90,18 @@ export class StreamJournal {
   next(maxBytes: number, ended: boolean, signal: AbortSignal): Promise<Outgoing | undefined> {
     return this.#inTurn(async () => {
       await this.#applyCap(ended);
-      this.#placeNotes();
+      // Notes have a place only where it is known how much of what went out has arrived.
+      const isSure = this.#attempted <= this.#position.sent;
+      if (isSure) this.#placeNotes();
+      else if (this.#position.isCapped && this.#notes.length > 0) return this.#question();
       const piece = nextPiece(this.#position);
+      // The note of a log beyond its limit grows until the program ends.
+      if (piece.kind === 'note' && this.#position.isCapped && !ended && piece.isGap) return undefined;
       if (piece.kind === 'note') return this.#outgoing({ bytes: piece.bytes });
       await this.#freeDelivered();
       const mostBytes = Math.min(piece.mostBytes, this.#mostBytes(maxBytes, ended));
       const bytes = await this.#read(piece.fileOffset, mostBytes, signal);
-      if (bytes === undefined || bytes === 'unsure')
-        return bytes && { offset: this.#position.sent, bytes: NOTHING };
+      if (bytes === undefined || bytes === 'unsure') return bytes && this.#question();
       return this.#outgoing({ bytes, fileEnd: nextFileOffset(this.#position) + bytes.length });
     });
   }
@@ -174,6 +178,11 @@ export class StreamJournal {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
     return result;
+  }
+
+  /** Nothing to store: the answer tells how far the server is. */
+  #question(): Outgoing {
+    return { offset: this.#position.sent, bytes: NOTHING };
   }
 
   async #outgoing(piece: Omit<Outgoing, 'offset'>): Promise<Outgoing> {

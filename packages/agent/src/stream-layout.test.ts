@@ -27,7 +27,7 @@ test('reads the position of an older agent', () => {
 
 test('sends a note where bytes are left out, and goes on behind them', () => {
   const position = skipped({ ...START_OF_STREAM, sent: 10 }, 30, 10, gap);
-  expect(nextPiece(position)).toEqual({ kind: 'note', bytes: Buffer.from('[20 missing]') });
+  expect(nextPiece(position)).toMatchObject({ kind: 'note', bytes: Buffer.from('[20 missing]') });
   expect(nextPiece({ ...position, sent: 22 })).toMatchObject({ kind: 'file', fileOffset: 30 });
   expect(position.droppedBytes).toBe(20);
 });
@@ -38,7 +38,7 @@ test('lets a note grow that has not been sent, and keeps what is on its way', ()
   expect(second.droppedBytes).toBe(35);
   expect(second.segments).toHaveLength(2);
   expect(nextPiece(second)).toEqual({ kind: 'file', fileOffset: 10, mostBytes: 5 });
-  expect(nextPiece(acknowledged(second, 15, gap))).toEqual({
+  expect(nextPiece(acknowledged(second, 15, gap))).toMatchObject({
     kind: 'note',
     bytes: Buffer.from('[35 missing]'),
   });
@@ -51,7 +51,7 @@ test('puts a new file behind what was sent', () => {
 
 test('tells of what was removed from the disk when the server asks for it again', () => {
   const position = freed({ ...START_OF_STREAM, sent: 40 }, 30);
-  expect(nextPiece(acknowledged(position, 20, gap))).toEqual({
+  expect(nextPiece(acknowledged(position, 20, gap))).toMatchObject({
     kind: 'note',
     bytes: Buffer.from('[10 missing]'),
   });

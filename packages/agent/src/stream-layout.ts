@@ -43,7 +43,7 @@ export const START_OF_STREAM: StreamPosition = streamPosition.parse({ sent: 0, b
 
 /** What is to be sent next. */
 export type Piece =
-  | { readonly kind: 'note'; readonly bytes: Uint8Array }
+  | { readonly kind: 'note'; readonly bytes: Uint8Array; readonly isGap: boolean }
   /** Bytes of the file from `fileOffset` on, at most `mostBytes`. */
   | { readonly kind: 'file'; readonly fileOffset: number; readonly mostBytes: number };
 
@@ -55,6 +55,7 @@ export function nextPiece({ sent, segments }: StreamPosition): Piece {
     return {
       kind: 'note',
       bytes: Buffer.from(current.note).subarray(sent - current.from, end - current.from),
+      isGap: current.gapBytes > 0,
     };
   }
   return { kind: 'file', fileOffset: sent - current.base, mostBytes: end - sent };

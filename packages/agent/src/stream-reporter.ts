@@ -26,7 +26,9 @@ export class StreamReporter {
   readonly #journal: StreamJournal;
   readonly #backoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
   readonly #finishing = new AbortController();
-  #maxChunkBytes: number = AGENT_PROTOCOL.maxAppendBytes;
+  /** What the server takes at once, and what the way to it takes in good time. */
+  #acceptedBytes: number = AGENT_PROTOCOL.maxAppendBytes;
+  #chunkBytes: number = AGENT_PROTOCOL.maxAppendBytes;
   /** Pieces in a row that the server has refused for good. */
   #refusals = 0;
   /** Since the last progress, the time in which the server answered and the program had ended. */
@@ -69,7 +71,9 @@ export class StreamReporter {
         if (sent.kind === 'fenced' || (sent.kind === 'nothing' && finishing)) return;
         if (sent.kind === 'given_up') return await this.#giveUp(sent.why, signal);
         if (sent.kind === 'waits') await this.#wait(sent.afterMs, signal);
-        else if (sent.kind === 'nothing') await source.waitForMore(idleMs, wake);
+        // Of a log beyond its limit no growth is of interest.
+        else if (sent.kind === 'nothing' && !this.#journal.isCapped) await source.waitForMore(idleMs, wake);
+        else if (sent.kind === 'nothing') await pause(idleMs, wake).catch(() => undefined);
         else if (sent.bytes < FULL_CHUNK_BYTES) await pause(GATHER_MS, wake).catch(() => undefined);
         signal.throwIfAborted();
         idleMs = sent.kind === 'nothing' ? Math.min(idleMs * 1.5, IDLE_LAST_MS) : IDLE_FIRST_MS;
@@ -81,13 +85,19 @@ export class StreamReporter {
 
   async #sendNext(finishing: boolean, signal: AbortSignal): Promise<Sent> {
     const { client, attemptId, token, epoch, stream } = this.#options;
-    const outgoing = await this.#journal.next(this.#maxChunkBytes, finishing, signal);
+    const outgoing = await this.#journal.next(
+      Math.min(this.#chunkBytes, this.#acceptedBytes),
+      finishing,
+      signal,
+    );
     if (outgoing === undefined) return { kind: 'nothing' };
     const { offset, bytes } = outgoing;
     const startedAtMs = performance.now();
     try {
       const { size } = await client.append({ attemptId, token, epoch, stream, offset, bytes }, signal);
       await this.#journal.acknowledge(size);
+      if (performance.now() - startedAtMs < QUICK_MS)
+        this.#chunkBytes = Math.min(this.#chunkBytes * 2, AGENT_PROTOCOL.maxAppendBytes);
       this.#progress();
       return { kind: 'sent', bytes: bytes.length };
     } catch (error) {
@@ -116,13 +126,15 @@ export class StreamReporter {
       }
       case 'too_large':
         if (length <= SMALLEST_CHUNK_BYTES) return this.#refused(outgoing, verdict.message);
-        this.#maxChunkBytes = Math.max(SMALLEST_CHUNK_BYTES, length >> 1);
+        this.#acceptedBytes = Math.max(SMALLEST_CHUNK_BYTES, length >> 1);
         return { kind: 'sent', bytes: length };
       case 'refused':
         return this.#refused(outgoing, verdict.message);
       case 'later':
         log.debug({ attemptId, stream, error: String(error) }, 'bytes wait for the server');
         this.#isAnswered = verdict.answered;
+        // A slow way: less at once arrives before the time is up.
+        if (tookMs > SLOW_MS) this.#chunkBytes = Math.max(SMALLEST_CHUNK_BYTES, length >> 1);
         this.#countStall(tookMs);
         return this.#stalledMs > this.#options.flushDeadlineMs
           ? { kind: 'given_up', why: String(error) }
@@ -192,5 +204,7 @@ const IDLE_LAST_MS = 1000;
 const GATHER_MS = 25;
 const FULL_CHUNK_BYTES = 256 * 1024;
 const SMALLEST_CHUNK_BYTES = 4096;
+const QUICK_MS = 1000;
+const SLOW_MS = 5000;
 /** Pieces refused one after the other, after which a server is not asked again. */
 const MAX_REFUSALS = 8;

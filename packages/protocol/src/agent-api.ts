@@ -19,7 +19,7 @@ export const AGENT_PROTOCOL = {
   /** New attempts after infrastructure losses, per run. */
   lostBudget: 3,
   /** Bytes of one append. */
-  maxAppendBytes: 1024 * 1024,
+  maxAppendBytes: 2 * 1024 * 1024,
 } as const;
 
 /** `system` holds what the agent sees of the machine, in lines of the same form as `metrics`. */

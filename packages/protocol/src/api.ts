@@ -190,6 +190,8 @@ export const attempt = z.object({
   progress: z.record(z.string(), z.unknown()).nullable(),
   logBytes: z.int(),
   metricsBytes: z.int(),
+  /** Bytes of a stream that the agent could not deliver; a log says where they are missing. */
+  undeliveredBytes: z.partialRecord(z.enum(['log', 'metrics']), z.int()).optional(),
   unreachableSince: instant.nullable(),
   /** Evidence only: it changes no status. */
   lateReport: lateReport.nullable(),

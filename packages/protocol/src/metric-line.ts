@@ -45,6 +45,9 @@ export function parseMetricLine(text: string): MetricLineResult {
   if (typeof step !== 'number' || !Number.isSafeInteger(step) || step < 0) {
     return problem(`"step" must be an integer >= 0, found ${JSON.stringify(step) ?? 'nothing'}`);
   }
+  const flat = readFlat(parsed);
+  if (flat !== undefined)
+    return { ok: true, line: { step, timeMs: readTime(parsed['timestamp']), values: flat } };
   const values = new Map<string, number>();
   for (const [key, value] of Object.entries(parsed)) {
     if (key === 'step' || key === 'timestamp' || key === 'raw') continue;
@@ -55,6 +58,20 @@ export function parseMetricLine(text: string): MetricLineResult {
     ok: true,
     line: { step, timeMs: readTime(parsed['timestamp']), values: [...values].map(toValue) },
   };
+}
+
+/** The values of a line that has only numbers with names of their own, as most have; else `undefined`. */
+function readFlat(parsed: Readonly<Record<string, unknown>>): MetricValue[] | undefined {
+  const values: MetricValue[] = [];
+  for (const key in parsed) {
+    if (key === 'step' || key === 'timestamp') continue;
+    const value = parsed[key];
+    const isPlain =
+      typeof value === 'number' && key !== '' && key.length <= MAX_KEY_LENGTH && !RENAMED.has(key);
+    if (!isPlain || values.length === MAX_KEYS_PER_LINE) return undefined;
+    values.push({ key, value });
+  }
+  return values;
 }
 
 function collect(values: Map<string, number>, key: string, value: unknown, depth: number): boolean {

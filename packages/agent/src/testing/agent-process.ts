@@ -1,11 +1,14 @@
 import { createAgent } from '../agent.ts';
+import type { JournalLimits } from '../journal-limits.ts';
 
 /**
- * An agent in a process of its own, for tests that kill it: arguments are the url and the data directory.
+ * An agent in a process of its own, for tests that kill or measure it: arguments are the url, the data
+ * directory and, if wanted, the limits of what jobs write, as JSON.
  * Prints "ready" once it has registered.
  */
-const [url, dataDir] = process.argv.slice(2);
-if (url === undefined || dataDir === undefined) throw new Error('usage: agent-process.ts URL DATA_DIR');
-const agent = createAgent({ url, dataDir, slots: 4 });
+const [url, dataDir, limits = '{}'] = process.argv.slice(2);
+if (url === undefined || dataDir === undefined)
+  throw new Error('usage: agent-process.ts URL DATA_DIR [LIMITS]');
+const agent = createAgent({ url, dataDir, slots: 4, limits: JSON.parse(limits) as Partial<JournalLimits> });
 await agent.start();
 process.stdout.write('ready\n');

@@ -87,15 +87,11 @@ export function storeAppends(
       client,
       groups.map((group) => group[0]!),
     );
+    const rows = new Map(locked.map((row) => [keyOf(row), row]));
     const receivedAtMs = now();
     const streams: StreamOutcome[] = [];
-    for (const group of groups) {
-      const { attemptId, stream } = group[0]!;
-      const row = locked.find(
-        (candidate) => candidate.attemptId === attemptId && candidate.stream === stream,
-      );
-      streams.push(await placeGroup(client, group, row, tails, receivedAtMs));
-    }
+    for (const group of groups)
+      streams.push(await placeGroup(client, group, rows.get(keyOf(group[0]!)), tails, receivedAtMs));
     const changed = streams.filter((stream) => stream.pieces.length > 0);
     if (changed.length > 0) await writeBytes(client, changed, receivedAtMs);
     const series = changed.flatMap((stream) => toSeriesPoints(stream.append, stream.points));
@@ -107,12 +103,16 @@ export function storeAppends(
 function groupByStream(appends: readonly Append[]): Append[][] {
   const groups = new Map<string, Append[]>();
   for (const append of appends) {
-    const key = `${append.attemptId} ${append.stream}`;
+    const key = keyOf(append);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [append]);
     else group.push(append);
   }
   return [...groups.values()];
+}
+
+function keyOf({ attemptId, stream }: Pick<Append, 'attemptId' | 'stream'>): string {
+  return `${attemptId} ${stream}`;
 }
 
 async function placeGroup(
@@ -155,6 +155,9 @@ async function placeGroup(
   return { ...base, ...(await parsePieces(state, pieces, receivedAtMs)) };
 }
 
+/** Parsed between two turns of the event loop. */
+const BYTES_PER_TURN = 512 * 1024;
+
 /** Parses piece by piece and gives other work of the process its turn between them. */
 async function parsePieces(
   start: ParserState,
@@ -165,12 +168,15 @@ async function parsePieces(
   const problems: LineProblem[] = [];
   let parser = start;
   let unreadable = 0;
-  for (const piece of pieces) {
-    const parsed = parseMetricBytes(parser, piece.bytes, receivedAtMs, collected);
-    parser = parsed.state;
-    unreadable += parsed.unreadable;
-    problems.push(...parsed.problems);
-    await nextTurn();
+  for (const { bytes } of pieces) {
+    for (let at = 0; at < bytes.length; at += BYTES_PER_TURN) {
+      const part = bytes.subarray(at, at + BYTES_PER_TURN);
+      const parsed = parseMetricBytes(parser, part, receivedAtMs, collected);
+      parser = parsed.state;
+      unreadable += parsed.unreadable;
+      problems.push(...parsed.problems);
+      await nextTurn();
+    }
   }
   return { points: collected.build(), parser, unreadable, problems };
 }

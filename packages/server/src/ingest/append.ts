@@ -58,7 +58,7 @@ export interface Ingest {
 }
 
 /** Bounds of one transaction. */
-const MAX_BATCH_APPENDS = 64;
+const MAX_BATCH_APPENDS = 512;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /** While one transaction waits for the database the next one parses. */
 const MAX_TRANSACTIONS_IN_FLIGHT = 2;

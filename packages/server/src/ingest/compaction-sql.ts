@@ -1,7 +1,7 @@
 import type { ClientBase, Pool } from 'pg';
 import type { EncodedPoints } from './chunk-codec.ts';
 import type { ChunkHeader } from './merge-plan.ts';
-import { numberArray } from './sql-arrays.ts';
+import { int8Array } from './sql-arrays.ts';
 
 export interface StoredChunk extends EncodedPoints {
   readonly id: number;
@@ -32,7 +32,7 @@ export async function lockSeries(client: ClientBase, seriesIds: readonly number[
     name: 'compact-lock-series',
     text: `select id from metric_series where id = any($1::int8[])
       order by run_id, key for no key update`,
-    values: [numberArray(seriesIds)],
+    values: [int8Array(seriesIds)],
   });
   return rows.map((row) => row.id);
 }
@@ -40,7 +40,7 @@ export async function lockSeries(client: ClientBase, seriesIds: readonly number[
 /** Small chunks considered by one compaction of a batch of series. */
 const MAX_SMALL_CHUNKS = 50_000;
 
-/** Headers of the small chunks of those series that have some; `n < 1024` is the partial index's predicate. */
+/** Headers of the small chunks (SMALL_CHUNK_POINTS) of those series that have some. */
 export async function smallChunkHeaders(
   client: ClientBase,
   seriesIds: readonly number[],
@@ -53,9 +53,9 @@ export async function smallChunkHeaders(
           count(*) filter (where n >= 1024) over (partition by attempt order by first_step, id) as larger
         from metric_chunks where series_id = s.wanted
       ) c
-      where n < 1024 and exists (select from metric_chunks m where m.series_id = s.wanted and m.n < 1024)
+      where n < 1024
       order by id limit ${MAX_SMALL_CHUNKS}`,
-    values: [numberArray(seriesIds)],
+    values: [int8Array(seriesIds)],
   });
   return rows;
 }
@@ -66,7 +66,7 @@ export async function readChunks(client: ClientBase, ids: readonly number[]): Pr
     name: 'compact-read-chunks',
     text: `select id, series_id as "seriesId", attempt, n as count, codec, data from metric_chunks
       where id = any($1::int8[]) order by id`,
-    values: [numberArray(ids)],
+    values: [int8Array(ids)],
   });
   return rows;
 }
@@ -81,7 +81,7 @@ export async function replaceChunks(
     name: 'compact-replace',
     text: `with removed as (delete from metric_chunks where id = any($2::int8[]))
       update metric_series set unmerged_chunks = 0 where id = any($1::int8[]) and unmerged_chunks > 0`,
-    values: [numberArray(compactedSeries), numberArray(removedChunks)],
+    values: [int8Array(compactedSeries), int8Array(removedChunks)],
   });
 }
 
@@ -90,7 +90,7 @@ export async function seriesOfSeveralAttempts(pool: Pool, seriesIds: readonly nu
     name: 'compact-several-attempts',
     text: `select series_id as id from metric_chunks where series_id = any($1::int8[])
       group by series_id having min(attempt) <> max(attempt) order by series_id`,
-    values: [numberArray(seriesIds)],
+    values: [int8Array(seriesIds)],
   });
   return rows.map((row) => row.id);
 }

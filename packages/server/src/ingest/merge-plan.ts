@@ -7,7 +7,7 @@ export interface ChunkHeader {
   readonly largerBefore: number;
 }
 
-/** Chunks with fewer points are candidates; equals the predicate of the index `metric_chunks_small`. */
+/** Chunks with fewer points are candidates. */
 export const SMALL_CHUNK_POINTS = 1024;
 /** Chunks below this are merged at every occasion. */
 const TINY_CHUNK_POINTS = 32;

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { MAX_METRIC_LINE_BYTES, parseMetricLine } from '@trainyard/protocol';
 import { type Points, PointsBuilder } from './points.ts';
 
@@ -71,12 +72,19 @@ export function parseMetricBytes(
   points: PointsByKey,
 ): ParsedLines {
   const run = new LineRun(state, receivedAtMs, points);
-  let from = 0;
-  for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
-    run.endOfLine(bytes.subarray(from, end));
-    from = end + 1;
-  }
-  run.rest(bytes.subarray(from));
+  let from = bytes.indexOf(NEWLINE) + 1;
+  // The first line may have begun in earlier bytes.
+  if (from > 0) run.endOfLine(bytes.subarray(0, from - 1));
+  const whole = bytes.subarray(from, bytes.lastIndexOf(NEWLINE) + 1);
+  const text = from > 0 ? whole.toString('latin1') : '';
+  // One decoding for all lines is several times quicker than one each; in ASCII a character is a byte.
+  if (isAscii(whole)) for (let at = 0; at < text.length; ) at = run.asciiLine(text, at);
+  else
+    for (let end = bytes.indexOf(NEWLINE, from); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+      run.endOfLine(bytes.subarray(from, end));
+      from = end + 1;
+    }
+  run.rest(bytes.subarray(bytes.lastIndexOf(NEWLINE) + 1));
   return run.result();
 }
 
@@ -109,6 +117,16 @@ class LineRun {
     this.#tailBytes = 0;
   }
 
+  /** Reads the line of `text` that begins at `from`, a line's begin. @returns where the next one begins */
+  asciiLine(text: string, from: number): number {
+    const end = text.indexOf('\n', from);
+    if (end - from > MAX_METRIC_LINE_BYTES)
+      this.#report(`line is longer than ${MAX_METRIC_LINE_BYTES} bytes`);
+    else this.#readText(text.slice(from, end));
+    this.#parsed += end - from + 1;
+    return end + 1;
+  }
+
   rest(bytes: Buffer): void {
     // A copy: the tail must not keep the whole buffer of the request alive.
     if (bytes.length > 0) this.#tail.push(Buffer.from(bytes));
@@ -134,7 +152,10 @@ class LineRun {
       this.#report(`line is longer than ${MAX_METRIC_LINE_BYTES} bytes`);
       return;
     }
-    const text = line.toString('utf8');
+    this.#readText(line.toString('utf8'));
+  }
+
+  #readText(text: string): void {
     if (text.length === 0 || text.trim().length === 0) return;
     const result = parseMetricLine(text);
     if (!result.ok) {

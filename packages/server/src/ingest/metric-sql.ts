@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg';
 import type { EncodedPoints } from './chunk-codec.ts';
 import { SMALL_CHUNK_POINTS } from './merge-plan.ts';
 import type { PointsSummary } from './points.ts';
-import { numberArray, packBytes } from './sql-arrays.ts';
+import { float8Array, int2Array, int4Array, int8Array, packBytes } from './sql-arrays.ts';
 
 /** New points of one series: the whole group's summary, and its chunks. */
 export interface NewSeriesPoints {
@@ -79,15 +79,15 @@ async function upsertSeries(
     values: [
       series.map((entry) => entry.runId),
       series.map((entry) => entry.key),
-      numberArray(series.map((entry) => entry.attempt)),
-      numberArray(series.map((entry) => entry.summary.firstStep)),
-      numberArray(series.map((entry) => entry.summary.lastStep)),
-      numberArray(series.map((entry) => entry.summary.lastValue)),
-      numberArray(series.map((entry) => entry.summary.lastTime)),
-      numberArray(series.map((entry) => entry.summary.count)),
-      numberArray(series.map((entry) => entry.summary.min)),
-      numberArray(series.map((entry) => entry.summary.max)),
-      numberArray(series.map((entry) => entry.chunks.filter(isSmall).length)),
+      int4Array(series.map((entry) => entry.attempt)),
+      int8Array(series.map((entry) => entry.summary.firstStep)),
+      int8Array(series.map((entry) => entry.summary.lastStep)),
+      float8Array(series.map((entry) => entry.summary.lastValue)),
+      float8Array(series.map((entry) => entry.summary.lastTime)),
+      int8Array(series.map((entry) => entry.summary.count)),
+      float8Array(series.map((entry) => entry.summary.min)),
+      float8Array(series.map((entry) => entry.summary.max)),
+      int4Array(series.map((entry) => entry.chunks.filter(isSmall).length)),
     ],
   });
   return rows;
@@ -100,7 +100,8 @@ const IS_NEWER = `(excluded.last_step, excluded.last_attempt, excluded.last_time
 export async function insertChunks(client: ClientBase, chunks: readonly SeriesChunk[]): Promise<void> {
   const packed = packBytes(chunks.map((chunk) => chunk.encoded.data));
   const column = (read: (summary: PointsSummary) => number | null) =>
-    numberArray(chunks.map((chunk) => read(chunk.summary)));
+    float8Array(chunks.map((chunk) => read(chunk.summary)));
+  const integers = (read: (summary: PointsSummary) => number) => chunks.map((chunk) => read(chunk.summary));
   await client.query({
     name: 'ingest-insert-chunks',
     text: `insert into metric_chunks (series_id, attempt, first_step, last_step, n, min, max, first_value,
@@ -112,21 +113,21 @@ export async function insertChunks(client: ClientBase, chunks: readonly SeriesCh
         as c (series_id, attempt, first_step, last_step, n, min, max, first_value, first_time, last_value,
           last_time, codec, start, length)`,
     values: [
-      numberArray(chunks.map((chunk) => chunk.seriesId)),
-      numberArray(chunks.map((chunk) => chunk.attempt)),
-      column((summary) => summary.firstStep),
-      column((summary) => summary.lastStep),
-      column((summary) => summary.count),
+      int8Array(chunks.map((chunk) => chunk.seriesId)),
+      int4Array(chunks.map((chunk) => chunk.attempt)),
+      int8Array(integers((summary) => summary.firstStep)),
+      int8Array(integers((summary) => summary.lastStep)),
+      int4Array(integers((summary) => summary.count)),
       column((summary) => summary.min),
       column((summary) => summary.max),
       column((summary) => summary.firstValue),
       column((summary) => summary.firstTime),
       column((summary) => summary.lastValue),
       column((summary) => summary.lastTime),
-      numberArray(chunks.map((chunk) => chunk.encoded.codec)),
+      int2Array(chunks.map((chunk) => chunk.encoded.codec)),
       packed.data,
-      numberArray(packed.starts),
-      numberArray(packed.lengths),
+      int4Array(packed.starts),
+      int4Array(packed.lengths),
     ],
   });
 }

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { EncodedPoints } from './chunk-codec.ts';
 import type { PointsSummary } from './points.ts';
-import { numberArray } from './sql-arrays.ts';
+import { int8Array } from './sql-arrays.ts';
 
 export interface SeriesRow {
   readonly id: number;
@@ -52,7 +52,7 @@ export async function chunkSizesOfSeries(
   const { rows } = await client.query<{ seriesId: number; points: number }>({
     text: `select series_id as "seriesId", sum(n) as points from metric_chunks
       where series_id = any($1::int8[]) and first_step <= $3 and last_step >= $2 group by series_id`,
-    values: [numberArray(seriesIds), firstStep, lastStep],
+    values: [int8Array(seriesIds), firstStep, lastStep],
   });
   return rows;
 }
@@ -87,7 +87,7 @@ export async function chunkSummaries(
         last_time as "lastTime", last_value as "lastValue", min, max
       from metric_chunks where series_id = any($1::int8[]) and first_step <= $3 and last_step >= $2
       order by id limit $4`,
-    values: [numberArray(seriesIds), firstStep, lastStep, limit],
+    values: [int8Array(seriesIds), firstStep, lastStep, limit],
   });
   return rows;
 }
@@ -97,7 +97,7 @@ export async function chunksById(client: ClientBase, ids: readonly number[]): Pr
     name: 'read-chunks-by-id',
     text: `select id, series_id as "seriesId", attempt, n as count, codec, data from metric_chunks
       where id = any($1::int8[]) order by id`,
-    values: [numberArray(ids)],
+    values: [int8Array(ids)],
   });
   return rows;
 }

@@ -1,6 +1,6 @@
 import type { AttemptStatus, StreamName } from '@trainyard/protocol';
 import type { ClientBase } from 'pg';
-import { numberArray, packBytes } from './sql-arrays.ts';
+import { int4Array, int8Array, packBytes } from './sql-arrays.ts';
 
 /** A stream's row, locked until the end of the transaction, and its attempt's status. */
 export interface LockedStream {
@@ -147,19 +147,19 @@ export async function writeStreams(
     values: [
       chunks.map((chunk) => chunk.attemptId),
       chunks.map((chunk) => chunk.stream),
-      numberArray(chunks.map((chunk) => chunk.offset)),
+      int8Array(chunks.map((chunk) => chunk.offset)),
       packed.data,
-      numberArray(packed.starts),
-      numberArray(packed.lengths),
+      int4Array(packed.starts),
+      int4Array(packed.lengths),
       receivedAt,
       streams.map((stream) => stream.attemptId),
       streams.map((stream) => stream.stream),
-      numberArray(streams.map((stream) => stream.size)),
-      numberArray(streams.map((stream) => stream.parsed)),
+      int8Array(streams.map((stream) => stream.size)),
+      int8Array(streams.map((stream) => stream.parsed)),
       streams.map((stream) => stream.inLongLine),
-      numberArray(streams.map((stream) => stream.newUnreadableLines)),
-      numberArray(chunks.map((chunk) => chunk.firstLine)),
-      numberArray(streams.map((stream) => stream.lines)),
+      int8Array(streams.map((stream) => stream.newUnreadableLines)),
+      int8Array(chunks.map((chunk) => chunk.firstLine)),
+      int8Array(streams.map((stream) => stream.lines)),
     ],
   });
 }

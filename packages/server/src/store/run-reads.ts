@@ -78,6 +78,7 @@ async function readAttempts(db: Kysely<Schema>, runId: string): Promise<Attempt[
     progress: row.progress,
     logBytes: size(row.id, 'log'),
     metricsBytes: size(row.id, 'metrics'),
+    ...(row.undelivered === null ? {} : { undeliveredBytes: row.undelivered }),
     unreachableSince: row.unreachable_since?.toISOString() ?? null,
     lateReport: row.late_report ?? null,
     createdAt: row.created_at.toISOString(),
