@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,7 +8,7 @@ import type { PreprocessConfig } from '@trainyard/protocol';
 import { PREPROCESS_LIMITS } from '@trainyard/protocol/plain';
 import { type BuiltinAttempt, BuiltinFailure } from './attempt.ts';
 import { splitRows, takeSteps } from './preprocess/row-steps.ts';
-import { readTable, type Table, type TableFormat, tableLines } from './preprocess/table-text.ts';
+import { openTable, readTable, type Table, type TableFormat, tableLines } from './preprocess/table-text.ts';
 
 interface Preprocessing {
   readonly source: {
@@ -34,7 +34,7 @@ interface WrittenDataset {
 /** The program of a `preprocess_dataset` stage: reads a table, takes the steps, writes and records files. */
 export async function preprocessDataset(attempt: BuiltinAttempt): Promise<Record<string, unknown>> {
   const { source, config } = attempt.spec.builtin!.input as unknown as Preprocessing;
-  const table = readTable(await readSource(source), formatOf(source.path, config.format));
+  const table = await readSource(source, formatOf(source.path, config.format));
   attempt.log(`read ${table.rows.length} rows, ${table.columns.length} columns: ${source.path}`);
   const { table: result, counts } = takeSteps(table, config as PreprocessConfig);
   for (const { step, rows } of counts) attempt.log(`${step}: ${rows} rows`);
@@ -51,7 +51,7 @@ export async function preprocessDataset(attempt: BuiltinAttempt): Promise<Record
     attempt.log(`wrote ${dataset.rows} rows: ${dataset.path}`);
     written.push([part === '' ? 'all' : part, dataset]);
   }
-  record(attempt, source, table, written);
+  record(attempt, source, table, written, config);
   return {
     rowsIn: table.rows.length,
     rowsOut: result.rows.length,
@@ -69,15 +69,22 @@ function record(
   source: Preprocessing['source'],
   table: Table,
   written: readonly [string, WrittenDataset][],
+  { split, seed }: Preprocessing['config'],
 ): void {
   const name = source.name ?? basename(source.path).slice(0, MAX_NAME);
   append(files.datasets, { name, path: source.path, role: 'input', rows: table.rows.length });
-  for (const [, dataset] of written) {
-    append(files.datasets, { name: dataset.name, path: dataset.path, role: 'output', rows: dataset.rows });
+  for (const [part, { path, rows, ...dataset }] of written) {
+    const fraction = split?.[part];
+    // So that who reads a part knows which one, and that there is more.
+    const told = fraction === undefined ? {} : { split: { name: part, fraction, seed, chosenBy: 'config' } };
+    append(files.datasets, { name: dataset.name, path, role: 'output', rows, ...told });
   }
 }
 
-async function readSource({ path, name, sha256 }: Preprocessing['source']): Promise<string> {
+async function readSource(
+  { path, name, sha256 }: Preprocessing['source'],
+  format: TableFormat,
+): Promise<Table> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || !found.isFile()) {
     throw new BuiltinFailure('dataset_missing', `there is no file ${path} on the agent's machine`);
@@ -86,9 +93,9 @@ async function readSource({ path, name, sha256 }: Preprocessing['source']): Prom
     const message = `${path} has ${found.size} bytes; the limit is ${PREPROCESS_LIMITS.maxBytes}. Preprocess it by a job`;
     throw new BuiltinFailure('dataset_too_large', message);
   }
-  const bytes = await readFile(path);
-  const actual = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 === null || sha256 === actual) return bytes.toString('utf8');
+  const dataset = await openTable(path, format);
+  const actual = sha256 === null ? null : await dataset.sha256();
+  if (actual === sha256) return readTable(dataset);
   const message = `${path} is not what dataset "${name}" was recorded as: its SHA-256 is ${actual}, not ${sha256}`;
   throw new BuiltinFailure('dataset_changed', message);
 }

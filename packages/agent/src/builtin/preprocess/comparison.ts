@@ -1,6 +1,6 @@
-import type { JsonValue } from '@trainyard/protocol';
+import type { DatasetValue, Row } from '@trainyard/datasets';
 import { BuiltinFailure } from '../attempt.ts';
-import type { Row } from './table-text.ts';
+import { jsonText } from './table-text.ts';
 
 const SHAPE = /^\s*(?:"([^"]+)"|([^\s"<>=!]+))\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$/s;
 
@@ -19,23 +19,24 @@ export function readComparison(text: string): (row: Row) => boolean {
 }
 
 /** The number that a value is, also as the text of a CSV file. */
-export function asNumber(value: JsonValue | undefined): number | undefined {
+export function asNumber(value: DatasetValue | undefined): number | undefined {
   if (typeof value === 'number') return value;
+  if (typeof value === 'bigint') return Number(value);
   if (typeof value !== 'string' || value.trim() === '') return undefined;
   const number = Number(value);
   return Number.isNaN(number) ? undefined : number;
 }
 
 /** In a CSV file an empty field is no value. */
-export function isNull(value: JsonValue | undefined): boolean {
+export function isNull(value: DatasetValue | undefined): boolean {
   return value === undefined || value === null || value === '';
 }
 
-function readLiteral(literal: string, text: string): JsonValue {
+function readLiteral(literal: string, text: string): DatasetValue {
   const single = /^'([^']*)'$/.exec(literal)?.[1];
   if (single !== undefined) return single;
   try {
-    const value = JSON.parse(literal) as JsonValue;
+    const value = JSON.parse(literal) as DatasetValue;
     if (typeof value !== 'object' || value === null) return value;
   } catch {
     // Told below.
@@ -45,7 +46,7 @@ function readLiteral(literal: string, text: string): JsonValue {
 }
 
 /** Nothing is less or greater than no value; a number is compared with a number, everything else as text. */
-function compare(value: JsonValue, operator: string, wanted: JsonValue): boolean {
+function compare(value: DatasetValue, operator: string, wanted: DatasetValue): boolean {
   const order = orderOf(value, wanted);
   switch (operator) {
     case '==':
@@ -63,13 +64,13 @@ function compare(value: JsonValue, operator: string, wanted: JsonValue): boolean
   }
 }
 
-function orderOf(value: JsonValue, wanted: JsonValue): number | undefined {
+function orderOf(value: DatasetValue, wanted: DatasetValue): number | undefined {
   if (isNull(value) || wanted === null) return isNull(value) && wanted === null ? 0 : undefined;
   if (typeof wanted === 'number') {
     const number = asNumber(value);
     return number === undefined ? undefined : Math.sign(number - wanted);
   }
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = typeof value === 'string' ? value : jsonText(value);
   const other = String(wanted);
   return text < other ? -1 : text > other ? 1 : 0;
 }

@@ -1,10 +1,13 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { preprocessConfig } from '@trainyard/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { splitRows, takeSteps } from './row-steps.ts';
-import { readTable, type Table, type TableFormat, tableLines } from './table-text.ts';
+import { openTable, readTable, type Table, type TableFormat, tableLines } from './table-text.ts';
 
-const table: Table = readTable(
+const table: Table = await read(
   `id,text,score,lang
 1,short,0.9,de
 2,"a, ""b""",0.1,en
@@ -96,19 +99,39 @@ describe('a table', () => {
   const field = fc.string({ unit: fc.constantFrom('a', 'ä', '"', ',', '\n', '\r', ' ', '1'), maxLength: 6 });
 
   it.each<TableFormat>(['csv', 'json', 'jsonl'])('is read as it was written: %s', (format) => {
-    fc.assert(
-      fc.property(fc.array(fc.record({ one: field, 'two, three': field }), { minLength: 1 }), (rows) => {
-        const text = [...tableLines({ columns: ['one', 'two, three'], rows }, format)].join('');
-        expect(readTable(text, format).rows).toEqual(rows);
-      }),
+    return fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ one: field, 'two, three': field }), { minLength: 1 }),
+        async (rows) => {
+          const text = [...tableLines({ columns: ['one', 'two, three'], rows }, format)].join('');
+          expect((await read(text, format)).rows).toEqual(rows);
+        },
+      ),
     );
   });
 
-  it('that is none is refused with its line', () => {
-    expect(() => readTable('a,b\n1,2\n3\n', 'csv')).toThrow('line 3 has 1 fields; the first line names 2');
-    expect(() => readTable('a\n"x\ny', 'csv')).toThrow('not closed');
-    expect(() => readTable('a,a\n1,2\n', 'csv')).toThrow('the column "a" is there twice');
-    expect(() => readTable('{"a":1}\n{', 'jsonl')).toThrow('line 2 is not JSON');
-    expect(() => readTable('{"a":1}', 'json')).toThrow('a list of objects');
+  it('that is none is refused with its line', async () => {
+    await expect(read('a,b\n1,2\n3\n', 'csv')).rejects.toThrow('line 3 has 1 field; the first line names 2');
+    await expect(read('a\n"x\ny', 'csv')).rejects.toThrow('never closed');
+    await expect(read('a,a\n1,2\n', 'csv')).rejects.toThrow('the column "a" is there twice');
+    await expect(read('{"a":1}\n{', 'jsonl')).rejects.toThrow('line 2 is not JSON');
+    await expect(read('{"a":1}', 'json')).rejects.toThrow('a list of objects');
+    await expect(read('{', 'jsonl')).rejects.toMatchObject({ code: 'invalid_data' });
+  });
+
+  it('keeps whole numbers with all their digits', async () => {
+    const text = '{"n":9007199254740993,"list":[18446744073709551615]}\n';
+    expect([...tableLines(await read(text, 'jsonl'), 'jsonl')].join('')).toBe(text);
   });
 });
+
+async function read(text: string, format: TableFormat): Promise<Table> {
+  const dir = await mkdtemp(join(tmpdir(), 'trainyard-table-'));
+  try {
+    const path = join(dir, 'table');
+    await writeFile(path, text);
+    return await readTable(await openTable(path, format));
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}

@@ -1,8 +1,9 @@
-import type { JsonValue, PreprocessConfig } from '@trainyard/protocol';
+import type { DatasetValue, Row } from '@trainyard/datasets';
+import type { PreprocessConfig } from '@trainyard/protocol';
 import { BuiltinFailure } from '../attempt.ts';
 import { asNumber, isNull, readComparison } from './comparison.ts';
 import { seededRandom, shuffledIndices } from './seeded-random.ts';
-import type { Row, Table } from './table-text.ts';
+import { jsonText, type Table } from './table-text.ts';
 
 /** What a step left over, for the log. */
 export interface StepCount {
@@ -101,7 +102,7 @@ function dropColumns(names: readonly string[]): Step {
 
 function pick(row: Row, names: readonly string[]): Row {
   return Object.fromEntries(
-    names.flatMap((name): [string, JsonValue][] => (Object.hasOwn(row, name) ? [[name, row[name]!]] : [])),
+    names.flatMap((name): [string, DatasetValue][] => (Object.hasOwn(row, name) ? [[name, row[name]!]] : [])),
   );
 }
 
@@ -158,7 +159,7 @@ function shortEnough(lengths: Readonly<Record<string, number>>): Step {
 }
 
 function truncated(lengths: Readonly<Record<string, number>>): Step {
-  const cut = (name: string, value: JsonValue): JsonValue =>
+  const cut = (name: string, value: DatasetValue): DatasetValue =>
     typeof value === 'string' && Object.hasOwn(lengths, name) && lengthOf(value) > lengths[name]!
       ? [...value].slice(0, lengths[name]!).join('')
       : value;
@@ -182,7 +183,7 @@ function withoutDuplicates(columns: true | readonly string[]): Step {
     const names = columns === true ? table.columns : columns;
     const seen = new Set<string>();
     return keeping(known(table, names), (row) => {
-      const key = JSON.stringify(names.map((name) => row[name] ?? null));
+      const key = jsonText(names.map((name) => row[name] ?? null));
       if (seen.has(key)) return false;
       seen.add(key);
       return true;

@@ -1,7 +1,8 @@
-import type { JsonValue, PreprocessConfig } from '@trainyard/protocol';
-import { BuiltinFailure, messageOf } from '../attempt.ts';
+import { type Dataset, type DatasetValue, openDataset, type Row } from '@trainyard/datasets';
+import type { PreprocessConfig } from '@trainyard/protocol';
+import { TrainyardError } from '@trainyard/protocol/plain';
+import { BuiltinFailure } from '../attempt.ts';
 
-export type Row = Readonly<Record<string, JsonValue>>;
 export type TableFormat = NonNullable<PreprocessConfig['format']>;
 
 export interface Table {
@@ -10,12 +11,33 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
-/** Reads a table. @throws BuiltinFailure invalid_data naming the line or row */
-export function readTable(text: string, format: TableFormat): Table {
-  const plain = text.startsWith('\ufeff') ? text.slice(1) : text;
-  if (format === 'csv') return readCsv(plain);
-  const rows = format === 'json' ? jsonRows(plain) : jsonlRows(plain);
-  return { columns: [...new Set(rows.flatMap((row) => Object.keys(row)))], rows };
+/**
+ * Reads a table with the readers of all datasets. Fields of CSV stay text; an empty one is the empty text.
+ * @throws BuiltinFailure invalid_data naming the line or row
+ */
+export async function readTable(dataset: Dataset): Promise<Table> {
+  const rows: Row[] = [];
+  const names = new Set<string>();
+  try {
+    const isCsv = dataset.format === 'csv';
+    if (isCsv) for (const { name } of (await dataset.schema()).columns) names.add(name);
+    for await (const batch of dataset.batches()) {
+      for (const row of batch) {
+        rows.push(isCsv ? withEmptyTexts(row) : row);
+        if (!isCsv) for (const name of Object.keys(row)) names.add(name);
+      }
+    }
+  } catch (error) {
+    throw error instanceof TrainyardError
+      ? new BuiltinFailure('invalid_data', error.message, { cause: error })
+      : error;
+  }
+  return { columns: [...names], rows };
+}
+
+/** As a table is read: no guesses at what a text may mean. */
+export function openTable(path: string, format: TableFormat): Promise<Dataset> {
+  return openDataset(path, { format, csv: { types: 'text', delimiter: ',' }, json: { shape: 'list' } });
 }
 
 /** The text of a table, one row at a time. */
@@ -24,98 +46,30 @@ export function* tableLines({ columns, rows }: Table, format: TableFormat): Gene
   if (format === 'json') yield '[';
   for (const [index, row] of rows.entries()) {
     if (format === 'csv') yield `${columns.map((column) => csvField(row[column])).join(',')}\n`;
-    else if (format === 'jsonl') yield `${JSON.stringify(row)}\n`;
-    else yield `${index === 0 ? '\n' : ',\n'}${JSON.stringify(row)}`;
+    else if (format === 'jsonl') yield `${jsonText(row)}\n`;
+    else yield `${index === 0 ? '\n' : ',\n'}${jsonText(row)}`;
   }
   if (format === 'json') yield '\n]\n';
 }
 
-function jsonRows(text: string): Row[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw invalid(`the file is not JSON: ${messageOf(error)}`);
-  }
-  if (!Array.isArray(parsed)) throw invalid('a JSON file holds a list of objects');
-  return parsed.map((row, index) => asRow(row, `row ${index + 1}`));
-}
-
-function jsonlRows(text: string): Row[] {
-  const rows: Row[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(line);
-    } catch (error) {
-      throw invalid(`line ${index + 1} is not JSON: ${messageOf(error)}`);
-    }
-    rows.push(asRow(parsed, `line ${index + 1}`));
-  }
-  return rows;
-}
-
-function asRow(value: unknown, where: string): Row {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Row;
-  throw invalid(`${where} is not an object`);
-}
-
-/** RFC 4180, with line ends of either kind. The first line has the names. */
-function readCsv(text: string): Table {
-  const records = csvRecords(text);
-  const columns = records.next().value?.fields ?? [];
-  const twice = columns.find((name, index) => columns.indexOf(name) !== index);
-  if (twice !== undefined) throw invalid(`the column "${twice}" is there twice`);
-  const rows: Row[] = [];
-  for (const { fields, line } of records) {
-    if (fields.length === 1 && fields[0] === '' && columns.length > 1) continue;
-    if (fields.length !== columns.length) {
-      throw invalid(`line ${line} has ${fields.length} fields; the first line names ${columns.length}`);
-    }
-    rows.push(Object.fromEntries(columns.map((column, index) => [column, fields[index]!])));
-  }
-  return { columns, rows };
-}
-
-interface CsvRecord {
-  readonly fields: string[];
-  readonly line: number;
-}
-
-const FIELD = /"([^"]*(?:""[^"]*)*)"|([^",\r\n]*)/y;
-
-function* csvRecords(text: string): Generator<CsvRecord, undefined> {
-  let at = 0;
-  let line = 1;
-  while (at < text.length) {
-    const fields: string[] = [];
-    const first = line;
-    for (;;) {
-      FIELD.lastIndex = at;
-      const [whole, quoted, plain] = FIELD.exec(text)!;
-      fields.push(quoted === undefined ? plain! : quoted.replaceAll('""', '"'));
-      if (quoted !== undefined) line += quoted.split('\n').length - 1;
-      at += whole.length;
-      if (text[at] !== ',') break;
-      at += 1;
-    }
-    if (text[at] === '\r') at += 1;
-    if (text[at] === '\n') at += 1;
-    else if (at < text.length)
-      throw invalid(`line ${line}: a field with quotes is not closed, or goes on behind them`);
-    line += 1;
-    yield { fields, line: first };
-  }
-  return undefined;
-}
-
-function csvField(value: JsonValue | undefined): string {
+function csvField(value: DatasetValue | undefined): string {
   if (value === undefined || value === null) return '';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = typeof value === 'string' ? value : jsonText(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function invalid(message: string): BuiltinFailure {
-  return new BuiltinFailure('invalid_data', message);
+/** JSON, with whole numbers of any length as they are. */
+export function jsonText(value: DatasetValue | readonly DatasetValue[]): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'bigint' ? rawJson(String(part)) : part,
+  );
+}
+
+/** In Node since 22; not yet in the types of the standard library that we use. */
+function rawJson(text: string): unknown {
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(text);
+}
+
+function withEmptyTexts(row: Row): Row {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? '']));
 }
