@@ -8,7 +8,7 @@ import { join } from 'node:path';
  *   npm run bench -- [engine] [stages] [ingest] [streams] [durable] [--rounds N] [--quick]
  */
 const USUAL = ['engine', 'stages', 'ingest'];
-const BENCHMARKS = [...USUAL, 'streams', 'durable'];
+const BENCHMARKS = [...USUAL, 'streams', 'durable', 'datasets'];
 
 const args = process.argv.slice(2);
 const named = args.filter((argument) => BENCHMARKS.includes(argument));

@@ -3,7 +3,7 @@ import { invalidData } from '../dataset-error.ts';
 import { DATASET_LIMITS } from '../dataset-limits.ts';
 import { openFailure } from '../source/open-failure.ts';
 
-export const BLOCK_BYTES = 512 * 1024;
+export const BLOCK_BYTES = 256 * 1024;
 const NEWLINE = 10;
 
 /** The bytes of a file in blocks; the next one is read when it is asked for. */
