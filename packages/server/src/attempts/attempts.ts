@@ -27,6 +27,7 @@ import { ClaimDesk } from './claim-desk.ts';
 import { HandedOut } from './handed-out.ts';
 import { expireLeases, renewLeases, takeBackUnheld } from './leases.ts';
 import { OpenCalls } from './open-calls.ts';
+import { RecentMap } from './recent-map.ts';
 import { ReportIntake, type TreeOwner } from './report-intake.ts';
 
 /** An agent counts as online while it was seen within this time. */
@@ -36,6 +37,8 @@ const UNHELD_CHECK_MS = 5000;
 
 /** An agent that was seen registered is not looked up again for so long. */
 const AGENT_KNOWN_MS = 1000;
+/** Agents that are remembered. One that is forgotten is looked up. */
+const MAX_KNOWN_AGENTS = 10_000;
 
 interface KnownAgent {
   readonly id: AgentId;
@@ -93,7 +96,7 @@ export function createAttempts(options: {
     bus.emit('inbox');
     bus.emit('work');
   };
-  const unheldCheckedAtMs = new Map<string, number>();
+  const unheldCheckedAtMs = new RecentMap<string, number>(MAX_KNOWN_AGENTS);
   const checkUnheld = async (agentId: AgentId, request: z.output<typeof claimWork>): Promise<void> => {
     const now = Date.now();
     if (now - (unheldCheckedAtMs.get(agentId) ?? 0) < UNHELD_CHECK_MS) return;
@@ -105,7 +108,9 @@ export function createAttempts(options: {
 
   const desk = new ClaimDesk({ database, bus, handedOut, openCalls, checkUnheld });
 
-  const knownAgents = new Map<string, { readonly agent: KnownAgent; readonly untilMs: number }>();
+  const knownAgents = new RecentMap<string, { readonly agent: KnownAgent; readonly untilMs: number }>(
+    MAX_KNOWN_AGENTS,
+  );
   const requireAgent = async (agentId: string): Promise<KnownAgent> => {
     const known = knownAgents.get(agentId);
     if (known !== undefined && performance.now() < known.untilMs) return known.agent;
@@ -149,7 +154,7 @@ export function createAttempts(options: {
       // An agent that starts again may have been cut off in the middle of a claim.
       unheldCheckedAtMs.delete(agentId);
       knownAgents.delete(agentId);
-      desk.forget(agentId);
+      await desk.forget(agentId);
       return { agentId, leaseMs: AGENT_PROTOCOL.leaseMs, heartbeatMs: AGENT_PROTOCOL.heartbeatMs };
     },
 
@@ -203,7 +208,8 @@ export function createAttempts(options: {
       await sql`
         update agents set draining_since = coalesce(draining_since, now()) where id = ${id}`.execute(kysely);
       knownAgents.delete(agentId);
-      // Calls that wait look again, and are given nothing from then on.
+      // Nothing is given to its calls from then on; those that wait look again.
+      await desk.forget(id);
       bus.emit('work');
       return toAgentInfo((await readAgents(kysely, id))[0]!);
     },

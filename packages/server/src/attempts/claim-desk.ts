@@ -6,10 +6,13 @@ import { commandsFor, createClaims } from './claim.ts';
 import { type ClaimRequest, type HandedAttempt, laneOf } from './claim-parts.ts';
 import type { HandedOut } from './handed-out.ts';
 import type { OpenCalls } from './open-calls.ts';
+import { RecentMap } from './recent-map.ts';
 import { waitForWork } from './wait-for-work.ts';
 
 /** Safety net for a claim that missed its wake-up, for example from another server. */
 const CLAIM_POLL_MS = 1000;
+/** Lanes that are remembered. One that is forgotten is looked up. */
+const MAX_LANES = 10_000;
 
 type ClaimCall = z.output<typeof claimWork>;
 
@@ -31,9 +34,9 @@ export class ClaimDesk {
   readonly #openCalls: OpenCalls;
   readonly #checkUnheld: CheckUnheld;
   /** The request that was made last, by lane. */
-  readonly #requestIds = new Map<string, string>();
+  readonly #requestIds = new RecentMap<string, string>(MAX_LANES);
   /** By lane. */
-  readonly #emptyLooks = new Map<string, EmptyLook>();
+  readonly #emptyLooks = new RecentMap<string, EmptyLook>(MAX_LANES);
   /** How often work was announced. */
   #announcements = 0;
 
@@ -55,11 +58,15 @@ export class ClaimDesk {
     });
   }
 
-  /** The agent may have been elsewhere meanwhile: its next call looks. */
-  forget(agentId: AgentId): void {
+  /**
+   * The agent may have been elsewhere meanwhile, or may take no work any more: its next call looks, and those that
+   * wait are given nothing but what a look finds.
+   */
+  async forget(agentId: AgentId): Promise<void> {
     for (const all of [this.#emptyLooks, this.#requestIds]) {
-      for (const lane of all.keys()) if (lane.startsWith(agentId)) all.delete(lane);
+      for (const lane of all.keys()) if (lane.startsWith(`${agentId} `)) all.delete(lane);
     }
+    await this.#openCalls.retireAgent(agentId);
   }
 
   /** Waits until there is an assignment or a command, at most `waitMs`, or until `signal` aborts. */
@@ -118,7 +125,10 @@ export class ClaimDesk {
     wait: ReturnType<typeof waitForWork>,
     ms: number,
   ): Promise<readonly HandedAttempt[]> {
-    if (request.free === 0 || !this.#isKnownEmpty(laneOf(request))) {
+    const lane = laneOf(request);
+    // A newer call of the lane, or the agent itself, may have come in during the look.
+    const isNewest = this.#requestIds.get(lane) === request.requestId;
+    if (request.free === 0 || !isNewest || !this.#isKnownEmpty(lane)) {
       await wait.atMost(ms);
       return [];
     }

@@ -20,12 +20,20 @@ export async function renewLeases(
     where id = ${agentId}`.execute(db);
   if (held.length === 0) return [];
   const { rows } = await sql<{ id: string }>`
+    with held as (
+      -- In the order in which all others lock several attempts: else two could wait for each other.
+      select a.id, x."unreachableForMs"
+      from attempts a
+      join jsonb_to_recordset(${jsonbText(held)}::jsonb) as x("attemptId" text, "unreachableForMs" bigint)
+        on a.id = x."attemptId"
+      where a.agent_id = ${agentId} and a.status in ('leased', 'running', 'paused')
+      order by a.id for update of a
+    )
     update attempts a
     set lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond',
-        unreachable_since = case when x."unreachableForMs" is not null
-          then coalesce(a.unreachable_since, now() - x."unreachableForMs" * interval '1 millisecond') end
-    from jsonb_to_recordset(${jsonbText(held)}::jsonb) as x("attemptId" text, "unreachableForMs" bigint)
-    where a.id = x."attemptId" and a.agent_id = ${agentId} and a.status in ('leased', 'running', 'paused')
+        unreachable_since = case when held."unreachableForMs" is not null
+          then coalesce(a.unreachable_since, now() - held."unreachableForMs" * interval '1 millisecond') end
+    from held where a.id = held.id
     returning a.id`.execute(db);
   return rows.map((row) => row.id);
 }

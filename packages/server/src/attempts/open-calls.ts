@@ -42,7 +42,16 @@ export class OpenCalls {
    * is not, so that the newer one finds all that belongs to its request.
    */
   async retire(lane: string): Promise<void> {
-    for (const call of this.#calls) if (call.lane === lane) await call.close();
+    await this.#close((call) => call.lane === lane);
+  }
+
+  /** The agent takes no more work by the calls that it has made. Resolves as `retire` does. */
+  async retireAgent(agentId: string): Promise<void> {
+    await this.#close((call) => call.agentId === agentId);
+  }
+
+  async #close(isMeant: (call: WaitingCall) => boolean): Promise<void> {
+    await Promise.all([...this.#calls].filter(isMeant).map((call) => call.close()));
   }
 
   /** Undefined when no call can take it. */
@@ -81,6 +90,10 @@ class WaitingCall implements OpenCall {
 
   get lane(): string {
     return laneOf(this.#request);
+  }
+
+  get agentId(): string {
+    return this.#request.agentId;
   }
 
   lease({ queue, gpus }: LeasableAttempt): Lease | undefined {

@@ -1,5 +1,6 @@
 import { newId } from '@trainyard/protocol';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { insertFacts } from '../attempts/claim.ts';
 import { describeDatabases } from '../testing/index.ts';
 import { type ControlPlane, startControlPlane } from './testing/control-plane.ts';
 
@@ -183,5 +184,43 @@ stages:
     expect((await plane.claim(agentId)).map(({ spec }) => spec.stage)).toHaveLength(1);
     const other = await plane.agent({ queues: ['other'] });
     expect((await plane.claim(other)).map(({ spec }) => spec.stage)).toEqual(['d']);
+  });
+
+  it.each([
+    ['paused', { kind: 'pause', node: 0, at: 1, mode: 'auto' }],
+    ['cancelled', { kind: 'cancel', node: 0, at: 1, reason: 'test' }],
+  ])('gives no call what is %s as soon as it is there', async (status, wish) => {
+    const rootId = await plane.submit(CHAIN);
+    const agentId = await plane.agent();
+    const [a] = await plane.claim(agentId);
+    await plane.report(a!, 'started');
+    await plane.settled(rootId);
+    const gone = new AbortController();
+    const request = { requestId: newId('att'), free: 10, freeGpus: 0, held: [], waitMs: WAIT_MS };
+    const waiting = plane.attempts.claim(agentId, request, gone.signal);
+    await expect.poll(() => plane.openCalls.isEmpty).toBe(false);
+    const ended = {
+      kind: 'finished',
+      node: 1,
+      attempt: 1,
+      at: 1,
+      outcome: 'completed',
+      exitCode: 0,
+      signal: null,
+    };
+    // Both in one tick: the stage that follows comes to be and is held back at once.
+    await insertFacts(
+      plane.database.kysely,
+      [{ ...ended, error: null, outputs: null, datasets: [] }, wish].map((event) => ({
+        root_id: rootId,
+        event,
+      })),
+    );
+    plane.bus.emit('inbox');
+    await plane.until(rootId, (runs) => runs.get('b')!.status === status);
+    gone.abort();
+    expect((await waiting).assignments).toEqual([]);
+    const { items } = await plane.events(rootId);
+    expect(items.filter(({ path, type }) => path === 'b' && type === 'attempt.claimed')).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { AGENT_PROTOCOL, type AttemptSpec, newId } from '@trainyard/protocol';
 import type { OpenCalls } from '../attempts/open-calls.ts';
+import type { LiveBus } from '../live/live-bus.ts';
 import type { NewAttempt, TreeChanges } from './tree-changes.ts';
 
 /**
@@ -13,14 +14,17 @@ export function leaseAtOnce(changes: readonly TreeChanges[], calls: OpenCalls, n
   const left = all.filter(({ attempt }) => isForClaim(attempt));
   const leftQueues = new Set(left.map(({ attempt }) => attempt.queue));
   for (const { change, attempt } of all.toSorted((a, b) => b.attempt.priority - a.attempt.priority)) {
-    if (leftQueues.has(attempt.queue) || isCancelled(change, attempt)) continue;
+    if (leftQueues.has(attempt.queue) || isHeldBack(change, attempt)) continue;
     const lease = calls.lease(attempt);
     if (lease !== undefined) change.lease(attempt, { attemptId: newId('att', nowMs), ...lease }, nowMs);
   }
 }
 
-/** Tells the calls what became of the attempts that were meant for them. */
-export function settleLeases(changes: readonly TreeChanges[], areStored: boolean): void {
+/**
+ * Tells the calls what became of the attempts that were meant for them. If these were not stored, what was known of
+ * the calls may be wrong: they look again.
+ */
+export function settleLeases(changes: readonly TreeChanges[], areStored: boolean, bus: LiveBus): void {
   for (const { leases } of changes) {
     for (const [attempt, lease] of leases) {
       if (!areStored) {
@@ -32,12 +36,14 @@ export function settleLeases(changes: readonly TreeChanges[], areStored: boolean
       lease.settle({ assignment, node: attempt.node, status: 'leased', isLimited: false });
     }
   }
+  if (!areStored && changes.some(({ leases }) => leases.size > 0)) bus.emit('work');
 }
 
 function isForClaim({ limits, labels, number }: NewAttempt): boolean {
   return limits !== null || labels !== null || number > 1;
 }
 
-function isCancelled({ cancels }: TreeChanges, { node, number }: NewAttempt): boolean {
-  return cancels.some((cancel) => cancel.node === node && cancel.attempt === number);
+/** To be cancelled or paused: the statements for that find it in the queue. */
+function isHeldBack({ cancels, pauses }: TreeChanges, { node, number }: NewAttempt): boolean {
+  return [...cancels, ...pauses].some((each) => each.node === node && each.attempt === number);
 }

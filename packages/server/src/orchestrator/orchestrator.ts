@@ -173,7 +173,7 @@ class TreeOwner implements Orchestrator {
       const isItsOwn = !isDatabaseLost(error) && !(error instanceof OwnershipLost);
       if (isItsOwn && rootIds.length === 1) this.#resting.rest(rootIds[0]!, nowMs);
     } finally {
-      settleLeases(changes, isWritten);
+      settleLeases(changes, isWritten, this.#options.bus);
       for (const { reports } of batch) for (const each of reports) each.settle(isWritten && taken.has(each));
     }
     return isWritten;

@@ -12,8 +12,8 @@ import { resultInserts } from './result-inserts.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /**
- * Thrown when another server has taken over a tree, or has changed an attempt that was reported on: nothing of
- * the tick was written.
+ * Thrown when another server has taken over a tree, or has changed an attempt that was reported on, or the agent of
+ * a new one: nothing of the tick was written.
  */
 export class OwnershipLost extends Error {
   constructor(rootIds: readonly string[], cause: unknown) {
@@ -111,7 +111,8 @@ export const INSERT_ATTEMPTS = `insert into attempts
 export const INSERT_EVENTS = `insert into events (root_id, seq, run_id, type, at, data)
   select "rootId", seq, "runId", type, at, data from ${EVENT_ROWS}`;
 
-// The division fails, and with it the statement, unless every tree is still ours and every attempt as expected.
+// The division fails, and with it the statement, unless every tree is still ours, every attempt as expected, and no
+// agent that is given new ones has been drained by way of another server.
 const TICK_SQL = `
   with fenced as (
     update trees t
@@ -141,10 +142,14 @@ const TICK_SQL = `
     returning a.id
   )
   select 1 / (case when (select count(*) from fenced) = $7::int
-    and (select count(*) from reported) = $9::int then 1 else 0 end) as fenced`;
+    and (select count(*) from reported) = $9::int
+    and not exists (select from agents where id = any($10::text[]) and draining_since is not null)
+    then 1 else 0 end) as fenced`;
 
 function tickStatement({ ownerId, changes, inboxIds, nowMs }: TickWrite): pg.QueryConfig {
-  const updates = changes.flatMap((change) => change.updates);
+  // Sorted: whoever locks several attempts does so in this order.
+  const updates = changes.flatMap((change) => change.updates).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const agentIds = changes.flatMap(({ leases }) => [...leases.values()].map(({ agentId }) => agentId));
   return {
     name: 'orchestrator-tick',
     text: TICK_SQL,
@@ -158,6 +163,7 @@ function tickStatement({ ownerId, changes, inboxIds, nowMs }: TickWrite): pg.Que
       changes.length,
       jsonbText(updates),
       updates.length,
+      [...new Set(agentIds)],
     ],
   };
 }

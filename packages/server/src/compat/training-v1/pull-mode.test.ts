@@ -80,18 +80,17 @@ describe('pull mode', () => {
     const [first, second] = await Promise.all([claim('agent_a', one.id), claim('agent_b', one.id)]);
     const [won, lost] = first.status === 200 ? [first, second] : [second, first];
     expect(won.body).toMatchObject({ job: { status: 'running' }, job_token: expect.stringMatching(/^tya_/) });
-    expect([lost.status, lost.body.code]).toEqual([409, 'ALREADY_CLAIMED']);
+    expect(lost).toMatchObject({ status: 409, body: { code: 'ALREADY_CLAIMED' } });
     expect((await claim('agent_a', 'run_none')).status).toBe(404);
-    await t.call(
+    const ended = await t.call(
       'PATCH',
       `/api/training/local/${one.id}/status`,
       { status: 'completed' },
-      {
-        token: won.body.job_token,
-      },
+      { token: won.body.job_token },
     );
+    expectStatus(ended, 200);
     const late = await claim('agent_b', one.id);
-    expect([late.status, late.body.code]).toEqual([409, 'INVALID_STATUS']);
+    expect(late).toMatchObject({ status: 409, body: { code: 'INVALID_STATUS' } });
     await t.treeWhen(one.rootId, ({ status }) => status === 'completed');
   });
 

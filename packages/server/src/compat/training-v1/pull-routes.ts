@@ -59,6 +59,19 @@ export function pullRoutes(context: ServerContext): FastifyPluginAsyncZod {
     throw new TrainyardError('FORBIDDEN', `Worker ${worker.id} was registered with a key of somebody else.`);
   };
 
+  /** Claims the newest attempt of the job, also when it takes the place of an older one just now. */
+  const claimNewest = async (request: FastifyRequest<{ Params: { jobId: string } }>, worker: PullWorker) => {
+    let tried: string | undefined;
+    for (;;) {
+      const job = await ownedJob(context, request, request.params.jobId);
+      if (job.attempt === null || job.attempt.id === tried) throw notClaimable(job);
+      tried = job.attempt.id;
+      const claimed = await claimJob(pool, worker.id, tried);
+      if (claimed.kind === 'full') throw new OlderRefusal('TOO_MANY_JOBS', atLimit(worker));
+      if (claimed.kind === 'claimed') return { job, claimed };
+    }
+  };
+
   return async (app) => {
     app.post(
       '/workers/register',
@@ -133,13 +146,7 @@ export function pullRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const worker = await workerOf(request);
-        const job = await ownedJob(context, request, request.params.jobId);
-        if (job.attempt === null) throw notClaimable(job);
-        const claimed = await claimJob(pool, worker.id, job.attempt.id);
-        if (claimed.kind === 'full') throw new OlderRefusal('TOO_MANY_JOBS', atLimit(worker));
-        if (claimed.kind === 'unclaimable') {
-          throw notClaimable(await ownedJob(context, request, request.params.jobId));
-        }
+        const { job, claimed } = await claimNewest(request, worker);
         bus.emit('inbox');
         const { spec, token } = claimed;
         return {

@@ -29,6 +29,7 @@ export interface ControlPlane {
   readonly orchestrator: Orchestrator;
   readonly attempts: Attempts;
   readonly bus: LiveBus;
+  readonly openCalls: OpenCalls;
   submit(
     yaml: string,
     options?: { params?: Record<string, JsonValue>; idempotencyKey?: string },
@@ -85,6 +86,7 @@ export async function startControlPlane(
     orchestrator,
     attempts,
     bus,
+    openCalls,
     runs,
     async submit(yaml, { params = {}, idempotencyKey } = {}) {
       const ready = await readSubmittedDefinition(
