@@ -7,7 +7,8 @@ import type { Schema } from './schema.ts';
 const OLDEST_MAJOR = 15;
 const INT8_OID = 20;
 const KEYED_CONNECTIONS = 10;
-const BY_KEYS = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
+// What may not be used is dear before PostgreSQL 18; such plans would be compiled at every run, which takes seconds.
+const BY_KEYS = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off';
 const UNIQUE_VIOLATION = '23505';
 
 export interface DatabaseOptions {
