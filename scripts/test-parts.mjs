@@ -41,6 +41,18 @@ const PARTS = [
     isThere: () => existsSync('/usr/bin/rsync'),
     suites: 'suites that upload code by rsync',
   },
+  {
+    name: 'Slurm',
+    apt: 'slurm-wlm',
+    isThere: () => existsSync('/usr/sbin/slurmctld') && existsSync('/usr/bin/sbatch'),
+    suites: 'Slurm suites',
+  },
+  {
+    name: 'MUNGE',
+    apt: 'munge',
+    isThere: () => existsSync('/usr/sbin/munged'),
+    suites: 'Slurm suites',
+  },
 ];
 
 /** Installs what is missing; answers one line for each part that is still missing. */

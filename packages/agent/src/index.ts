@@ -22,6 +22,8 @@ export {
 export { HostsFile } from './hosts/hosts-file.ts';
 export { localExecutor } from './local-executor.ts';
 export { noopExecutor } from './noop-executor.ts';
+export { createSlurmAgent } from './slurm/slurm-agent.ts';
+export { slurmSettings } from './slurm/slurm-settings.ts';
 export { detectGpuIds } from './telemetry/gpu-reader.ts';
 export { RemoteFiles } from './transport/remote-files.ts';
 export { type SshTarget, sshAddress } from './transport/ssh-target.ts';

@@ -15,12 +15,20 @@ export function payloadEnvironment(options: {
   readonly gpuIds: readonly string[] | undefined;
 }): Record<string, string> {
   const { agentEnv, spec, files, gpuIds } = options;
+  const env = inheritedEnvironment(agentEnv);
+  env['PATH'] = [dirname(process.execPath), env['PATH'] ?? DEFAULT_PATH].join(':');
+  return { ...env, ...jobEnvironment({ spec, files, gpuIds }) };
+}
+
+/** What programs of others may see of an environment of ours. */
+export function inheritedEnvironment(
+  agentEnv: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(agentEnv)) {
     if (value !== undefined && !isWithheld(name)) env[name] = value;
   }
-  env['PATH'] = [dirname(process.execPath), env['PATH'] ?? DEFAULT_PATH].join(':');
-  return { ...env, ...jobEnvironment({ spec, files, gpuIds }) };
+  return env;
 }
 
 /** What a job's program gets on every machine, on top of what that machine gives. */

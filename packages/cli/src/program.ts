@@ -22,6 +22,7 @@ import { addPoolsCommands } from './program-pools.ts';
 import { addRunsCommands } from './program-runs.ts';
 import { addSchedulesCommands } from './program-schedules.ts';
 import { addSecretsCommands } from './program-secrets.ts';
+import { addSlurmCommands } from './program-slurm.ts';
 import { addTokensCommands } from './program-tokens.ts';
 import { addTriggersCommands } from './program-triggers.ts';
 import { addWebhooksCommands } from './program-webhooks.ts';
@@ -64,6 +65,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addTriggersCommands(program, act);
   addSecretsCommands(program, act);
   addHostsCommands(program, act);
+  addSlurmCommands(program, act);
   addWebhooksCommands(program, act);
   addDemo(program, act);
   program

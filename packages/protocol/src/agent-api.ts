@@ -6,6 +6,7 @@ import { attemptFailure } from './failure-class.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
 import { pauseMode, resumePoint } from './pause.ts';
 import { secretPlace } from './secrets.ts';
+import { slurmRequest } from './slurm-request.ts';
 import { machineTelemetry } from './telemetry.ts';
 
 /** Numbers of the agent protocol. */
@@ -95,6 +96,7 @@ export const attemptSpec = z.object({
       /** Directory of the host to run in. Without it the working directory is sent there. */
       dir: z.string().optional(),
       condaEnv: z.string().optional(),
+      slurm: slurmRequest.optional(),
     })
     .optional(),
   /** The polite signal that ends it; TERM unless given. */

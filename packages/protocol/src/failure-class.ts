@@ -67,6 +67,11 @@ const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
   machine_restarted: 'lost',
   process_vanished: 'lost',
   preempted: 'preempted',
+  time_limit: 'preempted',
+  node_failed: 'lost',
+  slurm_launch_failed: 'lost',
+  batch_refused: 'launch',
+  slurm_cancelled: 'signal',
 };
 
 /** The class of an error; `undefined` for those that are no failures of a program, such as a rejected approval. */

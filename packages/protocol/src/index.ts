@@ -45,6 +45,7 @@ export * from './run-plan.ts';
 export * from './run-status.ts';
 export * from './schedules.ts';
 export * from './secrets.ts';
+export { slurmWord } from './slurm-request.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
 export * from './telemetry.ts';
 export * from './training-job-runs.ts';

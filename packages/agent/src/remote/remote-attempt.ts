@@ -7,11 +7,10 @@ import { PRODUCT_LIMITS } from '../product-limits.ts';
 import { RemoteFiles } from '../transport/remote-files.ts';
 import { TransportError } from '../transport/transport.ts';
 import { writeAtomically } from '../write-atomically.ts';
+import type { AttemptControl } from './attempt-control.ts';
 import type { HostLink } from './host-link.ts';
-import { judgeRemote } from './judge-remote.ts';
 import { type PollAnswer, parsePollAnswer, type RemoteState } from './poll-answer.ts';
 import type { RemoteAttemptFiles } from './remote-layout.ts';
-import { RemoteProcesses } from './remote-processes.ts';
 import { RemoteProgramFiles } from './remote-program-files.ts';
 import { POLL_SCRIPT } from './remote-scripts.ts';
 import { StreamMirror } from './stream-mirror.ts';
@@ -24,6 +23,7 @@ export interface RemoteAttemptOptions {
   readonly remote: RemoteAttemptFiles;
   /** Directory of the program on the host. */
   readonly workingDir: string;
+  readonly control: AttemptControl;
   readonly log: AgentLog;
   /** Longest pause between two looks. */
   readonly pollMs: number;
@@ -33,9 +33,10 @@ export interface RemoteAttemptOptions {
 export class RemoteAttempt implements RunningAttempt {
   readonly programFiles: ProgramFiles;
   readonly target: AttemptTarget;
+  readonly freeze?: (isFrozen: boolean) => Promise<boolean>;
   readonly #options: RemoteAttemptOptions;
   readonly #files: RemoteFiles;
-  readonly #processes: RemoteProcesses;
+  readonly #control: AttemptControl;
   readonly #wakers = new Set<() => void>();
   #mirrors: Promise<{ readonly log: StreamMirror; readonly metrics: StreamMirror }> | undefined;
   /** One poll at a time: each goes on from what the one before brought. */
@@ -43,7 +44,6 @@ export class RemoteAttempt implements RunningAttempt {
   #state: RemoteState | undefined;
   #startedPid: number | undefined;
   #lastStatus: string | undefined;
-  #goneSinceMs: number | undefined;
   #cancelledAtMs: number | undefined;
 
   constructor(options: RemoteAttemptOptions) {
@@ -55,7 +55,13 @@ export class RemoteAttempt implements RunningAttempt {
       close: async () => {},
     });
     const { dir } = options.remote;
-    this.#processes = new RemoteProcesses(options.link, { dir, attemptId: options.spec.attemptId });
+    const { control } = options;
+    this.#control = control;
+    if (control.canFreeze) {
+      // All processes of the program's group. False when it does not run.
+      this.freeze = async (isFrozen) =>
+        (await control.signal(isFrozen ? 'STOP' : 'CONT', Number.POSITIVE_INFINITY)) === 'sent';
+    }
     this.target = { address: options.link.transport.name, dir };
     this.programFiles = new RemoteProgramFiles(options.link, options.workingDir);
   }
@@ -92,7 +98,7 @@ export class RemoteAttempt implements RunningAttempt {
         const answer = await this.#poll(signal);
         faults.reset();
         more = hasMore(answer);
-        const result = more ? undefined : this.#judge(answer.state);
+        const result = more ? undefined : await this.#control.judge(answer.state);
         if (result !== undefined) {
           if (result.kind === 'exited') await this.#keepEnd(result);
           return result;
@@ -117,41 +123,27 @@ export class RemoteAttempt implements RunningAttempt {
   async cancel({ graceMs }: { readonly graceMs: number }): Promise<boolean> {
     this.#cancelledAtMs ??= performance.now();
     const untilMs = performance.now() + graceMs + GIVE_UP_MS;
-    const said = await this.#processes.signalOnceStarted(graceMs > 0 ? 'TERM' : 'KILL', untilMs);
+    const said = await this.#control.signalOnceStarted(graceMs > 0 ? 'TERM' : 'KILL', untilMs);
     this.#wake();
     if (said === 'ended') return false;
     if (said !== 'sent' || graceMs === 0) return true;
-    await this.#processes.untilEmpty(performance.now() + graceMs);
-    await this.#processes.signal('KILL', untilMs);
+    await this.#control.untilEmpty(performance.now() + graceMs);
+    await this.#control.signal('KILL', untilMs);
     this.#wake();
     return true;
-  }
-
-  /** Stops or continues all processes of the program's group. False when it does not run. */
-  async freeze(isFrozen: boolean): Promise<boolean> {
-    return (await this.#processes.signal(isFrozen ? 'STOP' : 'CONT', Number.POSITIVE_INFINITY)) === 'sent';
   }
 
   async cleanUp(): Promise<string | undefined> {
     const { link } = this.#options;
     try {
-      const swept = await this.#processes.sweep(performance.now() + GIVE_UP_MS);
+      const left = await this.#control.sweep(performance.now() + GIVE_UP_MS);
       // What children wrote after the end of the program.
       for (let tries = 0; tries < MAX_LAST_LOOKS && hasMore(await this.#poll()); tries += 1);
-      if (swept.exitCode === 0) return undefined;
-      const left = `${swept.stdout.toString('utf8').trim()} ${swept.stderr.trim()}`.trim();
-      return `still alive on ${link.transport.name} 10 s after KILL: ${left}`;
+      return left;
     } catch (error) {
       link.closed.throwIfAborted();
       return `processes may be left on ${link.transport.name}: ${error instanceof Error ? error.message : error}`;
     }
-  }
-
-  #judge(state: RemoteState): ExitResult | undefined {
-    const nowMs = performance.now();
-    if (state.program === 'alive') this.#goneSinceMs = undefined;
-    else this.#goneSinceMs ??= nowMs;
-    return judgeRemote(state, nowMs - (this.#goneSinceMs ?? nowMs), Date.now());
   }
 
   #isGivenUp(): boolean {

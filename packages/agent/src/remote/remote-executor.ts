@@ -5,10 +5,9 @@ import type { AgentLog } from '../agent-log.ts';
 import { Backoff } from '../backoff.ts';
 import { type Executor, type RunningAttempt, type StartContext, StartError } from '../executor.ts';
 import { jobEnvironment } from '../payload-environment.ts';
-import { SUPERVISOR_SCRIPT } from '../supervisor-script.ts';
-import { exportLines, shellQuote } from '../transport/shell-quote.ts';
 import { type CallResult, type Transport, TransportError } from '../transport/transport.ts';
 import { writeAtomically } from '../write-atomically.ts';
+import type { BatchSystem } from './attempt-control.ts';
 import { uploadCode } from './code-upload.ts';
 import { HostLink } from './host-link.ts';
 import { RemoteAttempt } from './remote-attempt.ts';
@@ -18,7 +17,9 @@ import {
   remoteAttemptFiles,
   remoteLayout,
 } from './remote-layout.ts';
+import { RemoteProcesses } from './remote-processes.ts';
 import { LAUNCH_SCRIPT, PROBE_SCRIPT, RESOLVE_SCRIPT } from './remote-scripts.ts';
+import { COMPLETE_LINE, fileLines, type LaunchPayload, launchPayload } from './start-payload.ts';
 
 export interface RemoteExecutorOptions {
   /** As jobs name it, such as `ssh:gpu1`. */
@@ -28,6 +29,8 @@ export interface RemoteExecutorOptions {
   readonly workingDir?: string | undefined;
   /** For jobs that name none. */
   readonly condaEnv?: string | undefined;
+  /** Left out: the host's shell starts programs, on the host itself. */
+  readonly batch?: BatchSystem | undefined;
   readonly log: AgentLog;
   readonly pollMs?: number | undefined;
   /** How long a start waits for a host that cannot be reached. */
@@ -58,7 +61,8 @@ export class RemoteExecutor implements Executor {
       const message = `a stage of kind "${spec.builtin.program}" runs on the agent's machine only`;
       throw new StartError('unknown_executor', message);
     }
-    const payload = startPayload(context, this.#remoteEnv(context));
+    // Before anything is done: what cannot be handed over is refused.
+    launchPayload(context, context.jobEnv);
     const link = this.#link();
     const begun = performance.now();
     const reached = <T>(work: () => Promise<T>) => this.#untilReached(work, begun, signal);
@@ -68,6 +72,7 @@ export class RemoteExecutor implements Executor {
     // From here on a later agent looks over there.
     await writeAtomically(remotePath(files), JSON.stringify({ base: layout.base, workingDir }));
     const attempt = this.#attempt(link, files, spec, remote, workingDir);
+    const payload = launchPayload(context, this.#remoteEnv(context, remote, layout));
     await this.#launch(attempt, link, { remote, layout, workingDir, payload, spec, signal });
     return attempt;
   }
@@ -81,11 +86,15 @@ export class RemoteExecutor implements Executor {
     const attempt = this.#attempt(link, files, spec, remote, known.workingDir);
     // A start that did not get there may be made again. When the host is away, the attempt waits for it.
     const state = await attempt.look().catch(() => undefined);
-    return state?.lock === 'no' ? undefined : attempt;
+    if (state?.lock !== 'no') return attempt;
+    const { batch } = this.#options;
+    const isKnown = await batch?.knows(link, { dir: remote.dir, attemptId: spec.attemptId });
+    return isKnown === true ? attempt : undefined;
   }
 
   async close(): Promise<void> {
     this.#closed.abort(new Error('the agent stops'));
+    this.#options.batch?.close();
     await this.#options.transport.close();
   }
 
@@ -100,24 +109,28 @@ export class RemoteExecutor implements Executor {
     remote: RemoteAttemptFiles,
     workingDir: string,
   ): RemoteAttempt {
-    const { log, pollMs = POLL_MS } = this.#options;
-    return new RemoteAttempt({ link, spec, files, remote, workingDir, log, pollMs });
+    const { log, pollMs = POLL_MS, batch } = this.#options;
+    const { dir } = remote;
+    const control =
+      batch?.control(link, spec, dir) ?? new RemoteProcesses(link, { dir, attemptId: spec.attemptId });
+    return new RemoteAttempt({ link, spec, files, remote, workingDir, control, log, pollMs });
   }
 
   /** Environment beside that of the host's login. The mark of the attempt is set by the supervisor. */
   #remoteEnv(
     context: StartContext,
-  ): (remote: RemoteAttemptFiles, layout: RemoteLayout) => Record<string, string> {
-    return (remote, layout) => {
-      const spec = { ...context.spec, env: { ...context.jobEnv } };
-      const files = { ...remote, metricsDir: layout.metricsDir };
-      const { TRAINYARD_ATTEMPT_ID: _marker, ...env } = jobEnvironment({
-        spec,
-        files,
-        gpuIds: context.gpuIds,
-      });
-      return env;
-    };
+    remote: RemoteAttemptFiles,
+    { metricsDir }: RemoteLayout,
+  ): Record<string, string> {
+    const spec = { ...context.spec, env: { ...context.jobEnv } };
+    // A batch system gives GPUs itself.
+    const gpuIds = this.#options.batch === undefined ? context.gpuIds : undefined;
+    const { TRAINYARD_ATTEMPT_ID: _marker, ...env } = jobEnvironment({
+      spec,
+      files: { ...remote, metricsDir },
+      gpuIds,
+    });
+    return env;
   }
 
   /** The host's directory, made on first use. @throws StartError when the host cannot be used */
@@ -173,22 +186,12 @@ export class RemoteExecutor implements Executor {
    * it is not wanted any more: only on the host can it be prevented.
    */
   async #launch(attempt: RemoteAttempt, link: HostLink, launch: Launch): Promise<void> {
-    const { remote, layout, workingDir, spec, signal } = launch;
-    const [first, ...more] = remote.shared.map(({ metrics, status }) => [
-      baseName(metrics),
-      baseName(status),
-    ]);
-    const condaEnv = spec.remote?.condaEnv ?? this.#options.condaEnv ?? '';
-    const call = {
-      script: LAUNCH_SCRIPT,
-      args: [remote.dir, layout.metricsDir, workingDir, condaEnv, spec.attemptId, ...first!, ...more.flat()],
-      stdin: Buffer.from(launch.payload(remote, layout)),
-    };
+    const { signal } = launch;
     const backoff = new Backoff({ firstMs: 300, maxMs: 5000 });
     signal.throwIfAborted();
     for (;;) {
       try {
-        const result = await link.once(call);
+        const result = await this.#handOver(link, launch);
         if (result.exitCode !== 0)
           throw this.#refused(LAUNCH_FAULTS[result.exitCode] ?? 'start_failed', result);
         attempt.noteStart(Number(result.stdout.toString('utf8')) || undefined);
@@ -200,6 +203,20 @@ export class RemoteExecutor implements Executor {
         if (signal.aborted) return;
       }
     }
+  }
+
+  #handOver(link: HostLink, { remote, layout, workingDir, payload, spec }: Launch): Promise<CallResult> {
+    const names = remote.shared.flatMap(({ metrics, status }) => [baseName(metrics), baseName(status)]);
+    const condaEnv = spec.remote?.condaEnv ?? this.#options.condaEnv ?? '';
+    const { batch } = this.#options;
+    if (batch !== undefined) {
+      return batch.launch({ link, spec, remote, layout, workingDir, condaEnv, payload, sharedNames: names });
+    }
+    return link.once({
+      script: LAUNCH_SCRIPT,
+      args: [remote.dir, layout.metricsDir, workingDir, condaEnv, spec.attemptId, ...names],
+      stdin: Buffer.from(`${fileLines(payload)}${payload.program}${COMPLETE_LINE}`),
+    });
   }
 
   #refused(code: string, { exitCode, stderr }: CallResult): StartError {
@@ -216,7 +233,7 @@ interface Launch {
   readonly remote: RemoteAttemptFiles;
   readonly layout: RemoteLayout;
   readonly workingDir: string;
-  readonly payload: (remote: RemoteAttemptFiles, layout: RemoteLayout) => string;
+  readonly payload: LaunchPayload;
   readonly spec: AttemptSpec;
   readonly signal: AbortSignal;
 }
@@ -226,36 +243,14 @@ const START_LIMIT_MS = 120_000;
 const LAUNCH_FAULTS: Readonly<Record<number, string>> = {
   65: 'conda_env_missing',
   66: 'working_dir_missing',
+  69: 'batch_refused',
 };
 const LAUNCH_WORDS: Readonly<Record<string, string>> = {
   conda_env_missing: 'the conda environment could not be activated',
   working_dir_missing: 'the working directory does not exist',
+  batch_refused: 'the batch system refused the job',
   host_unusable: 'the working directory of the host cannot be used',
 };
-
-/** Sh that sets everything that the launch script needs and that may be secret. */
-function startPayload(
-  { spec }: StartContext,
-  env: (remote: RemoteAttemptFiles, layout: RemoteLayout) => Record<string, string>,
-): Launch['payload'] {
-  const command = typeof spec.command === 'string' ? ['sh', '-c', spec.command] : spec.command;
-  return (remote, layout) => {
-    try {
-      return [
-        exportLines(env(remote, layout)),
-        `trainyard_params=${shellQuote(JSON.stringify(spec.params))}\n`,
-        `trainyard_supervisor=${shellQuote(SUPERVISOR_SCRIPT)}\n`,
-        `set -- ${command.map(shellQuote).join(' ')}\n`,
-        'trainyard_complete=yes',
-      ].join('');
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw new StartError('start_failed', `the program could not be started: ${error.message}`, {
-        cause: error,
-      });
-    }
-  };
-}
 
 /** By which a program may name its metrics: its run, its training job. */
 function jobIds({ runId, training }: AttemptSpec): [string, ...string[]] {

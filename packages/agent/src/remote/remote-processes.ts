@@ -1,18 +1,28 @@
 import { pause } from '../backoff.ts';
-import type { CallResult } from '../transport/transport.ts';
+import type { ExitResult } from '../executor.ts';
+import type { AttemptControl, RemoteSignal } from './attempt-control.ts';
 import type { HostLink } from './host-link.ts';
+import { judgeRemote } from './judge-remote.ts';
+import type { RemoteState } from './poll-answer.ts';
 import { COUNT_SCRIPT, SIGNAL_SCRIPT, SWEEP_SCRIPT } from './remote-scripts.ts';
 
-export type RemoteSignal = 'TERM' | 'KILL' | 'STOP' | 'CONT';
-
 /** The processes of one attempt on its host: the session of the program and whatever carries the attempt's mark. */
-export class RemoteProcesses {
+export class RemoteProcesses implements AttemptControl {
+  readonly canFreeze = true;
   readonly #link: HostLink;
   readonly #args: readonly string[];
+  #goneSinceMs: number | undefined;
 
   constructor(link: HostLink, attempt: { readonly dir: string; readonly attemptId: string }) {
     this.#link = link;
     this.#args = [attempt.dir, attempt.attemptId];
+  }
+
+  async judge(state: RemoteState): Promise<ExitResult | undefined> {
+    const nowMs = performance.now();
+    if (state.program === 'alive') this.#goneSinceMs = undefined;
+    else this.#goneSinceMs ??= nowMs;
+    return judgeRemote(state, nowMs - (this.#goneSinceMs ?? nowMs), Date.now());
   }
 
   /**
@@ -45,9 +55,12 @@ export class RemoteProcesses {
     }
   }
 
-  /** Kills what is left. Exit code 1 when something does not die. */
-  sweep(untilMs: number): Promise<CallResult> {
-    return this.#link.persistently({ script: SWEEP_SCRIPT, args: this.#args }, { untilMs });
+  async sweep(untilMs: number): Promise<string | undefined> {
+    const call = { script: SWEEP_SCRIPT, args: this.#args };
+    const swept = await this.#link.persistently(call, { untilMs });
+    if (swept.exitCode === 0) return undefined;
+    const left = `${swept.stdout.toString('utf8').trim()} ${swept.stderr.trim()}`.trim();
+    return `still alive on ${this.#link.transport.name} 10 s after KILL: ${left}`;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 /** Reads identities (`bootId pid startTime`) and finds the processes of an attempt. */
-const PROCESSES = `
+export const PROCESSES = `
 read -r now_boot < /proc/sys/kernel/random/boot_id
 load() { boot= pid= start=; [ -r "$1" ] && read -r boot pid start < "$1"; }
 # Sets found to the start time of the process in $1 and state to its state; both are empty when there is none.

@@ -21,6 +21,8 @@ export interface ExecutorUnderTest {
   /** A new one, as another agent would have it. */
   open(): Executor;
   close(): Promise<void>;
+  /** A batch system gives GPUs, not the agent. */
+  readonly givesGpus?: boolean;
 }
 
 const never = new AbortController().signal;
@@ -128,7 +130,8 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(textOf(given.files.output)).toBe(`${odd}|${runId}|train|${attemptId}|`);
     });
 
-    test('gives the GPUs of the agent, and params as a file', async () => {
+    test('gives the GPUs of the agent, and params as a file', async ({ skip }) => {
+      skip(under.givesGpus === true, 'a batch system gives GPUs, not the agent');
       const given = context('cat "$TRAINYARD_PARAMS"; echo "|$CUDA_VISIBLE_DEVICES"');
       const params = { lr: 0.1, text: "it's" };
       writeFileSync(given.files.params, JSON.stringify(params));

@@ -31,12 +31,12 @@ export function stageWork(stage: StageDefinition, input: WorkInput): PendingWork
   return WORK[stageKind(stage) as AgentStageKind](stage, input);
 }
 
-const job: WorkKind = ({ job: given }, { scope, params, path }) => {
+const job: WorkKind = ({ job: given, timeout }, { scope, params, path }) => {
   const { command, env, workingDir, artifacts, queue, resources, grace, executor } = resolveJob(
     given!,
     scope,
   );
-  const place = executorPlace(executor);
+  const place = executorPlace(executor, timeout);
   const program = { command, env, workingDir: path(workingDir), params, artifacts, ...place };
   const route = executorQueue(queue, place.executor);
   return { build: () => ({ ...program, queue: route, gpus: resources.gpus, graceMs: grace }) };

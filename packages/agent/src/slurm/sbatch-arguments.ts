@@ -1,0 +1,34 @@
+import type { AttemptSpec } from '@trainyard/protocol';
+import type { SlurmSettings } from './slurm-settings.ts';
+
+/** Options for sbatch, each one argument. What the job asks for comes after what the agent is set to. Pure. */
+export function sbatchArguments(spec: AttemptSpec, dir: string, settings: SlurmSettings): string[] {
+  const { partition, account, qos, options, warnSeconds } = settings;
+  const asked = spec.remote?.slurm ?? {};
+  const named = {
+    partition: asked.partition ?? partition,
+    account: asked.account ?? account,
+    qos: asked.qos ?? qos,
+    'cpus-per-task': asked.cpus,
+    mem: asked.memory,
+    time: asked.timeMinutes,
+    gres: spec.gpus > 0 ? `gpu:${spec.gpus}` : undefined,
+  };
+  return [
+    ...options,
+    ...Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
+    // By this name it is found again when the answer to the submit was lost.
+    `--job-name=${spec.attemptId}`,
+    '--parsable',
+    '--nodes=1',
+    '--ntasks=1',
+    // Our engine tries again; a job that Slurm starts anew by itself would be one attempt twice.
+    '--no-requeue',
+    '--open-mode=append',
+    `--output=${dir}/slurm.out`,
+    '--chdir=/',
+    '--export=ALL',
+    // To the script only, which hands it on. Never USR1: NCCL uses it.
+    `--signal=B:TERM@${warnSeconds}`,
+  ];
+}

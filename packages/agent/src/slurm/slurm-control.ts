@@ -1,0 +1,136 @@
+import type { AttemptSpec } from '@trainyard/protocol';
+import { Backoff, pause } from '../backoff.ts';
+import type { ExitResult } from '../executor.ts';
+import type { AttemptControl, RemoteSignal } from '../remote/attempt-control.ts';
+import type { HostLink } from '../remote/host-link.ts';
+import type { RemoteState } from '../remote/poll-answer.ts';
+import { type CallResult, type RemoteCall, TransportError } from '../transport/transport.ts';
+import { judgeSlurm } from './judge-slurm.ts';
+import type { SlurmQueue } from './slurm-queue.ts';
+import { isOver, type SlurmRow } from './slurm-rows.ts';
+import { CANCEL_SCRIPT, REMOVE_SCRIPT } from './slurm-scripts.ts';
+import { sweepNode } from './sweep-node.ts';
+
+export interface SlurmControlOptions {
+  readonly link: HostLink;
+  readonly queue: SlurmQueue;
+  readonly spec: AttemptSpec;
+  /** Of the attempt, on the host and the nodes. */
+  readonly dir: string;
+  readonly settleMs: number;
+}
+
+/** One attempt in Slurm. */
+export class SlurmControl implements AttemptControl {
+  readonly canFreeze = false;
+  readonly #options: SlurmControlOptions;
+  /** When Slurm was asked that first showed it as over, with no other answer since. */
+  #overSinceMs: number | undefined;
+  #isCancelled = false;
+
+  constructor(options: SlurmControlOptions) {
+    this.#options = options;
+    options.queue.watch(options.spec.attemptId);
+  }
+
+  async judge(state: RemoteState): Promise<ExitResult | undefined> {
+    const { queue, spec, settleMs } = this.#options;
+    const wasTold = state.exit !== undefined && (await this.#wasTold());
+    const sighting = queue.sighting(spec.attemptId);
+    const isGone = sighting !== undefined && (sighting.row === undefined || isOver(sighting.row));
+    if (isGone) this.#overSinceMs ??= sighting.askedAtMs;
+    else this.#overSinceMs = undefined;
+    return judgeSlurm({
+      state,
+      row: sighting?.row,
+      overForMs: isGone ? sighting.askedAtMs - this.#overSinceMs! : 0,
+      wasTold,
+      isCancelled: this.#isCancelled,
+      nowMs: Date.now(),
+      settleMs,
+    });
+  }
+
+  async signal(signal: RemoteSignal, untilMs: number): Promise<string> {
+    // "scontrol suspend" needs the rights of an operator.
+    if (signal === 'STOP' || signal === 'CONT') throw new Error('a job in Slurm cannot be frozen');
+    this.#isCancelled = true;
+    const { spec, dir } = this.#options;
+    const call = { script: CANCEL_SCRIPT, args: [dir, spec.attemptId, signal] };
+    const said = (await this.#slurm(call, untilMs)).stdout.toString('utf8').trim();
+    if (signal === 'KILL' && said === 'sent') await this.#force(untilMs);
+    return said;
+  }
+
+  /** A job that does not run yet is prevented instead, so there is nothing to wait for. */
+  signalOnceStarted(signal: RemoteSignal, untilMs: number): Promise<string> {
+    return this.signal(signal, untilMs);
+  }
+
+  async untilEmpty(deadlineMs: number): Promise<void> {
+    await this.#untilOver(deadlineMs);
+  }
+
+  async sweep(untilMs: number): Promise<string | undefined> {
+    const { link, queue, spec, dir } = this.#options;
+    let row = await this.#untilOver(Math.min(untilMs, performance.now() + END_PATIENCE_MS));
+    if (row !== 'over') {
+      await this.#slurm({ script: REMOVE_SCRIPT, args: [spec.attemptId] }, untilMs);
+      row = await this.#untilOver(Math.min(untilMs, performance.now() + REMOVE_PATIENCE_MS));
+    }
+    const left = await sweepNode(link, { dir, attemptId: spec.attemptId });
+    queue.forget(spec.attemptId);
+    if (row === 'over') return left;
+    const what = row === undefined ? 'Slurm does not answer' : `job ${row.jobId} is ${row.state}`;
+    return [`it may be still in Slurm: ${what}`, left].filter((text) => text !== undefined).join('; ');
+  }
+
+  /** When the script of the job does not end it, for example since it was killed itself, Slurm has to. */
+  async #force(untilMs: number): Promise<void> {
+    const { spec } = this.#options;
+    if ((await this.#untilOver(Math.min(untilMs, performance.now() + FORCE_PATIENCE_MS))) === 'over') return;
+    await this.#slurm({ script: REMOVE_SCRIPT, args: [spec.attemptId] }, untilMs);
+  }
+
+  /** `over`, or how it stands at the deadline; `undefined` when Slurm has not answered. */
+  async #untilOver(deadlineMs: number): Promise<'over' | SlurmRow | undefined> {
+    const { queue, spec, link } = this.#options;
+    queue.watch(spec.attemptId);
+    const askedFromMs = performance.now();
+    for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 1.5, 2000)) {
+      await queue.ask().catch(() => link.closed.throwIfAborted());
+      const sighting = queue.sighting(spec.attemptId);
+      // An older answer may be of before the end, or of before the job was there.
+      const isFresh = sighting !== undefined && sighting.askedAtMs >= askedFromMs;
+      if (isFresh && (sighting.row === undefined || isOver(sighting.row))) return 'over';
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) return isFresh ? sighting.row : undefined;
+      await pause(Math.min(pauseMs, leftMs), link.closed);
+    }
+  }
+
+  async #wasTold(): Promise<boolean> {
+    const { link, dir } = this.#options;
+    return (await link.once({ script: '[ -e "$1/signalled" ]', args: [dir] })).exitCode === 0;
+  }
+
+  /** Until Slurm has answered. @throws TransportError when it has not by `untilMs` */
+  async #slurm(call: RemoteCall, untilMs: number): Promise<CallResult> {
+    const { link } = this.#options;
+    const backoff = new Backoff({ firstMs: 500, maxMs: 10_000 });
+    for (;;) {
+      const result = await link.persistently({ timeoutMs: 30_000, ...call }, { untilMs });
+      if (result.exitCode === 0) return result;
+      if (performance.now() > untilMs) {
+        throw new TransportError('unreachable', `Slurm did not answer: ${result.stderr.trim()}`);
+      }
+      await backoff.wait(link.closed);
+    }
+  }
+}
+
+/** How long the script of a job may take to end after its program, before Slurm is asked to remove it. */
+const END_PATIENCE_MS = 30_000;
+/** Slurm itself waits for KillWait, 30 s by default, between TERM and KILL. */
+const REMOVE_PATIENCE_MS = 90_000;
+const FORCE_PATIENCE_MS = 10_000;

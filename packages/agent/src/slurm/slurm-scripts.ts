@@ -1,0 +1,172 @@
+import { PROCESSES } from '../remote/remote-scripts.ts';
+
+/**
+ * The job as Slurm runs it on a node, in POSIX sh with /proc: starts the supervisor, hands signals on to the
+ * program, and kills what it leaves. Arguments: attempt directory, working directory, conda environment or "",
+ * attempt id, seconds of grace, number of GPUs. The environment of the program is in TRAINYARD_PROGRAM.
+ *
+ * - Slurm signals this shell only (--signal=B:). The file "cancel" says that we did, "kill" that the grace is over.
+ * - \`wait\` ends when a signal comes; whether the supervisor has ended tells kill -0.
+ */
+export const JOB_SCRIPT = `#!/bin/sh
+${PROCESSES}
+dir=$1 work=$2 conda=$3 attempt=$4 grace=$5 gpus=$6
+program=$TRAINYARD_PROGRAM
+unset TRAINYARD_PROGRAM
+node_gpus=$CUDA_VISIBLE_DEVICES
+told=
+hand_on() {
+  told=$(date +%s)
+  word=TERM
+  if [ -e "$dir/kill" ]; then word=KILL; elif [ ! -e "$dir/cancel" ]; then echo "$told" > "$dir/signalled"; fi
+  tries=0
+  load "$dir/pid"
+  while [ -z "$pid" ] && [ ! -e "$dir/exit.json" ] && [ "$tries" -lt 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+    load "$dir/pid"
+  done
+  [ -n "$pid" ] || return 0
+  kill -s "$word" -- "-$pid" 2>/dev/null
+  # A stopped process acts on TERM only after it goes on.
+  kill -s CONT -- "-$pid" 2>/dev/null
+}
+trap hand_on TERM
+refuse() {
+  mkdir "$dir/pid.lock" 2>/dev/null || exit 75
+  echo "trainyard: $1 on $(uname -n)" >> "$dir/output.log"
+  printf '{"exitCode":%d,"endedAt":%d}\\n' 126 "$(date +%s)" > "$dir/exit.json.tmp"
+  mv -f "$dir/exit.json.tmp" "$dir/exit.json"
+  exit 126
+}
+uname -n > "$dir/node"
+cd "$work" || refuse "there is no working directory $work"
+if [ -n "$conda" ]; then
+  tool=$(command -v conda) || for tool in "$CONDA_EXE" "$HOME"/miniconda3/bin/conda "$HOME"/anaconda3/bin/conda \\
+    "$HOME"/miniforge3/bin/conda "$HOME"/mambaforge/bin/conda /opt/conda/bin/conda; do
+    [ -x "$tool" ] && break
+  done
+  [ -x "$tool" ] || refuse "conda was not found"
+  activation=$("$tool" shell.posix activate "$conda") || refuse "the conda environment $conda could not be activated"
+  eval "$activation"
+fi
+detach=nohup
+command -v setsid > /dev/null 2>&1 && detach=setsid
+(
+  # The job may have variables of any name; these only it would not have.
+  trainyard_dir=$dir trainyard_attempt=$attempt trainyard_detach=$detach trainyard_gpus=$gpus
+  trainyard_node_gpus=$node_gpus trainyard_tools=$PATH
+  eval "$program" || exit 126
+  # A GPU belongs to the job to which Slurm gave it.
+  if [ "$trainyard_gpus" -eq 0 ]; then
+    export CUDA_VISIBLE_DEVICES=
+  elif [ -n "$trainyard_node_gpus" ]; then
+    export CUDA_VISIBLE_DEVICES="$trainyard_node_gpus"
+  fi
+  trainyard_path=$PATH
+  PATH=$trainyard_tools
+  exec "$trainyard_detach" sh "$trainyard_dir/supervisor.sh" "$trainyard_dir/pid" "$trainyard_dir/exit.json" \\
+    "$trainyard_dir/output.log" "$trainyard_attempt" "$trainyard_path" "$@" < /dev/null > /dev/null 2>&1
+) &
+supervisor=$!
+while kill -0 "$supervisor" 2>/dev/null; do wait "$supervisor"; done
+if [ -e "$dir/pid.lock/prevented" ]; then exit 75; fi
+load "$dir/pid"
+# What the program has left has the rest of the grace time.
+if [ -n "$told" ]; then
+  until [ -e "$dir/kill" ] || [ "$(($(date +%s) - told))" -ge "$grace" ] || [ -z "$(members)" ]; do sleep 0.2; done
+fi
+tries=0 empty=0
+while [ "$empty" -lt 2 ] && [ "$tries" -lt 100 ]; do
+  left=$(members | sort -u | tr '\\n' ' ')
+  if [ -z "$left" ]; then
+    empty=$((empty + 1))
+    continue
+  fi
+  empty=0
+  kill -s KILL $left 2>/dev/null
+  tries=$((tries + 1))
+  sleep 0.1
+done
+echo "$left" > "$dir/swept.tmp" && mv -f "$dir/swept.tmp" "$dir/swept"
+code=70
+[ -e "$dir/exit.json" ] && read -r line < "$dir/exit.json" && code=\${line#*:} && code=\${code%%,*}
+exit "$code"
+`;
+
+/** The user's jobs of these names (comma-separated, "$1") in the format "$2". Exit code 75: no answer. */
+export const ROWS_SCRIPT = 'squeue -h -t all -u "$(id -un)" --name="$1" -o "$2" || exit 75';
+
+/**
+ * Hands an attempt to Slurm unless it has it. Arguments: attempt directory, directory of the shared metrics,
+ * working directory, attempt id, number of names that follow, names of metrics and status files in pairs, and the
+ * arguments of sbatch. Input: sh that sets trainyard_params, trainyard_supervisor, trainyard_job and
+ * trainyard_program, and ends with trainyard_complete=yes.
+ *
+ * Exit codes: 64 the input is not whole, 66 no such working directory, 69 Slurm said no, 73 the directory cannot
+ * be made, 75 Slurm gave no answer before anything was handed over.
+ */
+export const SUBMIT_SCRIPT = `
+dir=$1 shared=$2 work=$3 attempt=$4 names=$5
+shift 5
+payload=$(cat)
+case $payload in *trainyard_complete=yes) ;; *) echo "the start arrived incomplete" >&2; exit 64 ;; esac
+[ -e "$dir/slurm-job" ] && exit 0
+known=$(squeue -h -t all -u "$(id -un)" --name="$attempt" -o %A) || exit 75
+keep() { echo "$1" > "$dir/slurm-job.tmp" && mv -f "$dir/slurm-job.tmp" "$dir/slurm-job"; }
+usual_umask=$(umask)
+umask 077
+mkdir -p "$dir/metrics" "$shared" || exit 73
+[ -n "$known" ] && { keep "$known"; exit 0; }
+[ -e "$dir/pid.lock" ] && exit 0
+(cd "$work") || exit 66
+eval "$payload" || exit 64
+first_metrics=$1 first_status=$2
+while [ "$names" -ge 2 ]; do
+  ln -sfn "../attempts/$attempt/metrics/$first_metrics" "$shared/$1"
+  ln -sfn "../attempts/$attempt/metrics/$first_status" "$shared/$2"
+  names=$((names - 2))
+  shift 2
+done
+put() { printf %s "$2" > "$dir/$1.$$" && mv -f "$dir/$1.$$" "$dir/$1"; }
+put params.json "$trainyard_params" && put supervisor.sh "$trainyard_supervisor" && put job.sh "$trainyard_job" || exit 73
+umask "$usual_umask"
+# Neither options of an outer job nor GPUs of this machine concern the job.
+for name in $(env | sed -n 's/^\\(SBATCH_[A-Z0-9_]*\\|SLURM_[A-Z0-9_]*\\)=.*/\\1/p'); do
+  [ "$name" = SLURM_CONF ] || unset "$name"
+done
+unset CUDA_VISIBLE_DEVICES
+export TRAINYARD_PROGRAM="$trainyard_program"
+id=$(sbatch "$@") || exit 69
+keep "\${id%%;*}"
+`;
+
+/** Exit code 0: Slurm or the directory of the attempt has it; 1: neither; 75: no answer. */
+export const KNOWS_SCRIPT = `
+[ -e "$1/slurm-job" ] && exit 0
+known=$(squeue -h -t all -u "$(id -un)" --name="$2" -o %A) || exit 75
+[ -n "$known" ]
+`;
+
+/**
+ * Ends an attempt. Arguments: attempt directory, id, TERM or KILL. Prints \`ended\`, \`prevented\` (it was not started,
+ * and never will be) or \`sent\`. Exit code 75: Slurm did not answer.
+ */
+export const CANCEL_SCRIPT = `
+dir=$1 attempt=$2 signal=$3
+[ -e "$dir/exit.json" ] && { echo ended; exit 0; }
+mkdir -p "$dir"
+: > "$dir/cancel"
+[ "$signal" = KILL ] && : > "$dir/kill"
+mkdir "$dir/pid.lock" 2>/dev/null && : > "$dir/pid.lock/prevented"
+if [ -e "$dir/pid.lock/prevented" ]; then
+  scancel --quiet --user="$(id -un)" --name="$attempt" || exit 75
+  echo prevented
+else
+  scancel --quiet --user="$(id -un)" --name="$attempt" --state=RUNNING --batch --signal=TERM || exit 75
+  echo sent
+fi
+`;
+
+/** Takes the job from Slurm, whatever it is at. */
+export const REMOVE_SCRIPT = 'scancel --quiet --user="$(id -un)" --name="$1" || exit 75';
