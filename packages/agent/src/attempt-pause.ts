@@ -85,17 +85,22 @@ export class AttemptPause {
     const { files, journal } = this.#options;
     const { pausedAs } = journal.state;
     // Before it goes on: one that was frozen is not to find the word of the pause.
-    if (isLocal(running)) await writeControl(files, 'run');
+    if (this.#hasControlFile(running)) await writeControl(files, 'run');
     if (pausedAs === null) return;
     if (pausedAs === 'freeze') await running.freeze?.(false);
     await journal.update({ pausedAs: null });
     this.#options.tell({ kind: 'resumed' });
   }
 
+  /** Some attempts have no directory, and that of a program on another machine is not here. */
+  #hasControlFile(running: RunningAttempt): boolean {
+    return running.target === undefined && this.#options.journal.isOnDisk;
+  }
+
   async #halt(running: RunningAttempt, mode: PauseMode): Promise<void> {
     if (mode === 'freeze') return this.#freeze(running, undefined);
     const { files } = this.#options;
-    const takesPart = isLocal(running) && (await readControlAnswer(files)) !== undefined;
+    const takesPart = this.#hasControlFile(running) && (await readControlAnswer(files)) !== undefined;
     if (!takesPart) return this.#freeze(running, mode === 'auto' ? undefined : DOES_NOT_LOOK);
     if (mode === 'release') return this.#release(running);
     await writeControl(files, 'pause');
@@ -154,8 +159,3 @@ export class AttemptPause {
 const POLL_MS = 40;
 const DOES_NOT_LOOK = 'the program does not look at its control file, so it was frozen and keeps its slot';
 const LATE = 'the program did not come to a step within';
-
-/** The files of a program on another machine are not here. */
-function isLocal(running: RunningAttempt): boolean {
-  return running.target === undefined;
-}
