@@ -62,9 +62,13 @@ function checkStarts({ job, attempts, faults }: JobFacts, ledger: readonly Ledge
     if (code === 0 && attempt.status !== 'completed' && !isHit && !faults.cancelledRuns.has(job.run.id)) {
       wrong.push(`${what} completed`);
     }
-    const mayFail = isHit || (code !== undefined && code !== 0);
+    // Assigned to an agent that was killed before it had it on disk: no program can have run.
+    const neverStarted = !starts.some(({ attemptId }) => attemptId === attempt.id);
+    const mayBeLost = isHit || neverStarted;
+    const mayFail =
+      isHit || (code !== undefined && code !== 0) || (attempt.status === 'lost' && neverStarted);
     if (index < attempts.length - 1 && !mayFail) wrong.push(`${what} was tried again without a reason`);
-    if (attempt.status === 'lost' && !isHit) wrong.push(`${what} was not lost`);
+    if (attempt.status === 'lost' && !mayBeLost) wrong.push(`${what} was not lost`);
   }
   return wrong;
 }
