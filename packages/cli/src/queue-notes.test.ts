@@ -30,6 +30,16 @@ it('says of a queued job why no agent takes it', () => {
   );
 });
 
+it.each([
+  [{ slurm: { cluster: 'big' } }, 'default@slurm:big', 'start one with trainyard slurm-agent'],
+  [{ ssh: { host: 'gpu1' } }, 'default@ssh:gpu1', 'add the host with trainyard hosts add'],
+])('says how a job for %j finds an agent', (executor, queue, help) => {
+  const stages = [{ name: 'a', job: { command: 'x', executor } }];
+  const remote = pipelineDefinition.parse({ name: 'p', stages });
+  const found = queueNotes({ tree, definition: remote, agents: [agent(['default'], 0)], waits: [] });
+  expect(found.get(a.id)).toBe(`no agent that is online serves the queue "${queue}": ${help}`);
+});
+
 it('says nothing of a job that waits for a free slot, or that runs', () => {
   expect(notes(agent(['gpu'], 4), agent(['default'], 0)).size).toBe(0);
   const running = { ...tree, children: [{ ...a, status: 'running' as const }] };

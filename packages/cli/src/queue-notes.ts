@@ -47,10 +47,7 @@ function whyNobody({ queue, gpus, labels, help }: Needs, online: readonly Servin
   if (online.length === 0) return 'no agent is online: start one with trainyard agent, or trainyard up';
   const serving = online.filter((agent) => queue === undefined || agent.queues.includes(queue));
   if (serving.length === 0) {
-    const start = queue?.includes('@')
-      ? 'add the host with trainyard hosts add'
-      : `start one with trainyard agent --queue ${queue}`;
-    return `no agent that is online serves the queue "${queue}": ${start}`;
+    return `no agent that is online serves the queue "${queue}": ${howToServe(queue ?? '')}`;
   }
   const labelled = serving.filter((agent) =>
     Object.entries(labels).every(([key, value]) => agent.labels[key] === value),
@@ -63,6 +60,14 @@ function whyNobody({ queue, gpus, labels, help }: Needs, online: readonly Servin
   if (most >= gpus) return undefined;
   const where = queue === undefined ? '' : ` of the queue "${queue}"`;
   return `no agent${where} has ${gpus} GPUs; the largest has ${most}: ${help}`;
+}
+
+function howToServe(queue: string): string {
+  const [, executor = ''] = queue.split('@');
+  if (executor.startsWith('slurm')) return 'start one with trainyard slurm-agent';
+  return executor === ''
+    ? `start one with trainyard agent --queue ${queue}`
+    : 'add the host with trainyard hosts add';
 }
 
 /** What the stage needs that a run is of: "sweep/large", or "tune[3]" for an item of a foreach. */
