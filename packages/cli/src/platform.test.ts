@@ -97,7 +97,7 @@ describe('run', () => {
     expect((await run('runs', 'logs', prepare.id)).stdout).toBe('one\r\n7\n');
     const logs = (await run('runs', 'logs', document.id)).stdout.split('\n');
     expect(logs).toEqual([
-      'prepare | one\r',
+      'prepare | one',
       'prepare | 7',
       `sweep/a | ${home.dir}`,
       'sweep/b | data.bin x y',

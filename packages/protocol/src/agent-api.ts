@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { attemptTarget, reportedOutcome, runError } from './api.ts';
+import { attemptFailure } from './attempt-failure.ts';
 import { stopSignal } from './definition/agent-program.ts';
 import { failurePattern } from './definition/failure-patterns.ts';
-import { attemptFailure } from './failure-class.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
 import { pauseMode, resumePoint } from './pause.ts';
 import { secretPlace } from './secrets.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { stageDecision } from './approvals-api.ts';
+import { failureClass } from './attempt-failure.ts';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { cacheBasis } from './cache-api.ts';
 import { answeredJson } from './definition/values.ts';
-import { failureClass } from './failure-class.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
 import { RUN_STATUSES } from './run-status.ts';

@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 interface FailureClassRow {
   readonly meaning: string;
   /** What a person can do about it. */
@@ -44,7 +42,6 @@ export const FAILURE_CLASSES = {
 } as const satisfies Record<string, FailureClassRow>;
 
 export type FailureClass = keyof typeof FAILURE_CLASSES;
-export const failureClass = z.enum(Object.keys(FAILURE_CLASSES) as [FailureClass, ...FailureClass[]]);
 
 /** Codes of errors that tell their class. */
 const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
@@ -81,15 +78,3 @@ export function failureClassOf(error: {
 }): FailureClass | undefined {
   return error.class ?? (Object.hasOwn(CLASS_OF_CODE, error.code) ? CLASS_OF_CODE[error.code] : undefined);
 }
-
-/** What an agent says of a failed attempt beside its error. */
-export const attemptFailure = z.object({
-  class: failureClass,
-  /** Of the log pattern that matched. */
-  label: z.string().max(100).optional(),
-  /** Another try would end the same way. */
-  noRetry: z.boolean().optional(),
-  /** The next attempt is to keep away from this agent. */
-  excludeAgent: z.boolean().optional(),
-});
-export type AttemptFailure = z.infer<typeof attemptFailure>;

@@ -1,6 +1,7 @@
 export * from './agent-api.ts';
 export * from './api.ts';
 export * from './approvals-api.ts';
+export * from './attempt-failure.ts';
 export * from './attempt-files.ts';
 export * from './attempt-status.ts';
 export * from './automation.ts';
@@ -47,6 +48,7 @@ export * from './schedules.ts';
 export * from './secrets.ts';
 export { slurmWord } from './slurm-request.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
+export * from './system-prefix.ts';
 export * from './telemetry.ts';
 export * from './training-job-runs.ts';
 export * from './training-jobs.ts';

@@ -1,8 +1,5 @@
 import { z } from 'zod';
 
-/** What the keys of all metrics begin with that agents record of their machine. */
-export const SYSTEM_PREFIX = 'system/';
-
 const measured = z.number().nullable();
 /** How busy a machine was at a moment; what is not known is null. Percent are 0 to 100. */
 export const machineTelemetry = z.object({

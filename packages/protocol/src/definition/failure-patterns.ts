@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failureClass } from '../failure-class.ts';
+import { failureClass } from '../attempt-failure.ts';
 import { linearRegex } from '../linear-regex.ts';
 
 const MAX_PATTERN_LENGTH = 500;
