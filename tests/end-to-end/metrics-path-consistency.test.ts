@@ -25,6 +25,8 @@ const startAgent = async (): Promise<Agent> => {
     name: 'only',
     // The job has all the slots there are: nothing that collects its metrics may need one.
     slots: 1,
+    // Points of the machine are none of the job's.
+    timing: { telemetryMs: 0 },
     log: quiet,
   });
   await started.start();

@@ -56,6 +56,8 @@ export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal):
         const gone = new AbortController();
         const onClose = () => gone.abort();
         request.raw.socket.once('close', onClose);
+        // It may have gone while the request was read; then nothing tells so any more.
+        if (request.raw.socket.destroyed) onClose();
         try {
           return await attempts.claim(
             request.params.id,

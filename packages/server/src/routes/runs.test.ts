@@ -308,8 +308,10 @@ describe('runs over HTTP', () => {
     await t.treeWhen(id, ({ status }) => status === 'running');
     const checkpoint = { path: '/c', step: 1 };
     await agent.report(await agent.take('c'), { outcome: 'released', checkpoint });
+    // Taken before the cancel: one that is still queued then ends without an agent.
+    const last = [await agent.take('c'), await agent.take('e')];
     await cancel(id);
-    for (const stage of ['c', 'e']) await agent.report(await agent.take(stage), { outcome: 'cancelled' });
+    for (const each of last) await agent.report(each, { outcome: 'cancelled' });
     await t.treeWhen(id, ({ endedAt }) => endedAt !== null);
     const again = expectStatus(await t.call<{ id: string }>('POST', `/api/v1/runs/${id}/retry`, {}), 201).id;
     const other = await t.submit(source);
