@@ -130,15 +130,15 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(textOf(given.files.output)).toBe(`${odd}|${runId}|train|${attemptId}|`);
     });
 
-    test('gives the GPUs of the agent, and params as a file', async ({ skip }) => {
-      skip(under.givesGpus === true, 'a batch system gives GPUs, not the agent');
+    test('hands params on as a file, and the GPUs of the agent where no batch system gives them', async () => {
       const given = context('cat "$TRAINYARD_PARAMS"; echo "|$CUDA_VISIBLE_DEVICES"');
       const params = { lr: 0.1, text: "it's" };
       writeFileSync(given.files.params, JSON.stringify(params));
       const gpuIds = ['3', 'GPU-x'];
       const env = { ...given.env, CUDA_VISIBLE_DEVICES: gpuIds.join(',') };
       await finish(await start({ ...given, env, gpuIds, spec: { ...given.spec, params } }));
-      expect(textOf(given.files.output)).toBe(`${JSON.stringify(params)}|3,GPU-x\n`);
+      const gpus = under.givesGpus === true ? '' : gpuIds.join(',');
+      expect(textOf(given.files.output)).toBe(`${JSON.stringify(params)}|${gpus}\n`);
     });
 
     test('shows no value of the environment in an argument list or a file', async () => {

@@ -59,9 +59,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     each.on('connect', (client) => client.on('error', () => {}));
   }
   const kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  let closed: Promise<unknown> | undefined;
   const close = async (): Promise<void> => {
     isClosing = true;
-    await Promise.all([kysely.destroy(), keyedPool.end()]);
+    closed ??= Promise.all([kysely.destroy(), keyedPool.end()]);
+    await closed;
   };
   try {
     await checkServer(kysely);
