@@ -88,19 +88,6 @@ const behaviour: fc.Arbitrary<SimulatedAttempt> = fc
     ...(code > 5 && outcome !== 'completed' && { error: { code: `E${code}`, message: 'fail_fast' } }),
   }));
 
-/**
- * With a pause of a node that has not started, the two planners still differ in rare cases on whether the clocks
- * around it stand (docs/progress.md has two of them), so pauses are looked at only when asked for.
- */
-const WITH_PAUSES = process.env['MODEL_CHECK_PAUSES'] === '1';
-
-const pause = fc.record({
-  atMs: fc.nat(90),
-  node: fc.nat(60),
-  forMs: fc.integer({ min: 1, max: 60 }),
-  releases: fc.boolean(),
-});
-
 export const randomCase: fc.Arbitrary<RandomCase> = fc.record({
   dag: fc.tuple(fc.nat(4 * 3 * 8 - 1), genes).map(([root, all]) => dagOf(all, root)),
   only: fc.oneof({ weight: 5, arbitrary: fc.constant([]) }, fc.array(fc.nat(60), { maxLength: 2 })),
@@ -115,7 +102,14 @@ export const randomCase: fc.Arbitrary<RandomCase> = fc.record({
       reason: fc.constantFrom('enough', 'fail_fast', 'deadline', 'condition'),
     }),
   ),
-  pauses: WITH_PAUSES ? sometimes(pause) : fc.constant([]),
+  pauses: sometimes(
+    fc.record({
+      atMs: fc.nat(90),
+      node: fc.nat(60),
+      forMs: fc.integer({ min: 1, max: 60 }),
+      releases: fc.boolean(),
+    }),
+  ),
   lossesAtMs: sometimes(fc.nat(90)),
   echoEvery: fc.nat(4),
   lateMs: fc.constantFrom(0, 0, 7),
