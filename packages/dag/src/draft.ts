@@ -197,9 +197,19 @@ export abstract class Draft {
     this.count(this.parentOf(index), this.takesNoPlace(index) ? 0 : places, open, failures);
   }
 
-  /** Puts a node into the queue of its parent, or aside while it is paused. */
+  /** When what is around a group ends it, epoch ms. A deadline of its own that is not before that is no matter of its own. */
+  deadlineAround(group: number): number {
+    const parent = this.parentOf(group);
+    if (parent < 0 || this.outlivesDeadline(group)) return Number.POSITIVE_INFINITY;
+    return this.book(parent).deadlineAt;
+  }
+
+  /**
+   * Puts a node into the queue of its parent. A paused one is put aside when its turn comes, not before; one that
+   * has been tried had its turn.
+   */
   enqueue(index: number): void {
-    if (this.isHeldOf(index)) {
+    if (this.isHeldOf(index) && this.statusOf(index) === 'waiting_retry') {
       this.park(index);
       return;
     }

@@ -115,10 +115,8 @@ function armTimeout(draft: Draft, index: number): void {
 
 function moveDeadline(draft: Draft, group: number): void {
   const { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 } = draft.row(group);
-  const parent = draft.parentOf(group);
   const { deadlineMs } = draft.groupOf(group)!;
-  const isBounded = parent >= 0 && !draft.outlivesDeadline(group);
-  const around = isBounded ? draft.book(parent).deadlineAt : Number.POSITIVE_INFINITY;
+  const around = draft.deadlineAround(group);
   const hasOwn = deadlineMs !== null && pausedAt === null;
   const own = hasOwn ? startedAt! + pausedMs + deadlineMs : Number.POSITIVE_INFINITY;
   draft.patchBook(group, { deadlineAt: Math.min(own, around) });

@@ -55,10 +55,8 @@ export function startNode(draft: Draft, index: number): void {
 }
 
 function startGroup(draft: Draft, index: number): void {
-  const parent = draft.parentOf(index);
   const { roots, deadlineMs } = draft.groupOf(index)!;
-  const isBounded = parent >= 0 && !draft.outlivesDeadline(index);
-  const parentDeadlineAt = isBounded ? draft.book(parent).deadlineAt : Number.POSITIVE_INFINITY;
+  const parentDeadlineAt = draft.deadlineAround(index);
   const ownDeadlineAt = deadlineMs === null ? Number.POSITIVE_INFINITY : draft.now + deadlineMs;
   draft.patchRow(index, { status: 'active', attempt: 1, startedAt: draft.now });
   if (ownDeadlineAt < parentDeadlineAt) {

@@ -101,7 +101,9 @@ function deadlinePassed(draft: Draft, event: EventOf<'timer'>): void {
   const { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 } = draft.row(node);
   const deadlineMs = draft.groupOf(node)?.deadlineMs ?? null;
   if (!holdsPlace(status) || deadlineMs === null || startedAt === null || pausedAt !== null) return;
-  if (isEarly(draft, event, startedAt + pausedMs + deadlineMs)) return;
+  const at = startedAt + pausedMs + deadlineMs;
+  // A timer from before a pause that has moved the one around to before it.
+  if (at >= draft.deadlineAround(node) || isEarly(draft, event, at)) return;
   const error: NodeError = {
     code: 'deadline',
     message: `deadline of ${deadlineMs} ms passed`,

@@ -118,8 +118,11 @@ export class CrashingServer {
     // Asked for once more, long after it was over, it would be a new pause.
     if (event.type === 'pause') return;
     if (echoEvery === 0 || this.#chance(`echo ${keyOf(event)}`) > 1 / (echoEvery + 1)) return;
-    const afterMs = Math.floor(this.#chance(`after ${keyOf(event)}`) * 20);
-    this.#schedule(this.#now + afterMs, `echo ${keyOf(event)}`, () => this.#decide(changed(event)));
+    const at = this.#now + Math.floor(this.#chance(`after ${keyOf(event)}`) * 20);
+    // A pause moves timers: an old one that comes again must not tell of the new time before the new one does, or
+    // a run would depend on which old timers a crash took away.
+    if (event.type === 'timer') this.#schedule(this.#ringsAt(at), keyOf(event), () => this.#decide(event));
+    else this.#schedule(at, `echo ${keyOf(event)}`, () => this.#decide(changed(event)));
   }
 
   #decide(event: PlannerEvent): void {
@@ -168,12 +171,15 @@ export class CrashingServer {
   #setTimer({ node, kind, at, attempt }: Extract<Effect, { type: 'set_timer' }>): void {
     const event: PlannerEvent = { type: 'timer', node, kind, ...(attempt !== undefined && { attempt }) };
     const key = keyOf(event);
-    const { lateMs } = this.#case;
-    // Late by the same also if it is set again meanwhile.
-    const ringsAt = lateMs === 0 ? at : Math.ceil(at / lateMs) * lateMs;
-    this.#schedule(ringsAt, key, () => this.#deliver(event), true);
+    this.#schedule(this.#ringsAt(at), key, () => this.#deliver(event), true);
     if (at - this.#now > 3 && this.#chance(`early ${key}`) < 0.2)
       this.#schedule(at - 2, `early ${key}`, () => this.#decide(event), true);
+  }
+
+  /** Late by the same also if it is set again meanwhile. */
+  #ringsAt(at: number): number {
+    const { lateMs } = this.#case;
+    return lateMs === 0 ? at : Math.ceil(at / lateMs) * lateMs;
   }
 
   #ask(question: Question): void {

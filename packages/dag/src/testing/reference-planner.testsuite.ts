@@ -316,7 +316,8 @@ export class ReferencePlanner {
     const at = this.#now;
     if (kind === 'deadline') {
       if (!spot.isGroup || startedAt === null || !holdsPlace(spot) || spot.pausedAt !== null) return;
-      if (at < startedAt + spot.pausedMs + limitOf(spot)) return;
+      const due = startedAt + spot.pausedMs + limitOf(spot);
+      if (at < due || due >= deadlineAround(spot)) return;
       const error = { code: 'deadline', path: spot.path };
       if (status === 'active') {
         this.#requestStop(spot, { kind, error });
