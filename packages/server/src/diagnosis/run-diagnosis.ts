@@ -72,11 +72,11 @@ export class RunDiagnosis {
    */
   take(points: ReadonlyMap<string, SeriesPoints>): FindingChange[] {
     const changes: FindingChange[] = [];
-    for (const { key, at, series } of inOrder(points, (key) => this.watches(key))) {
-      const point = { key, step: series.steps[at]!, time: series.times[at]!, value: series.values[at]! };
+    for (const { key, series, at } of inOrder(points, (key) => this.watches(key))) {
       for (const { role, watch } of this.#watchesOf(key)) {
-        const verdict = watch.detector.take({ ...point, role });
-        const change = verdict && this.#changeOf(watch, verdict, point);
+        const [step, time, value] = [series.steps[at]!, series.times[at]!, series.values[at]!];
+        const verdict = watch.detector.take({ role, key, step, time, value });
+        const change = verdict && this.#changeOf(watch, verdict, { step, time });
         if (change !== undefined) changes.push(change);
       }
     }
@@ -153,14 +153,36 @@ function onlyRoleNamed(
   return Object.fromEntries(rule.roles.map((role, at) => [role, at === 0 ? keys : []]));
 }
 
-/** All points of the wanted series by step, then time: rules over two series see them as they were written. */
-function inOrder(points: ReadonlyMap<string, SeriesPoints>, isWanted: (key: string) => boolean) {
-  const all: { key: string; at: number; series: SeriesPoints }[] = [];
+interface Cursor {
+  readonly key: string;
+  readonly series: SeriesPoints;
+  at: number;
+}
+
+/**
+ * All points of the wanted series by step, then time: rules over two series see them as they were written. The same
+ * object is given for each point, since there may be a million a second.
+ */
+function* inOrder(
+  points: ReadonlyMap<string, SeriesPoints>,
+  isWanted: (key: string) => boolean,
+): Generator<Readonly<Cursor>> {
+  const open: Cursor[] = [];
   for (const [key, series] of points) {
-    if (!isWanted(key)) continue;
-    for (let at = 0; at < series.steps.length; at += 1) all.push({ key, at, series });
+    if (series.steps.length > 0 && isWanted(key)) open.push({ key, series, at: 0 });
   }
-  return all.sort(
-    (a, b) => a.series.steps[a.at]! - b.series.steps[b.at]! || a.series.times[a.at]! - b.series.times[b.at]!,
-  );
+  while (open.length > 0) {
+    let first = open[0]!;
+    for (let other = 1; other < open.length; other += 1) {
+      if (isBefore(open[other]!, first)) first = open[other]!;
+    }
+    yield first;
+    first.at += 1;
+    if (first.at === first.series.steps.length) open.splice(open.indexOf(first), 1);
+  }
+}
+
+function isBefore(a: Cursor, b: Cursor): boolean {
+  const difference = a.series.steps[a.at]! - b.series.steps[b.at]!;
+  return difference < 0 || (difference === 0 && a.series.times[a.at]! < b.series.times[b.at]!);
 }

@@ -37,6 +37,51 @@ export class SlidingWindow<T> {
   }
 }
 
+/** The last `size` numbers of a series. Adding one makes no object: a loss may come a million times a second. */
+export class ValueWindow {
+  readonly #ring: Float64Array;
+  #count = 0;
+
+  constructor(size: number) {
+    this.#ring = new Float64Array(size);
+  }
+
+  add(value: number): void {
+    this.#ring[this.#count % this.#ring.length] = value;
+    this.#count += 1;
+  }
+
+  get length(): number {
+    return Math.min(this.#count, this.#ring.length);
+  }
+
+  /** @param back 0 for the newest, 1 for the one before it */
+  last(back: number): number {
+    return this.#ring[(this.#count - 1 - back) % this.#ring.length]!;
+  }
+
+  /** Oldest first. */
+  values(): number[] {
+    return Array.from({ length: this.length }, (_, at) => this.last(this.length - 1 - at));
+  }
+}
+
+/** Median of the newest values of a window, which has at least so many; of an even number the lower one. */
+export function medianOfLast(window: ValueWindow, count: number): number {
+  // Each value against the others: for a handful this is quicker than to sort them.
+  for (let at = 0; at < count; at += 1) {
+    const value = window.last(at);
+    let [below, same] = [0, 0];
+    for (let other = 0; other < count; other += 1) {
+      if (window.last(other) < value) below += 1;
+      else if (window.last(other) === value) same += 1;
+    }
+    const place = Math.ceil(count / 2) - 1;
+    if (below <= place && place < below + same) return value;
+  }
+  return Number.NaN;
+}
+
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

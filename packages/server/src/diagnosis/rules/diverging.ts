@@ -1,6 +1,6 @@
 import type { RuleParameters } from '@trainyard/protocol';
 import { eachKeyAlone, HEALTHY, type RolePoint, type Rule, readable } from '../rule.ts';
-import { median, SlidingWindow } from '../window.ts';
+import { median, medianOfLast, ValueWindow } from '../window.ts';
 
 /** Points whose median stands for "now": a single spike is no divergence. */
 const RECENT = 5;
@@ -14,15 +14,15 @@ export const diverging: Rule<RuleParameters<'diverging'>> = {
   roles: ['training_loss', 'validation_loss'],
   groupOf: eachKeyAlone,
   start({ window, zScore, rise }) {
-    const seen = new SlidingWindow<RolePoint>(window);
+    const seen = new ValueWindow(window);
     let best: { value: number; point: RolePoint } | undefined;
     let isOpen = false;
     return {
       take(point) {
         if (!Number.isFinite(point.value)) return undefined;
-        seen.add(point);
+        seen.add(point.value);
         if (seen.length < RECENT * 2) return undefined;
-        const now = median(seen.slice(-RECENT).map(({ value }) => value));
+        const now = medianOfLast(seen, RECENT);
         if (best === undefined || now <= best.value) {
           best = { value: now, point };
           isOpen = false;
@@ -52,9 +52,9 @@ export const diverging: Rule<RuleParameters<'diverging'>> = {
 };
 
 /** Standard deviation of the noise around the trend, from differences of neighbours: a slope is no noise. */
-function noiseOf(seen: SlidingWindow<RolePoint>): number {
-  const points = seen.slice();
-  const steps = points.slice(1).map(({ value }, at) => value - points[at]!.value);
+function noiseOf(seen: ValueWindow): number {
+  const values = seen.values();
+  const steps = values.slice(1).map((value, at) => value - values[at]!);
   const middle = median(steps);
   return (MAD_TO_DEVIATION * median(steps.map((step) => Math.abs(step - middle)))) / Math.SQRT2;
 }
