@@ -101,6 +101,7 @@ class LocalAgent implements Agent {
         freeGpus: this.#slots.freeGpus,
       }),
       held: () => this.#attempts.reported,
+      otherRequests: () => this.#claims.flatMap((other, at) => (at === lane ? [] : [other.requestId])),
       onWork: async ({ assignments, commands }) => {
         await this.#attempts.take(assignments, performance.now());
         this.#attempts.obey(commands);

@@ -13,6 +13,8 @@ export interface ClaimLoopOptions {
   /** Queues that work is wanted of; undefined: all that the agent serves. */
   readonly queues?: readonly string[] | undefined;
   readonly held: () => HeldAttempt[];
+  /** Of the agent's other loops. */
+  readonly otherRequests?: () => readonly string[];
   /** Takes the assignments; resolves when they count as held. */
   readonly onWork: (work: ClaimedWork) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
@@ -33,6 +35,11 @@ export class ClaimLoop {
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
+  }
+
+  /** What is asked for by the next call, or by the one that waits. */
+  get requestId(): string {
+    return this.#requestId;
   }
 
   /** To be called when something became free. */
@@ -65,7 +72,7 @@ export class ClaimLoop {
 
   /** One call, with the wait after a failure. */
   async tick(signal: AbortSignal): Promise<void> {
-    const { claim, queues, held, onWork, onFailure, waitMs, backoff } = this.#options;
+    const { claim, queues, held, otherRequests, onWork, onFailure, waitMs, backoff } = this.#options;
     const capacity = this.#options.capacity();
     const call = new AbortController();
     this.#asked = { capacity, call };
@@ -76,6 +83,7 @@ export class ClaimLoop {
       const { free, freeGpus } = capacity;
       const body = {
         requestId: this.#requestId,
+        openRequests: [...(otherRequests?.() ?? [])],
         ...(queues && { queues: [...queues] }),
         free: Math.min(free, MAX_FREE),
         freeGpus,

@@ -168,6 +168,24 @@ describe('retry', () => {
     });
   });
 
+  it('hands out again what was never delivered, ten times beside all budgets, and then counts it as lost', () => {
+    const run = new Story({ nodes: [{ ...n('a'), retry: { ...retry, attempts: 2, backoffMs: 0 } }] });
+    run.end('a', 'lost').end('a', 'failed');
+    for (let time = 1; time <= 10; time += 1) run.end('a', 'undelivered');
+    expect(run.row('a')).toMatchObject({ status: 'active', attempt: 13, lostCount: 1, undeliveredCount: 10 });
+    run.end('a', 'undelivered').end('a', 'undelivered');
+    expect(run.row('a')).toMatchObject({ status: 'active', attempt: 15, lostCount: 3 });
+    run.end('a', 'undelivered');
+    expect(run.row('a')).toMatchObject({ status: 'failed', attempt: 15, error: { code: 'lost' } });
+  });
+
+  it('cancels what was never delivered when a fail-fast has begun: it did not fail', () => {
+    const run = new Story({ failPolicy: 'fail_fast', nodes: [n('a'), n('b')] });
+    run.end('a', 'failed').end('b', 'undelivered');
+    expect(run.row('b')).toMatchObject({ status: 'cancelled', reason: 'fail_fast' });
+    expect(run.row('')).toMatchObject({ status: 'failed', error: { path: 'a' } });
+  });
+
   it('ignores what a former attempt reports', () => {
     const run = new Story({ nodes: [{ ...n('a'), retry: { ...retry, backoffMs: 0 } }] });
     run.end('a', 'failed');

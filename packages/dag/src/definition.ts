@@ -116,6 +116,9 @@ export const DEFAULT_MAX_ITEMS = 10_000;
 /** Nodes of a run together with those of all its items. */
 export const DEFAULT_MAX_EXPANDED_NODES = 1_000_000;
 export const DEFAULT_MAX_DEPENDENCIES = 1_000_000;
+/** How often a leaf may be handed out in vain, beside all other budgets; beyond that each time counts as a loss. */
+export const UNDELIVERED_BUDGET = 10;
+
 /** How often a leaf may be lost with its infrastructure and be handed out again; the next loss fails it. */
 export const LOST_BUDGET = 3;
 /** What `retryOn` holds when it is not given. */

@@ -14,8 +14,11 @@ export interface NodeError {
 
 /** How an attempt ended. `lost`: its infrastructure is gone; says nothing about the work itself. */
 export const outcomes = ['completed', 'stopped', 'failed', 'timed_out', 'cancelled', 'lost'] as const;
-/** `released`: it gave its place back because it is paused, and goes on from where it was in another attempt. */
-export type Outcome = (typeof outcomes)[number] | 'released';
+/**
+ * `released`: it gave its place back because it is paused, and goes on from where it was in another attempt.
+ * `undelivered`: it was handed out and never got to where it was to run, so that nothing of it ran.
+ */
+export type Outcome = (typeof outcomes)[number] | 'released' | 'undelivered';
 
 export type TimerKind = 'retry' | 'timeout' | 'deadline';
 

@@ -1,6 +1,6 @@
 import type { RetryPolicy } from './definition.ts';
-import { DEFAULT_RETRY_ON, LOST_BUDGET } from './definition.ts';
-import type { Draft, Ending } from './draft.ts';
+import { DEFAULT_RETRY_ON, LOST_BUDGET, UNDELIVERED_BUDGET } from './definition.ts';
+import type { Draft, Ending, RowPatch } from './draft.ts';
 import type { NodeError, Outcome, PlannerEvent } from './events.ts';
 import { chanceOf, retryDelayMs } from './retry-delay.ts';
 import { finish } from './settle.ts';
@@ -22,13 +22,20 @@ export function leafFinished(draft: Draft, event: LeafFinished): void {
     if (!mayTryAgain || !tryAgain(draft, { ...event, outcome: 'timed_out' }, ending))
       finish(draft, node, ending);
   } else if (status === 'active') {
+    const { lostCount, releasedCount = 0, undeliveredCount = 0 } = draft.row(node);
     if (outcome === 'released') {
-      goOnLater(draft, node);
+      goOnLater(draft, node, { reason: outcome, releasedCount: releasedCount + 1 });
       return;
     }
-    if (outcome === 'lost') draft.patchRow(node, { lostCount: draft.row(node).lostCount + 1 });
-    const ending = naturalEnding(draft, event);
-    if (!tryAgain(draft, event, ending)) finish(draft, node, ending);
+    if (outcome === 'undelivered' && undeliveredCount < UNDELIVERED_BUDGET) {
+      goOnLater(draft, node, { reason: outcome, undeliveredCount: undeliveredCount + 1 });
+      return;
+    }
+    const isLost = outcome === 'lost' || outcome === 'undelivered';
+    if (isLost) draft.patchRow(node, { lostCount: lostCount + 1 });
+    const counted: LeafFinished = isLost ? { ...event, outcome: 'lost' } : event;
+    const ending = naturalEnding(draft, counted);
+    if (!tryAgain(draft, counted, ending)) finish(draft, node, ending);
   }
 }
 
@@ -49,6 +56,7 @@ function naturalEnding(draft: Draft, { node, outcome, error }: LeafFinished): En
     case 'failed':
       return { status: 'failed', error: because('failed', 'no reason was given') };
     case 'released':
+    case 'undelivered':
     case 'lost': {
       const message = error?.message ?? 'its machine or agent was not heard of any more';
       return { status: 'failed', error: { code: 'lost', message, path } };
@@ -64,11 +72,11 @@ function tryAgain(
 ): boolean {
   if (isFinal) return false;
   if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return false;
-  const { lostCount, releasedCount = 0 } = draft.row(node);
+  const { lostCount, releasedCount = 0, undeliveredCount = 0 } = draft.row(node);
   const parent = draft.parentOf(node);
   const retry = draft.retryOf(node);
   const { draining, deadlineAt } = draft.book(parent);
-  const failures = attempt - releasedCount - Math.min(lostCount, LOST_BUDGET);
+  const failures = attempt - releasedCount - undeliveredCount - Math.min(lostCount, LOST_BUDGET);
   const isFree = outcome === 'lost' && lostCount <= LOST_BUDGET;
   const hasTryLeft = isFree || (failures < retry.attempts && isRetried(retry, outcome, error));
   const delayMs = isFree
@@ -100,8 +108,15 @@ function tryAgain(
 /** Of an attempt that has not started. */
 const NO_PAUSE = { isPaused: false, pausedAt: null, pausedMs: 0 } as const;
 
-/** It gave its place back for a pause. The next attempt goes on from there; it is no try of its retries. */
-function goOnLater(draft: Draft, node: number): void {
+/**
+ * Its attempt gave its place back for a pause, or nothing of it ran. The next one goes on from there; it is no try of
+ * its retries.
+ */
+function goOnLater(
+  draft: Draft,
+  node: number,
+  why: Pick<RowPatch, 'releasedCount' | 'undeliveredCount'> & { readonly reason: string },
+): void {
   const parent = draft.parentOf(node);
   const isOver = draft.statusOf(parent) !== 'active' || draft.book(parent).draining;
   if (isOver && draft.ruleOf(node) !== 'always') {
@@ -112,8 +127,7 @@ function goOnLater(draft: Draft, node: number): void {
     status: 'waiting_retry',
     startedAt: null,
     ...NO_PAUSE,
-    releasedCount: (draft.row(node).releasedCount ?? 0) + 1,
-    reason: 'released',
+    ...why,
     error: null,
   });
   draft.enqueue(node);

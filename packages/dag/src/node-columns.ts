@@ -20,6 +20,7 @@ type Details = Pick<
   | 'pausedAt'
   | 'pausedMs'
   | 'releasedCount'
+  | 'undeliveredCount'
 >;
 
 const NO_DETAILS: Details = {

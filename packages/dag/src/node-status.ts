@@ -118,7 +118,7 @@ export const transitions: readonly Transition[] = [
     from: 'active',
     to: 'waiting_retry',
     of: 'leaf',
-    when: 'lost, or failed or timed out in a way that is retried, and a try is left; or it gave its place back for a pause',
+    when: 'lost, or failed or timed out in a way that is retried, and a try is left; or it gave its place back for a pause, or nothing of it ran',
   },
   {
     from: 'active',
@@ -131,7 +131,7 @@ export const transitions: readonly Transition[] = [
     from: 'waiting_retry',
     to: 'cancelled',
     of: 'leaf',
-    when: 'cancel; or a DAG around it failed fast after it had given its place back for a pause',
+    when: 'cancel; or a DAG around it failed fast after it had given its place back for a pause, or nothing of it had run',
   },
   {
     from: 'waiting_retry',

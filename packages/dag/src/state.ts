@@ -55,6 +55,8 @@ export interface NodeSnapshot {
   readonly pausedMs?: number;
   /** How many attempts gave their place back for a pause. */
   readonly releasedCount?: number;
+  /** How many attempts never got to where they were to run. */
+  readonly undeliveredCount?: number;
 }
 
 /** What a group keeps about its children so that no decision has to look at all of them. */

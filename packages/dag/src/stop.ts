@@ -87,7 +87,8 @@ export function endingOfWaiting(row: NodeSnapshot, stop: Stop): Ending {
   if (row.status === 'pending')
     return { status: 'skipped', reason: stop.kind, upstream: stop.cause, isCutShort };
   if (stop.kind === 'deadline') return { status: 'timed_out', error: stop.error };
-  // It did not fail: it had only given its place back.
-  if (row.reason === 'released') return { status: 'cancelled', reason: stop.kind, isCutShort };
+  // It did not fail: it had only given its place back, or had not begun.
+  if (row.reason === 'released' || row.reason === 'undelivered')
+    return { status: 'cancelled', reason: stop.kind, isCutShort };
   return { status: 'failed', error: row.error };
 }

@@ -129,6 +129,8 @@ export type AttemptSpec = z.infer<typeof attemptSpec>;
 export const claimWork = z.strictObject({
   /** New for each claim, the same for a repeat after a lost answer: the repeat gets the same attempts. */
   requestId: z.string().min(8).max(100),
+  /** Of the agent's other calls that wait: what was assigned to them may not have reached it yet. */
+  openRequests: z.array(z.string().max(100)).max(100).optional(),
   free: z.int().min(0).max(1000),
   freeGpus: z.int().min(0).max(1024),
   /** Only work of these queues; left out: of all that the agent has registered for. */
@@ -137,6 +139,9 @@ export const claimWork = z.strictObject({
   waitMs: z.int().min(0).max(AGENT_PROTOCOL.maxClaimWaitMs),
 });
 export type ClaimWork = z.input<typeof claimWork>;
+
+/** Code of an attempt that was handed out and never reached its agent: nothing of it has run. */
+export const NEVER_DELIVERED = 'never_delivered';
 
 export const assignment = z.object({ spec: attemptSpec, token: z.string(), leaseMs: z.int() });
 export type Assignment = z.infer<typeof assignment>;

@@ -48,7 +48,8 @@ export const ATTEMPT_STATUS_TABLE = {
     next: [],
   },
   lost: {
-    meaning: 'Its agent stopped answering and the lease and its grace ran out.',
+    meaning:
+      'Its agent stopped answering and the lease and its grace ran out, or it never reached its agent.',
     terminal: true,
     run: 'failed',
     next: [],

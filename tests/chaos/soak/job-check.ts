@@ -65,6 +65,7 @@ function checkStarts({ job, attempts, faults }: JobFacts, ledger: readonly Ledge
     // Assigned to an agent that was killed before it had it on disk: no program can have run.
     const neverStarted = !starts.some(({ attemptId }) => attemptId === attempt.id);
     const mayBeLost = isHit || neverStarted;
+    if (attempt.status === 'lost' && attempt.error === null) wrong.push(`${what} does not say why`);
     const mayFail =
       isHit || (code !== undefined && code !== 0) || (attempt.status === 'lost' && neverStarted);
     if (index < attempts.length - 1 && !mayFail) wrong.push(`${what} was tried again without a reason`);

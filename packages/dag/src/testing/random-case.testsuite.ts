@@ -73,6 +73,7 @@ const behaviour: fc.Arbitrary<SimulatedAttempt> = fc
     fc.nat(40),
     fc.constantFrom(
       ...outcomes,
+      'undelivered' as const,
       'completed' as const,
       'completed' as const,
       'failed' as const,

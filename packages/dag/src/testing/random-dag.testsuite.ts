@@ -67,7 +67,7 @@ function roughRunOf(features: Features): fc.Arbitrary<RandomRun> {
         durationMs: fc.nat(40),
         outcome: fc.oneof(
           { weight: 2, arbitrary: fc.constant('completed' as const) },
-          fc.constantFrom(...outcomes),
+          fc.constantFrom(...outcomes, 'undelivered' as const),
         ),
         obeysAfterMs: fc.nat(30),
       }),

@@ -40,6 +40,7 @@ export interface ReferenceOptions {
 }
 
 const LOSSES_FOR_FREE = 3;
+const IN_VAIN_FOR_FREE = 10;
 
 /**
  * The planner once more, as README.md tells it and in the plainest way: plain objects that are changed in
@@ -155,6 +156,7 @@ export class ReferencePlanner {
       isHeld: false,
       isParked: false,
       releases: 0,
+      undelivered: 0,
       pausedAt: null,
       pausedMs: 0,
       isCutShort: false,
@@ -272,7 +274,7 @@ export class ReferencePlanner {
 
   #endWaiting(spot: Spot, { kind, reason, error = null }: Stop): void {
     const wasTried = spot.status === 'waiting_retry';
-    const wasReleased = wasTried && spot.reason === 'released';
+    const wasReleased = wasTried && (spot.reason === 'released' || spot.reason === 'undelivered');
     spot.retryAt = null;
     if (kind === 'cancel') Object.assign(spot, { status: 'cancelled', reason, error: null });
     else if (!wasTried) {
@@ -344,27 +346,30 @@ export class ReferencePlanner {
     if (spot.isGroup || spot.attempt !== attempt || !holdsPlace(spot)) return;
     if (outcome === 'completed' || outcome === 'stopped') this.#finish(spot, { status: outcome });
     else if (spot.status === 'cancelling') this.#stopped(spot);
-    else if (outcome === 'released') this.#released(spot);
-    else if (outcome === 'cancelled') {
+    else if (outcome === 'released' || (outcome === 'undelivered' && spot.undelivered < IN_VAIN_FOR_FREE)) {
+      this.#goesOnLater(spot, outcome);
+    } else if (outcome === 'cancelled') {
       this.#finish(spot, { status: outcome, reason: error?.message ?? 'ended by its executor' });
     } else {
       const given = error?.code ?? (outcome === 'timed_out' ? 'timeout' : 'failed');
-      const code = outcome === 'lost' ? 'lost' : given;
-      if (outcome === 'lost') spot.losses += 1;
-      if (this.#tryAgain(spot, outcome, code)) return;
+      const counted = outcome === 'undelivered' ? 'lost' : outcome;
+      const code = counted === 'lost' ? 'lost' : given;
+      if (counted === 'lost') spot.losses += 1;
+      if (this.#tryAgain(spot, counted, code)) return;
       const status = outcome === 'timed_out' ? outcome : 'failed';
       this.#finish(spot, { status, error: { code, path: spot.path } });
     }
   }
 
-  #released(spot: Spot): void {
+  #goesOnLater(spot: Spot, why: 'released' | 'undelivered'): void {
     const { parent, rule } = spot;
     if (rule !== 'always' && (parent!.status !== 'active' || isDraining(parent)))
       this.#finish(spot, { status: 'cancelled', reason: 'fail_fast', isCutShort: true });
     else {
-      spot.releases += 1;
+      if (why === 'released') spot.releases += 1;
+      else spot.undelivered += 1;
       const waiting = { status: 'waiting_retry', startedAt: null, stop: null, retryAt: null };
-      Object.assign(spot, { ...waiting, reason: 'released', error: null, isParked: spot.isHeld });
+      Object.assign(spot, { ...waiting, reason: why, error: null, isParked: spot.isHeld });
     }
   }
 
@@ -377,7 +382,7 @@ export class ReferencePlanner {
   }
 
   #tryAgain(spot: Spot, outcome: 'failed' | 'timed_out' | 'lost', code: string): boolean {
-    const { node, parent, path, attempt, losses, releases, rule } = spot;
+    const { node, parent, path, attempt, losses, releases, undelivered, rule } = spot;
     const {
       attempts,
       backoffMs,
@@ -387,7 +392,7 @@ export class ReferencePlanner {
       retryOn = ['failed'],
     } = node.retry ?? NO_RETRY;
     const isFree = outcome === 'lost' && losses <= LOSSES_FOR_FREE;
-    const tries = attempt - releases - Math.min(losses, LOSSES_FOR_FREE);
+    const tries = attempt - releases - undelivered - Math.min(losses, LOSSES_FOR_FREE);
     const isWanted = retryOn.includes(outcome) || (outcome !== 'lost' && retryOn.includes(code));
     if (!isFree && (tries >= attempts || !isWanted)) return false;
     if (rule !== 'always' && (parent!.status !== 'active' || isDraining(parent))) return false;

@@ -33,6 +33,7 @@ export interface Spot {
   /** It would have started since. */
   isParked: boolean;
   releases: number;
+  undelivered: number;
   /** Since when its clock stands, and how long it stood before. */
   pausedAt: number | null;
   pausedMs: number;

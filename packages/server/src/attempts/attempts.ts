@@ -25,10 +25,11 @@ import type { ParsedReport } from './attempt-update.ts';
 import { commandsFor } from './claim.ts';
 import { ClaimDesk } from './claim-desk.ts';
 import { HandedOut } from './handed-out.ts';
-import { expireLeases, renewLeases, takeBackUnheld } from './leases.ts';
+import { expireLeases, renewLeases } from './leases.ts';
 import { OpenCalls } from './open-calls.ts';
 import { RecentMap } from './recent-map.ts';
 import { ReportIntake, type TreeOwner } from './report-intake.ts';
+import { takeBackUnheld } from './take-back-unheld.ts';
 
 /** An agent counts as online while it was seen within this time. */
 const ONLINE_MS = AGENT_PROTOCOL.heartbeatMs * 2 + 10_000;
@@ -97,12 +98,20 @@ export function createAttempts(options: {
     bus.emit('work');
   };
   const unheldCheckedAtMs = new RecentMap<string, number>(MAX_KNOWN_AGENTS);
-  const checkUnheld = async (agentId: AgentId, request: z.output<typeof claimWork>): Promise<void> => {
+  const checkUnheld = async (
+    id: AgentId,
+    { held, requestId, openRequests = [] }: z.output<typeof claimWork>,
+    saidAgoMs: number,
+  ): Promise<void> => {
     const now = Date.now();
-    if (now - (unheldCheckedAtMs.get(agentId) ?? 0) < UNHELD_CHECK_MS) return;
-    unheldCheckedAtMs.set(agentId, now);
-    const heldIds = request.held.map((attempt) => attempt.attemptId);
-    const count = await takeBackUnheld(kysely, { id: agentId, heldIds, requestId: request.requestId });
+    if (now - (unheldCheckedAtMs.get(id) ?? 0) < UNHELD_CHECK_MS) return;
+    unheldCheckedAtMs.set(id, now);
+    const count = await takeBackUnheld(kysely, {
+      id,
+      heldIds: held.map(({ attemptId }) => attemptId),
+      openRequests: [requestId, ...openRequests],
+      saidAgoMs,
+    });
     if (count > 0) announceEnds();
   };
 

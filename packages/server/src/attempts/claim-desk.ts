@@ -17,7 +17,7 @@ const MAX_LANES = 10_000;
 type ClaimCall = z.output<typeof claimWork>;
 
 /** Takes back what the agent never got, now and then. */
-type CheckUnheld = (agentId: AgentId, call: ClaimCall) => Promise<void>;
+type CheckUnheld = (agentId: AgentId, call: ClaimCall, saidAgoMs: number) => Promise<void>;
 
 /** What a look has found: nothing, which stays so until work is announced. */
 interface EmptyLook {
@@ -76,6 +76,7 @@ export class ClaimDesk {
     signal: AbortSignal,
   ): Promise<ClaimedWork> {
     const { requestId, free, freeGpus, held, waitMs } = call;
+    const calledAtMs = performance.now();
     const queues = agent.queues.filter((queue) => call.queues?.includes(queue) ?? true);
     const request: ClaimRequest = { agentId: agent.id, queues, requestId, free, freeGpus };
     const lane = laneOf(request);
@@ -89,7 +90,7 @@ export class ClaimDesk {
       // Listen before looking, so that nothing that comes in between is missed.
       const wait = waitForWork(this.#bus, signal);
       try {
-        if (!signal.aborted) await this.#checkUnheld(agent.id, call);
+        if (!signal.aborted) await this.#checkUnheld(agent.id, call, performance.now() - calledAtMs);
         const { handed, commands } = await this.#look(request, held);
         const leftMs = deadlineMs - Date.now();
         if (handed.length > 0 || commands.length > 0 || leftMs <= 0) return this.#answer(handed, commands);

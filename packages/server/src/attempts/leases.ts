@@ -1,4 +1,4 @@
-import { AGENT_PROTOCOL, type HeldAttempt, type MachineTelemetry } from '@trainyard/protocol';
+import { AGENT_PROTOCOL, type HeldAttempt, type MachineTelemetry, type RunError } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
@@ -62,7 +62,8 @@ export async function expireLeases(db: Kysely<Schema>): Promise<number> {
       update attempts a
       set unreachable_since = coalesce(a.unreachable_since, now()),
           status = case when o.is_lost then 'lost' else a.status end,
-          ended_at = case when o.is_lost then now() else null end
+          ended_at = case when o.is_lost then now() else null end,
+          error = case when o.is_lost then ${JSON.stringify(LOST)}::jsonb else a.error end
       from overdue o
       where a.id = o.id and (o.is_lost or not o.was_unreachable)
       returning a.root_id, a.node_index, a.number, a.status, o.was_unreachable`.execute(trx);
@@ -77,43 +78,8 @@ export async function expireLeases(db: Kysely<Schema>): Promise<number> {
   });
 }
 
-/** A call that overtook an older one may not know yet what the older one brought. */
-const ANSWER_ON_ITS_WAY_MS = 5000;
-
-/**
- * Takes back attempts whose claim was answered but whose answer never reached the agent: they are leased to
- * it, it does not hold them, and it asks with another request id now. Without this they would stand until
- * their lease is over. Returns how many there were.
- */
-export async function takeBackUnheld(
-  db: Kysely<Schema>,
-  agent: { readonly id: string; readonly heldIds: readonly string[]; readonly requestId: string },
-): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    const { rows } = await sql<{ root_id: string; node_index: number; number: number }>`
-      update attempts set status = 'lost', ended_at = now()
-      where agent_id = ${agent.id} and status = 'leased' and claim_request <> ${agent.requestId}
-        -- Handed over by the older training API: no claim of the agent's own brought it.
-        and claim_request not like 'pull %'
-        and not id = any(${agent.heldIds}::text[])
-        and claimed_at < now() - ${ANSWER_ON_ITS_WAY_MS} * interval '1 millisecond'
-      returning root_id, node_index, number`.execute(trx);
-    const at = Date.now();
-    const facts = rows.map((row) => ({
-      root_id: row.root_id,
-      event: lostFact({ node: row.node_index, attempt: row.number, at }, NEVER_REACHED),
-    }));
-    await insertFacts(trx, facts);
-    return facts.length;
-  });
-}
-
-const NEVER_REACHED = {
-  code: 'lost',
-  message: 'The agent never got the attempt: the answer to its claim was lost.',
-};
-
-function lostFact(subject: { node: number; attempt: number; at: number }, error: typeof LOST) {
+/** What the tree is told of an attempt that has ended without a report. */
+export function lostFact(subject: { node: number; attempt: number; at: number }, error: RunError) {
   return {
     kind: 'finished',
     ...subject,
@@ -126,7 +92,7 @@ function lostFact(subject: { node: number; attempt: number; at: number }, error:
   };
 }
 
-const LOST = {
+const LOST: RunError = {
   code: 'lost',
   message: 'The agent stopped answering; its lease and the grace after it ran out.',
 };

@@ -4,7 +4,7 @@ import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
 import type { Fact } from './facts.ts';
-import { isFinal, isInfrastructureLoss } from './judge-finished.ts';
+import { isFinal, plannerOutcome } from './judge-finished.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
@@ -141,7 +141,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
       type: 'leaf_finished',
       node: fact.node,
       attempt: fact.attempt,
-      outcome: isInfrastructureLoss(fact) ? 'lost' : fact.outcome,
+      outcome: plannerOutcome(fact),
       ...(fact.error === null ? {} : { error: nodeError(fact.error) }),
       ...(isFinal(changes.tree, fact) && { isFinal: true }),
     },

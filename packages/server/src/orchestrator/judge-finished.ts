@@ -1,3 +1,5 @@
+import type { Outcome } from '@trainyard/dag';
+import { NEVER_DELIVERED } from '@trainyard/protocol';
 import type { Fact } from './facts.ts';
 import { type OwnedTree, stageAt } from './owned-tree.ts';
 
@@ -31,6 +33,12 @@ const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
   'time_limit',
 ]);
 
-export function isInfrastructureLoss({ outcome, error }: Finished): boolean {
+/** How the planner counts it. */
+export function plannerOutcome(fact: Finished): Outcome {
+  if (fact.outcome === 'lost' && fact.error?.code === NEVER_DELIVERED) return 'undelivered';
+  return isInfrastructureLoss(fact) ? 'lost' : fact.outcome;
+}
+
+function isInfrastructureLoss({ outcome, error }: Finished): boolean {
   return outcome === 'failed' && error !== null && INFRASTRUCTURE_CODES.has(error.code);
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { afterEach, expect, it } from 'vitest';
+import { takeBackUnheld } from '../attempts/take-back-unheld.ts';
 import { describeDatabases } from '../testing/index.ts';
 import { type ControlPlane, startControlPlane } from './testing/control-plane.ts';
 
@@ -9,6 +10,22 @@ stages:
   - { name: a, retry: { attempts: 2, backoff: 0 }, job: { command: 'true' } }
   - { name: b, dependsOn: [a], job: { command: 'true' } }
 `;
+
+const ONE_TRY = `
+name: unlucky
+stages: [{ name: a, job: { command: 'true' } }]
+`;
+
+const AGENT = {
+  name: 'test',
+  hostname: 'test',
+  version: '0',
+  bootId: 'b',
+  slots: 10,
+  gpus: 0,
+  queues: ['default', 'other'],
+  labels: {},
+};
 
 describeDatabases('lost attempts', (engine) => {
   let plane: ControlPlane;
@@ -74,9 +91,86 @@ describeDatabases('lost attempts', (engine) => {
     expect(runs.get('a')).toMatchObject({ status: 'failed', attempt: 5, error: { code: 'lost' } });
     expect(runs.get('b')).toMatchObject({ status: 'skipped', reason: 'upstream_failed' });
     expect(runs.get('')).toMatchObject({ status: 'failed', error: { code: 'lost', path: 'a' } });
-    const { rows } = await sql<{ status: string }>`
-      select status from attempts order by number`.execute(plane.database.kysely);
-    expect(rows.map(({ status }) => status)).toEqual(['lost', 'lost', 'lost', 'failed', 'lost']);
+    const { rows } = await sql<{ status: string; code: string }>`
+      select status, error ->> 'code' as code from attempts order by number`.execute(plane.database.kysely);
+    const ends = rows.map(({ status, code }) => `${status} ${code}`);
+    expect(ends).toEqual(['lost lost', 'lost lost', 'lost lost', 'failed exit_code', 'lost lost']);
     expect(await plane.claim(agent)).toEqual([]);
+  });
+
+  /** The agent was killed before it had on disk what it claimed, and a new one is there. */
+  async function killBeforeDelivery(agent: string): Promise<void> {
+    await sql`update attempts set claimed_at = claimed_at - interval '6 seconds' where status = 'leased'`.execute(
+      plane.database.kysely,
+    );
+    await plane.attempts.register({ ...AGENT, agentId: agent });
+  }
+
+  it('are no losses when nothing ran: what never reached its agent is handed out again, and says so', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(ONE_TRY);
+    for (let number = 1; number <= 6; number += 1) {
+      await plane.until(root, (runs) => runs.get('a')!.attempt === number);
+      const [attempt] = await plane.claim(agent);
+      expect(attempt?.spec.number).toBe(number);
+      await killBeforeDelivery(agent);
+      // The first call of the new agent.
+      await plane.claim(agent, 0);
+    }
+    await plane.until(root, (runs) => runs.get('a')!.attempt === 7);
+    const [last] = await plane.claim(agent);
+    await plane.report(last!, 'started');
+    await plane.report(last!, 'completed');
+    await plane.until(root, (runs) => runs.get('')!.endedAt !== null);
+    expect((await plane.runs(root)).get('a')).toMatchObject({ status: 'completed', attempt: 7, error: null });
+    const { rows } = await sql<{ status: string; code: string | null }>`
+      select status, error ->> 'code' as code from attempts order by number`.execute(plane.database.kysely);
+    expect(rows.slice(0, 6)).toEqual(Array(6).fill({ status: 'lost', code: 'never_delivered' }));
+    const { items } = await plane.events(root);
+    expect(items.filter(({ type }) => type === 'run.retry_scheduled')).toHaveLength(6);
+  });
+
+  it('end the stage all the same when it cannot be delivered time and again', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(ONE_TRY);
+    const BUDGETS = 10 + 3;
+    for (let number = 1; number <= BUDGETS + 1; number += 1) {
+      await plane.until(root, (runs) => runs.get('a')!.attempt === number);
+      await plane.claim(agent);
+      await killBeforeDelivery(agent);
+      await plane.claim(agent, 0);
+    }
+    await plane.until(root, (runs) => runs.get('')!.endedAt !== null);
+    expect((await plane.runs(root)).get('a')).toMatchObject({
+      status: 'failed',
+      attempt: BUDGETS + 1,
+      error: { code: 'lost', message: expect.stringContaining('never got the attempt') },
+    });
+  });
+
+  it('are not those on their way to another lane of the agent, nor those assigned since it said what it holds', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent({ queues: ['default', 'other'] });
+    const root = await plane.submit(ONE_TRY);
+    const { signal } = new AbortController();
+    const call = { queues: ['default'], free: 5, freeGpus: 0, held: [], waitMs: 0 };
+    const first = { ...call, requestId: 'request-of-first-lane' };
+    const other = { ...call, queues: ['other'], requestId: 'request-of-other-lane' };
+    const { assignments } = await plane.attempts.claim(agent, first, signal);
+    expect(assignments).toHaveLength(1);
+    await killBeforeDelivery(agent);
+    // The answer is on its way for six seconds now; the agent stands still, say.
+    await plane.attempts.claim(agent, { ...other, openRequests: [first.requestId] }, signal);
+    // A call that has waited for longer than that.
+    await takeBackUnheld(plane.database.kysely, {
+      id: agent,
+      heldIds: [],
+      openRequests: [other.requestId],
+      saidAgoMs: 20_000,
+    });
+    await plane.report(assignments[0]!, 'completed');
+    expect((await plane.settled(root)).get('a')).toMatchObject({ status: 'completed', attempt: 1 });
   });
 });
