@@ -91,6 +91,31 @@ describe('pause', () => {
     expect(run.status('')).toBe('active');
   });
 
+  it('of a stage that waits for a place stops no clock until its turn has come', () => {
+    const nodes = [n('a'), n('b'), n('c', 'a')];
+    const run = new Story({ deadlineMs: 100, maxParallel: 1, nodes });
+    pause(run, 'c');
+    run.now = 40;
+    run.end('a');
+    expect(run.started).toEqual(['a', 'b']);
+    expect(run.row('').pausedAt ?? null).toBeNull();
+    run.now = 60;
+    run.end('b');
+    expect(run.row('').pausedAt).toBe(60);
+  });
+
+  it('that ends with what was paused starts nothing when the deadline has come meanwhile', () => {
+    const nodes = [{ ...n('g'), dag: { nodes: [n('x')] } }, n('y', 'g')];
+    const run = new Story({ deadlineMs: 30, nodes });
+    run.now = 30;
+    pause(run, 'g');
+    run.end('g/x');
+    expect(run.status('g')).toBe('completed');
+    expect(run.started).toEqual(['g/x']);
+    run.timer('', 'deadline');
+    expect(run.finished?.status).toBe('timed_out');
+  });
+
   it('survives a restart of its server, with what is left of the time', () => {
     const run = new Story(dag);
     start(run, 'a');

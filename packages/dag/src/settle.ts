@@ -36,11 +36,14 @@ function startsFailFast(draft: Draft, index: number, { isCutShort }: Ending): bo
 }
 
 /**
- * Works through the groups in which something happened until nothing is left to start or to end. A list
+ * Works through the groups in which something happened until nothing is left to start or to end, or until a hold
+ * came or went: then clocks go on that may have run out, and nothing may start before they are looked at. A list
  * instead of recursion: a thousand empty-handed groups in a row must not fill the stack.
  */
 export function settle(draft: Draft): void {
-  for (let group = draft.unsettled.pop(); group !== undefined; group = draft.unsettled.pop()) {
+  while (!draft.holdsChanged) {
+    const group = draft.unsettled.pop();
+    if (group === undefined) return;
     const status = draft.statusOf(group);
     if (status !== 'active' && status !== 'cancelling') continue;
     fillPlaces(draft, group);

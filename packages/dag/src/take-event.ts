@@ -13,10 +13,11 @@ import { endingOfWaiting, requestStop, stopDescendants } from './stop.ts';
 /** Does with a draft all that follows from an event. */
 export function takeEvent(draft: Draft, event: PlannerEvent): void {
   apply(draft, event);
-  do {
-    if (draft.holdsChanged) settleHolds(draft);
+  settle(draft);
+  while (draft.holdsChanged) {
+    settleHolds(draft);
     settle(draft);
-  } while (draft.holdsChanged);
+  }
 }
 
 type EventOf<T extends PlannerEvent['type']> = Extract<PlannerEvent, { type: T }>;
