@@ -20,6 +20,17 @@ export function isAlive(pid: number): boolean {
   return read(`/proc/${pid}/stat`) !== '' && !isZombie(pid);
 }
 
+/** Groups of the kernel (version 2) that agents have made for attempts, beside that of this process. */
+export function cgroupsOf(isMeant: (attemptId: string) => boolean): string[] {
+  const path = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup'))?.[1];
+  const mount = /^\S+ (\S+) cgroup2 /m.exec(read('/proc/self/mounts'))?.[1];
+  if (path === undefined || mount === undefined) return [];
+  const dir = `${mount}${path === '/' ? '' : path}`;
+  return readdirSync(dir)
+    .filter((name) => name.startsWith('trainyard_') && isMeant(name.slice('trainyard_'.length)))
+    .map((name) => `${dir}/${name}`);
+}
+
 /** How many descriptors a process has open; 0 when it is gone. */
 export function openDescriptors(pid: number): number {
   try {

@@ -1,11 +1,13 @@
+import { existsSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { basename } from 'node:path';
 import { type AttemptFiles, type AttemptSpec, attemptFiles, TrainyardError } from '@trainyard/protocol';
 import { z } from 'zod';
 import type { AgentLog } from './agent-log.ts';
 import { AttemptJournal, type AttemptState, readAttempt } from './attempt-state.ts';
 import { identityOf, isAlive, readBootId, readIdentityFile } from './process-identity.ts';
-import { writeAtomically } from './write-atomically.ts';
+import { removeTemporaries, writeAtomically } from './write-atomically.ts';
 
 const agentFile = z.object({
   agentId: z.string(),
@@ -44,6 +46,7 @@ export class AgentHome {
       await mkdir(`${dataDir}/${name}`, { recursive: true, mode: 0o700 });
     }
     await takeLock(`${dataDir}/agent.lock`, dataDir);
+    await removeTemporaries(dataDir);
     return new AgentHome(dataDir, log);
   }
 
@@ -79,14 +82,17 @@ export class AgentHome {
     return attemptFiles(`${this.#dir}/attempts/${spec.attemptId}`, spec.runId);
   }
 
-  /** Puts a claimed attempt on disk. The token goes into the state file only, which no program is shown. */
+  /**
+   * Puts a claimed attempt on disk. The token goes into the state file only, which no program is shown. First that
+   * there is something, so that a later agent finds what is not complete.
+   */
   async createAttempt(spec: AttemptSpec, token: string): Promise<LeftAttempt> {
     const files = this.filesOf(spec);
+    await writeFile(this.#heldPath(spec.attemptId), '');
     await mkdir(files.dir, { recursive: true, mode: 0o700 });
     const journal = this.#journal(files.agentState, newState(spec, token));
     await writeAtomically(files.spec, `${JSON.stringify(spec, null, 2)}\n`);
     await journal.update({});
-    await writeFile(this.#heldPath(spec.attemptId), '');
     return { spec, files, journal };
   }
 
@@ -107,13 +113,29 @@ export class AgentHome {
       const dir = `${this.#dir}/attempts/${attemptId}`;
       const found = await readAttempt(attemptFiles(dir, ''));
       if (found === undefined || found.state.phase !== 'held') {
+        if (found === undefined) await this.#removeUnstarted(dir);
         await this.releaseAttempt(attemptId);
         continue;
       }
       const files = attemptFiles(dir, found.spec.runId);
+      await removeTemporaries(files.dir);
       left.push({ spec: found.spec, files, journal: this.#journal(files.agentState, found.state) });
     }
     return left;
+  }
+
+  /** True of an attempt whose directory is here and that is not held any more. */
+  isOver(attemptId: string): boolean {
+    return existsSync(`${this.#dir}/attempts/${attemptId}`) && !existsSync(this.#heldPath(attemptId));
+  }
+
+  /** The agent was killed while it made the directory. Where a program may have been started, all stays. */
+  async #removeUnstarted(dir: string): Promise<void> {
+    const { spec, agentState } = attemptFiles(dir, '');
+    const ours = [basename(spec), basename(agentState)];
+    const names = await readdir(dir).catch(() => []);
+    if (!names.every((name) => ours.some((own) => name.startsWith(own)))) return;
+    await rm(dir, { recursive: true, force: true });
   }
 
   #journal(path: string | undefined, state: AttemptState): AttemptJournal {
@@ -176,7 +198,7 @@ async function takeLock(path: string, dir: string): Promise<void> {
 
 /** Creates a file that has its content from the first moment on; false when it exists already. */
 async function createWith(path: string, text: string): Promise<boolean> {
-  const temporary = `${path}.${process.pid}`;
+  const temporary = `${path}.tmp.${process.pid}.0`;
   await writeFile(temporary, text, { mode: 0o600 });
   try {
     await link(temporary, path);

@@ -3,6 +3,7 @@ import { AgentHome } from './agent-home.ts';
 import type { AgentLane } from './agent-lanes.ts';
 import { type AgentOptions, type ResolvedAgentOptions, resolveAgentOptions } from './agent-options.ts';
 import { pause, withJitter } from './backoff.ts';
+import { removeLeftCgroups } from './cgroup.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { HeldAttempts } from './held-attempts.ts';
 import { JournalKeeper } from './journal-keeper.ts';
@@ -130,6 +131,7 @@ class LocalAgent implements Agent {
     try {
       await this.#link.recall(home);
       await this.#attempts.adopt(home);
+      await removeLeftCgroups((attemptId) => home.isOver(attemptId));
       await this.#api?.listen();
       this.#loops.push(
         this.#watchLeases(),

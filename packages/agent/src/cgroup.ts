@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
@@ -25,9 +25,27 @@ export interface Cgroup {
 export async function createCgroup(name: string): Promise<Cgroup | undefined> {
   const parent = ownGroup();
   if (parent === undefined) return undefined;
-  const dir = `${parent}/trainyard_${name}`;
+  const dir = `${parent}/${PREFIX}${name}`;
   await mkdir(dir, { recursive: true }).catch(() => undefined);
-  return existingCgroup(dir);
+  const made = existingCgroup(dir);
+  if (made === undefined) await rmdir(dir).catch(() => undefined);
+  return made;
+}
+
+const PREFIX = 'trainyard_';
+
+/**
+ * Takes away groups that an agent which was killed has left beside that of this process: those of the given names,
+ * and only where no process is in them.
+ */
+export async function removeLeftCgroups(isOver: (name: string) => boolean): Promise<void> {
+  const parent = ownGroup();
+  const entries = parent === undefined ? [] : await readdir(parent).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.startsWith(PREFIX) || !isOver(entry.slice(PREFIX.length))) continue;
+    // The kernel refuses it where a process lives.
+    await rmdir(`${parent}/${entry}`).catch(() => undefined);
+  }
 }
 
 /** A group that was made before, by this agent or an earlier one. */

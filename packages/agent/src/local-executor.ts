@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
 import { programCommand } from './builtin/program-command.ts';
 import { type Cgroup, createCgroup, existingCgroup } from './cgroup.ts';
@@ -24,17 +24,26 @@ async function start(context: StartContext): Promise<RunningAttempt> {
   await checkWorkingDir(workingDir);
   context.signal.throwIfAborted();
   const cgroup = await createCgroup(spec.attemptId);
-  if (cgroup !== undefined) await writeFile(files.cgroup, `${cgroup.dir}\n`);
-  const attempt = new LocalAttempt(files, spec);
-  const child = await spawnSupervisor(context, cgroup);
-  attempt.wakeOnExitOf(child);
-  await attempt.waitForStart();
-  return attempt;
+  try {
+    if (cgroup !== undefined) await writeFile(files.cgroup, `${cgroup.dir}\n`);
+    const attempt = new LocalAttempt(files, spec);
+    const child = await spawnSupervisor(context, cgroup);
+    attempt.wakeOnExitOf(child);
+    await attempt.waitForStart();
+    return attempt;
+  } catch (error) {
+    // Nobody will clean up behind an attempt that never was.
+    await cgroup?.remove();
+    throw error;
+  }
 }
 
 async function adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAttempt | undefined> {
   const started = await stat(lockDir(files)).catch(() => undefined);
-  return started === undefined ? undefined : new LocalAttempt(files, spec);
+  if (started !== undefined) return new LocalAttempt(files, spec);
+  // It is made again when the program is started after all.
+  await readCgroup(files)?.remove();
+  return undefined;
 }
 
 class LocalAttempt implements RunningAttempt {
@@ -106,10 +115,19 @@ class LocalAttempt implements RunningAttempt {
     return this.#oomKills === undefined ? undefined : this.#oomKills > 0;
   }
 
-  cleanUp(): Promise<string | undefined> {
+  async cleanUp(): Promise<string | undefined> {
     // The cgroup goes with its last process.
     this.ranOutOfMemory();
-    return sweep(this.#tree());
+    const left = await sweep(this.#tree());
+    await this.#removeTemporaries();
+    return left;
+  }
+
+  /** A supervisor that was killed in the middle of a write leaves half a file. */
+  async #removeTemporaries(): Promise<void> {
+    const { supervisor } = this.#identities();
+    if (supervisor !== undefined && isAlive(supervisor)) return;
+    for (const path of [this.#files.pid, this.#files.exit]) await rm(`${path}.tmp`, { force: true });
   }
 
   #tree(): ProcessTree {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { marked } from '../../support/processes.ts';
+import { cgroupsOf, marked } from '../../support/processes.ts';
 import { checkJob } from './job-check.ts';
 import type { PatientClient } from './patient-client.ts';
 import type { SoakCluster } from './soak-cluster.ts';
@@ -56,6 +56,11 @@ export function checkDescriptors(before: Map<string, number>, after: Map<string,
   });
 }
 
+/** Groups of the kernel that were made for attempts. */
+export function checkCgroups(attemptIds: ReadonlySet<string>): string[] {
+  return cgroupsOf((name) => attemptIds.has(name)).map((dir) => `the cgroup ${dir} is left`);
+}
+
 const AGENT_FILES = ['agent.json', 'attempts', 'held'];
 
 /**
@@ -77,7 +82,7 @@ export function checkDirectories(cluster: SoakCluster, attemptIds: ReadonlySet<s
         .map((id) => `agent ${agent} has a directory of ${id}, which is no attempt`),
     );
     for (const id of list('attempts')) {
-      const temporary = list('attempts', id).filter((name) => name.endsWith('.tmp'));
+      const temporary = list('attempts', id).filter((name) => /\.tmp(\.|$)/.test(name));
       wrong.push(...temporary.map((name) => `agent ${agent} left attempts/${id}/${name}`));
     }
   }

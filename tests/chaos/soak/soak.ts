@@ -1,7 +1,13 @@
 import { planFaults } from './fault-plan.ts';
 import { PatientClient } from './patient-client.ts';
 import { seededRandom } from './random.ts';
-import { checkDescriptors, checkDirectories, checkJobs, checkProcesses } from './soak-checks.ts';
+import {
+  checkCgroups,
+  checkDescriptors,
+  checkDirectories,
+  checkJobs,
+  checkProcesses,
+} from './soak-checks.ts';
 import { SLOTS_PER_AGENT, SoakCluster } from './soak-cluster.ts';
 import { SoakFaults } from './soak-faults.ts';
 import { SoakLoad } from './soak-load.ts';
@@ -70,6 +76,7 @@ async function run(cluster: SoakCluster, options: SoakOptions): Promise<SoakResu
   wrong.push(...checkDescriptors(before, await idleDescriptors(cluster, client, options.agents)));
   await cluster.stop();
   wrong.push(...checkProcesses(load, cluster.dir), ...checkDirectories(cluster, jobs.attemptIds));
+  wrong.push(...checkCgroups(jobs.attemptIds));
   return {
     wrong,
     jobs: load.jobs().length,
