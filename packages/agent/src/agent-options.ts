@@ -7,6 +7,7 @@ import type { Executor } from './executor.ts';
 import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
 import { type LocalApiOptions, resolveLocalApi } from './local-api/local-api-options.ts';
 import { localExecutor } from './local-executor.ts';
+import type { MachineSource } from './telemetry/machine-source.ts';
 
 export interface AgentOptions {
   /** Address of the server. */
@@ -35,6 +36,8 @@ export interface AgentOptions {
   /** Bounds of what jobs write. */
   readonly limits?: Partial<JournalLimits> | undefined;
   readonly timing?: Partial<AgentTiming> | undefined;
+  /** Where jobs run and telemetry comes from. Default: this machine. */
+  readonly machine?: MachineSource | undefined;
   /** The agent's own HTTP routes; left out: none. */
   readonly api?: (Partial<LocalApiOptions> & Pick<LocalApiOptions, 'port'>) | undefined;
 }
@@ -70,6 +73,7 @@ export interface ResolvedAgentOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly limits: JournalLimits;
   readonly timing: AgentTiming;
+  readonly machine: MachineSource | undefined;
   readonly api: LocalApiOptions | undefined;
 }
 
@@ -89,6 +93,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     env: { ...(options.env ?? process.env) },
     limits: journalLimits(options.limits),
     timing: { ...DEFAULT_TIMING, ...options.timing },
+    machine: options.machine,
     api: options.api === undefined ? undefined : resolveLocalApi(options.api),
   };
 }

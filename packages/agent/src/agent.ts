@@ -12,6 +12,7 @@ import { LocalApi, type LocalApiAgent } from './local-api/local-api.ts';
 import { ReportQueue } from './report-queue.ts';
 import { ServerLink } from './server-link.ts';
 import { Slots } from './slots.ts';
+import { localMachine } from './telemetry/machine-source.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
 
 /** The process on a machine that runs jobs. */
@@ -77,7 +78,8 @@ class LocalAgent implements Agent {
         for (const claims of this.#claims) claims.capacityChanged();
       },
     });
-    this.#telemetry = new Telemetry({ dir: dataDir, env, everyMs: timing.telemetryMs, log });
+    const source = options.machine ?? localMachine(dataDir, env);
+    this.#telemetry = new Telemetry({ source, everyMs: timing.telemetryMs, log });
     this.#attempts = new HeldAttempts({
       agent: options,
       link: this.#link,

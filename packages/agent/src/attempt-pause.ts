@@ -2,7 +2,7 @@ import { type AttemptFiles, type AttemptSpec, PAUSE_LIMITS, type PauseMode } fro
 import type { AgentLog } from './agent-log.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import { pause as wait } from './backoff.ts';
-import { readControlAnswer, writeControl } from './control-files.ts';
+import { type ControlFiles, localControlFiles } from './control-files.ts';
 import type { RunningAttempt } from './executor.ts';
 
 export interface AttemptPauseOptions {
@@ -82,39 +82,42 @@ export class AttemptPause {
   }
 
   async #goOn(running: RunningAttempt): Promise<void> {
-    const { files, journal } = this.#options;
+    const { journal, ended } = this.#options;
     const { pausedAs } = journal.state;
     // Before it goes on: one that was frozen is not to find the word of the pause.
-    if (this.#hasControlFile(running)) await writeControl(files, 'run');
+    await this.#controlOf(running)?.write('run', ended);
     if (pausedAs === null) return;
     if (pausedAs === 'freeze') await running.freeze?.(false);
     await journal.update({ pausedAs: null });
     this.#options.tell({ kind: 'resumed' });
   }
 
-  /** Some attempts have no directory, and that of a program on another machine is not here. */
-  #hasControlFile(running: RunningAttempt): boolean {
-    return running.target === undefined && this.#options.journal.isOnDisk;
+  /** Some attempts have no directory. */
+  #controlOf(running: RunningAttempt): ControlFiles | undefined {
+    if (running.control !== undefined || running.target !== undefined) return running.control;
+    return this.#options.journal.isOnDisk ? localControlFiles(this.#options.files) : undefined;
   }
 
   async #halt(running: RunningAttempt, mode: PauseMode): Promise<void> {
     if (mode === 'freeze') return this.#freeze(running, undefined);
-    const { files } = this.#options;
-    const takesPart = this.#hasControlFile(running) && (await readControlAnswer(files)) !== undefined;
-    if (!takesPart) return this.#freeze(running, mode === 'auto' ? undefined : DOES_NOT_LOOK);
-    if (mode === 'release') return this.#release(running);
-    await writeControl(files, 'pause');
+    const { ended } = this.#options;
+    const control = this.#controlOf(running);
+    if (control === undefined || (await control.answer(ended)) === undefined) {
+      return this.#freeze(running, mode === 'auto' ? undefined : DOES_NOT_LOOK);
+    }
+    if (mode === 'release') return this.#release(running, control);
+    await control.write('pause', ended);
     const patienceMs = mode === 'auto' ? PAUSE_LIMITS.autoPatienceMs : PAUSE_LIMITS.cooperativePatienceMs;
-    const answer = await this.#answered('pause', mode, patienceMs);
+    const answer = await this.#answered(control, 'pause', mode, patienceMs);
     if (answer === 'yes') await this.#paused('cooperative', undefined);
     if (answer === 'late') await this.#freeze(running, `${LATE} ${patienceMs} ms`);
   }
 
-  async #release(running: RunningAttempt): Promise<void> {
-    const { files, journal, log, spec, ended } = this.#options;
-    await writeControl(files, 'release');
+  async #release(running: RunningAttempt, control: ControlFiles): Promise<void> {
+    const { journal, log, spec, ended } = this.#options;
+    await control.write('release', ended);
     // It has its grace time for the step that it is in, the checkpoint and its end.
-    const answer = await this.#answered('release', 'release', spec.graceMs, () => !running.alive());
+    const answer = await this.#answered(control, 'release', 'release', spec.graceMs, () => !running.alive());
     if (answer !== 'late' || ended.aborted) return;
     log.warn({ attemptId: spec.attemptId }, 'a job did not give its slot back in time: ending it');
     await journal.update({ releaseKilled: true });
@@ -123,19 +126,20 @@ export class AttemptPause {
 
   /** Polls for the program's answer; `changed` when something else was asked for meanwhile, or it has ended. */
   async #answered(
+    control: ControlFiles,
     word: 'pause' | 'release',
     mode: PauseMode,
     patienceMs: number,
     isOver: () => boolean = () => false,
   ): Promise<'yes' | 'late' | 'changed'> {
-    const { files, journal, ended } = this.#options;
+    const { journal, ended } = this.#options;
     const deadline = performance.now() + patienceMs;
     for (;;) {
       if (ended.aborted || journal.state.pausing !== mode || isOver()) return 'changed';
-      const isYes = word === 'pause' && (await readControlAnswer(files))?.word === word;
+      const isYes = word === 'pause' && (await control.answer(ended))?.word === word;
       if (isYes) return 'yes';
       if (performance.now() >= deadline) return 'late';
-      await wait(POLL_MS, ended).catch(() => undefined);
+      await wait(control.pollMs, ended).catch(() => undefined);
     }
   }
 
@@ -156,6 +160,5 @@ export class AttemptPause {
   }
 }
 
-const POLL_MS = 40;
 const DOES_NOT_LOOK = 'the program does not look at its control file, so it was frozen and keeps its slot';
 const LATE = 'the program did not come to a step within';

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { AttemptSpec, HeldAttempt, PauseMode, Report, RunError } from '@trainyard/protocol';
 import { AttemptPause } from './attempt-pause.ts';
 import type { AttemptRunnerOptions } from './attempt-runner-options.ts';
@@ -249,7 +250,7 @@ export class AttemptRunner {
     const report = await composeFinish({
       spec,
       files: executor?.usesAttemptDir === true ? files : undefined,
-      named: this.#running?.programFiles ?? localProgramFiles(spec.workingDir),
+      named: this.#running?.programFiles ?? localProgramFiles(spec.workingDir, dirname(files.dir)),
       state: journal.state,
       exit,
       startError: this.#startError,

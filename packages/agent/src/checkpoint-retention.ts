@@ -1,10 +1,8 @@
-import { appendFile, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { appendFile } from 'node:fs/promises';
 import { type AgentClient, isServerDown } from '@trainyard/client';
 import type { AttemptFiles, AttemptSpec, ReportedCheckpoint } from '@trainyard/protocol';
 import { readCheckpoints } from './attempt-checkpoints.ts';
 import { Backoff } from './backoff.ts';
-import { judgePath } from './builtin/inside-directory.ts';
 import type { ProgramFiles } from './executor.ts';
 
 /**
@@ -21,21 +19,13 @@ export async function applyRetention(options: {
   readonly signal: AbortSignal;
 }): Promise<void> {
   const { spec, files, named } = options;
-  // What is on another machine is not deleted from here.
-  if (!named.isLocal) return;
   if (spec.training?.retention !== true) return;
   const { checkpoints } = await readCheckpoints(files, named);
   const doomed = await askServer(options, checkpoints);
-  // An attempt directory is one name below its root, and what a program leaves in there one more.
-  const roots = [{ dir: dirname(files.dir), depth: 2 }];
   const { checkpointDir } = spec.training;
-  if (checkpointDir !== undefined) roots.push({ dir: checkpointDir, depth: 1 });
   for (const path of doomed) {
-    const judged = await judgePath(path, roots);
-    if (judged.kind === 'refused') continue;
-    await appendFile(files.checkpoints, `\n${JSON.stringify({ path, action: 'deleted' })}\n`);
-    if (judged.kind === 'there')
-      await rm(judged.path, { recursive: true, force: true }).catch(() => undefined);
+    const note = () => appendFile(files.checkpoints, `\n${JSON.stringify({ path, action: 'deleted' })}\n`);
+    await named.remove(path, checkpointDir, note);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AttemptFiles, AttemptSpec, AttemptTarget, RunError } from '@trainyard/protocol';
 import type { ByteSource } from './byte-source.ts';
+import type { ControlFiles } from './control-files.ts';
 
 /** How an attempt's program ended. */
 export type ExitResult =
@@ -34,6 +35,11 @@ export interface ProgramFiles {
   ): Promise<{ readonly kind: 'file' | 'directory'; readonly sizeBytes: number } | undefined>;
   /** SHA-256 of a file in hex. */
   sha256(path: string, signal: AbortSignal): Promise<string>;
+  /**
+   * Deletes what a program left: inside of an attempt's directory, or of `alsoIn`. Calls `before` when it is about
+   * to. What lies elsewhere, or is a link, stays.
+   */
+  remove(path: string, alsoIn: string | undefined, before: () => Promise<void>): Promise<void>;
 }
 
 /** An attempt whose program was started, by this agent or by the one before it. */
@@ -43,6 +49,8 @@ export interface RunningAttempt {
   readonly target?: AttemptTarget;
   /** Left out when the files are on this machine. */
   readonly programFiles?: ProgramFiles;
+  /** Left out when they are on this machine, or when there are none. */
+  readonly control?: ControlFiles;
   /** Since when its machine cannot be reached, by the monotonic clock; that alone ends nothing. */
   readonly unreachableSinceMs?: number | undefined;
   alive(): boolean;

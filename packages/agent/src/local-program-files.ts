@@ -1,13 +1,32 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { judgePath } from './builtin/inside-directory.ts';
 import type { ProgramFiles } from './executor.ts';
 
-/** Files of this machine. */
-export function localProgramFiles(workingDir: string): ProgramFiles {
-  return { isLocal: true, workingDir: resolve(workingDir), stat: statLocal, sha256: sha256Local };
+/**
+ * Files of this machine.
+ * @param attemptsDir directory of all attempts; without it only what lies in a directory of the job is removed
+ */
+export function localProgramFiles(workingDir: string, attemptsDir?: string): ProgramFiles {
+  return {
+    isLocal: true,
+    workingDir: resolve(workingDir),
+    stat: statLocal,
+    sha256: sha256Local,
+    async remove(path, alsoIn, before) {
+      // An attempt directory is one name below its root, and what a program leaves in there one more.
+      const roots = attemptsDir === undefined ? [] : [{ dir: attemptsDir, depth: 2 }];
+      if (alsoIn !== undefined) roots.push({ dir: alsoIn, depth: 1 });
+      const judged = await judgePath(path, roots);
+      if (judged.kind === 'refused') return;
+      await before();
+      if (judged.kind === 'there')
+        await rm(judged.path, { recursive: true, force: true }).catch(() => undefined);
+    },
+  };
 }
 
 /** Files of one directory whose sizes are added up. */

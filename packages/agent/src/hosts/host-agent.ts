@@ -3,6 +3,7 @@ import { type Agent, createAgent } from '../agent.ts';
 import { defaultAgentLog } from '../agent-log.ts';
 import type { AgentOptions } from '../agent-options.ts';
 import { RemoteExecutor } from '../remote/remote-executor.ts';
+import { RemoteMachine } from '../telemetry/remote-machine.ts';
 import type { SshTarget } from '../transport/ssh-target.ts';
 import { SshTransport } from '../transport/ssh-transport.ts';
 import type { HostConfig } from './host-config.ts';
@@ -22,10 +23,10 @@ export interface HostAgentOptions
 export function createHostAgent(options: HostAgentOptions): Agent {
   const { name, config, target, dataDir, log = defaultAgentLog() } = options;
   const executorName = `ssh:${name}`;
+  const transport = new SshTransport(target, { key: dataDir });
+  const { workingDir } = config;
   const executor = new RemoteExecutor({
-    name: executorName,
-    transport: new SshTransport(target, { key: dataDir }),
-    workingDir: config.workingDir,
+    ...{ name: executorName, transport, workingDir },
     condaEnv: config.condaEnv,
     log,
   });
@@ -43,6 +44,6 @@ export function createHostAgent(options: HostAgentOptions): Agent {
     executors: { ssh: executor, [executorName]: executor },
     // Nothing of this machine concerns programs over there: neither its environment and GPUs, nor how busy it is.
     env: {},
-    timing: { ...options.timing, telemetryMs: 0 },
+    machine: new RemoteMachine({ transport, dir: workingDir }),
   });
 }

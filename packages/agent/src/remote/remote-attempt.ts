@@ -2,14 +2,15 @@ import { mkdir, readFile } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec, AttemptTarget } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
 import { Backoff, pause } from '../backoff.ts';
+import type { ControlFiles } from '../control-files.ts';
 import type { ExitResult, ProgramFiles, RunningAttempt } from '../executor.ts';
 import { PRODUCT_LIMITS } from '../product-limits.ts';
-import { RemoteFiles } from '../transport/remote-files.ts';
 import { TransportError } from '../transport/transport.ts';
 import { writeAtomically } from '../write-atomically.ts';
 import type { AttemptControl } from './attempt-control.ts';
 import type { HostLink } from './host-link.ts';
 import { type PollAnswer, parsePollAnswer, type RemoteState } from './poll-answer.ts';
+import { remoteControlFiles } from './remote-control-files.ts';
 import type { RemoteAttemptFiles } from './remote-layout.ts';
 import { RemoteProgramFiles } from './remote-program-files.ts';
 import { POLL_SCRIPT } from './remote-scripts.ts';
@@ -32,10 +33,10 @@ export interface RemoteAttemptOptions {
 /** An attempt on another machine, followed by looking at its files and processes over there. */
 export class RemoteAttempt implements RunningAttempt {
   readonly programFiles: ProgramFiles;
+  readonly control: ControlFiles;
   readonly target: AttemptTarget;
   readonly freeze?: (isFrozen: boolean) => Promise<boolean>;
   readonly #options: RemoteAttemptOptions;
-  readonly #files: RemoteFiles;
   readonly #control: AttemptControl;
   readonly #wakers = new Set<() => void>();
   #mirrors: Promise<{ readonly log: StreamMirror; readonly metrics: StreamMirror }> | undefined;
@@ -48,12 +49,6 @@ export class RemoteAttempt implements RunningAttempt {
 
   constructor(options: RemoteAttemptOptions) {
     this.#options = options;
-    this.#files = new RemoteFiles({
-      name: options.link.transport.name,
-      run: (call) =>
-        options.link.persistently(call, call.signal === undefined ? {} : { signal: call.signal }),
-      close: async () => {},
-    });
     const { dir } = options.remote;
     const { control } = options;
     this.#control = control;
@@ -63,7 +58,9 @@ export class RemoteAttempt implements RunningAttempt {
         (await control.signal(isFrozen ? 'STOP' : 'CONT', Number.POSITIVE_INFINITY)) === 'sent';
     }
     this.target = { address: options.link.transport.name, dir };
-    this.programFiles = new RemoteProgramFiles(options.link, options.workingDir);
+    const attemptsDir = dir.slice(0, dir.lastIndexOf('/'));
+    this.programFiles = new RemoteProgramFiles(options.link, options.workingDir, attemptsDir);
+    this.control = remoteControlFiles(options.link, options.remote);
   }
 
   get pid(): number | undefined {
@@ -157,39 +154,27 @@ export class RemoteAttempt implements RunningAttempt {
   }
 
   async #pollNow(signal?: AbortSignal): Promise<PollAnswer> {
-    const { link, files, remote, spec } = this.#options;
+    const { files, remote } = this.#options;
     this.#mirrors ??= openMirrors(files);
     const { log, metrics } = await this.#mirrors;
-    const status = remote.shared.flatMap(({ status }, index) => [
-      `status${index}`,
-      'none',
-      '0',
-      MAX_STATUS,
-      status,
-      remote.status,
-    ]);
-    const args = [
-      ...[remote.dir, spec.attemptId],
-      ...[
-        'log',
-        log.wanted.identity,
-        String(log.wanted.offset),
-        String(MAX_LOG_BYTES),
-        remote.output,
-        remote.output,
+    const { shared } = remote;
+    const answer = await this.#look(
+      [
+        { name: 'log', known: log.wanted, most: MAX_LOG_BYTES, paths: [remote.output, remote.output] },
+        ...shared.slice(0, 1).map((first) => ({
+          name: 'metrics',
+          known: metrics.wanted,
+          most: MAX_METRICS_BYTES,
+          paths: [first.metrics, remote.metrics] as const,
+        })),
+        ...shared.map(({ status }, index) => ({
+          name: `status${index}`,
+          most: MAX_STATUS,
+          paths: [status, remote.status] as const,
+        })),
       ],
-      ...remote.shared
-        .slice(0, 1)
-        .flatMap((shared) => [
-          ...['metrics', metrics.wanted.identity, String(metrics.wanted.offset), String(MAX_METRICS_BYTES)],
-          ...[shared.metrics, remote.metrics],
-        ]),
-      ...status.map(String),
-    ];
-    const result = await link.once({ script: POLL_SCRIPT, args, maxOutputBytes: MAX_POLL_BYTES }, signal);
-    if (result.exitCode !== 0)
-      throw new TransportError('unreachable', `a look at the host failed: ${result.stderr.trim()}`);
-    const answer = parsePollAnswer(result.stdout);
+      signal,
+    );
     this.#state = answer.state;
     for (const piece of answer.pieces) {
       if (piece.name === 'log') await log.take(piece);
@@ -205,12 +190,29 @@ export class RemoteAttempt implements RunningAttempt {
     this.#lastStatus = text;
   }
 
+  /** One call, whatever the number of files. */
+  async #look(files: readonly WantedFile[], signal?: AbortSignal): Promise<PollAnswer> {
+    const { link, remote, spec } = this.#options;
+    const pieces = files.flatMap(({ name, known = FROM_THE_START, most, paths }) => [
+      ...[name, known.identity, String(known.offset), String(most), ...paths],
+    ]);
+    const most = files.reduce((sum, file) => sum + file.most, MAX_STATE_BYTES);
+    const call = { script: POLL_SCRIPT, args: [remote.dir, spec.attemptId, ...pieces], maxOutputBytes: most };
+    const result = await link.once(call, signal);
+    if (result.exitCode !== 0)
+      throw new TransportError('unreachable', `a look at the host failed: ${result.stderr.trim()}`);
+    return parsePollAnswer(result.stdout);
+  }
+
   /** Brings what the program left besides its streams, and only then notes its end on this machine. */
   async #keepEnd(result: Extract<ExitResult, { kind: 'exited' }>): Promise<void> {
     const { files, remote } = this.#options;
-    for (const [name, limit] of PRODUCTS) {
-      const content = await this.#files.readFrom(remote[name], 0, limit + 1);
-      if (content !== undefined) await writeAtomically(files[name], content.toString('utf8'));
+    const wanted = PRODUCTS.map(([name, limit]) => ({
+      ...{ name, most: limit + 1 },
+      paths: [remote[name], remote[name]] as const,
+    }));
+    for (const { name, bytes } of (await this.#look(wanted)).pieces) {
+      await writeAtomically(files[name as (typeof PRODUCTS)[number][0]], bytes.toString('utf8'));
     }
     const { exitCode, endedAtMs } = result;
     await writeAtomically(files.exit, `${JSON.stringify({ exitCode, endedAtMs })}\n`);
@@ -234,6 +236,16 @@ export class RemoteAttempt implements RunningAttempt {
   }
 }
 
+/** A file of the host of which more is wanted than is known. */
+interface WantedFile {
+  readonly name: string;
+  readonly known?: { readonly identity: string; readonly offset: number };
+  /** In bytes. */
+  readonly most: number;
+  /** The first counts unless it is missing or a link. */
+  readonly paths: readonly [string, string];
+}
+
 const FIRST_POLL_MS = 200;
 /** How long after a cancel a host is waited for that cannot be reached. */
 const GIVE_UP_MS = 10 * 60_000;
@@ -242,12 +254,14 @@ const MAX_LAST_LOOKS = 1000;
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const MAX_METRICS_BYTES = 2 * 1024 * 1024;
 const MAX_STATUS = 64 * 1024;
-const MAX_POLL_BYTES = MAX_LOG_BYTES + MAX_METRICS_BYTES + 4 * MAX_STATUS + 64 * 1024;
+const MAX_STATE_BYTES = 64 * 1024;
+const FROM_THE_START = { identity: 'none', offset: 0 };
 const PRODUCTS = [
   ['outputs', PRODUCT_LIMITS.outputsBytes],
   ['datasets', PRODUCT_LIMITS.datasetsBytes],
   ['checkpoints', 16 * 1024 * 1024],
   ['failure', 64 * 1024],
+  ['controlAnswer', 16 * 1024],
 ] as const satisfies readonly (readonly [keyof AttemptFiles, number])[];
 
 async function openMirrors(files: AttemptFiles) {

@@ -156,18 +156,6 @@ describe.skipIf(!hasSshd)('a link that breaks', () => {
 });
 
 describe('a start that goes wrong', () => {
-  test('a lock that nobody who started left behind is a failed start', async () => {
-    const executor = executorOver(new LocalTransport());
-    const given = context('echo started');
-    mkdirSync(join(remoteDir(given), 'pid.lock'), { recursive: true });
-    const attempt = await executor.start(given);
-    expect(await attempt.waitForExit(never)).toMatchObject({
-      kind: 'vanished',
-      error: { code: 'process_vanished' },
-    });
-    expect(textOf(join(remoteDir(given), 'output.log'))).toBe('');
-  }, 60_000);
-
   test('a cancel that comes first prevents a start that arrives late', async () => {
     const executor = executorOver(new LocalTransport());
     const given = context('echo started');

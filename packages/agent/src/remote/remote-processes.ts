@@ -28,10 +28,14 @@ export class RemoteProcesses implements AttemptControl {
   /**
    * Signals the group of the program, and prevents its start when it was not started yet.
    * @returns what the script says: `ended`, `prevented`, `starting`, `gone` or `sent`
+   * @throws when not all processes could be stopped: then nothing is
    */
   async signal(signal: RemoteSignal, untilMs: number): Promise<string> {
     const call = { script: SIGNAL_SCRIPT, args: [...this.#args, signal] };
-    return (await this.#link.persistently(call, { untilMs })).stdout.toString('utf8').trim();
+    const { exitCode, stdout, stderr } = await this.#link.persistently(call, { untilMs });
+    if (exitCode !== 0)
+      throw new Error(`${signal} could not be sent on ${this.#link.transport.name}: ${stderr.trim()}`);
+    return stdout.toString('utf8').trim();
   }
 
   /** The same; repeats while the program is being started, since a signal needs one. */

@@ -6,10 +6,13 @@ export class RemoteProgramFiles implements ProgramFiles {
   readonly isLocal = false;
   readonly workingDir: string;
   readonly #link: HostLink;
+  readonly #attemptsDir: string;
 
-  constructor(link: HostLink, workingDir: string) {
+  /** @param attemptsDir directory of all attempts over there */
+  constructor(link: HostLink, workingDir: string, attemptsDir: string) {
     this.#link = link;
     this.workingDir = workingDir;
+    this.#attemptsDir = attemptsDir;
   }
 
   async stat(path: string): ReturnType<ProgramFiles['stat']> {
@@ -28,10 +31,37 @@ export class RemoteProgramFiles implements ProgramFiles {
     }
     return sum;
   }
+
+  /** What is not there may be on another host: only what is found is said to be deleted. */
+  async remove(path: string, alsoIn: string | undefined, before: () => Promise<void>): Promise<void> {
+    const args = [path, this.#attemptsDir, alsoIn ?? ''];
+    const { stdout } = await this.#link.persistently({ script: JUDGE_SCRIPT, args });
+    if (stdout.toString('utf8').trim() !== 'there') return;
+    await before();
+    const script = `${JUDGE_SCRIPT}\nrm -rf -- "$place"`;
+    await this.#link.persistently({ script, args, timeoutMs: REMOVE_LIMIT_MS });
+  }
 }
 
 /** A terabyte takes about an hour. */
 const HASH_LIMIT_MS = 3_600_000;
+const REMOVE_LIMIT_MS = 600_000;
+
+/**
+ * Prints `there` when something is at a path that may be deleted; ends otherwise. Arguments: path, directory of all
+ * attempts, a directory of the job or "". No link is followed that leads out, and none is deleted.
+ */
+const JUDGE_SCRIPT = `
+parent=$(cd "\${1%/*}/" 2>/dev/null && pwd -P) || exit 0
+name=\${1##*/}
+case $name in '' | . | ..) exit 0 ;; esac
+place=\${parent%/}/$name
+inside=no
+root=$(cd "$2" 2>/dev/null && pwd -P) && case $place in "$root"/*/*) inside=yes ;; esac
+[ -n "$3" ] && root=$(cd "$3" 2>/dev/null && pwd -P) && case $place in "$root"/*) inside=yes ;; esac
+[ "$inside" = yes ] && [ -e "$place" ] && [ ! -L "$place" ] || exit 0
+echo there
+`;
 const SIZE_SCRIPT = `
 if [ -f "$1" ]; then
   echo "file $(stat -L -c %s "$1")"

@@ -1,3 +1,5 @@
+import { MAKE_CGROUP, OWN_CGROUP } from './cgroup-scripts.ts';
+
 /**
  * What runs on a host, in POSIX sh with /proc. All of it may be run again after a result was lost: what starts
  * something is decided by one `mkdir`.
@@ -108,16 +110,17 @@ if [ ! -e "$dir/pid.lock" ]; then
   eval "$payload" || exit 64
   printf %s "$trainyard_params" > "$dir/params.json.$$" && mv -f "$dir/params.json.$$" "$dir/params.json" || exit 73
   printf %s "$trainyard_supervisor" > "$dir/supervisor.$$" && mv -f "$dir/supervisor.$$" "$dir/supervisor.sh" || exit 73
+${MAKE_CGROUP}
   umask "$usual_umask"
   detach=nohup
   command -v setsid > /dev/null 2>&1 && detach=setsid
   program_path=$PATH
   PATH=$tools
-  "$detach" sh "$dir/supervisor.sh" "$dir/pid" "$dir/exit.json" "$dir/output.log" "$attempt" "$program_path" "$@" \\
+  TRAINYARD_CGROUP=$cgroup "$detach" sh "$dir/supervisor.sh" "$dir/pid" "$dir/exit.json" "$dir/output.log" "$attempt" "$program_path" "$@" \\
     < /dev/null > /dev/null 2>&1 &
 fi
 tries=0
-until [ -e "$dir/pid" ] || [ -e "$dir/exit.json" ] || [ "$tries" -ge 100 ]; do
+until [ -e "$dir/pid" ] || [ -e "$dir/exit.json" ] || [ -e "$dir/pid.lock/prevented" ] || [ "$tries" -ge 100 ]; do
   tries=$((tries + 1))
   sleep 0.1 2>/dev/null || sleep 1
 done
@@ -200,11 +203,30 @@ fi
 [ "$boot" = "$now_boot" ] || { echo gone; exit 0; }
 look "$pid"
 [ -z "$found" ] || [ "$found" = "$start" ] || { echo gone; exit 0; }
-kill -s "$signal" -- "-$pid" 2>/dev/null || { echo gone; exit 0; }
+${OWN_CGROUP}
+kill -s 0 -- "-$pid" 2>/dev/null || { echo gone; exit 0; }
+if [ -n "$cgroup" ]; then
+  case $signal in
+  STOP)
+    echo 1 > "$cgroup/cgroup.freeze"
+    tries=0
+    until grep -q '^frozen 1' "$cgroup/cgroup.events"; do
+      tries=$((tries + 1))
+      [ "$tries" -le 50 ] || { echo 0 > "$cgroup/cgroup.freeze"; echo "not all processes stood still" >&2; exit 75; }
+      sleep 0.1 2>/dev/null || sleep 1
+    done
+    echo sent
+    exit 0
+    ;;
+  KILL) [ -e "$cgroup/cgroup.kill" ] && echo 1 > "$cgroup/cgroup.kill" ;;
+  esac
+fi
+kill -s "$signal" -- "-$pid" 2>/dev/null
 # Those that have left the group are stopped, too, and go on with it.
 case $signal in STOP | CONT) kill -s "$signal" $(members | sort -u) 2>/dev/null ;; esac
 # A stopped process acts on TERM only after it goes on.
 [ "$signal" = TERM ] && kill -s CONT -- "-$pid" 2>/dev/null
+[ "$signal" != STOP ] && [ -n "$cgroup" ] && echo 0 > "$cgroup/cgroup.freeze"
 echo sent
 `;
 
@@ -225,17 +247,23 @@ ${PROCESSES}
 attempt=$2
 load "$1/pid"
 [ -n "$pid" ] && [ "$boot" != "$now_boot" ] && exit 0
+dir=$1
+${OWN_CGROUP}
 tries=0 empty=0
 while [ "$empty" -lt 2 ]; do
   left=$(members | sort -u | tr '\\n' ' ')
+  [ -n "$cgroup" ] && grep -q '^populated 1' "$cgroup/cgroup.events" 2>/dev/null && left="$left$(tr '\\n' ' ' < "$cgroup/cgroup.procs")"
   if [ -z "$left" ]; then
     empty=$((empty + 1))
     continue
   fi
   empty=0
   [ "$tries" -ge 100 ] && { echo "$left"; exit 1; }
+  [ -n "$cgroup" ] && [ -e "$cgroup/cgroup.kill" ] && echo 1 > "$cgroup/cgroup.kill"
   kill -s KILL $left 2>/dev/null
   tries=$((tries + 1))
   sleep 0.1 2>/dev/null || sleep 1
 done
+[ -n "$cgroup" ] && rmdir "$cgroup" 2>/dev/null
+:
 `;

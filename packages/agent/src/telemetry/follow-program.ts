@@ -4,8 +4,8 @@ import type { Executor, RunningAttempt } from '../executor.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /**
- * Records what a program uses until the function that is returned is called. Of programs on other machines
- * nothing is known here.
+ * Records what a program uses until the function that is returned is called. Nothing is known of programs on a
+ * machine other than the one that telemetry looks at.
  */
 export function followProgram(
   running: RunningAttempt,
@@ -20,7 +20,8 @@ export function followProgram(
   },
 ): () => void {
   const { executor, files, gpus, journal, spec, telemetry } = attempt;
-  if (executor?.usesAttemptDir !== true || running.target !== undefined) return () => undefined;
+  const isElsewhere = running.target?.address !== telemetry.address;
+  if (executor?.usesAttemptDir !== true || isElsewhere) return () => undefined;
   return telemetry.follow({
     attemptId: spec.attemptId,
     pid: () => running.pid,

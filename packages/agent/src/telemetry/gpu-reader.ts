@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { CircuitBreaker } from './circuit-breaker.ts';
 import { GPU_FIELDS, type GpuSample, parseGpuRows } from './gpu-rows.ts';
 
 export interface GpuReaderOptions {
@@ -12,13 +13,9 @@ export interface GpuReaderOptions {
 const TIMEOUT_MS = 5000;
 /** At the start somebody waits for it. */
 const DETECT_MS = 3000;
-/** Calls in a row that may fail before the driver is left alone for a while. */
-const MAX_FAILURES = 3;
-const FIRST_REST_MS = 60_000;
-const LONGEST_REST_MS = 15 * 60_000;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 /** What every driver knows, for one that refuses the rest. */
-const FEW_FIELDS = ['index', 'uuid', 'name'] as const;
+export const FEW_FIELDS = ['index', 'uuid', 'name'] as const;
 
 /**
  * Asks `nvidia-smi` for the GPUs of this machine. Never throws and never waits longer than its limit: a
@@ -26,22 +23,20 @@ const FEW_FIELDS = ['index', 'uuid', 'name'] as const;
  */
 export class GpuReader {
   readonly #env: GpuReaderOptions['env'];
-  readonly #now: () => number;
+  readonly #breaker: CircuitBreaker;
   readonly #timeoutMs: number;
   #fields: readonly string[] = GPU_FIELDS;
-  #failures = 0;
-  #restsUntilMs = 0;
   #running: Promise<readonly GpuSample[] | undefined> | undefined;
 
   constructor({ env, now = Date.now, timeoutMs = TIMEOUT_MS }: GpuReaderOptions) {
     this.#env = env;
-    this.#now = now;
+    this.#breaker = new CircuitBreaker(now);
     this.#timeoutMs = timeoutMs;
   }
 
   /** The GPUs; undefined when the driver is not there or does not answer. Calls at the same time share one. */
   read(): Promise<readonly GpuSample[] | undefined> {
-    if (this.#now() < this.#restsUntilMs) return Promise.resolve(undefined);
+    if (this.#breaker.isOpen) return Promise.resolve(undefined);
     this.#running ??= this.#read().finally(() => {
       this.#running = undefined;
     });
@@ -57,19 +52,11 @@ export class GpuReader {
       answer = fewer;
     }
     if (answer.kind === 'rows') {
-      this.#failures = 0;
+      this.#breaker.noteSuccess();
       return answer.rows;
     }
-    this.#noteFailure(answer.kind === 'missing');
+    this.#breaker.noteFailure(answer.kind === 'missing');
     return undefined;
-  }
-
-  #noteFailure(isMissing: boolean): void {
-    this.#failures += 1;
-    // A driver that is not installed does not come back by being asked often.
-    const over = isMissing ? MAX_FAILURES : this.#failures - MAX_FAILURES;
-    if (over < 0) return;
-    this.#restsUntilMs = this.#now() + Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** over);
   }
 
   #ask(

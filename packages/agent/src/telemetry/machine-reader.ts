@@ -16,10 +16,13 @@ export interface MachineSample {
   readonly networkSentPerSecond: number | null;
 }
 
-interface Counters {
+/** What a machine counts from its start on. */
+export interface MachineCounters {
+  /** By any clock that only goes forward. */
   readonly atMs: number;
-  readonly busyMs: number;
-  readonly totalMs: number;
+  /** Processor time, in any unit. */
+  readonly busy: number;
+  readonly total: number;
   readonly disk: readonly [number, number] | undefined;
   readonly network: readonly [number, number] | undefined;
 }
@@ -27,7 +30,7 @@ interface Counters {
 /** Looks at counters of the operating system. */
 export class MachineReader {
   readonly #dir: string;
-  #before: Counters | undefined;
+  #before: MachineCounters | undefined;
 
   /** @param dir a directory on the file system that is of interest */
   constructor(dir: string) {
@@ -39,37 +42,47 @@ export class MachineReader {
     const before = this.#before;
     this.#before = now;
     const [memory, disk] = await Promise.all([readMemory(), statfs(this.#dir).catch(() => undefined)]);
-    const seconds = before === undefined ? 0 : (now.atMs - before.atMs) / 1000;
-    const rate = (which: 'disk' | 'network', at: 0 | 1): number | null => {
-      const [last, first] = [now[which]?.[at], before?.[which]?.[at]];
-      return last === undefined || first === undefined || seconds <= 0
-        ? null
-        : Math.max(0, last - first) / seconds;
-    };
-    const totalMs = before === undefined ? 0 : now.totalMs - before.totalMs;
     return {
-      cpu: totalMs > 0 ? clampPercent((100 * (now.busyMs - before!.busyMs)) / totalMs) : null,
+      ...machineRates(now, before),
       ...memory,
       diskUsedBytes: disk === undefined ? null : (disk.blocks - disk.bfree) * disk.bsize,
       diskTotalBytes: disk === undefined ? null : disk.blocks * disk.bsize,
-      diskReadPerSecond: rate('disk', 0),
-      diskWrittenPerSecond: rate('disk', 1),
-      networkReceivedPerSecond: rate('network', 0),
-      networkSentPerSecond: rate('network', 1),
     };
   }
 }
 
-async function readCounters(): Promise<Counters> {
-  let [busyMs, totalMs] = [0, 0];
+/** What follows from counters and those of the look before. Pure. */
+export function machineRates(
+  now: MachineCounters,
+  before: MachineCounters | undefined,
+): Omit<MachineSample, 'memoryUsedBytes' | 'memoryTotalBytes' | 'diskUsedBytes' | 'diskTotalBytes'> {
+  const seconds = before === undefined ? 0 : (now.atMs - before.atMs) / 1000;
+  const rate = (which: 'disk' | 'network', at: 0 | 1): number | null => {
+    const [last, first] = [now[which]?.[at], before?.[which]?.[at]];
+    return last === undefined || first === undefined || seconds <= 0
+      ? null
+      : Math.max(0, last - first) / seconds;
+  };
+  const total = before === undefined ? 0 : now.total - before.total;
+  return {
+    cpu: total > 0 ? clampPercent((100 * (now.busy - before!.busy)) / total) : null,
+    diskReadPerSecond: rate('disk', 0),
+    diskWrittenPerSecond: rate('disk', 1),
+    networkReceivedPerSecond: rate('network', 0),
+    networkSentPerSecond: rate('network', 1),
+  };
+}
+
+async function readCounters(): Promise<MachineCounters> {
+  let [busy, total] = [0, 0];
   for (const { times } of cpus()) {
-    const busy = times.user + times.nice + times.sys + times.irq;
-    busyMs += busy;
-    totalMs += busy + times.idle;
+    const used = times.user + times.nice + times.sys + times.irq;
+    busy += used;
+    total += used + times.idle;
   }
   const [disk, network] = await Promise.all([readTable('/proc/diskstats'), readTable('/proc/net/dev')]);
   return {
-    ...{ atMs: performance.now(), busyMs, totalMs },
+    ...{ atMs: performance.now(), busy, total },
     disk: disk === undefined ? undefined : parseDiskStats(disk),
     network: network === undefined ? undefined : parseNetworkDevices(network),
   };

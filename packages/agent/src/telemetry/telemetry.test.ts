@@ -8,6 +8,7 @@ import { eventually } from '../testing/eventually.ts';
 import { fakeNvidiaSmi } from '../testing/fake-nvidia-smi.ts';
 import { silentLog } from '../testing/silent-log.ts';
 import { parseDiskStats, parseNetworkDevices } from './machine-reader.ts';
+import { localMachine } from './machine-source.ts';
 import { parseUsage } from './process-usage.ts';
 import { Telemetry } from './telemetry.ts';
 
@@ -39,7 +40,7 @@ describe('telemetry', () => {
       stdio: 'ignore',
     });
     try {
-      const telemetry = new Telemetry({ dir, env, everyMs: 10_000, log: silentLog });
+      const telemetry = new Telemetry({ source: localMachine(dir, env), everyMs: 10_000, log: silentLog });
       const file = join(dir, 'system.jsonl');
       const stop = telemetry.follow({
         attemptId: 'att_busy',
@@ -77,7 +78,11 @@ describe('telemetry', () => {
   it('goes on in a new line where an agent was killed in the middle of one', async () => {
     const file = join(dir, 'system.jsonl');
     await appendFile(file, '{"step": 1, "system/cpu/utilization_percent": 5}\n{"step": 2, "sys');
-    const telemetry = new Telemetry({ dir, env: { PATH: dir }, everyMs: 10_000, log: silentLog });
+    const telemetry = new Telemetry({
+      source: localMachine(dir, { PATH: dir }),
+      everyMs: 10_000,
+      log: silentLog,
+    });
     telemetry.follow({
       attemptId: 'att_none',
       pid: () => undefined,

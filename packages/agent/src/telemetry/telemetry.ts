@@ -2,10 +2,8 @@ import { appendFile, open } from 'node:fs/promises';
 import type { MachineTelemetry } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
 import { pause } from '../backoff.ts';
-import { GpuReader } from './gpu-reader.ts';
 import type { GpuSample } from './gpu-rows.ts';
-import { MachineReader } from './machine-reader.ts';
-import { readProcessUsage } from './process-usage.ts';
+import type { MachineSource } from './machine-source.ts';
 import { systemMetrics } from './system-metrics.ts';
 
 /** An attempt whose use of the machine is recorded. */
@@ -29,27 +27,30 @@ interface Followed extends FollowedAttempt {
  * look serves them all; it costs a small part of a core, whatever the number of attempts.
  */
 export class Telemetry {
-  readonly #machine: MachineReader;
-  readonly #gpus: GpuReader;
+  readonly #source: MachineSource;
   readonly #everyMs: number;
   readonly #log: AgentLog;
   readonly #followed = new Map<string, Followed>();
   #latest: MachineTelemetry | undefined;
 
   constructor(options: {
-    readonly dir: string;
-    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly source: MachineSource;
     readonly everyMs: number;
     readonly log: AgentLog;
   }) {
-    this.#machine = new MachineReader(options.dir);
-    this.#gpus = new GpuReader({ env: options.env });
+    this.#source = options.source;
     this.#everyMs = options.everyMs;
     this.#log = options.log;
   }
 
+  /** At the last look; undefined when the machine told nothing then. */
   get latest(): MachineTelemetry | undefined {
     return this.#latest;
+  }
+
+  /** Of the machine that is looked at, when it is another one. */
+  get address(): string | undefined {
+    return this.#source.address;
   }
 
   /** Records an attempt until the function that is returned is called. */
@@ -74,12 +75,11 @@ export class Telemetry {
   /** One look. */
   async look(): Promise<void> {
     const followed = [...this.#followed.values()];
-    const [machine, gpus, usage] = await Promise.all([
-      this.#machine.read(),
-      this.#gpus.read(),
-      readProcessUsage(followed.map(({ attemptId, pid }) => ({ attemptId, pid: pid() }))),
-    ]);
-    this.#latest = { at: Date.now(), machine, gpus: [...(gpus ?? [])] };
+    const programs = followed.map(({ attemptId, pid }) => ({ attemptId, pid: pid() }));
+    const seen = await this.#source.look(programs);
+    this.#latest = seen && { at: Date.now(), machine: seen.machine, gpus: [...seen.gpus] };
+    if (seen === undefined) return;
+    const { machine, gpus, usage } = seen;
     const atMs = performance.now();
     await Promise.all(
       followed.map(async (attempt) => {
@@ -90,7 +90,7 @@ export class Telemetry {
           before === undefined || used === undefined
             ? undefined
             : Math.max(0, used.cpuSeconds - before.cpuSeconds) / ((atMs - before.atMs) / 1000);
-        const own = gpusOf(attempt, gpus ?? []);
+        const own = gpusOf(attempt, gpus);
         await this.#write(attempt, systemMetrics({ machine, gpus: own, usage: used, cores }));
       }),
     );

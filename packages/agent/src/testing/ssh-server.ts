@@ -27,6 +27,7 @@ export class SshTestServer {
   /** @param options lines of sshd_config, such as `{ MaxSessions: '3' }` */
   static async start(options: Readonly<Record<string, string>> = {}): Promise<SshTestServer> {
     const server = new SshTestServer(options);
+    mkdirSync(server.home);
     server.newHostKey();
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', server.identityFile]);
     writeFileSync(join(server.dir, 'authorized_keys'), readFileSync(`${server.identityFile}.pub`));
@@ -40,6 +41,11 @@ export class SshTestServer {
 
   get identityFile(): string {
     return join(this.dir, 'id');
+  }
+
+  /** What `~` means to those who log in: an empty directory. */
+  get home(): string {
+    return join(this.dir, 'home');
   }
 
   get configFile(): string {
@@ -171,6 +177,8 @@ export class SshTestServer {
       PasswordAuthentication: 'no',
       KbdInteractiveAuthentication: 'no',
       LogLevel: 'INFO',
+      // A login shell reads what its user has set up there, which may take longer than the call itself.
+      SetEnv: `HOME=${this.home}`,
       ...this.#options,
     };
     const lines = Object.entries(options).map(([name, value]) => `${name} ${value}\n`);
