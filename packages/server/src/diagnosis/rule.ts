@@ -23,7 +23,12 @@ export interface Evidence {
 /** What a detector thinks after a point: all is well, or something is wrong. */
 export type Verdict =
   | { readonly severity: null }
-  | { readonly severity: FindingSeverity; readonly message: string; readonly evidence: Evidence };
+  | {
+      readonly severity: FindingSeverity;
+      /** Called before the next point, if at all: most verdicts say again what is known. */
+      readonly message: () => string;
+      readonly evidence: Evidence;
+    };
 
 export const HEALTHY: Verdict = { severity: null };
 

@@ -95,9 +95,9 @@ export class RunDiagnosis {
     }
     if (verdict.severity === null || rankOf(verdict.severity) <= rankOf(before?.severity ?? null))
       return undefined;
-    const { severity, message, evidence } = verdict;
+    const { severity, evidence } = verdict;
     const action = findingAction(this.#plan, rule, severity);
-    watch.found = { rule, key, severity, action, message, evidence };
+    watch.found = { rule, key, severity, action, message: verdict.message(), evidence };
     return { change: before === null ? 'opened' : 'worsened', ...watch.found };
   }
 

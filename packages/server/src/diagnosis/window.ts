@@ -59,11 +59,6 @@ export class ValueWindow {
   last(back: number): number {
     return this.#ring[(this.#count - 1 - back) % this.#ring.length]!;
   }
-
-  /** Oldest first. */
-  values(): number[] {
-    return Array.from({ length: this.length }, (_, at) => this.last(this.length - 1 - at));
-  }
 }
 
 /** Median of the newest values of a window, which has at least so many; of an even number the lower one. */
@@ -90,8 +85,4 @@ export function mean(values: readonly number[]): number {
 export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(part * sorted.length) - 1))]!;
-}
-
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
 }

@@ -1,11 +1,10 @@
 import type { RuleParameters } from '@trainyard/protocol';
+import { NoiseWindow } from '../noise-window.ts';
 import { eachKeyAlone, HEALTHY, type RolePoint, type Rule, readable } from '../rule.ts';
-import { median, medianOfLast, ValueWindow } from '../window.ts';
+import { medianOfLast } from '../window.ts';
 
 /** Points whose median stands for "now": a single spike is no divergence. */
 const RECENT = 5;
-/** A median deviation times this is a standard deviation, of normal noise. */
-const MAD_TO_DEVIATION = 1.4826;
 /** So many times the rise at which it is found, it is critical. */
 const CRITICAL_RISE = 4;
 
@@ -14,15 +13,15 @@ export const diverging: Rule<RuleParameters<'diverging'>> = {
   roles: ['training_loss', 'validation_loss'],
   groupOf: eachKeyAlone,
   start({ window, zScore, rise }) {
-    const seen = new ValueWindow(window);
+    const seen = new NoiseWindow(window);
     let best: { value: number; point: RolePoint } | undefined;
     let isOpen = false;
     return {
       take(point) {
         if (!Number.isFinite(point.value)) return undefined;
         seen.add(point.value);
-        if (seen.length < RECENT * 2) return undefined;
-        const now = medianOfLast(seen, RECENT);
+        if (seen.values.length < RECENT * 2) return undefined;
+        const now = medianOfLast(seen.values, RECENT);
         if (best === undefined || now <= best.value) {
           best = { value: now, point };
           isOpen = false;
@@ -33,16 +32,18 @@ export const diverging: Rule<RuleParameters<'diverging'>> = {
         const patience = isOpen ? 0.5 : 1;
         // Noise is worth computing only where the rise alone would do.
         const byRise = rise * Math.abs(best.value);
-        const least = over > byRise * patience ? Math.max(byRise, zScore * noiseOf(seen)) : byRise;
+        const least = over > byRise * patience ? Math.max(byRise, zScore * seen.deviation()) : byRise;
         isOpen = over > least * patience;
         if (!isOpen) return HEALTHY;
+        const from = best;
         return {
           severity: over > CRITICAL_RISE * least ? 'critical' : 'high',
-          message: `${point.key} went up from ${readable(best.value)} at step ${best.point.step} to ${readable(now)} at step ${point.step} (medians of ${RECENT} points).`,
+          message: () =>
+            `${point.key} went up from ${readable(from.value)} at step ${from.point.step} to ${readable(now)} at step ${point.step} (medians of ${RECENT} points).`,
           evidence: {
-            firstStep: best.point.step,
+            firstStep: from.point.step,
             lastStep: point.step,
-            firstTime: best.point.time,
+            firstTime: from.point.time,
             lastTime: point.time,
           },
         };
@@ -50,11 +51,3 @@ export const diverging: Rule<RuleParameters<'diverging'>> = {
     };
   },
 };
-
-/** Standard deviation of the noise around the trend, from differences of neighbours: a slope is no noise. */
-function noiseOf(seen: ValueWindow): number {
-  const values = seen.values();
-  const steps = values.slice(1).map((value, at) => value - values[at]!);
-  const middle = median(steps);
-  return (MAD_TO_DEVIATION * median(steps.map((step) => Math.abs(step - middle)))) / Math.SQRT2;
-}

@@ -17,13 +17,15 @@ export const gpuIdle: Rule<RuleParameters<'gpu_idle'>> = {
       if (often < utilization) {
         return {
           severity: often < NEXT_TO_NOTHING ? 'medium' : 'low',
-          message: `${key} stayed below ${readable(often)} % in 95 of 100 points: the GPU waits for something.`,
+          message: () =>
+            `${key} stayed below ${readable(often)} % in 95 of 100 points: the GPU waits for something.`,
         };
       }
       if (seldom >= low) return undefined;
       return {
         severity: 'low',
-        message: `${key} goes up and down between ${readable(seldom)} % and ${readable(often)} %: the GPU waits in between.`,
+        message: () =>
+          `${key} goes up and down between ${readable(seldom)} % and ${readable(often)} %: the GPU waits in between.`,
       };
     });
   },
@@ -44,7 +46,8 @@ export const gpuMemoryGrowth: Rule<RuleParameters<'gpu_memory_growth'>> = {
       if (!grows || end <= begin * (1 + growth)) return undefined;
       return {
         severity: 'medium',
-        message: `${points[0]!.key} grew from ${readable(begin)} to ${readable(end)} and goes on: something is kept that should be let go.`,
+        message: () =>
+          `${points[0]!.key} grew from ${readable(begin)} to ${readable(end)} and goes on: something is kept that should be let go.`,
       };
     });
   },
@@ -62,7 +65,8 @@ export const loaderBound: Rule<RuleParameters<'loader_bound'>> = {
       if (bound / points.length < share) return undefined;
       return {
         severity: 'medium',
-        message: `In ${bound} of ${points.length} points the GPU was below ${readable(gpu)} % while the processor was above ${readable(cpu)} %: loading data holds the training up.`,
+        message: () =>
+          `In ${bound} of ${points.length} points the GPU was below ${readable(gpu)} % while the processor was above ${readable(cpu)} %: loading data holds the training up.`,
       };
     });
     return {
@@ -88,7 +92,7 @@ function overWindow(
   size: number,
   judge: (
     points: readonly Judged[],
-  ) => { readonly severity: 'low' | 'medium'; readonly message: string } | undefined,
+  ) => { readonly severity: 'low' | 'medium'; readonly message: () => string } | undefined,
 ): { take(point: Judged): ReturnType<Detector['take']> } {
   const seen = new SlidingWindow<Judged>(size);
   let first: RolePoint | undefined;

@@ -18,7 +18,8 @@ export const kl: Rule<RuleParameters<'kl'>> = {
         first ??= point;
         return {
           severity,
-          message: `${point.key} is ${readable(point.value)} at step ${point.step}, above its limit of ${readable(threshold)}.`,
+          message: () =>
+            `${point.key} is ${readable(point.value)} at step ${point.step}, above its limit of ${readable(threshold)}.`,
           evidence: {
             firstStep: first.step,
             lastStep: point.step,

@@ -19,9 +19,10 @@ export const nonFinite: Rule<RuleParameters<'non_finite'>> = {
           first = undefined;
           return HEALTHY;
         }
+        const [from, to] = [first, last];
         return {
           severity: 'critical',
-          message: `${point.key} is ${readable(last.value)} at step ${last.step}${since(first, last)}.`,
+          message: () => `${point.key} is ${readable(to.value)} at step ${to.step}${since(from, to)}.`,
           evidence: {
             firstStep: first.step,
             lastStep: last.step,

@@ -35,10 +35,12 @@ export const overfit: Rule<RuleParameters<'overfit'>> = {
           return HEALTHY;
         }
         if (point.value - training <= ratio * Math.abs(training)) return HEALTHY;
+        const [from, trained, now] = [best.point, best.training, training];
         const off = (point.value - best.point.value) / Math.max(Math.abs(best.point.value), Number.EPSILON);
         return {
           severity: off > HIGH_ABOVE_BEST ? 'high' : 'medium',
-          message: `${point.key} got worse from ${readable(best.point.value)} at step ${best.point.step} to ${readable(point.value)}, while the training loss went from ${readable(best.training)} to ${readable(training)}.`,
+          message: () =>
+            `${point.key} got worse from ${readable(from.value)} at step ${from.step} to ${readable(point.value)}, while the training loss went from ${readable(trained)} to ${readable(now)}.`,
           evidence: {
             firstStep: best.point.step,
             lastStep: point.step,

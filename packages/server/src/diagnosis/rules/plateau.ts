@@ -18,9 +18,11 @@ export const plateau: Rule<RuleParameters<'plateau'>> = {
         }
         withoutBetter += 1;
         if (withoutBetter < patience) return undefined;
+        const [from, count] = [best, withoutBetter];
         return {
           severity: 'medium',
-          message: `${point.key} has not got better by ${readable(minImprovement * 100)} % for ${withoutBetter} points: ${readable(best.value)} at step ${best.step} is still the best.`,
+          message: () =>
+            `${point.key} has not got better by ${readable(minImprovement * 100)} % for ${count} points: ${readable(from.value)} at step ${from.step} is still the best.`,
           evidence: {
             firstStep: best.step,
             lastStep: point.step,

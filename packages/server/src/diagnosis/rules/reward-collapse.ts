@@ -26,7 +26,8 @@ export const rewardCollapse: Rule<RuleParameters<'reward_collapse'>> = {
         const first = points[0]!;
         return {
           severity: fallen > severeDrop ? 'critical' : 'high',
-          message: `${point.key} fell by ${readable(fallen * 100)} % within ${points.length} points, from ${readable(before)} to ${readable(now)}.`,
+          message: () =>
+            `${point.key} fell by ${readable(fallen * 100)} % within ${points.length} points, from ${readable(before)} to ${readable(now)}.`,
           evidence: {
             firstStep: first.step,
             lastStep: point.step,
