@@ -83,7 +83,12 @@ class LocalAgent implements Agent {
     this.#attempts = new HeldAttempts({
       agent: options,
       link: this.#link,
-      reports: new ReportQueue({ client: this.#link.client, log, signal: stopped }),
+      reports: new ReportQueue({
+        client: this.#link.client,
+        contact: this.#link.contact,
+        log,
+        signal: stopped,
+      }),
       slots: this.#slots,
       telemetry: this.#telemetry,
       leases: new Leases({ lostGraceMs: timing.lostGraceMs }),
@@ -208,10 +213,16 @@ class LocalAgent implements Agent {
         this.#attempts.renew(answer.renewed, sentAtMs, answer.leaseMs);
         if (answer.draining === true && !this.#draining) void this.drain().then(this.#drained.resolve);
       }
-      const { heartbeatMs } = this.#link;
-      const waitMs = answer === undefined ? Math.min(heartbeatMs, HEARTBEAT_RETRY_MS) : heartbeatMs;
-      await pause(withJitter(waitMs, 0.1), signal).catch(() => undefined);
+      await this.#untilNextHeartbeat(answer !== undefined).catch(() => undefined);
     }
+  }
+
+  /** Sooner while the server is away: the heartbeat is what finds out that it is back. */
+  async #untilNextHeartbeat(isThere: boolean): Promise<void> {
+    const { heartbeatMs, contact } = this.#link;
+    const { signal } = this.#stopped;
+    const isLost = !isThere || (await contact.lostWithin(withJitter(heartbeatMs, 0.1), signal));
+    if (isLost) await pause(withJitter(Math.min(heartbeatMs, HEARTBEAT_RETRY_MS), 0.1), signal);
   }
 
   async #watchLeases(): Promise<void> {

@@ -5,6 +5,7 @@ import type { AttemptJournal } from './attempt-state.ts';
 import type { Executor, RunningAttempt } from './executor.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import type { ReportQueue } from './report-queue.ts';
+import type { ServerContact } from './server-contact.ts';
 import type { Slots } from './slots.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
@@ -25,6 +26,7 @@ export interface AttemptRunnerOptions {
   readonly gpus: number;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly client: AgentClient;
+  readonly contact: ServerContact;
   readonly reports: ReportQueue;
   readonly keeper: JournalKeeper;
   readonly flushDeadlineMs: number;

@@ -13,6 +13,7 @@ import { FileSource } from './file-source.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import { LogWatch } from './log-watch.ts';
 import { watchProgress } from './progress-watch.ts';
+import type { ServerContact } from './server-contact.ts';
 import { START_OF_STREAM } from './stream-layout.ts';
 import { StreamReporter } from './stream-reporter.ts';
 import { trainingFiles } from './training-files.ts';
@@ -31,6 +32,7 @@ export class AttemptStreams {
 
   constructor(options: {
     readonly client: AgentClient;
+    readonly contact: ServerContact;
     readonly log: AgentLog;
     readonly spec: AttemptSpec;
     readonly files: AttemptFiles;
@@ -58,6 +60,7 @@ export class AttemptStreams {
         stream,
         new StreamReporter({
           client: options.client,
+          contact: options.contact,
           log: options.log,
           attemptId: spec.attemptId,
           epoch: spec.epoch,

@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ServerContact } from './server-contact.ts';
 
 export interface BackoffOptions {
   readonly firstMs: number;
   readonly maxMs: number;
+  /** Left out: what is tried again does not depend on the server. */
+  readonly contact?: ServerContact;
 }
 
 /** Waiting times that double up to a limit, each with jitter of ±25 % so that agents do not come in step. */
@@ -27,7 +30,10 @@ export class Backoff {
   async wait(signal: AbortSignal, leastMs = 0): Promise<void> {
     const ms = leastMs > this.#nextMs ? leastMs * (1 + 0.25 * Math.random()) : withJitter(this.#nextMs, 0.25);
     this.#nextMs = Math.min(this.#nextMs * 2, this.#options.maxMs);
-    await pause(ms, signal);
+    const { contact } = this.#options;
+    if (contact === undefined) return pause(ms, signal);
+    if (leastMs > 0) await pause(leastMs, signal);
+    await contact.backWithin(ms - leastMs, signal);
   }
 }
 

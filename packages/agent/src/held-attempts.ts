@@ -175,6 +175,7 @@ export class HeldAttempts {
       gpus: agent.gpuIds.length,
       env: agent.env,
       client: link.client,
+      contact: link.contact,
       reports,
       keeper,
       flushDeadlineMs: agent.timing.flushDeadlineMs,

@@ -2,6 +2,7 @@ import { type AgentClient, retryAfterMs } from '@trainyard/client';
 import { type Report, type ReportResult, TrainyardError } from '@trainyard/protocol';
 import type { AgentLog } from './agent-log.ts';
 import { Backoff } from './backoff.ts';
+import type { ServerContact } from './server-contact.ts';
 
 /** What became of a report: taken, or refused for good with a code of the error catalogue. */
 export type ReportAnswer =
@@ -14,6 +15,7 @@ export type ReportAnswer =
  */
 export class ReportQueue {
   readonly #client: AgentClient;
+  readonly #contact: ServerContact;
   readonly #log: AgentLog;
   readonly #signal: AbortSignal;
   readonly #waiting: Waiting[] = [];
@@ -21,10 +23,12 @@ export class ReportQueue {
 
   constructor(options: {
     readonly client: AgentClient;
+    readonly contact: ServerContact;
     readonly log: AgentLog;
     readonly signal: AbortSignal;
   }) {
     this.#client = options.client;
+    this.#contact = options.contact;
     this.#log = options.log;
     this.#signal = options.signal;
   }
@@ -70,7 +74,7 @@ export class ReportQueue {
   }
 
   async #sendBatch(batch: readonly Waiting[]): Promise<void> {
-    const backoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
+    const backoff = new Backoff({ firstMs: 200, maxMs: 15_000, contact: this.#contact });
     for (let warned = false; ; warned = true) {
       try {
         const results = await this.#client.report(

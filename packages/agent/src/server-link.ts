@@ -15,10 +15,12 @@ import type { ResolvedAgentOptions } from './agent-options.ts';
 import { Backoff } from './backoff.ts';
 import { messageOf } from './message-of.ts';
 import { readBootId } from './process-identity.ts';
+import { ServerContact } from './server-contact.ts';
 
 /** The agent's standing with the server: who it is there, and what the last contact has told. */
 export class ServerLink {
   readonly client: AgentClient;
+  readonly contact = new ServerContact();
   readonly #options: ResolvedAgentOptions;
   readonly #stopped: AbortSignal;
   /** Called when nobody can give the agent's work away for the length of a lease from `sentAtMs` on. */
@@ -44,6 +46,7 @@ export class ServerLink {
       url,
       token,
       timeoutMs: timing.requestTimeoutMs,
+      onCall: (isThere) => this.contact.note(isThere),
       ...(isThisMachine(url) ? {} : { gzip: compress }),
     });
   }
@@ -114,7 +117,7 @@ export class ServerLink {
 
   newBackoff(): Backoff {
     const { retryFirstMs, retryMaxMs } = this.#options.timing;
-    return new Backoff({ firstMs: retryFirstMs, maxMs: retryMaxMs });
+    return new Backoff({ firstMs: retryFirstMs, maxMs: retryMaxMs, contact: this.contact });
   }
 
   async #register(): Promise<void> {

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AppendGate } from './append-gate.ts';
 import { FileSource } from './file-source.ts';
 import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
+import { ServerContact } from './server-contact.ts';
 import { type StreamPosition, streamPosition } from './stream-layout.ts';
 import { StreamReporter } from './stream-reporter.ts';
 import { AgentPeer, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
@@ -45,8 +46,10 @@ function report(
   options: { limits?: Partial<JournalLimits>; flushDeadlineMs?: number } = {},
 ) {
   const saved: StreamPosition[] = [];
+  const contact = new ServerContact();
   const reporter = new StreamReporter({
-    client: createAgentClient({ url: peer.url, timeoutMs: 5000 }),
+    client: createAgentClient({ url: peer.url, timeoutMs: 5000, onCall: (isThere) => contact.note(isThere) }),
+    contact,
     log: { ...silentLog, debug: countDebugLine },
     attemptId: attempt.spec.attemptId,
     token: attempt.token,

@@ -3,10 +3,12 @@ import { AGENT_PROTOCOL } from '@trainyard/protocol';
 import type { AppendGate } from './append-gate.ts';
 import { judgeAppendError } from './append-verdict.ts';
 import { Backoff, pause } from './backoff.ts';
+import type { ServerContact } from './server-contact.ts';
 import { type Outgoing, StreamJournal, type StreamJournalOptions } from './stream-journal.ts';
 
 export interface StreamReporterOptions extends StreamJournalOptions {
   readonly client: Pick<AgentClient, 'append'>;
+  readonly contact: ServerContact;
   readonly token: string;
   readonly epoch: number;
   /** The server wants nothing more of this attempt. */
@@ -24,7 +26,7 @@ export interface StreamReporterOptions extends StreamJournalOptions {
 export class StreamReporter {
   readonly #options: StreamReporterOptions;
   readonly #journal: StreamJournal;
-  readonly #backoff = new Backoff({ firstMs: 200, maxMs: 15_000 });
+  readonly #backoff: Backoff;
   readonly #finishing = new AbortController();
   /** What the server takes at once, and what the way to it takes in good time. */
   #acceptedBytes: number = AGENT_PROTOCOL.maxAppendBytes;
@@ -39,6 +41,7 @@ export class StreamReporter {
   constructor(options: StreamReporterOptions) {
     this.#options = options;
     this.#journal = new StreamJournal(options);
+    this.#backoff = new Backoff({ firstMs: 200, maxMs: 15_000, contact: options.contact });
   }
 
   /** Bytes that the server has not got and will not get. */

@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { gunzipSync, gzip } from 'node:zlib';
 import { TrainyardError } from '@trainyard/protocol';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createAgentClient, gapSize, isServerDown } from './agent-client.ts';
+import { createAgentClient } from './agent-client.ts';
+import { gapSize, isServerDown } from './agent-errors.ts';
 
 let server: Server;
 let url: string;

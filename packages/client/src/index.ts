@@ -1,2 +1,3 @@
 export * from './agent-client.ts';
+export { gapSize, isForeignAnswer, isServerDown, retryAfterMs } from './agent-errors.ts';
 export * from './browser.ts';
