@@ -5,7 +5,7 @@ const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as cons
 /** Starts the PostgreSQL servers that all test files of a run share. */
 const globalSetup = ['tests/setup/postgres.ts'];
 
-/** `npm test` runs both; `long` holds the suites that need minutes, which `npm run test:fast` leaves out. */
+/** `npm test` runs `fast`; `long` holds the suites that need minutes: `npm run test:long`. CI runs both. */
 export default defineConfig({
   test: {
     ...shared,

@@ -3,9 +3,8 @@
 //
 //   node scripts/bootstrap.mjs                 install what is missing
 //   node scripts/bootstrap.mjs run FILE ARGS   ... and run a program of the workspace
-//   node scripts/bootstrap.mjs test [ARGS]     ... and what tests need, and run every test
-//   node scripts/bootstrap.mjs test:fast       ... without the suites that need minutes
-//   node scripts/bootstrap.mjs test:long       ... only those
+//   node scripts/bootstrap.mjs test [ARGS]     ... and what tests need, and run the tests
+//   node scripts/bootstrap.mjs test:long       ... the suites that need minutes
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -16,7 +15,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, 'node_modules', '.bin');
 const isCi = process.env.CI !== undefined && process.env.CI !== '';
 
-const TEST_PROJECTS = { test: ['fast', 'long'], 'test:fast': ['fast'], 'test:long': ['long'] };
+const TEST_PROJECTS = { test: ['fast'], 'test:long': ['long'] };
 
 checkNode();
 installPackages();
