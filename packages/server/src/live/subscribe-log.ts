@@ -1,4 +1,4 @@
-import { type Attempt, isTerminalAttemptStatus, TrainyardError } from '@trainyard/protocol';
+import { type Attempt, isTerminalAttemptStatus } from '@trainyard/protocol';
 import { readLogBytes } from '../ingest/index.ts';
 import type { LiveTopics, StreamChange } from './live-bus.ts';
 import { createPump, type LiveSources, type Send, type Subscription } from './subscription.ts';
@@ -38,8 +38,7 @@ export function subscribeLog(
   const pump = createPump({
     send,
     async step() {
-      rootId ??= (await runs.find(runId))?.rootId;
-      if (rootId === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${runId}.`);
+      rootId ??= (await runs.get(runId)).rootId;
       const attempts = await reads.attempts(runId);
       const newest = attempts.at(-1);
       if (newest === undefined) return false;

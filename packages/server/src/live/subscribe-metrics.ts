@@ -1,4 +1,4 @@
-import { isMetricStream, TrainyardError } from '@trainyard/protocol';
+import { isMetricStream } from '@trainyard/protocol';
 import type { LiveTopics, StreamChange } from './live-bus.ts';
 import { readPointsBetween } from './points-between.ts';
 import { createPump, type LiveSources, type Send, type Subscription } from './subscription.ts';
@@ -38,9 +38,7 @@ export function subscribeMetrics(
   const pump = createPump({
     send,
     async step() {
-      if (!isKnown && (await runs.find(runId)) === undefined) {
-        throw new TrainyardError('NOT_FOUND', `There is no run ${runId}.`);
-      }
+      if (!isKnown) await runs.get(runId);
       isKnown = true;
       const range = waiting.shift();
       if (range === undefined) return false;

@@ -3,7 +3,6 @@ import {
   approveRun,
   listApprovalsQuery,
   page,
-  type Run,
   rejectRun,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -22,12 +21,6 @@ export function approvalRoutes({ database, bus, auth }: ServerContext): FastifyP
   const approvals = createApprovals({ database, bus });
   const runs = createRunStore(database);
 
-  const find = async (id: string): Promise<Run> => {
-    const found = await runs.find(id);
-    if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
-    return found;
-  };
-
   return async (app) => {
     app.get(
       '/approvals',
@@ -42,7 +35,7 @@ export function approvalRoutes({ database, bus, auth }: ServerContext): FastifyP
       '/runs/:id/approval',
       { config: { access: 'read' }, schema: { tags, params: idParams, response: { 200: approvalInfo } } },
       async (request) => {
-        const { id, keptFrom } = await find(request.params.id);
+        const { id, keptFrom } = await runs.get(request.params.id);
         // What a re-run keeps was decided in the run that it is kept from.
         const found = await approvals.find(keptFrom ?? id);
         if (found !== undefined) return found;
@@ -64,7 +57,7 @@ export function approvalRoutes({ database, bus, auth }: ServerContext): FastifyP
       async (request) => {
         const { inputs = {}, comment = null } = request.body ?? {};
         const decider = await auth.holderOf(bearerToken(request));
-        const run = await find(request.params.id);
+        const run = await runs.get(request.params.id);
         return approvals.decide(run, { status: 'approved', decider, inputs, comment }, Date.now());
       },
     );
@@ -78,7 +71,7 @@ export function approvalRoutes({ database, bus, auth }: ServerContext): FastifyP
       async (request) => {
         const { reason = null } = request.body ?? {};
         const decider = await auth.holderOf(bearerToken(request));
-        const run = await find(request.params.id);
+        const run = await runs.get(request.params.id);
         return approvals.decide(
           run,
           { status: 'rejected', decider, inputs: {}, comment: reason },

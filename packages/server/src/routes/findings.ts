@@ -21,12 +21,6 @@ const tags = ['findings'];
 export function findingRoutes({ database, auth }: ServerContext): FastifyPluginAsyncZod {
   const runs = createRunStore(database);
 
-  const find = async (id: string): Promise<Run> => {
-    const found = await runs.find(id);
-    if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
-    return found;
-  };
-
   return async (app) => {
     app.get(
       '/findings',
@@ -35,7 +29,7 @@ export function findingRoutes({ database, auth }: ServerContext): FastifyPluginA
         schema: { tags, querystring: listFindingsQuery, response: { 200: page(findingInfo) } },
       },
       async ({ query: { run: runId, below, cursor, ...query } }) => {
-        const run = runId === undefined ? undefined : await find(runId);
+        const run = runId === undefined ? undefined : await runs.get(runId);
         const items = await listFindings(database.kysely, {
           ...query,
           run: run && { ...run, pathBelow: below ? pathBelow(run) : null },
@@ -49,7 +43,7 @@ export function findingRoutes({ database, auth }: ServerContext): FastifyPluginA
       '/runs/:id/health',
       { config: { access: 'read' }, schema: { tags, params: idParams, response: { 200: runHealth } } },
       async (request) => {
-        const { id, attempt } = await find(request.params.id);
+        const { id, attempt } = await runs.get(request.params.id);
         const findings = await openOfRun(database.kysely, id, attempt);
         return { runId: id, ...healthOf(findings.map(({ severity }) => severity)), findings };
       },

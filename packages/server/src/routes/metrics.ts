@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { chartSeries, metricLatest, metricPoints, type Run, TrainyardError } from '@trainyard/protocol';
+import { chartSeries, metricLatest, metricPoints, type Run } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
@@ -25,12 +25,6 @@ const latestItem = metricLatest.extend({ runId: z.string(), path: z.string() });
 /** Points, latest values and charts. */
 export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod {
   const runs = createRunStore(database);
-  const find = async (id: string): Promise<Run> => {
-    const run = await runs.find(id);
-    if (run === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
-    return run;
-  };
-
   return async (app) => {
     app.get(
       '/runs/:id/metrics',
@@ -45,7 +39,7 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
       },
       async (request, reply) => {
         const { key, firstStep, lastStep } = request.query;
-        const run = await find(request.params.id);
+        const run = await runs.get(request.params.id);
         const keys = key === undefined ? undefined : toList(key);
         const points = await readPoints(database, producerOf(run), { keys, firstStep, lastStep });
         // Written piece by piece: as objects two million points would take a gigabyte. The type of `send` knows
@@ -68,7 +62,7 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
         },
       },
       async (request) => {
-        const run = await find(request.params.id);
+        const run = await runs.get(request.params.id);
         if (request.query.tree === 'true') {
           const values = await readLatestOfTree(database, run);
           return { items: values.map((value) => ({ ...toLatest(value), path: value.path })) };

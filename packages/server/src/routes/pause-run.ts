@@ -15,8 +15,7 @@ export function pauseRoutes({ database, bus }: ServerContext): FastifyPluginAsyn
   const { kysely } = database;
 
   const find = async (id: string, stage: string | undefined): Promise<Run> => {
-    const found = await runs.find(id);
-    if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
+    const found = await runs.get(id);
     if (stage === undefined) return found;
     const path = found.path === '' ? stage : `${found.path}/${stage}`;
     const { rows } = await sql<{ id: string }>`

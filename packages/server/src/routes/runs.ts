@@ -6,7 +6,6 @@ import {
   isTerminalRunStatus,
   listRunsQuery,
   page,
-  type Run,
   run,
   runDefinition,
   runListItem,
@@ -44,12 +43,6 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
   const runs = createRunStore(context.database);
   const reads = createRunReads(context.database);
   const pipelines = createPipelineStore(context.database);
-
-  const find = async (id: string): Promise<Run> => {
-    const found = await runs.find(id);
-    if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
-    return found;
-  };
 
   return async (app) => {
     app.post(
@@ -103,7 +96,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
     app.get(
       '/runs/:id',
       { config: { access: 'read' }, schema: { tags: ['runs'], params: idParams, response: { 200: run } } },
-      (request) => find(request.params.id),
+      (request) => runs.get(request.params.id),
     );
 
     app.get(
@@ -113,7 +106,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: { tags: ['runs'], params: idParams, response: { 200: runTree } },
       },
       async (request) => {
-        const { id, rootId } = await find(request.params.id);
+        const { id, rootId } = await runs.get(request.params.id);
         return toTree(await runs.tree(rootId, MAX_TREE_RUNS), id);
       },
     );
@@ -130,7 +123,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           },
         },
       },
-      async (request) => reads.definition((await find(request.params.id)).rootId),
+      async (request) => reads.definition((await runs.get(request.params.id)).rootId),
     );
 
     app.get(
@@ -143,7 +136,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           response: { 200: z.object({ items: z.array(attemptSchema) }) },
         },
       },
-      async (request) => ({ items: await reads.attempts((await find(request.params.id)).id) }),
+      async (request) => ({ items: await reads.attempts((await runs.get(request.params.id)).id) }),
     );
 
     app.get(
@@ -157,7 +150,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { rootId } = await find(request.params.id);
+        const { rootId } = await runs.get(request.params.id);
         const { pool } = context.database;
         return { items: [...(await readWaits(pool, rootId)), ...(await readUnreachable(pool, rootId))] };
       },
@@ -170,7 +163,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: { tags: ['runs'], params: idParams, body: cancelRun.default({}), response: { 202: run } },
       },
       async (request, reply) => {
-        const found = await find(request.params.id);
+        const found = await runs.get(request.params.id);
         if (isTerminalRunStatus(found.status)) {
           // Asking again for what has happened is no mistake; asking to cancel what ended otherwise is.
           if (found.status === 'cancelled') return reply.status(202).send(found);
@@ -213,7 +206,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           response: { 200: z.object({ items: z.array(event), nextSeq: z.int() }) },
         },
       },
-      async (request) => reads.events(await find(request.params.id), request.query),
+      async (request) => reads.events(await runs.get(request.params.id), request.query),
     );
 
     app.get(
@@ -226,7 +219,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           response: { 200: z.object({ items: z.array(datasetVersion) }) },
         },
       },
-      async (request) => ({ items: await reads.datasetsOf(await find(request.params.id)) }),
+      async (request) => ({ items: await reads.datasetsOf(await runs.get(request.params.id)) }),
     );
   };
 }

@@ -106,8 +106,7 @@ export function trainingJobRoutes({ database }: ServerContext): FastifyPluginAsy
         },
       },
       async (request) => {
-        const run = await runs.find(request.params.id);
-        if (run === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${request.params.id}.`);
+        const run = await runs.get(request.params.id);
         return { items: await reads.ofRun(run.id, request.query) };
       },
     );

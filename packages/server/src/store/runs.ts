@@ -1,4 +1,10 @@
-import type { ApprovalStatus, Run, RunListItem, RunStatus } from '@trainyard/protocol';
+import {
+  type ApprovalStatus,
+  type Run,
+  type RunListItem,
+  type RunStatus,
+  TrainyardError,
+} from '@trainyard/protocol';
 import { type Selectable, sql } from 'kysely';
 import type { Database } from './database.ts';
 import type { RunsTable } from './schema.ts';
@@ -6,6 +12,8 @@ import type { RunsTable } from './schema.ts';
 /** Reads of runs. All writes of runs are the orchestrator's (`orchestrator/write-tick.ts`). */
 export interface RunStore {
   find(id: string): Promise<Run | undefined>;
+  /** @throws TrainyardError NOT_FOUND */
+  get(id: string): Promise<Run>;
   /** Those of the ids that exist, in no order. */
   findAll(ids: readonly string[]): Promise<Run[]>;
   /** By the ids that exist: the run whose log and metrics a run has, itself unless it took over results. */
@@ -45,10 +53,16 @@ export function createRunStore({ kysely }: Database): RunStore {
       .selectAll('runs')
       .select(TREE_COLUMNS)
       .select(DECISION_COLUMNS);
+  const find = async (id: string): Promise<Run | undefined> => {
+    const row = await runRows().where('runs.id', '=', id).executeTakeFirst();
+    return row === undefined ? undefined : toRun(row);
+  };
   return {
-    async find(id) {
-      const row = await runRows().where('runs.id', '=', id).executeTakeFirst();
-      return row === undefined ? undefined : toRun(row);
+    find,
+    async get(id) {
+      const run = await find(id);
+      if (run === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
+      return run;
     },
     async findAll(ids) {
       if (ids.length === 0) return [];
