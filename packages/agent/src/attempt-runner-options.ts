@@ -7,6 +7,7 @@ import type { JournalKeeper } from './journal-keeper.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { ServerContact } from './server-contact.ts';
 import type { Slots } from './slots.ts';
+import type { StartGroup } from './start-groups.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
 /** What an attempt needs of its agent. */
@@ -18,6 +19,8 @@ export interface AttemptRunnerOptions {
   readonly executor: Executor | undefined;
   /** The program that an earlier agent started. */
   readonly adopted: RunningAttempt | undefined;
+  /** Those that it may be started together with. */
+  readonly group: StartGroup | undefined;
   readonly slots: Slots;
   /** Which of the slots are for it. */
   readonly lane: number;

@@ -1,6 +1,7 @@
 import type { AttemptFiles, AttemptSpec, AttemptTarget, RunError } from '@trainyard/protocol';
 import type { ByteSource } from './byte-source.ts';
 import type { ControlFiles } from './control-files.ts';
+import type { StartGroup } from './start-groups.ts';
 
 /** How an attempt's program ended. */
 export type ExitResult =
@@ -20,6 +21,8 @@ export interface StartContext {
   readonly jobEnv: Readonly<Record<string, string>>;
   /** GPUs for it; `undefined` when the agent has none to give. */
   readonly gpuIds: readonly string[] | undefined;
+  /** Others that are started now may be handed over together with it, by an executor that has a use for that. */
+  readonly group?: StartGroup | undefined;
   /** Fires when the program is not wanted any more, or the agent stops. */
   readonly signal: AbortSignal;
 }

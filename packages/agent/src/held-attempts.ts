@@ -10,6 +10,7 @@ import type { HeldJob } from './local-api/job-records.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { ServerLink } from './server-link.ts';
 import type { Slots } from './slots.ts';
+import { type StartGroup, startGroups } from './start-groups.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
 export interface HeldAttemptsOptions {
@@ -84,10 +85,12 @@ export class HeldAttempts {
   /** Takes assignments in the order of the server. Those that are held already are repeats: nothing changes. */
   async take(assignments: readonly Assignment[], receivedAtMs: number): Promise<void> {
     const accepted = await Promise.all(assignments.map((assignment) => this.#accept(assignment)));
+    const groups = startGroups(accepted.flatMap((left) => (left === undefined ? [] : [left.spec])));
     for (const [index, left] of accepted.entries()) {
       if (left === undefined) continue;
-      this.#options.leases.renew(left.spec.attemptId, receivedAtMs, assignments[index]!.leaseMs);
-      this.#run(left, undefined);
+      const { attemptId } = left.spec;
+      this.#options.leases.renew(attemptId, receivedAtMs, assignments[index]!.leaseMs);
+      this.#run(left, undefined, groups.get(attemptId));
     }
   }
 
@@ -108,8 +111,9 @@ export class HeldAttempts {
   renew(renewed: readonly string[], sentAtMs: number, leaseMs: number): void {
     for (const id of renewed) this.#options.leases.renew(id, sentAtMs, leaseMs);
     const ours = new Set(renewed);
+    const groups = startGroups([...this.#unconfirmed.values()].map(({ spec }) => spec));
     for (const [id, left] of this.#unconfirmed) {
-      this.#confirm(left);
+      this.#confirm(left, groups.get(id));
       if (!ours.has(id)) this.#runners.get(id)?.discard();
     }
   }
@@ -155,12 +159,12 @@ export class HeldAttempts {
     }
   }
 
-  #confirm(left: LeftAttempt): void {
+  #confirm(left: LeftAttempt, group?: StartGroup): void {
     this.#unconfirmed.delete(left.spec.attemptId);
-    this.#run(left, undefined);
+    this.#run(left, undefined, group);
   }
 
-  #run({ spec, files, journal }: LeftAttempt, adopted: RunningAttempt | undefined): void {
+  #run({ spec, files, journal }: LeftAttempt, adopted: RunningAttempt | undefined, group?: StartGroup): void {
     const { agent, link, reports, keeper, slots, telemetry, leases, stopped } = this.#options;
     const { attemptId } = spec;
     const runner = new AttemptRunner({
@@ -168,6 +172,7 @@ export class HeldAttempts {
       files,
       journal,
       adopted,
+      group,
       executor: agent.executors.get(spec.executor),
       slots,
       lane: laneOf(agent.lanes, spec.queue),

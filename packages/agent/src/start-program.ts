@@ -7,6 +7,7 @@ import type { AttemptJournal } from './attempt-state.ts';
 import { type Executor, type RunningAttempt, StartError } from './executor.ts';
 import { kernelOomKills } from './oom-evidence.ts';
 import { payloadEnvironment } from './payload-environment.ts';
+import type { StartGroup } from './start-groups.ts';
 import { linkTrainingMetrics } from './training-files.ts';
 import { writeAtomically } from './write-atomically.ts';
 
@@ -19,12 +20,13 @@ export async function startProgram(options: {
   readonly gpuIds: readonly string[];
   /** GPUs of the agent in all; 0 leaves CUDA_VISIBLE_DEVICES alone. */
   readonly gpus: number;
+  readonly group: StartGroup | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly client: AgentClient;
   /** Fires when it is not to be started any more. */
   readonly signal: AbortSignal;
 }): Promise<RunningAttempt> {
-  const { executor, spec, files, journal, gpuIds, client, signal } = options;
+  const { executor, spec, files, journal, gpuIds, group, client, signal } = options;
   if (executor.usesAttemptDir) {
     await mkdir(files.metricsDir, { recursive: true });
     await linkTrainingMetrics(spec, files);
@@ -40,7 +42,7 @@ export async function startProgram(options: {
   const shown = options.gpus > 0 ? gpuIds : undefined;
   const env = payloadEnvironment({ agentEnv: options.env, spec: filled, files, gpuIds: shown });
   const workingDir = resolve(spec.workingDir);
-  return executor.start({ files, spec, env, jobEnv: filled.env, gpuIds: shown, workingDir, signal });
+  return executor.start({ files, spec, env, jobEnv: filled.env, gpuIds: shown, group, workingDir, signal });
 }
 
 /** Why a program could not be started, for the report. */

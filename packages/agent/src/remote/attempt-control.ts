@@ -1,5 +1,6 @@
 import type { AttemptSpec } from '@trainyard/protocol';
 import type { ExitResult } from '../executor.ts';
+import type { StartGroup } from '../start-groups.ts';
 import type { CallResult } from '../transport/transport.ts';
 import type { HostLink } from './host-link.ts';
 import type { RemoteState } from './poll-answer.ts';
@@ -37,6 +38,8 @@ export interface BatchLaunch {
   readonly condaEnv: string;
   readonly payload: LaunchPayload;
   readonly sharedNames: readonly string[];
+  /** Those that may be handed over together with it. */
+  readonly group?: StartGroup | undefined;
 }
 
 /** Who starts programs for a host and ends them, where that is not the host's own shell. */

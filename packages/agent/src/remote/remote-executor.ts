@@ -56,7 +56,7 @@ export class RemoteExecutor implements Executor {
   }
 
   async start(context: StartContext): Promise<RunningAttempt> {
-    const { files, spec, signal } = context;
+    const { files, spec, group, signal } = context;
     if (spec.builtin !== undefined) {
       const message = `a stage of kind "${spec.builtin.program}" runs on the agent's machine only`;
       throw new StartError('unknown_executor', message);
@@ -73,7 +73,7 @@ export class RemoteExecutor implements Executor {
     await writeAtomically(remotePath(files), JSON.stringify({ base: layout.base, workingDir }));
     const attempt = this.#attempt(link, files, spec, remote, workingDir);
     const payload = launchPayload(context, this.#remoteEnv(context, remote, layout));
-    await this.#launch(attempt, link, { remote, layout, workingDir, payload, spec, signal });
+    await this.#launch(attempt, link, { remote, layout, workingDir, payload, spec, group, signal });
     return attempt;
   }
 
@@ -205,12 +205,16 @@ export class RemoteExecutor implements Executor {
     }
   }
 
-  #handOver(link: HostLink, { remote, layout, workingDir, payload, spec }: Launch): Promise<CallResult> {
+  #handOver(
+    link: HostLink,
+    { remote, layout, workingDir, payload, spec, group }: Launch,
+  ): Promise<CallResult> {
     const names = remote.shared.flatMap(({ metrics, status }) => [baseName(metrics), baseName(status)]);
     const condaEnv = spec.remote?.condaEnv ?? this.#options.condaEnv ?? '';
     const { batch } = this.#options;
     if (batch !== undefined) {
-      return batch.launch({ link, spec, remote, layout, workingDir, condaEnv, payload, sharedNames: names });
+      const launch = { link, spec, remote, layout, workingDir, condaEnv, payload, group };
+      return batch.launch({ ...launch, sharedNames: names });
     }
     return link.once({
       script: LAUNCH_SCRIPT,
@@ -229,13 +233,11 @@ export class RemoteExecutor implements Executor {
   }
 }
 
-interface Launch {
+interface Launch extends Pick<StartContext, 'spec' | 'group' | 'signal'> {
   readonly remote: RemoteAttemptFiles;
   readonly layout: RemoteLayout;
   readonly workingDir: string;
   readonly payload: LaunchPayload;
-  readonly spec: AttemptSpec;
-  readonly signal: AbortSignal;
 }
 
 const POLL_MS = 2000;

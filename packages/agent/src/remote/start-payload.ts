@@ -8,6 +8,9 @@ export interface LaunchPayload {
   readonly program: string;
   /** JSON. */
   readonly params: string;
+  /** What `program` consists of: the environment, and sh that sets the words. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly words: string;
 }
 
 /** @throws StartError when a word of it cannot be handed to a program */
@@ -17,8 +20,8 @@ export function launchPayload(
 ): LaunchPayload {
   const command = typeof spec.command === 'string' ? ['sh', '-c', spec.command] : spec.command;
   try {
-    const program = `${exportLines(env)}set -- ${command.map(shellQuote).join(' ')}\n`;
-    return { program, params: JSON.stringify(spec.params) };
+    const words = `set -- ${command.map(shellQuote).join(' ')}\n`;
+    return { program: `${exportLines(env)}${words}`, params: JSON.stringify(spec.params), env, words };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new StartError('start_failed', `the program could not be started: ${error.message}`, {

@@ -1,9 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { judgeSlurm, type SlurmFacts } from './judge-slurm.ts';
-import { isTransient, parseRows, rowThatCounts, type SlurmRow } from './slurm-rows.ts';
+import { isTransient, parsePlaces, parseRows, rowsOf, rowThatCounts, type SlurmRow } from './slurm-rows.ts';
 
-const row = (state: string): SlurmRow => ({ jobId: '7', name: 'att_1', state, reason: 'None', nodes: 'n1' });
+const row = (state: string): SlurmRow => ({
+  task: undefined,
+  jobId: '7',
+  name: 'att_1',
+  state,
+  reason: 'None',
+  nodes: 'n1',
+});
 const EXIT = { exitCode: 3, endedAt: 90 };
 
 function facts(change: Partial<SlurmFacts> & { exit?: typeof EXIT; lock?: 'no' | 'yes' | 'prevented' }) {
@@ -104,16 +111,24 @@ describe('the end of an attempt in Slurm (scenario 42)', () => {
 });
 
 test('reads rows, and leaves out what is none', () => {
-  expect(parseRows('12|att_1|PENDING||(Resources)|x\nslurm_load_jobs error\n\n')).toEqual([
-    { jobId: '12', name: 'att_1', state: 'PENDING', nodes: '', reason: '(Resources)|x' },
+  expect(parseRows('12|att_1|PENDING||N/A|(Resources)|x\nslurm_load_jobs error\n\n')).toEqual([
+    { jobId: '12', task: undefined, name: 'att_1', state: 'PENDING', nodes: '', reason: '(Resources)|x' },
   ]);
 });
 
 test('counts the job that goes on, else the newest', () => {
-  const [old, running, newest] = parseRows('9|a|FAILED||\n10|a|RUNNING||\n11|a|COMPLETED||');
+  const [old, running, newest] = parseRows('9|a|FAILED|||\n10|a|RUNNING|||\n11|a|COMPLETED|||');
   expect(rowThatCounts([old!, running!, newest!])).toBe(running);
   expect(rowThatCounts([old!, newest!])).toBe(newest);
   expect(rowThatCounts([])).toBeUndefined();
+});
+
+test('takes rows by the name of the attempt, or as the task of an array that it was handed over in', () => {
+  const rows = parseRows('1|a|RUNNING||N/A|\n2|x|RUNNING||0|\n3|x|PENDING||1|\n4|y|PENDING||1|');
+  const places = parsePlaces('x 1\nbroken\n');
+  expect(places).toEqual([{ array: 'x', task: '1' }]);
+  expect(rowsOf(rows, 'b', places).map(({ jobId }) => jobId)).toEqual(['3']);
+  expect(rowsOf(rows, 'a', []).map(({ jobId }) => jobId)).toEqual(['1']);
 });
 
 test.each([

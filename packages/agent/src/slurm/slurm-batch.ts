@@ -3,8 +3,9 @@ import type { AttemptControl, BatchLaunch, BatchSystem } from '../remote/attempt
 import { HostLink } from '../remote/host-link.ts';
 import { COMPLETE_LINE, fileLines } from '../remote/start-payload.ts';
 import { shellQuote } from '../transport/shell-quote.ts';
-import { type CallResult, type Transport, TransportError } from '../transport/transport.ts';
-import { sbatchArguments } from './sbatch-arguments.ts';
+import { type CallResult, type RemoteCall, type Transport, TransportError } from '../transport/transport.ts';
+import { jobArguments, sbatchArguments } from './sbatch-arguments.ts';
+import { SlurmArrays } from './slurm-arrays.ts';
 import { SlurmControl } from './slurm-control.ts';
 import { SlurmQueue } from './slurm-queue.ts';
 import { isTransient } from './slurm-rows.ts';
@@ -23,6 +24,7 @@ export interface SlurmBatchOptions {
 export class SlurmBatch implements BatchSystem {
   readonly #options: SlurmBatchOptions;
   readonly #queue: SlurmQueue;
+  readonly #arrays: SlurmArrays;
   readonly #closed = new AbortController();
   /** By attempt: two calls for one in this process make one job. */
   readonly #launching = new Map<string, Promise<CallResult>>();
@@ -31,13 +33,21 @@ export class SlurmBatch implements BatchSystem {
     this.#options = options;
     const link = new HostLink(transport, this.#closed.signal);
     this.#queue = new SlurmQueue(link, options.askEveryMs ?? ASK_EVERY_MS);
+    this.#arrays = new SlurmArrays({
+      settings: options.settings,
+      link,
+      single: (launch) => this.#single(launch),
+      submit: (call) => this.#submit(link, call),
+    });
   }
 
   launch(launch: BatchLaunch): Promise<CallResult> {
     const { attemptId } = launch.spec;
     let result = this.#launching.get(attemptId);
     if (result === undefined) {
-      result = this.#launch(launch).finally(() => this.#launching.delete(attemptId));
+      const isOfMany = launch.group !== undefined && launch.group.size > 1;
+      const begun = isOfMany ? this.#arrays.launch(launch) : this.#single(launch);
+      result = begun.finally(() => this.#launching.delete(attemptId));
       this.#launching.set(attemptId, result);
     }
     return result;
@@ -58,29 +68,28 @@ export class SlurmBatch implements BatchSystem {
   }
 
   close(): void {
-    this.#closed.abort(new Error('the agent stops'));
+    const reason = new Error('the agent stops');
+    this.#closed.abort(reason);
+    this.#arrays.close(reason);
   }
 
-  async #launch(launch: BatchLaunch): Promise<CallResult> {
-    const { link, spec, remote, layout, workingDir, condaEnv, payload, sharedNames } = launch;
-    const { settings } = this.#options;
-    const job = [remote.dir, workingDir, condaEnv, spec.attemptId];
-    const grace = String(Math.ceil(spec.graceMs / 1000));
-    const submit = [
-      ...sbatchArguments(spec, remote.dir, settings),
-      ...[`${remote.dir}/job.sh`, ...job, grace, String(spec.gpus)],
-    ];
+  #single(launch: BatchLaunch): Promise<CallResult> {
+    const { link, spec, remote, layout, workingDir, payload, sharedNames } = launch;
+    const job = { name: spec.attemptId, dir: remote.dir };
+    const sbatch = sbatchArguments(spec, job, this.#options.settings);
     const files = `${fileLines(payload)}trainyard_job=${shellQuote(JOB_SCRIPT)}\n`;
-    const result = await link.once({
+    return this.#submit(link, {
       script: SUBMIT_SCRIPT,
       args: [
         ...[remote.dir, layout.metricsDir, workingDir, spec.attemptId, String(sharedNames.length)],
-        ...sharedNames,
-        ...submit,
+        ...[...sharedNames, ...sbatch, `${remote.dir}/job.sh`, ...jobArguments(launch)],
       ],
       stdin: Buffer.from(`${files}trainyard_program=${shellQuote(payload.program)}\n${COMPLETE_LINE}`),
-      timeoutMs: SLURM_LIMIT_MS,
     });
+  }
+
+  async #submit(link: HostLink, call: RemoteCall): Promise<CallResult> {
+    const result = await link.once({ ...call, timeoutMs: SLURM_LIMIT_MS });
     const isUnknown = result.exitCode === 75 || (result.exitCode === 69 && isTransient(result.stderr));
     if (isUnknown) throw new TransportError('unreachable', `Slurm does not answer: ${result.stderr.trim()}`);
     return result;

@@ -5,10 +5,11 @@ import type { AttemptControl, RemoteSignal } from '../remote/attempt-control.ts'
 import type { HostLink } from '../remote/host-link.ts';
 import type { RemoteState } from '../remote/poll-answer.ts';
 import { type CallResult, type RemoteCall, TransportError } from '../transport/transport.ts';
+import { FORGET_TASK_SCRIPT, PLACES_SCRIPT } from './array-scripts.ts';
 import { judgeSlurm } from './judge-slurm.ts';
 import type { SlurmQueue } from './slurm-queue.ts';
-import { isOver, type SlurmRow } from './slurm-rows.ts';
-import { CANCEL_SCRIPT, REMOVE_SCRIPT } from './slurm-scripts.ts';
+import { type ArrayPlace, isOver, parsePlaces, type SlurmRow } from './slurm-rows.ts';
+import { CANCEL_SCRIPT, HALT_SCRIPT, REMOVE_SCRIPT } from './slurm-scripts.ts';
 import { sweepNode } from './sweep-node.ts';
 
 export interface SlurmControlOptions {
@@ -22,19 +23,20 @@ export interface SlurmControlOptions {
 
 /** One attempt in Slurm. */
 export class SlurmControl implements AttemptControl {
-  readonly canFreeze = false;
+  readonly canFreeze = true;
   readonly #options: SlurmControlOptions;
   /** When Slurm was asked that first showed it as over, with no other answer since. */
   #overSinceMs: number | undefined;
   #isCancelled = false;
+  #places: readonly ArrayPlace[] | undefined;
 
   constructor(options: SlurmControlOptions) {
     this.#options = options;
-    options.queue.watch(options.spec.attemptId);
   }
 
   async judge(state: RemoteState): Promise<ExitResult | undefined> {
     const { queue, spec, settleMs } = this.#options;
+    await this.#watch();
     const wasTold = state.exit !== undefined && (await this.#wasTold());
     const sighting = queue.sighting(spec.attemptId);
     const isGone = sighting !== undefined && (sighting.row === undefined || isOver(sighting.row));
@@ -52,10 +54,13 @@ export class SlurmControl implements AttemptControl {
   }
 
   async signal(signal: RemoteSignal, untilMs: number): Promise<string> {
-    // "scontrol suspend" needs the rights of an operator.
-    if (signal === 'STOP' || signal === 'CONT') throw new Error('a job in Slurm cannot be frozen');
-    this.#isCancelled = true;
     const { spec, dir } = this.#options;
+    if (signal === 'STOP' || signal === 'CONT') {
+      // Not by "scontrol suspend": that needs the rights of an operator, and would give its processors to others.
+      const halt = { script: HALT_SCRIPT, args: [dir, spec.attemptId, signal], timeoutMs: HALT_LIMIT_MS };
+      return (await this.#slurm(halt, untilMs)).stdout.toString('utf8').trim();
+    }
+    this.#isCancelled = true;
     const call = { script: CANCEL_SCRIPT, args: [dir, spec.attemptId, signal] };
     const said = (await this.#slurm(call, untilMs)).stdout.toString('utf8').trim();
     if (signal === 'KILL' && said === 'sent') await this.#force(untilMs);
@@ -75,30 +80,34 @@ export class SlurmControl implements AttemptControl {
     const { link, queue, spec, dir } = this.#options;
     let row = await this.#untilOver(Math.min(untilMs, performance.now() + END_PATIENCE_MS));
     if (row !== 'over') {
-      await this.#slurm({ script: REMOVE_SCRIPT, args: [spec.attemptId] }, untilMs);
+      await this.#slurm({ script: REMOVE_SCRIPT, args: [dir, spec.attemptId] }, untilMs);
       row = await this.#untilOver(Math.min(untilMs, performance.now() + REMOVE_PATIENCE_MS));
     }
     const left = await sweepNode(link, { dir, attemptId: spec.attemptId });
     queue.forget(spec.attemptId);
-    if (row === 'over') return left;
+    if (row === 'over') {
+      await link.once({ script: FORGET_TASK_SCRIPT, args: [dir] }).catch(() => link.closed.throwIfAborted());
+      return left;
+    }
     const what = row === undefined ? 'Slurm does not answer' : `job ${row.jobId} is ${row.state}`;
     return [`it may be still in Slurm: ${what}`, left].filter((text) => text !== undefined).join('; ');
   }
 
   /** When the script of the job does not end it, for example since it was killed itself, Slurm has to. */
   async #force(untilMs: number): Promise<void> {
-    const { spec } = this.#options;
+    const { spec, dir } = this.#options;
     if ((await this.#untilOver(Math.min(untilMs, performance.now() + FORCE_PATIENCE_MS))) === 'over') return;
-    await this.#slurm({ script: REMOVE_SCRIPT, args: [spec.attemptId] }, untilMs);
+    await this.#slurm({ script: REMOVE_SCRIPT, args: [dir, spec.attemptId] }, untilMs);
   }
 
   /** `over`, or how it stands at the deadline; `undefined` when Slurm has not answered. */
   async #untilOver(deadlineMs: number): Promise<'over' | SlurmRow | undefined> {
     const { queue, spec, link } = this.#options;
-    queue.watch(spec.attemptId);
     const askedFromMs = performance.now();
     for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 1.5, 2000)) {
-      await queue.ask().catch(() => link.closed.throwIfAborted());
+      await this.#watch()
+        .then(() => queue.ask())
+        .catch(() => link.closed.throwIfAborted());
       const sighting = queue.sighting(spec.attemptId);
       // An older answer may be of before the end, or of before the job was there.
       const isFresh = sighting !== undefined && sighting.askedAtMs >= askedFromMs;
@@ -107,6 +116,16 @@ export class SlurmControl implements AttemptControl {
       if (leftMs <= 0) return isFresh ? sighting.row : undefined;
       await pause(Math.min(pauseMs, leftMs), link.closed);
     }
+  }
+
+  /** As which tasks of arrays it was handed over is settled by now; an agent before this one may have done it. */
+  async #watch(): Promise<void> {
+    const { queue, spec, link, dir } = this.#options;
+    if (this.#places === undefined) {
+      const { stdout } = await link.once({ script: PLACES_SCRIPT, args: [dir] });
+      this.#places = parsePlaces(stdout.toString('utf8'));
+    }
+    queue.watch(spec.attemptId, this.#places);
   }
 
   async #wasTold(): Promise<boolean> {
@@ -129,6 +148,8 @@ export class SlurmControl implements AttemptControl {
   }
 }
 
+/** Looks at Slurm, a signal, and up to 20 s until the node has done it. */
+const HALT_LIMIT_MS = 90_000;
 /** How long the script of a job may take to end after its program, before Slurm is asked to remove it. */
 const END_PATIENCE_MS = 30_000;
 /** Slurm itself waits for KillWait, 30 s by default, between TERM and KILL. */

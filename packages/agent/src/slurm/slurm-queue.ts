@@ -1,6 +1,13 @@
 import type { HostLink } from '../remote/host-link.ts';
 import { TransportError } from '../transport/transport.ts';
-import { parseRows, ROW_FORMAT, rowThatCounts, type SlurmRow } from './slurm-rows.ts';
+import {
+  type ArrayPlace,
+  parseRows,
+  ROW_FORMAT,
+  rowsOf,
+  rowThatCounts,
+  type SlurmRow,
+} from './slurm-rows.ts';
 import { ROWS_SCRIPT } from './slurm-scripts.ts';
 
 /** What Slurm has said of an attempt. */
@@ -15,7 +22,8 @@ export interface SlurmSighting {
 export class SlurmQueue {
   readonly #link: HostLink;
   readonly #everyMs: number;
-  readonly #watched = new Set<string>();
+  /** By attempt: the tasks of arrays that may be it. */
+  readonly #watched = new Map<string, readonly ArrayPlace[]>();
   readonly #seen = new Map<string, SlurmSighting>();
   #asking: Promise<void> | undefined;
   #askedAtMs = Number.NEGATIVE_INFINITY;
@@ -25,8 +33,8 @@ export class SlurmQueue {
     this.#everyMs = everyMs;
   }
 
-  watch(attemptId: string): void {
-    this.#watched.add(attemptId);
+  watch(attemptId: string, places: readonly ArrayPlace[] = []): void {
+    this.#watched.set(attemptId, places);
   }
 
   forget(attemptId: string): void {
@@ -49,24 +57,35 @@ export class SlurmQueue {
   }
 
   async #ask(): Promise<void> {
-    const names = [...this.#watched];
+    const watched = [...this.#watched];
     const askedAtMs = performance.now();
     this.#askedAtMs = askedAtMs;
-    if (names.length === 0) return;
-    const result = await this.#link.once({
-      script: ROWS_SCRIPT,
-      args: [names.join(','), ROW_FORMAT],
-      timeoutMs: ASK_LIMIT_MS,
-    });
-    if (result.exitCode !== 0)
-      throw new TransportError('unreachable', `Slurm does not answer: ${result.stderr.trim()}`);
-    const rows = parseRows(result.stdout.toString('utf8'));
-    for (const name of names) {
-      const row = rowThatCounts(rows.filter((each) => each.name === name));
-      this.#seen.set(name, { askedAtMs, row });
+    const names = new Set(watched.flatMap(([id, places]) => [id, ...places.map(({ array }) => array)]));
+    const rows = await this.#rows([...names]);
+    for (const [attemptId, places] of watched) {
+      this.#seen.set(attemptId, { askedAtMs, row: rowThatCounts(rowsOf(rows, attemptId, places)) });
     }
+  }
+
+  async #rows(names: readonly string[]): Promise<SlurmRow[]> {
+    const rows: SlurmRow[] = [];
+    for (let from = 0; from < names.length; from += NAMES_PER_CALL) {
+      const result = await this.#link.once({
+        script: ROWS_SCRIPT,
+        args: [names.slice(from, from + NAMES_PER_CALL).join(','), ROW_FORMAT],
+        timeoutMs: ASK_LIMIT_MS,
+        maxOutputBytes: MAX_ROWS_BYTES,
+      });
+      if (result.exitCode !== 0)
+        throw new TransportError('unreachable', `Slurm does not answer: ${result.stderr.trim()}`);
+      rows.push(...parseRows(result.stdout.toString('utf8')));
+    }
+    return rows;
   }
 }
 
+/** All of them are one argument, and Linux takes 128 KiB as one. */
+const NAMES_PER_CALL = 2000;
+const MAX_ROWS_BYTES = 16 * 1024 * 1024;
 /** A command of Slurm waits by itself for about 18 s when its controller is away. */
 const ASK_LIMIT_MS = 30_000;

@@ -1,8 +1,10 @@
 /** A job as squeue shows it. */
 export interface SlurmRow {
   readonly jobId: string;
-  /** Our attempt. */
+  /** Our attempt, or an array of several. */
   readonly name: string;
+  /** Index in its array; `undefined` for a job that is no task of one. */
+  readonly task: string | undefined;
   readonly state: string;
   readonly reason: string;
   /** Where it runs or ran; empty before. */
@@ -10,15 +12,42 @@ export interface SlurmRow {
 }
 
 /** Of squeue: what `parseRows` reads. */
-export const ROW_FORMAT = '%A|%j|%T|%N|%r';
+export const ROW_FORMAT = '%A|%j|%T|%N|%K|%r';
 
 /** Reads lines in the format above; other lines are left out. */
 export function parseRows(text: string): SlurmRow[] {
   return text.split('\n').flatMap((line) => {
-    const [jobId = '', name = '', state = '', nodes = '', ...reason] = line.split('|');
+    const [jobId = '', name = '', state = '', nodes = '', index = '', ...reason] = line.split('|');
     if (!/^\d+$/.test(jobId) || state === '') return [];
-    return [{ jobId, name, state, nodes, reason: reason.join('|') }];
+    const task = /^\d+$/.test(index) ? index : undefined;
+    return [{ jobId, name, task, state, nodes, reason: reason.join('|') }];
   });
+}
+
+/** A task of an array, as which an attempt was handed over. */
+export interface ArrayPlace {
+  readonly array: string;
+  readonly task: string;
+}
+
+/** Reads lines `array index`. */
+export function parsePlaces(text: string): ArrayPlace[] {
+  return text.split('\n').flatMap((line) => {
+    const [array = '', task = ''] = line.split(' ');
+    return array !== '' && /^\d+$/.test(task) ? [{ array, task }] : [];
+  });
+}
+
+/** Of the rows of many attempts those of one. */
+export function rowsOf(
+  rows: readonly SlurmRow[],
+  attemptId: string,
+  places: readonly ArrayPlace[],
+): SlurmRow[] {
+  return rows.filter(
+    ({ name, task }) =>
+      name === attemptId || places.some((place) => place.array === name && place.task === task),
+  );
 }
 
 /** States of jobs that will not change any more. All others, also ones that a later Slurm adds, go on. */

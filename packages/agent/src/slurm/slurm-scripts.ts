@@ -6,6 +6,7 @@ import { PROCESSES } from '../remote/remote-scripts.ts';
  * attempt id, seconds of grace, number of GPUs. The environment of the program is in TRAINYARD_PROGRAM.
  *
  * - Slurm signals this shell only (--signal=B:). The file "cancel" says that we did, "kill" that the grace is over.
+ * - USR2 is ours: the file "wish" says whether the program is to stop or to go on, "wish-done" that it does.
  * - \`wait\` ends when a signal comes; whether the supervisor has ended tells kill -0.
  */
 export const JOB_SCRIPT = `#!/bin/sh
@@ -32,6 +33,17 @@ hand_on() {
   kill -s CONT -- "-$pid" 2>/dev/null
 }
 trap hand_on TERM
+halt_or_go() {
+  { read -r wish < "$dir/wish"; } 2>/dev/null || return 0
+  load "$dir/pid"
+  [ -n "$pid" ] || return 0
+  kill -s "\${wish%% *}" -- "-$pid" 2>/dev/null
+  # Those that have left the group, and what they have made meanwhile.
+  for look in 1 2; do kill -s "\${wish%% *}" $(members | sort -u) 2>/dev/null; done
+  answer
+}
+answer() { echo "$wish" > "$dir/wish-done.tmp" && mv -f "$dir/wish-done.tmp" "$dir/wish-done"; }
+trap halt_or_go USR2
 refuse() {
   mkdir "$dir/pid.lock" 2>/dev/null || exit 75
   echo "trainyard: $1 on $(uname -n)" >> "$dir/output.log"
@@ -50,6 +62,13 @@ if [ -n "$conda" ]; then
   activation=$("$tool" shell.posix activate "$conda") || refuse "the conda environment $conda could not be activated"
   eval "$activation"
 fi
+# It may have been paused before it began.
+while { read -r wish < "$dir/wish"; } 2>/dev/null; do
+  answer
+  [ -z "$told" ] && [ "\${wish%% *}" = STOP ] || break
+  sleep 0.5
+done
+[ -z "$told" ] || exit 75
 detach=nohup
 command -v setsid > /dev/null 2>&1 && detach=setsid
 (
@@ -94,8 +113,42 @@ code=70
 exit "$code"
 `;
 
+/**
+ * Finds the jobs of an attempt: those of its own name, and tasks of arrays, as the file slurm-array lists them by
+ * name and index. Needs \`dir\` and \`attempt\`; \`states\` leaves jobs of other states out.
+ */
+export const JOBS = `
+keep() { echo "$1" > "$dir/slurm-job.tmp" && mv -f "$dir/slurm-job.tmp" "$dir/slurm-job"; }
+# Lists all jobs of the names in "$1", comma-separated, each task of an array for itself.
+list() { squeue -h -r -t "\${states:-all}" -u "$(id -un)" --name="$1" -o '%F|%K|%j'; }
+names_of() {
+  printf %s "$attempt"
+  [ -s "$dir/slurm-array" ] || return 0
+  while read -r array task; do printf ',%s' "$array"; done < "$dir/slurm-array"
+}
+# Of such a list in "$1" those of the attempt, as scancel takes them.
+pick() {
+  [ -n "$1" ] || return 0
+  echo "$1" | sed -n "s/^\\([0-9]*\\)|.*|$attempt$/\\1/p"
+  [ -s "$dir/slurm-array" ] || return 0
+  while read -r array task; do
+    echo "$1" | sed -n "s/^\\([0-9]*\\)|$task|$array$/\\1_$task/p"
+  done < "$dir/slurm-array"
+}
+# Fails when Slurm does not answer.
+jobs_of_attempt() { listed=$(list "$(names_of)") && pick "$listed"; }
+`;
+
+/** Keeps options of an outer job and GPUs of this machine away from a job that is submitted. */
+export const PLAIN_ENVIRONMENT = `
+for name in $(env | sed -n 's/^\\(SBATCH_[A-Z0-9_]*\\|SLURM_[A-Z0-9_]*\\)=.*/\\1/p'); do
+  [ "$name" = SLURM_CONF ] || unset "$name"
+done
+unset CUDA_VISIBLE_DEVICES
+`;
+
 /** The user's jobs of these names (comma-separated, "$1") in the format "$2". Exit code 75: no answer. */
-export const ROWS_SCRIPT = 'squeue -h -t all -u "$(id -un)" --name="$1" -o "$2" || exit 75';
+export const ROWS_SCRIPT = 'squeue -h -r -t all -u "$(id -un)" --name="$1" -o "$2" || exit 75';
 
 /**
  * Hands an attempt to Slurm unless it has it. Arguments: attempt directory, directory of the shared metrics,
@@ -107,13 +160,13 @@ export const ROWS_SCRIPT = 'squeue -h -t all -u "$(id -un)" --name="$1" -o "$2" 
  * be made, 75 Slurm gave no answer before anything was handed over.
  */
 export const SUBMIT_SCRIPT = `
+${JOBS}
 dir=$1 shared=$2 work=$3 attempt=$4 names=$5
 shift 5
 payload=$(cat)
 case $payload in *trainyard_complete=yes) ;; *) echo "the start arrived incomplete" >&2; exit 64 ;; esac
 [ -e "$dir/slurm-job" ] && exit 0
-known=$(squeue -h -t all -u "$(id -un)" --name="$attempt" -o %A) || exit 75
-keep() { echo "$1" > "$dir/slurm-job.tmp" && mv -f "$dir/slurm-job.tmp" "$dir/slurm-job"; }
+known=$(jobs_of_attempt) || exit 75
 usual_umask=$(umask)
 umask 077
 mkdir -p "$dir/metrics" "$shared" || exit 73
@@ -131,11 +184,7 @@ done
 put() { printf %s "$2" > "$dir/$1.$$" && mv -f "$dir/$1.$$" "$dir/$1"; }
 put params.json "$trainyard_params" && put supervisor.sh "$trainyard_supervisor" && put job.sh "$trainyard_job" || exit 73
 umask "$usual_umask"
-# Neither options of an outer job nor GPUs of this machine concern the job.
-for name in $(env | sed -n 's/^\\(SBATCH_[A-Z0-9_]*\\|SLURM_[A-Z0-9_]*\\)=.*/\\1/p'); do
-  [ "$name" = SLURM_CONF ] || unset "$name"
-done
-unset CUDA_VISIBLE_DEVICES
+${PLAIN_ENVIRONMENT}
 export TRAINYARD_PROGRAM="$trainyard_program"
 id=$(sbatch "$@") || exit 69
 keep "\${id%%;*}"
@@ -143,8 +192,10 @@ keep "\${id%%;*}"
 
 /** Exit code 0: Slurm or the directory of the attempt has it; 1: neither; 75: no answer. */
 export const KNOWS_SCRIPT = `
-[ -e "$1/slurm-job" ] && exit 0
-known=$(squeue -h -t all -u "$(id -un)" --name="$2" -o %A) || exit 75
+${JOBS}
+dir=$1 attempt=$2
+[ -e "$dir/slurm-job" ] && exit 0
+known=$(jobs_of_attempt) || exit 75
 [ -n "$known" ]
 `;
 
@@ -153,20 +204,60 @@ known=$(squeue -h -t all -u "$(id -un)" --name="$2" -o %A) || exit 75
  * and never will be) or \`sent\`. Exit code 75: Slurm did not answer.
  */
 export const CANCEL_SCRIPT = `
+${JOBS}
 dir=$1 attempt=$2 signal=$3
 [ -e "$dir/exit.json" ] && { echo ended; exit 0; }
 mkdir -p "$dir"
 : > "$dir/cancel"
 [ "$signal" = KILL ] && : > "$dir/kill"
 mkdir "$dir/pid.lock" 2>/dev/null && : > "$dir/pid.lock/prevented"
+ids=$(jobs_of_attempt) || exit 75
 if [ -e "$dir/pid.lock/prevented" ]; then
-  scancel --quiet --user="$(id -un)" --name="$attempt" || exit 75
+  [ -z "$ids" ] || scancel --quiet $ids || exit 75
   echo prevented
 else
-  scancel --quiet --user="$(id -un)" --name="$attempt" --state=RUNNING --batch --signal=TERM || exit 75
+  [ -z "$ids" ] || scancel --quiet --state=RUNNING --batch --signal=TERM $ids || exit 75
   echo sent
 fi
 `;
 
-/** Takes the job from Slurm, whatever it is at. */
-export const REMOVE_SCRIPT = 'scancel --quiet --user="$(id -un)" --name="$1" || exit 75';
+/** Takes the jobs of an attempt from Slurm, whatever they are at. Arguments: attempt directory, id. */
+export const REMOVE_SCRIPT = `
+${JOBS}
+dir=$1 attempt=$2
+ids=$(jobs_of_attempt) || exit 75
+[ -z "$ids" ] || scancel --quiet $ids || exit 75
+`;
+
+/**
+ * Stops an attempt where it is, or lets it go on; one that still waits in Slurm is held back there. Arguments:
+ * attempt directory, id, STOP or CONT. Prints \`ended\`, \`prevented\`, \`gone\` or, when it is done, \`sent\`. Exit
+ * code 75: Slurm or the script of the job did not answer.
+ */
+export const HALT_SCRIPT = `
+${JOBS}
+dir=$1 attempt=$2
+[ -e "$dir/exit.json" ] && { echo ended; exit 0; }
+[ -e "$dir/pid.lock/prevented" ] && { echo prevented; exit 0; }
+wish="$3 $(date +%s)-$$"
+echo "$wish" > "$dir/wish.tmp" && mv -f "$dir/wish.tmp" "$dir/wish"
+if [ ! -e "$dir/node" ]; then
+  waiting=$(states=PENDING; jobs_of_attempt) || exit 75
+  for id in $waiting; do
+    # Should it begin all the same, its script waits before the program.
+    if [ "$3" = STOP ]; then scontrol uhold "$id" 2>/dev/null; else scontrol release "$id" || exit 75; fi
+  done
+  [ -n "$waiting" ] && [ ! -e "$dir/node" ] && { echo sent; exit 0; }
+fi
+ids=$(states=RUNNING; jobs_of_attempt) || exit 75
+[ -n "$ids" ] || { echo gone; exit 0; }
+tries=0
+until [ "$(cat "$dir/wish-done" 2>/dev/null)" = "$wish" ]; do
+  [ -e "$dir/exit.json" ] && { echo ended; exit 0; }
+  if [ "$((tries % 25))" -eq 0 ]; then scancel --quiet --state=RUNNING --batch --signal=USR2 $ids || exit 75; fi
+  [ "$tries" -lt 100 ] || { echo "the script of the job does not answer" >&2; exit 75; }
+  tries=$((tries + 1))
+  sleep 0.2
+done
+echo sent
+`;

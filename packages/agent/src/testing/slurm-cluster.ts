@@ -50,6 +50,12 @@ export class SlurmTestCluster {
     return (await run(program, args, { env: this.env, timeout: 60_000 })).stdout.trim();
   }
 
+  /** Jobs as squeue shows them, each task of an array for itself, with the columns asked for. */
+  async rows(columns: readonly string[], ...more: string[]): Promise<string[]> {
+    const text = await this.command('squeue', '-h', '-r', '-t', 'all', ...more, '-o', columns.join(' '));
+    return text.split('\n').filter((line) => line !== '');
+  }
+
   async startController(): Promise<void> {
     await this.command('/usr/sbin/slurmctld');
   }
