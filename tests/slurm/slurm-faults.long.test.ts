@@ -2,9 +2,12 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ExitResult } from '../../packages/agent/src/executor.ts';
+import { ROWS_SCRIPT, SUBMIT_SCRIPT } from '../../packages/agent/src/slurm/slurm-scripts.ts';
+import { eventually } from '../../packages/agent/src/testing/eventually.ts';
 import { whyNoSlurm } from '../../packages/agent/src/testing/slurm-cluster.ts';
 import { SlurmJobs } from '../../packages/agent/src/testing/slurm-jobs.ts';
 import { LocalTransport } from '../../packages/agent/src/transport/local-transport.ts';
+import type { Transport } from '../../packages/agent/src/transport/transport.ts';
 
 const never = new AbortController().signal;
 
@@ -22,9 +25,26 @@ describe.skipIf(whyNoSlurm !== undefined)(`Slurm goes wrong (${whyNoSlurm ?? 'sc
     expect(await jobs.processesOf(given)).toEqual([]);
   });
 
+  /** Counts the answers of a script that say that Slurm does not answer. */
+  function counting(script: string) {
+    const local = new LocalTransport({ env: jobs.cluster.env });
+    const counted = { refused: 0 };
+    const transport: Transport = {
+      name: 'counting',
+      close: () => local.close(),
+      run: async (call) => {
+        const result = await local.run(call);
+        if (call.script === script && result.exitCode !== 0) counted.refused += 1;
+        return result;
+      },
+    };
+    return { counted, transport };
+  }
+
   test('a controller that is away ends nothing, and the exit file still tells the end', async () => {
     const given = jobs.context('while [ ! -e go ]; do sleep 0.1; done; exit 5');
-    const attempt = await jobs.start(given);
+    const { counted, transport } = counting(ROWS_SCRIPT);
+    const attempt = await jobs.start(given, jobs.open({ transport }));
     await jobs.isRunning(given);
     await jobs.cluster.stopController();
     try {
@@ -32,8 +52,10 @@ describe.skipIf(whyNoSlurm !== undefined)(`Slurm goes wrong (${whyNoSlurm ?? 'sc
       const following = attempt.waitForExit(never).then((result) => {
         end = result;
       });
-      await new Promise((resolve) => setTimeout(resolve, 5000));
+      // Each question takes Slurm's own patience, so this is longer than it may take to see what a node wrote.
+      await eventually('it was asked in vain', () => counted.refused >= 2, 120_000);
       expect(end).toBeUndefined();
+      expect(await jobs.processesOf(given)).not.toEqual([]);
       writeFileSync(jobs.inHost(given, 'work/go'), '');
       await following;
       expect(end).toMatchObject({ kind: 'exited', exitCode: 5 });
@@ -41,6 +63,43 @@ describe.skipIf(whyNoSlurm !== undefined)(`Slurm goes wrong (${whyNoSlurm ?? 'sc
       await jobs.cluster.startController();
     }
     expect(await attempt.cleanUp()).toBeUndefined();
+  }, 240_000);
+
+  test('a submit while the controller is away waits for it, and starts the program once', async () => {
+    const given = jobs.context('echo started >> "$DIR/count"; exit 6', { env: { DIR: jobs.root } });
+    const { counted, transport } = counting(SUBMIT_SCRIPT);
+    await jobs.cluster.stopController();
+    const starting = jobs.start(given, jobs.open({ transport }));
+    try {
+      await eventually('it was asked in vain', () => counted.refused >= 1, 120_000);
+    } finally {
+      await jobs.cluster.startController();
+    }
+    const attempt = await starting;
+    expect(await attempt.waitForExit(never)).toMatchObject({ kind: 'exited', exitCode: 6 });
+    expect(await attempt.cleanUp()).toBeUndefined();
+    expect(readFileSync(join(jobs.root, 'count'), 'utf8')).toBe('started\n');
+    expect(await jobs.rows(given)).toHaveLength(1);
+  }, 240_000);
+
+  test('a node that fails is a loss, whatever its program did, and nothing is left on it', async () => {
+    const given = jobs.context('trap "exit 0" TERM; while :; do sleep 0.1; done');
+    const attempt = await jobs.start(given);
+    await jobs.isRunning(given);
+    const node = `nodename=${jobs.cluster.nodeName}`;
+    await jobs.cluster.command('scontrol', 'update', node, 'state=down', 'reason=test');
+    try {
+      expect(await attempt.waitForExit(never)).toMatchObject({
+        kind: 'vanished',
+        error: { code: 'node_failed' },
+      });
+      await attempt.cleanUp();
+      expect(await jobs.processesOf(given)).toEqual([]);
+    } finally {
+      // It may have come back by itself, since its daemon lives.
+      await jobs.cluster.command('scontrol', 'update', node, 'state=resume').catch(() => undefined);
+      await jobs.cluster.untilIdle();
+    }
   }, 120_000);
 
   test('commands of Slurm that hang hold neither log nor end up', async () => {
@@ -51,7 +110,7 @@ describe.skipIf(whyNoSlurm !== undefined)(`Slurm goes wrong (${whyNoSlurm ?? 'sc
       `#!/bin/sh\n[ -e ${bin}/hang ] && exec sleep 20\nexec /usr/bin/squeue "$@"\n`,
     );
     chmodSync(join(bin, 'squeue'), 0o755);
-    const env = { ...cluster.env, PATH: `${bin}:${jobs.cluster.env['PATH']}` };
+    const env = { ...jobs.cluster.env, PATH: `${bin}:${jobs.cluster.env['PATH']}` };
     const given = jobs.context('while [ ! -e go ]; do sleep 0.1; done; echo gone; exit 6');
     const attempt = await jobs.start(given, jobs.open({ transport: new LocalTransport({ env }) }));
     await jobs.isRunning(given);

@@ -89,7 +89,7 @@ function needsOf(stage: StageDefinition, { params }: RunTree): Needs | undefined
     const gpus = stage.train_model === undefined ? 0 : Number(params['num_gpus'] ?? 0);
     const help =
       'set numGpus of the training job, or config.num_gpus of the stage, to what there is (0 for none)';
-    const isRemote = 'runMode' in training && training.runMode === 'ssh';
+    const isRemote = 'runMode' in training && training.runMode !== 'local';
     const { executor } = executorPlace(isRemote ? trainingExecutor(training) : 'local');
     const queue = training.queue === undefined ? undefined : executorQueue(training.queue, executor);
     return { queue, gpus, labels: training.labels ?? {}, help };

@@ -13,6 +13,8 @@ export type RemoteSignal = 'TERM' | 'KILL' | 'STOP' | 'CONT';
 export interface AttemptControl {
   /** STOP and CONT can be sent. */
   readonly canFreeze: boolean;
+  /** Whether a look shows that the program runs. */
+  isAlive(state: RemoteState): boolean;
   /** What a look means; `undefined` while the program runs, waits, or its end may still be written. */
   judge(state: RemoteState): Promise<ExitResult | undefined>;
   /**

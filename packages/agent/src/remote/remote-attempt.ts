@@ -72,7 +72,7 @@ export class RemoteAttempt implements RunningAttempt {
   }
 
   alive(): boolean {
-    return this.#state === undefined ? this.#startedPid !== undefined : this.#state.program === 'alive';
+    return this.#state === undefined ? this.#startedPid !== undefined : this.#control.isAlive(this.#state);
   }
 
   /** What the launch has told. */

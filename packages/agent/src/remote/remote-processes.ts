@@ -18,6 +18,10 @@ export class RemoteProcesses implements AttemptControl {
     this.#args = [attempt.dir, attempt.attemptId];
   }
 
+  isAlive({ program }: RemoteState): boolean {
+    return program === 'alive';
+  }
+
   async judge(state: RemoteState): Promise<ExitResult | undefined> {
     const nowMs = performance.now();
     if (state.program === 'alive') this.#goneSinceMs = undefined;

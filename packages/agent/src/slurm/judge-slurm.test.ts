@@ -18,6 +18,7 @@ function facts(change: Partial<SlurmFacts> & { exit?: typeof EXIT; lock?: 'no' |
   return {
     state: { lock, exit, hostTime: 100 },
     row: row('RUNNING'),
+    wasSeen: true,
     overForMs: 0,
     wasTold: false,
     isCancelled: false,
@@ -89,7 +90,10 @@ describe('the end of an attempt in Slurm (scenario 42)', () => {
   test('of a job that was purged is a loss, after patience', () => {
     expect(codeOf(facts({ row: undefined, overForMs: 3999 }))).toBeUndefined();
     expect(codeOf(facts({ row: undefined, overForMs: 4000 }))).toBe('process_vanished');
-    expect(codeOf(facts({ row: undefined, lock: 'no', overForMs: 4000 }))).toBe('start_lost');
+    const unknown = { row: undefined, lock: 'no', overForMs: 4000 } as const;
+    expect(codeOf(facts({ ...unknown, wasSeen: false }))).toBe('start_lost');
+    // As with a task of an array that someone cancels while it waits.
+    expect(codeOf(facts(unknown))).toBe('slurm_cancelled');
   });
 
   test.each([

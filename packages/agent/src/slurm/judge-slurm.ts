@@ -7,6 +7,8 @@ export interface SlurmFacts {
   readonly state: Pick<RemoteState, 'lock' | 'exit' | 'hostTime'>;
   /** `undefined` when Slurm does not know the job (any more). */
   readonly row: SlurmRow | undefined;
+  /** Slurm has shown it before. */
+  readonly wasSeen: boolean;
   /** For how long Slurm, with answers all the time, has shown no job that goes on. 0: it shows one, or has not answered. */
   readonly overForMs: number;
   /** The program was told to end, and not by us: before its time limit, or by someone's scancel. */
@@ -49,7 +51,14 @@ function judgeTold(facts: SlurmFacts): ExitResult | undefined {
   return lossOf(row) ?? TIME_LIMIT;
 }
 
-function withoutJob({ state }: SlurmFacts): ExitResult {
+function withoutJob({ state, wasSeen }: SlurmFacts): ExitResult {
+  // It forgets at once a task of an array that is cancelled while it waits.
+  if (state.lock === 'no' && wasSeen) {
+    return vanished(
+      'slurm_cancelled',
+      'the job has gone from Slurm before it began: someone has cancelled it',
+    );
+  }
   if (state.lock === 'no') return vanished('start_lost', 'Slurm does not know the job: it never got it');
   const message = 'Slurm does not know the job any more, and it has left no exit code';
   return vanished('process_vanished', message);

@@ -8,6 +8,7 @@ import type { SlurmSettings } from './slurm-settings.ts';
 
 export interface SlurmArraysOptions {
   readonly settings: SlurmSettings;
+  readonly gatherMs: number;
   readonly link: HostLink;
   /** Hands one attempt over, as a job of its own. */
   readonly single: (launch: BatchLaunch) => Promise<CallResult>;
@@ -23,7 +24,7 @@ export class SlurmArrays {
 
   constructor(options: SlurmArraysOptions) {
     this.#options = options;
-    this.#gathering = new LaunchGathering((launches) => this.#handOver(launches), QUIET_MS);
+    this.#gathering = new LaunchGathering((launches) => this.#handOver(launches), options.gatherMs);
   }
 
   launch(launch: BatchLaunch): Promise<CallResult> {
@@ -88,8 +89,6 @@ export function arrayParts(
   return parts;
 }
 
-/** How long after the last one more are waited for: sending its code takes one longer than another. */
-const QUIET_MS = 3000;
 /** Each node of an array gets the environment of all its tasks, and Linux takes 2 MiB with all else. */
 const MAX_OWN_BYTES = 256 * 1024;
 const MAX_TASKS = 1000;

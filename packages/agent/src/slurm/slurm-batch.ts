@@ -18,6 +18,8 @@ export interface SlurmBatchOptions {
   readonly askEveryMs?: number | undefined;
   /** How long what a node wrote may take to be seen on the host. */
   readonly settleMs?: number | undefined;
+  /** How long one of a group is held back after the last that came. */
+  readonly gatherMs?: number | undefined;
 }
 
 /** Jobs of a Slurm cluster, by the commands of its login node. */
@@ -35,6 +37,7 @@ export class SlurmBatch implements BatchSystem {
     this.#queue = new SlurmQueue(link, options.askEveryMs ?? ASK_EVERY_MS);
     this.#arrays = new SlurmArrays({
       settings: options.settings,
+      gatherMs: options.gatherMs ?? GATHER_MS,
       link,
       single: (launch) => this.#single(launch),
       submit: (call) => this.#submit(link, call),
@@ -98,5 +101,7 @@ export class SlurmBatch implements BatchSystem {
 
 const ASK_EVERY_MS = 5000;
 const SETTLE_MS = 15_000;
+/** Sending its code takes one longer than another. */
+const GATHER_MS = 3000;
 /** A command of Slurm waits by itself for about 18 s when its controller is away; two follow each other. */
 const SLURM_LIMIT_MS = 60_000;

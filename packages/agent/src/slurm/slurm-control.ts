@@ -28,10 +28,17 @@ export class SlurmControl implements AttemptControl {
   /** When Slurm was asked that first showed it as over, with no other answer since. */
   #overSinceMs: number | undefined;
   #isCancelled = false;
+  #wasSeen = false;
   #places: readonly ArrayPlace[] | undefined;
 
   constructor(options: SlurmControlOptions) {
     this.#options = options;
+  }
+
+  /** Its processes are on another machine, so that they cannot be looked for. */
+  isAlive({ exit, lock }: RemoteState): boolean {
+    const row = this.#options.queue.lastRow(this.#options.spec.attemptId);
+    return exit === undefined && lock === 'yes' && (row === undefined || !isOver(row));
   }
 
   async judge(state: RemoteState): Promise<ExitResult | undefined> {
@@ -40,11 +47,13 @@ export class SlurmControl implements AttemptControl {
     const wasTold = state.exit !== undefined && (await this.#wasTold());
     const sighting = queue.sighting(spec.attemptId);
     const isGone = sighting !== undefined && (sighting.row === undefined || isOver(sighting.row));
+    this.#wasSeen ||= sighting?.row !== undefined;
     if (isGone) this.#overSinceMs ??= sighting.askedAtMs;
     else this.#overSinceMs = undefined;
     return judgeSlurm({
       state,
       row: sighting?.row,
+      wasSeen: this.#wasSeen,
       overForMs: isGone ? sighting.askedAtMs - this.#overSinceMs! : 0,
       wasTold,
       isCancelled: this.#isCancelled,

@@ -14,6 +14,7 @@ export interface SlurmExecutorOptions {
   readonly pollMs?: number | undefined;
   readonly askEveryMs?: number | undefined;
   readonly settleMs?: number | undefined;
+  readonly gatherMs?: number | undefined;
 }
 
 /** Runs attempts as jobs of a Slurm cluster, one each. Files come and go as with jobs over SSH. */

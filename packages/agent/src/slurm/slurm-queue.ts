@@ -42,6 +42,11 @@ export class SlurmQueue {
     this.#seen.delete(attemptId);
   }
 
+  /** As it was last seen, if it was. */
+  lastRow(attemptId: string): SlurmRow | undefined {
+    return this.#seen.get(attemptId)?.row;
+  }
+
   /** The last answer. Asks anew in the background when it is old: a Slurm that hangs holds nobody up. */
   sighting(attemptId: string): SlurmSighting | undefined {
     if (performance.now() - this.#askedAtMs >= this.#everyMs) this.ask().catch(() => undefined);

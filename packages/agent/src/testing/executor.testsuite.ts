@@ -27,8 +27,16 @@ export interface ExecutorUnderTest {
 
 const never = new AbortController().signal;
 
-/** What every executor must do. */
-export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderTest>): void {
+/**
+ * What every executor must do.
+ * @param extent `quick` leaves out what another executor over the same parts is tested for
+ */
+export function testExecutor(
+  name: string,
+  prepare: () => Promise<ExecutorUnderTest>,
+  extent: 'whole' | 'quick' = 'whole',
+): void {
+  const testMore = extent === 'whole' ? test : leftOut;
   let under: ExecutorUnderTest;
   let executor: Executor;
   let root: string;
@@ -83,7 +91,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
   }
 
   describe(`${name}: start`, () => {
-    test.each([
+    testMore.each([
       ['exit 0', 0],
       ['exit 7', 7],
       ['kill -TERM $$', 143],
@@ -94,7 +102,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect((await run(command)).exit).toMatchObject({ kind: 'exited', exitCode });
     });
 
-    test('records that a program does not exist or cannot be executed', async () => {
+    testMore('records that a program does not exist or cannot be executed', async () => {
       expect((await run(['no-such-program-anywhere'])).exit).toMatchObject({ exitCode: 127 });
       writeFileSync(join(root, 'code', 'plain.txt'), 'text', { mode: 0o644 });
       const plain = await run(['./plain.txt']);
@@ -102,7 +110,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(plain.output).toContain('plain.txt');
     });
 
-    test('says when the program ended', async () => {
+    testMore('says when the program ended', async () => {
       const before = Date.now();
       const { exit } = await run('exit 0');
       expect(exit).toMatchObject({ kind: 'exited' });
@@ -111,11 +119,14 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(endedAtMs).toBeLessThanOrEqual(Date.now() + 1500);
     });
 
-    test('executes a list as it is and a string by sh, and keeps output and errors in order', async () => {
-      const words = await run(['printf', '%s|', 'a b', '$HOME', '', "it's", 'ü\n']);
-      expect(words.output).toBe("a b|$HOME||it's|ü\n|");
-      expect((await run('echo one; echo two >&2; echo three')).output).toBe('one\ntwo\nthree\n');
-    });
+    testMore(
+      'executes a list as it is and a string by sh, and keeps output and errors in order',
+      async () => {
+        const words = await run(['printf', '%s|', 'a b', '$HOME', '', "it's", 'ü\n']);
+        expect(words.output).toBe("a b|$HOME||it's|ü\n|");
+        expect((await run('echo one; echo two >&2; echo three')).output).toBe('one\ntwo\nthree\n');
+      },
+    );
 
     test('gives the environment, whatever is in it, and what is promised to jobs', async () => {
       const odd = 'a "b" \'c\' $HOME `id` \\ !\nsecond line\n';
@@ -130,18 +141,21 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(textOf(given.files.output)).toBe(`${odd}|${runId}|train|${attemptId}|`);
     });
 
-    test('hands params on as a file, and the GPUs of the agent where no batch system gives them', async () => {
-      const given = context('cat "$TRAINYARD_PARAMS"; echo "|$CUDA_VISIBLE_DEVICES"');
-      const params = { lr: 0.1, text: "it's" };
-      writeFileSync(given.files.params, JSON.stringify(params));
-      const gpuIds = ['3', 'GPU-x'];
-      const env = { ...given.env, CUDA_VISIBLE_DEVICES: gpuIds.join(',') };
-      await finish(await start({ ...given, env, gpuIds, spec: { ...given.spec, params } }));
-      const gpus = under.givesGpus === true ? '' : gpuIds.join(',');
-      expect(textOf(given.files.output)).toBe(`${JSON.stringify(params)}|${gpus}\n`);
-    });
+    testMore(
+      'hands params on as a file, and the GPUs of the agent where no batch system gives them',
+      async () => {
+        const given = context('cat "$TRAINYARD_PARAMS"; echo "|$CUDA_VISIBLE_DEVICES"');
+        const params = { lr: 0.1, text: "it's" };
+        writeFileSync(given.files.params, JSON.stringify(params));
+        const gpuIds = ['3', 'GPU-x'];
+        const env = { ...given.env, CUDA_VISIBLE_DEVICES: gpuIds.join(',') };
+        await finish(await start({ ...given, env, gpuIds, spec: { ...given.spec, params } }));
+        const gpus = under.givesGpus === true ? '' : gpuIds.join(',');
+        expect(textOf(given.files.output)).toBe(`${JSON.stringify(params)}|${gpus}\n`);
+      },
+    );
 
-    test('shows no value of the environment in an argument list or a file', async () => {
+    testMore('shows no value of the environment in an argument list or a file', async () => {
       const secret = 'do-not-show-me-4711';
       const given = context('echo started; exec sleep 30', { TOKEN: secret });
       const seen: string[] = [];
@@ -154,25 +168,25 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(textsBelow(given.files.dir)).not.toContain(secret);
     });
 
-    test('starts in the working directory with the files that are there', async () => {
+    testMore('starts in the working directory with the files that are there', async () => {
       writeFileSync(join(root, 'code', 'train.sh'), 'echo trained\n');
       expect((await run('sh train.sh')).output).toBe('trained\n');
     });
 
-    test('refuses a working directory that is missing, naming it', async () => {
+    testMore('refuses a working directory that is missing, naming it', async () => {
       const given = startContext(root, 'true', { workingDir: join(root, 'nowhere') });
       await expect(executor.start(given)).rejects.toMatchObject({
         runError: { code: 'working_dir_missing', message: expect.stringContaining('nowhere') },
       });
     });
 
-    test('says why a program cannot be started at all', async () => {
+    testMore('says why a program cannot be started at all', async () => {
       await expect(executor.start(context(['echo', 'a\0b']))).rejects.toMatchObject({
         runError: { code: 'start_failed' },
       });
     });
 
-    test('starts once, however often it is asked to', async () => {
+    testMore('starts once, however often it is asked to', async () => {
       const given = context('echo started >> "$COUNT"; sleep 0.3; exit 4', { COUNT: join(root, 'count') });
       const attempts = await Promise.all([start(given), start(given), start(given), start(given)]);
       const [first] = attempts;
@@ -196,7 +210,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       await following;
     });
 
-    test('brings outputs, datasets and checkpoints at its end', async () => {
+    testMore('brings outputs, datasets and checkpoints at its end', async () => {
       const { files } = await run(`
         echo '{"accuracy":0.9}' > "$TRAINYARD_OUTPUTS"
         echo '{"name":"d","path":"d.csv"}' > "$TRAINYARD_ATTEMPT_DIR/datasets.jsonl"
@@ -206,7 +220,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(textOf(files.checkpoints)).toBe('{"path":"c"}\n');
     });
 
-    test('brings the whole output, also when it is large and has no last line break', async () => {
+    testMore('brings the whole output, also when it is large and has no last line break', async () => {
       const { output } = await run(
         `i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); echo "line $i"; done; printf end`,
       );
@@ -216,7 +230,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(lines.at(-1)).toBe('end');
     });
 
-    test('does not wait for a background child that holds the output open', async () => {
+    testMore('does not wait for a background child that holds the output open', async () => {
       const before = performance.now();
       const { exit, output } = await run('sleep 60 & echo done');
       expect(exit).toMatchObject({ exitCode: 0 });
@@ -235,7 +249,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(textOf(given.files.output)).toMatch(/bye\n$/);
     });
 
-    test('kills a program that ignores INT and TERM after the grace time', async () => {
+    testMore('kills a program that ignores INT and TERM after the grace time', async () => {
       const given = context('trap "" INT TERM; echo ready; while :; do sleep 0.05; done');
       const attempt = await start(given);
       await untilOutput(given, attempt, 'ready');
@@ -246,7 +260,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(await processesOf(given)).toEqual([]);
     });
 
-    test('sweeps what left the session: setsid children, daemons and their children', async () => {
+    testMore('sweeps what left the session: setsid children, daemons and their children', async () => {
       const given = context(`
         setsid sh -c 'trap "" TERM; sleep 60 & sleep 61' &
         ( ( setsid sh -c 'trap "" TERM HUP; while :; do sleep 60; done' & ) & )
@@ -259,7 +273,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(await processesOf(given)).toEqual([]);
     });
 
-    test('ends a stopped program', async () => {
+    testMore('ends a stopped program', async () => {
       const given = context('echo ready; exec sleep 60');
       const attempt = await start(given);
       await untilOutput(given, attempt, 'ready');
@@ -272,12 +286,13 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       const given = context(
         `
         setsid sh -c 'while :; do echo x >> "$DIR/escaped"; sleep 0.05; done' &
-        while :; do echo x >> "$DIR/counted"; sleep 0.05; done`,
+        echo ready; while :; do echo x >> "$DIR/counted"; sleep 0.05; done`,
         { DIR: root },
       );
       const escaped = join(root, 'escaped');
       const attempt = await start(given);
       if (attempt.freeze === undefined) return;
+      await untilOutput(given, attempt, 'ready');
       await eventually('both at work', () => textOf(escaped) !== '' && textOf(join(root, 'counted')) !== '');
       expect(await attempt.freeze(true)).toBe(true);
       const written = () => textOf(escaped).length + textOf(join(root, 'counted')).length;
@@ -294,7 +309,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(await processesOf(given)).toEqual([]);
     });
 
-    test('finds that program and supervisor were killed', async () => {
+    testMore('finds that program and supervisor were killed', async () => {
       const given = context('exec sleep 60');
       const attempt = await start(given);
       const program = await pidOf(given);
@@ -306,7 +321,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       });
     });
 
-    test('does not start what is not wanted any more', async () => {
+    testMore('does not start what is not wanted any more', async () => {
       const stop = new AbortController();
       stop.abort(new Error('cancelled'));
       const given = context('echo started');
@@ -341,7 +356,7 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       await second.close?.();
     });
 
-    test('reads the end of a program that ended meanwhile', async () => {
+    testMore('reads the end of a program that ended meanwhile', async () => {
       const given = context('echo end; exit 5');
       const first = under.open();
       await first.start(given);
@@ -352,12 +367,15 @@ export function testExecutor(name: string, prepare: () => Promise<ExecutorUnderT
       expect(await adopted?.cancel({ graceMs: 1000 })).toBe(false);
     });
 
-    test('gives nothing when the program was never started', async () => {
+    testMore('gives nothing when the program was never started', async () => {
       const given = context('true');
       expect(await executor.adopt(given.files, given.spec)).toBeUndefined();
     });
   });
 }
+
+/** Registers nothing. */
+const leftOut = Object.assign(() => undefined, { each: () => () => undefined }) as unknown as typeof test;
 
 function textOf(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';

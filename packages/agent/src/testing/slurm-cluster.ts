@@ -40,9 +40,18 @@ export class SlurmTestCluster {
     return cluster;
   }
 
+  get configFile(): string {
+    return this.#path('slurm.conf');
+  }
+
+  /** Of its only node. */
+  get nodeName(): string {
+    return this.#node;
+  }
+
   /** For commands of Slurm. */
   get env(): Record<string, string | undefined> {
-    return { ...process.env, SLURM_CONF: this.#path('slurm.conf') };
+    return { ...process.env, SLURM_CONF: this.configFile };
   }
 
   /** Runs a command of Slurm and gives its output. */
@@ -91,7 +100,7 @@ export class SlurmTestCluster {
     const partitions = ['debug Default=YES', 'other Default=NO'].map(
       (partition) => `PartitionName=${partition} Nodes=${this.#node} MaxTime=INFINITE State=UP\n`,
     );
-    writeFileSync(this.#path('slurm.conf'), [...lines, node, ...partitions].join(''));
+    writeFileSync(this.configFile, [...lines, node, ...partitions].join(''));
     writeFileSync(
       this.#path('gres.conf'),
       `AutoDetect=off\nNodeName=${this.#node} Name=gpu Type=fake File=${this.#path('dev/gpu[0-1]')}\n`,

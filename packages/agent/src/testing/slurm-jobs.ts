@@ -61,6 +61,7 @@ export class SlurmJobs {
       pollMs: 200,
       askEveryMs: 500,
       settleMs: 1500,
+      gatherMs: 500,
     });
     this.#opened.push(executor);
     return executor;

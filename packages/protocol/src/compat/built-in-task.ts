@@ -6,7 +6,10 @@ import { type DocumentPath, STAND_IN_JOB, type StageInput } from './older-form.t
 /** The tasks that the older system brought along are stage kinds here; their params have other names. */
 const TASKS = {
   preprocess_dataset: { dataset_uuid: 'dataset', preprocessing_config: 'config' },
-  train_model: { job_uuid: 'job', config: 'config', run_mode: 'runMode', ssh_config: 'sshConfig' },
+  train_model: {
+    ...{ job_uuid: 'job', config: 'config', run_mode: 'runMode' },
+    ...{ ssh_config: 'sshConfig', slurm_config: 'slurmConfig' },
+  },
   run_evaluation: { job_uuid: 'job', checkpoint_path: 'checkpoint', eval_dataset_uuid: 'dataset' },
   cleanup_checkpoints: { job_uuid: 'job', keep_best_n: 'keepBest' },
 } as const satisfies Partial<Record<StageKind, Readonly<Record<string, string>>>>;

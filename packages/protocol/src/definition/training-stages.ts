@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { agentProgram, command, environment } from './agent-program.ts';
-import { type ExecutorDefinition, type SshPlace, sshPlace } from './executor.ts';
+import { type ExecutorDefinition, type SlurmPlace, type SshPlace, slurmPlace, sshPlace } from './executor.ts';
 import { jsonValue, name, soleExpression } from './values.ts';
 
 /** Id or name of a training job. */
@@ -22,27 +22,32 @@ const judgement = {
 
 const { queue: _, ...program } = agentProgram;
 
-/** On the agent's machine, or on a host over SSH. */
+/** On the agent's machine, on a host over SSH, or in a Slurm cluster. */
 const runPlace = {
-  runMode: z.enum(['local', 'ssh']).default('local'),
+  runMode: z.enum(['local', 'ssh', 'slurm']).default('local'),
   sshConfig: sshPlace.optional(),
+  slurmConfig: slurmPlace.optional(),
 };
 
-function refuseStraySshConfig(
-  context: z.core.ParsePayload<{ runMode: string; sshConfig?: SshPlace | undefined }>,
-) {
-  const { runMode, sshConfig } = context.value;
-  if (runMode === 'ssh' || sshConfig === undefined) return;
-  const message = '"sshConfig" is only for runMode "ssh"';
-  context.issues.push({ code: 'custom', input: context.value, path: ['sshConfig'], message });
+interface RunPlace {
+  readonly runMode: 'local' | 'ssh' | 'slurm';
+  readonly sshConfig?: SshPlace | undefined;
+  readonly slurmConfig?: SlurmPlace | undefined;
+}
+
+function refuseStrayConfig(context: z.core.ParsePayload<RunPlace>) {
+  for (const mode of ['ssh', 'slurm'] as const) {
+    const key = `${mode}Config` as const;
+    if (context.value.runMode === mode || context.value[key] === undefined) continue;
+    const message = `"${key}" is only for runMode "${mode}"`;
+    context.issues.push({ code: 'custom', input: context.value, path: [key], message });
+  }
 }
 
 /** Where a training or an evaluation runs, as an executor. */
-export function trainingExecutor(stage: {
-  readonly runMode: 'local' | 'ssh';
-  readonly sshConfig?: SshPlace | undefined;
-}): ExecutorDefinition {
-  return stage.runMode === 'local' ? 'local' : { ssh: stage.sshConfig ?? {} };
+export function trainingExecutor({ runMode, sshConfig, slurmConfig }: RunPlace): ExecutorDefinition {
+  if (runMode === 'local') return 'local';
+  return runMode === 'ssh' ? { ssh: sshConfig ?? {} } : { slurm: slurmConfig ?? {} };
 }
 
 /** A stage of kind `train_model`: the program of a training job. */
@@ -60,7 +65,7 @@ export const trainModel = z
     queue: name.optional(),
     ...program,
   })
-  .check(refuseStraySshConfig);
+  .check(refuseStrayConfig);
 export type TrainModelDefinition = z.infer<typeof trainModel>;
 
 /** A stage of kind `run_evaluation`: the evaluating program of a training job, or one of its own. */
@@ -79,5 +84,5 @@ export const runEvaluation = z
     queue: name.optional(),
     ...program,
   })
-  .check(refuseStraySshConfig);
+  .check(refuseStrayConfig);
 export type RunEvaluationDefinition = z.infer<typeof runEvaluation>;

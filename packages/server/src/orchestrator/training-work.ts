@@ -28,7 +28,7 @@ import { joinPath } from './used-unit.ts';
 type Judgement = Pick<TrainModelDefinition, 'metric' | 'direction'>;
 
 /** The program of a training job, with its config changed by the stage. */
-export const trainModelWork: WorkKind = ({ train_model: given }, input) => {
+export const trainModelWork: WorkKind = ({ train_model: given, timeout }, input) => {
   const stage = input.resolve(given!);
   return {
     wanted: { job: asText(stage.job), checkpoints: stage.checkpoint !== undefined },
@@ -42,7 +42,7 @@ export const trainModelWork: WorkKind = ({ train_model: given }, input) => {
           : checkpointPath(stage.checkpoint, stage, found, job, input);
       return {
         ...programOf(job, stage),
-        ...placeOf(job, stage),
+        ...placeOf(job, stage, timeout),
         command: job.command,
         workingDir: joinPath(job.baseDir, job.workingDir),
         // What the scheduler counts and what the program reads are one number.
@@ -56,7 +56,7 @@ export const trainModelWork: WorkKind = ({ train_model: given }, input) => {
 };
 
 /** The evaluating program of a training job, or of the stage, for one checkpoint. */
-export const runEvaluationWork: WorkKind = ({ run_evaluation: given }, input) => {
+export const runEvaluationWork: WorkKind = ({ run_evaluation: given, timeout }, input) => {
   const stage = input.resolve(given!);
   const dataset = stage.dataset === undefined ? undefined : datasetRef(asText(stage.dataset), input);
   return {
@@ -71,7 +71,7 @@ export const runEvaluationWork: WorkKind = ({ run_evaluation: given }, input) =>
       const config = mergedConfig(job, stage.config);
       return {
         ...programOf(job, stage),
-        ...placeOf(job, stage),
+        ...placeOf(job, stage, timeout),
         ...evaluationProgram(stage, job, input),
         params: config,
         env: {
@@ -183,9 +183,10 @@ function programOf(
 /** Which executor runs it, and the queue of that executor. */
 function placeOf(
   job: TrainingJob,
-  stage: Pick<TrainModelDefinition, 'queue' | 'runMode' | 'sshConfig'>,
+  stage: Pick<TrainModelDefinition, 'queue' | 'runMode' | 'sshConfig' | 'slurmConfig'>,
+  timeoutMs: number | undefined,
 ): Pick<StageWork, 'queue' | 'executor' | 'remote'> {
-  const place = executorPlace(trainingExecutor(stage));
+  const place = executorPlace(trainingExecutor(stage), timeoutMs);
   return { ...place, queue: executorQueue(stage.queue ?? job.queue, place.executor) };
 }
 
