@@ -169,6 +169,8 @@ function newState(spec: AttemptSpec, token: string): AttemptState {
     partitioned: false,
     pausing: null,
     pausedAs: null,
+    paramUpdate: null,
+    paramsAnswered: 0,
     releaseKilled: false,
     preempted: false,
     stalled: null,

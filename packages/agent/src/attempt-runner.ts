@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import type { AttemptSpec, HeldAttempt, PauseMode, Report, RunError } from '@trainyard/protocol';
+import type { AttemptSpec, HeldAttempt, ParamUpdate, PauseMode, Report, RunError } from '@trainyard/protocol';
+import { AttemptParams } from './attempt-params.ts';
 import { AttemptPause } from './attempt-pause.ts';
 import type { AttemptRunnerOptions } from './attempt-runner-options.ts';
 import { type EndReason, isToEnd, NO_REASON } from './attempt-state.ts';
@@ -21,10 +22,13 @@ export class AttemptRunner {
   #cleanupError: string | undefined;
   /** Fires when the program must not be started any more, or was started and is to be ended. */
   readonly #ending = new AbortController();
+  /** Fires when the program has ended by itself or was ended. */
+  readonly #gone = new AbortController();
   #running: RunningAttempt | undefined;
   #reservation: Reservation | undefined;
   #killing: Promise<unknown> | undefined;
   readonly #pause: AttemptPause;
+  readonly #params: AttemptParams;
   #programEnded = false;
   /** The server has asked for it, also when there was nothing left to cancel. */
   #cancelSeen = false;
@@ -34,9 +38,16 @@ export class AttemptRunner {
   constructor(options: AttemptRunnerOptions) {
     this.#options = options;
     this.#startError = options.journal.state.startError;
+    const ended = AbortSignal.any([options.stopped, this.#ending.signal]);
+    this.#params = new AttemptParams({
+      ...options,
+      attemptId: options.spec.attemptId,
+      ended: AbortSignal.any([ended, this.#gone.signal]),
+      tell: (answer) => this.#send({ kind: 'params', ...this.#reportBase(), answer }),
+    });
     this.#pause = new AttemptPause({
       ...options,
-      ended: AbortSignal.any([options.stopped, this.#ending.signal]),
+      ended,
       tell: (what) => this.#send({ ...what, ...this.#reportBase(), at: Date.now() }),
     });
     // Before any new work is asked for: the program is there, whatever the number of slots is now.
@@ -61,7 +72,9 @@ export class AttemptRunner {
   held(): HeldAttempt {
     const { attemptId, epoch } = this.#options.spec;
     const cancelling = this.#cancelSeen || this.#options.journal.state.cancelRequested;
-    return { attemptId, epoch, cancelling, ...this.#pause.asked, ...unreachableFor(this.#running) };
+    const paramsRevision = this.#params.revision;
+    const asked = { ...this.#pause.asked, paramsRevision };
+    return { attemptId, epoch, cancelling, ...asked, ...unreachableFor(this.#running) };
   }
 
   /** Resolves when it is reported or discarded. @throws the reason when the agent is stopped first */
@@ -89,6 +102,11 @@ export class AttemptRunner {
   /** Halts the program, or (null) lets it go on. Repeats do nothing. */
   pause(mode: PauseMode | null): void {
     if (!this.#programEnded) this.#pause.ask(mode);
+  }
+
+  /** Tells the program of changed params. Repeats do nothing. */
+  updateParams(update: ParamUpdate | undefined): void {
+    if (update !== undefined && !this.#programEnded) this.#params.take(update);
   }
 
   /** The server could not be reached for so long that it may give the work to another agent. */
@@ -149,6 +167,7 @@ export class AttemptRunner {
       this.#resumeEnding(this.#running);
       this.#reportStarted(this.#running);
       this.#pause.attach(this.#running);
+      this.#params.attach(this.#running);
       this.#streams = executor?.usesAttemptDir === true ? this.#follow(this.#running) : undefined;
       const unfollow = followProgram(this.#running, this.#options);
       exit = await this.#running.waitForExit(stopped).finally(unfollow);
@@ -160,6 +179,7 @@ export class AttemptRunner {
       }
     }
     this.#programEnded = true;
+    this.#gone.abort();
     this.#release();
     return exit;
   }

@@ -16,7 +16,10 @@ export async function withSecrets(
   options: { readonly client: AgentClient; readonly token: string; readonly signal: AbortSignal },
 ): Promise<AttemptSpec> {
   if (spec.secrets.length === 0) return spec;
-  const values = await fetchValues(spec.attemptId, options);
+  const { client, token, signal } = options;
+  const { values } = await fetchFor('secret_missing', signal, () =>
+    client.attemptSecrets(spec.attemptId, token, signal),
+  );
   const byPlaceholder = Object.fromEntries(
     spec.secrets.map(({ name, placeholder }) => [placeholder, secretIn(values, name)]),
   );
@@ -48,19 +51,17 @@ export function fillPlaceholders(value: unknown, byPlaceholder: Readonly<Record<
   );
 }
 
-async function fetchValues(
-  attemptId: string,
-  { client, token, signal }: { client: AgentClient; token: string; signal: AbortSignal },
-): Promise<Readonly<Record<string, string>>> {
+/** Asks until the server answers. @throws StartError with `code` when it refuses, and the signal's reason */
+export async function fetchFor<T>(code: string, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
   const backoff = new Backoff({ firstMs: 200, maxMs: 5000 });
   for (;;) {
     try {
-      return (await client.attemptSecrets(attemptId, token, signal)).values;
+      return await ask();
     } catch (error) {
       signal.throwIfAborted();
       const isAway = isServerDown(error) || (error as { code?: unknown }).code === 'SERVER_UNREACHABLE';
       if (!isAway && error instanceof TrainyardError) {
-        throw new StartError('secret_missing', error.message, { cause: error });
+        throw new StartError(code, error.message, { cause: error });
       }
       await backoff.wait(signal);
     }

@@ -3,6 +3,7 @@ import {
   type AttemptFiles,
   type AttemptSpec,
   attemptSpec,
+  paramUpdate,
   pauseMode,
   runError,
   streamName,
@@ -33,6 +34,9 @@ export const attemptState = z.object({
   /** How the server has asked it to halt, and how it is halted. Journals of older agents have neither. */
   pausing: pauseMode.nullable().default(null),
   pausedAs: z.enum(['cooperative', 'freeze']).nullable().default(null),
+  /** Changed params that the server has sent, and the newest change that the program has answered. */
+  paramUpdate: paramUpdate.nullable().default(null),
+  paramsAnswered: z.int().default(0),
   /** It did not give its slot back in time and was ended for it. */
   releaseKilled: z.boolean().default(false),
   /** The agent had to leave its machine and ended it. */

@@ -95,7 +95,7 @@ export class HeldAttempts {
   }
 
   obey(commands: readonly AgentCommand[]): void {
-    for (const { attemptId, epoch, action, mode } of commands) {
+    for (const { attemptId, epoch, action, mode, update } of commands) {
       const left = this.#unconfirmed.get(attemptId);
       if (left !== undefined && left.spec.epoch === epoch) this.#confirm(left);
       const runner = this.#runners.get(attemptId);
@@ -103,6 +103,7 @@ export class HeldAttempts {
       if (action === 'cancel') runner.cancel();
       else if (action === 'pause') runner.pause(mode ?? 'auto');
       else if (action === 'resume') runner.pause(null);
+      else if (action === 'update_params') runner.updateParams(update);
       else runner.discard();
     }
   }

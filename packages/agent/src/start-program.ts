@@ -7,6 +7,7 @@ import type { AttemptJournal } from './attempt-state.ts';
 import { type Executor, type RunningAttempt, StartError } from './executor.ts';
 import { kernelOomKills } from './oom-evidence.ts';
 import { payloadEnvironment } from './payload-environment.ts';
+import { withProgramToken } from './program-token.ts';
 import type { StartGroup } from './start-groups.ts';
 import { linkTrainingMetrics } from './training-files.ts';
 import { writeAtomically } from './write-atomically.ts';
@@ -38,7 +39,8 @@ export async function startProgram(options: {
     });
   }
   signal.throwIfAborted();
-  const filled = await withSecrets(spec, { client, token: journal.state.token, signal });
+  const access = { client, token: journal.state.token, signal };
+  const filled = await withProgramToken(await withSecrets(spec, access), access);
   const shown = options.gpus > 0 ? gpuIds : undefined;
   const env = payloadEnvironment({ agentEnv: options.env, spec: filled, files, gpuIds: shown });
   const workingDir = resolve(spec.workingDir);

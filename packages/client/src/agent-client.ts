@@ -9,6 +9,7 @@ import {
   type Heartbeat,
   type HeartbeatAnswer,
   heartbeatAnswer,
+  jobTokenMade,
   type RegisterAgent,
   type RegisteredAgent,
   type Report,
@@ -53,6 +54,8 @@ export interface AgentClient {
     token: string,
     signal?: AbortSignal,
   ): Promise<{ readonly values: Readonly<Record<string, string>> }>;
+  /** A new token for the program of the attempt; an earlier one is worth nothing any more. */
+  jobToken(attemptId: string, token: string, signal?: AbortSignal): Promise<string>;
   /** Paths of the job's checkpoints that have to go, given what the attempt has recorded. */
   retention(attemptId: string, token: string, ask: AskRetention, signal?: AbortSignal): Promise<string[]>;
   /** @throws TrainyardError STREAM_GAP (see `gapSize`), ATTEMPT_FENCED, TOO_LARGE and the common ones */
@@ -107,6 +110,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
         { method: 'GET', path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/secrets`, token, signal },
         attemptSecrets,
       ),
+    jobToken: async (attemptId, token, signal) => {
+      const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/job-token`;
+      return (await call({ path, json: {}, token, signal }, jobTokenMade)).token;
+    },
     retention: async (attemptId, token, json, signal) => {
       const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/retention`;
       return (await call({ path, json, token, signal }, retentionAnswer)).doomed;

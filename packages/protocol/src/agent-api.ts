@@ -5,6 +5,7 @@ import { stopSignal } from './definition/agent-program.ts';
 import { failurePattern } from './definition/failure-patterns.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
 import { pauseMode, resumePoint } from './pause.ts';
+import { paramAnswer, paramUpdate } from './program-reports.ts';
 import { secretPlace } from './secrets.ts';
 import { slurmRequest } from './slurm-request.ts';
 import { machineTelemetry } from './telemetry.ts';
@@ -55,6 +56,8 @@ export const heldAttempt = z.strictObject({
   cancelling: z.boolean(),
   /** How it was asked to halt; left out while it is to run. */
   pausing: pauseMode.optional(),
+  /** The newest change of its params that the agent has; 0: none. Older agents say nothing, and get none. */
+  paramsRevision: z.int().min(0).optional(),
   /** For how long the agent cannot reach the machine that it runs on; left out when it can. */
   unreachableForMs: z.int().min(0).optional(),
 });
@@ -105,6 +108,10 @@ export const attemptSpec = z.object({
   stallMs: z.int().optional(),
   /** What is looked for in its log when it fails, the first that is found counts. */
   failures: z.array(failurePattern).optional(),
+  /** The program is to find a token of its own in its environment. */
+  jobToken: z.boolean().optional(),
+  /** The server reads metrics from its log. */
+  metricsFromLog: z.boolean().optional(),
   /** The checkpoint that it goes on from, of an attempt that gave its slot back. */
   resumeFrom: resumePoint.optional(),
   /** Instead of `command`: a program of the agent's own, and what it is to do. */
@@ -148,13 +155,14 @@ export type Assignment = z.infer<typeof assignment>;
 
 /**
  * `cancel`: end it with grace and report. `discard`: it is over or fenced; kill it, report nothing. `pause`: halt
- * it in the `mode` given; `resume`: let it go on.
+ * it in the `mode` given; `resume`: let it go on. `update_params`: tell its program of the changed params.
  */
 export const agentCommand = z.object({
   attemptId: z.string(),
   epoch: z.int(),
-  action: z.enum(['cancel', 'discard', 'pause', 'resume']),
+  action: z.enum(['cancel', 'discard', 'pause', 'resume', 'update_params']),
   mode: pauseMode.optional(),
+  update: paramUpdate.optional(),
 });
 export type AgentCommand = z.infer<typeof agentCommand>;
 
@@ -240,6 +248,8 @@ export const report = z.discriminatedUnion('kind', [
     note: z.string().max(1000).optional(),
   }),
   z.strictObject({ kind: z.literal('resumed'), ...reportBase, at: reportedAt }),
+  /** What the program has made of changed params. */
+  z.strictObject({ kind: z.literal('params'), ...reportBase, answer: paramAnswer }),
   z.strictObject({
     kind: z.literal('finished'),
     ...reportBase,

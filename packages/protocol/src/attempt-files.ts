@@ -24,6 +24,10 @@ export interface AttemptFiles {
   readonly control: string;
   /** The program's answer to it (`controlAnswer`), overwritten atomically by the program. */
   readonly controlAnswer: string;
+  /** Changed params (`paramUpdate`), overwritten atomically by the agent; absent until there are some. */
+  readonly paramUpdate: string;
+  /** The program's answer to them (`paramAnswer`), overwritten atomically by the program. */
+  readonly paramAnswer: string;
   /** Directory of the cgroup that the program was put into; absent where there is none. */
   readonly cgroup: string;
   /** `{"exitCode": n, "endedAt": epochSeconds}`, written atomically by the supervisor. */
@@ -54,6 +58,8 @@ export function attemptFiles(dir: string, runId: string): AttemptFiles {
     system: `${dir}/system_metrics.jsonl`,
     control: `${dir}/control`,
     controlAnswer: `${dir}/control.ack`,
+    paramUpdate: `${dir}/params-update.json`,
+    paramAnswer: `${dir}/params-update.ack.json`,
     cgroup: `${dir}/cgroup`,
     exit: `${dir}/exit.json`,
     params: `${dir}/params.json`,

@@ -38,6 +38,12 @@ export const trainingJobRun = z.object({
 });
 export type TrainingJobRun = z.infer<typeof trainingJobRun>;
 
+export const listJobRunsQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(100),
+  /** Id of the last run of the page before. */
+  cursor: z.string().max(200).optional(),
+});
+
 export const trainingJobConfig = z.object({
   /** What the next run would find as its params, with every default. */
   config: z.record(z.string(), z.unknown()),

@@ -45,6 +45,8 @@ export const trainingJobDefinition = z.strictObject({
   config: z.record(z.string(), jsonValue).default({}),
   /** Where the program puts checkpoints, if not into attempt directories: clean-up deletes in there, too. */
   checkpointDir: z.string().min(1).max(4096).optional(),
+  /** Lines of its output that tell a step and numbers become metrics; a stage may say otherwise. */
+  metricsFromLog: z.boolean().optional(),
   /** Left out: all checkpoints stay until a clean-up stage comes. */
   retention: retentionPolicy.optional(),
 });

@@ -30,6 +30,7 @@ import { datasetRoutes } from './routes/datasets.ts';
 import { errorDocs } from './routes/error-docs.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { hookRoutes } from './routes/hooks.ts';
+import { jobTokenRoutes } from './routes/job-tokens.ts';
 import { liveRoute } from './routes/live.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricRoutes } from './routes/metrics.ts';
@@ -113,7 +114,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(apiRoutes(options), { prefix: '/api/v1' });
   await app.register(olderDagRoutes(context, options.stopping), { prefix: '/api' });
   await app.register(olderTaskRoutes(context), { prefix: '/api' });
-  await app.register(olderTrainingRoutes(context), { prefix: '/api' });
+  await app.register(olderTrainingRoutes(context, options.stopping), { prefix: '/api' });
   await app.register(olderPipelineRoutes(context), { prefix: '/api/older/v1' });
   await app.register(olderPipelineTaskRoutes(context), { prefix: '/api/older/v1' });
   await app.register(olderMonitoringRoutes(context, options.stopping));
@@ -147,6 +148,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(checkpointRoutes(context));
     await api.register(triggerRoutes(context));
     await api.register(secretRoutes(context));
+    await api.register(jobTokenRoutes(context));
     await api.register(webhookRoutes(context));
     await api.register(liveRoute(context, stopping));
     api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>

@@ -12,7 +12,10 @@ export const TRAINING_API = {
   metricsPerRequest: 1000,
   metricsRead: 1000,
   maxMetricsRead: 5000,
-  predictionsPerJob: 10_000,
+  /** Of a request that sends or reads them. As many as log lines stay in view. */
+  predictionsPerRequest: 1000,
+  /** A stream of predictions with nothing to say says so, that nobody in between hangs up. */
+  streamPingMs: 15_000,
   /** A running job that has reported nothing for so long is told to be stale. */
   staleAfterMs: 300_000,
   /** For so long after its end a job's token still takes log lines; then it is worth nothing. */

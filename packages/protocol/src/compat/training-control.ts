@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { olderJobStatus } from './training-api.ts';
+import { jobParamUpdate } from './training-params.ts';
 
 /** What a person asks of a job by the older training API, and what is answered. */
 
@@ -50,8 +51,10 @@ export const jobStatusView = z.object({
   resumed_by: z.array(z.string()),
   checkpoint_path: z.string().nullable(),
   error: z.string().nullable(),
-  /** With every default filled in: what the program found as its params. */
+  /** With every default filled in: what the program found as its params, and what it has taken over since. */
   config: z.record(z.string(), z.unknown()),
+  /** Changes that were asked for while it runs, the newest first. */
+  param_updates: z.array(jobParamUpdate),
 });
 export type JobStatusView = z.infer<typeof jobStatusView>;
 

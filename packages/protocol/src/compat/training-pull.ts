@@ -42,6 +42,8 @@ export const pendingCommand = z.object({
   /** `discard`: the job is not this worker's any more; end it and report nothing. */
   command: z.enum(['cancel', 'pause', 'resume', 'update_params', 'discard']),
   job_id: z.string(),
+  /** Of `update_params`: until it is answered, by POST params, it comes with every heartbeat. */
+  revision: z.int().optional(),
   params: z.record(z.string(), z.unknown()).optional(),
 });
 export type PendingCommand = z.infer<typeof pendingCommand>;

@@ -31,6 +31,14 @@ export const agentProgram = {
   stallTimeout: duration.optional(),
 };
 
+/** What a stage whose program is the user's own may say of how it reports. */
+export const reporting = {
+  /** The program finds a token in its environment with which it may report of its own run, and of nothing else. */
+  jobToken: z.boolean().optional(),
+  /** Lines of its output that tell a step and numbers become metrics. */
+  metricsFromLog: z.boolean().optional(),
+};
+
 export const resources = z.strictObject({ gpus: z.int().min(0).max(64).default(0) }).default({ gpus: 0 });
 
 export const command = z.union([

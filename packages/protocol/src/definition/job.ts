@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentProgram, command, environment, resources, workingDir } from './agent-program.ts';
+import { agentProgram, command, environment, reporting, resources, workingDir } from './agent-program.ts';
 import { executor } from './executor.ts';
 import { duration, identifier } from './values.ts';
 
@@ -20,6 +20,7 @@ export const job = z.strictObject({
       message: `a job has at most ${MAX_ARTIFACTS} artifacts`,
     }),
   ...agentProgram,
+  ...reporting,
 });
 export type JobDefinition = z.infer<typeof job>;
 

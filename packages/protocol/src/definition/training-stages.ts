@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentProgram, command, environment } from './agent-program.ts';
+import { agentProgram, command, environment, reporting } from './agent-program.ts';
 import { type ExecutorDefinition, type SlurmPlace, type SshPlace, slurmPlace, sshPlace } from './executor.ts';
 import { jsonValue, name, soleExpression } from './values.ts';
 
@@ -64,6 +64,7 @@ export const trainModel = z
     /** The job's, unless set. */
     queue: name.optional(),
     ...program,
+    ...reporting,
   })
   .check(refuseStrayConfig);
 export type TrainModelDefinition = z.infer<typeof trainModel>;
@@ -83,6 +84,7 @@ export const runEvaluation = z
     env: environment.default({}),
     queue: name.optional(),
     ...program,
+    ...reporting,
   })
   .check(refuseStrayConfig);
 export type RunEvaluationDefinition = z.infer<typeof runEvaluation>;

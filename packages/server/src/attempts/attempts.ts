@@ -22,9 +22,10 @@ import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import type { ParsedReport } from './attempt-update.ts';
-import { commandsFor } from './claim.ts';
 import { ClaimDesk } from './claim-desk.ts';
 import { HandedOut } from './handed-out.ts';
+import { commandsFor } from './held-commands.ts';
+import { makeJobToken } from './job-token.ts';
 import { expireLeases, renewLeases } from './leases.ts';
 import { OpenCalls } from './open-calls.ts';
 import { RecentMap } from './recent-map.ts';
@@ -70,6 +71,8 @@ export interface Attempts {
    * @throws TrainyardError UNAUTHENTICATED, ATTEMPT_FENCED, NOT_FOUND
    */
   authorise(attemptId: string, token: string): Promise<AttemptIdentity>;
+  /** A new token for the program of an attempt that asks for one. @throws TrainyardError INVALID_REQUEST */
+  makeJobToken(attemptId: string): Promise<string>;
   /** Names of the secrets that an attempt needs. */
   secretsOf(attemptId: string): Promise<string[]>;
   agents(): Promise<AgentInfo[]>;
@@ -200,6 +203,8 @@ export function createAttempts(options: {
       }
       return { runId: row.run_id, rootId: row.root_id, number: row.number, epoch: row.epoch };
     },
+
+    makeJobToken: (attemptId) => makeJobToken(kysely, attemptId),
 
     async secretsOf(attemptId) {
       const { spec } = await kysely

@@ -2,9 +2,10 @@ import type { AgentCommand, AgentId, ClaimedWork, claimWork } from '@trainyard/p
 import type { z } from 'zod';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
-import { commandsFor, createClaims } from './claim.ts';
+import { createClaims } from './claim.ts';
 import { type ClaimRequest, type HandedAttempt, laneOf } from './claim-parts.ts';
 import type { HandedOut } from './handed-out.ts';
+import { commandsFor } from './held-commands.ts';
 import type { OpenCalls } from './open-calls.ts';
 import { RecentMap } from './recent-map.ts';
 import { waitForWork } from './wait-for-work.ts';

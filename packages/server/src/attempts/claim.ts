@@ -1,11 +1,3 @@
-import {
-  type AgentCommand,
-  type AgentId,
-  type AttemptStatus,
-  type HeldAttempt,
-  isTerminalAttemptStatus,
-  type PauseMode,
-} from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
 import { newAttemptTokens } from '../auth/secret-token.ts';
@@ -142,39 +134,6 @@ async function claimUnlimited(
   if (rows[0]?.has_limits === true) return undefined;
   const claimed = rows.filter((row): row is ClaimRow & ClaimedRow => row.spec !== null);
   return { handed: toHanded(claimed, tokens.token), isQueueEmpty: rows[0]?.is_queue_empty === true };
-}
-
-/**
- * What an agent has to do about attempts that it holds: nothing for those that are as they should be, nor
- * for those that ended by its own report while the call was on its way.
- */
-export async function commandsFor(
-  db: Kysely<Schema>,
-  agentId: AgentId,
-  held: readonly HeldAttempt[],
-): Promise<AgentCommand[]> {
-  if (held.length === 0) return [];
-  const { rows } = await sql<{
-    id: string;
-    status: AttemptStatus;
-    is_cancel_requested: boolean;
-    pause_mode: PauseMode | null;
-  }>`
-    select id, status, cancel_requested_at is not null as is_cancel_requested, pause_mode from attempts
-    where id = any(${held.map((attempt) => attempt.attemptId)}::text[]) and agent_id = ${agentId}`.execute(
-    db,
-  );
-  const known = new Map(rows.map((row) => [row.id, row]));
-  return held.flatMap(({ attemptId, epoch, cancelling, pausing = null }): AgentCommand[] => {
-    const row = known.get(attemptId);
-    if (row === undefined || row.status === 'lost') return [{ attemptId, epoch, action: 'discard' }];
-    if (isTerminalAttemptStatus(row.status) || cancelling) return [];
-    if (row.is_cancel_requested) return [{ attemptId, epoch, action: 'cancel' }];
-    if (row.pause_mode === pausing) return [];
-    return row.pause_mode === null
-      ? [{ attemptId, epoch, action: 'resume' }]
-      : [{ attemptId, epoch, action: 'pause', mode: row.pause_mode }];
-  });
 }
 
 /** Puts facts into the inboxes of their trees, in this order. */

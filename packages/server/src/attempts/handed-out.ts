@@ -33,7 +33,9 @@ export class HandedOut {
   note(handed: readonly HandedAttempt[]): void {
     for (const { assignment, node, status, isLimited } of handed) {
       const { attemptId, rootId, number, epoch } = assignment.spec;
-      if (status !== 'leased' && status !== 'running') this.#known.delete(attemptId);
+      // What a program with a token says of its own end is in the row.
+      const isLookedUp = assignment.spec.jobToken === true;
+      if ((status !== 'leased' && status !== 'running') || isLookedUp) this.#known.delete(attemptId);
       else
         this.#known.set(attemptId, {
           tokenHash: hashToken(assignment.token),

@@ -1,10 +1,12 @@
-import type { ReportResult, RunError } from '@trainyard/protocol';
+import type { ParamAnswer, ReportResult, RunError } from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
+import type { Announced } from '../store/attempts-schema.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { type Anomaly, anomalyOf, writeAnomalies } from '../store/metric-anomalies.ts';
 import { writeCheckpoints } from '../store/model-checkpoints.ts';
+import { answerParamUpdates } from '../store/param-updates.ts';
 import { inTransaction } from '../store/transaction.ts';
 import {
   type AttemptUpdate,
@@ -31,6 +33,8 @@ interface AttemptRow {
   training_job_id: string | null;
   /** Why the server asked for its end. */
   stop_error: RunError | null;
+  /** What its program has said of its end. */
+  announced: Announced | null;
   /** It takes part in pools or a group. */
   is_limited: boolean;
 }
@@ -65,7 +69,7 @@ async function lockAttempts(
   // One fixed order, so that two batches with the same attempts cannot wait for each other.
   const { rows } = await client.query<AttemptRow>({
     name: 'attempts-lock',
-    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash, training_job_id, stop_error,
+    text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash, training_job_id, stop_error, announced,
         limits is not null as is_limited
       from attempts
       where id = any($1::text[]) order by id for update`,
@@ -80,7 +84,7 @@ function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: Repo
   if (!isTokenOf(reported.token, row.token_hash)) {
     return refused(attemptId, 'UNAUTHENTICATED', `The token does not belong to attempt ${attemptId}.`);
   }
-  const report = asStopped(reported, row);
+  const report = asAnnounced(asStopped(reported, row), row);
   const isActive = row.status === 'leased' || row.status === 'running' || row.status === 'paused';
   if (report.epoch !== row.epoch) return fenced(row);
   if (!isActive && row.status === 'lost' && report.kind === 'finished') writes.late(row, report);
@@ -88,6 +92,8 @@ function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: Repo
     return report.kind !== 'finished' || report.outcome === row.status ? settled(row) : fenced(row);
   if (report.kind === 'progress') {
     writes.progress(row, report.progress);
+  } else if (report.kind === 'params') {
+    writes.answer(row, report.answer);
   } else if (report.kind === 'started') {
     if (row.status === 'leased') writes.start(row, report);
   } else if (report.kind === 'paused' || report.kind === 'resumed') {
@@ -102,6 +108,18 @@ function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: Repo
 function asStopped(report: ParsedReport, { stop_error }: AttemptRow): ParsedReport {
   if (stop_error === null || report.kind !== 'finished' || report.outcome !== 'cancelled') return report;
   return { ...report, outcome: 'failed', error: stop_error };
+}
+
+/**
+ * A program that has said that it failed has failed, whatever its exit code; the code alone is a poorer reason
+ * than the one that it gave. What else ended it, a signal or a time-out, stays what it is.
+ */
+function asAnnounced(report: ParsedReport, { announced }: AttemptRow): ParsedReport {
+  if (announced?.status !== 'failed' || report.kind !== 'finished') return report;
+  const isPlainExit = report.outcome === 'failed' && report.error?.code === 'exit_code';
+  if (report.outcome !== 'completed' && !isPlainExit) return report;
+  const message = announced.error || 'the program gave no reason';
+  return { ...report, outcome: 'failed', error: { code: 'reported_failure', message }, outputs: null };
 }
 
 /** A late repeat of what is known is fine; anything else about an attempt that is over is fenced. */
@@ -135,6 +153,7 @@ class ReportWrites {
   readonly #updates = new Map<string, AttemptUpdate>();
   readonly #finished: { row: AttemptRow; report: FinishedReport }[] = [];
   readonly #anomalies: (Anomaly & { runId: string })[] = [];
+  readonly #answers: Parameters<typeof answerParamUpdates>[1][number][] = [];
   readonly #facts: { root_id: string; event: Fact }[] = [];
 
   get hasReleased(): boolean {
@@ -145,6 +164,10 @@ class ReportWrites {
     this.#updateOf(row).progress = progress;
     const anomaly = anomalyOf(progress);
     if (anomaly !== undefined) this.#anomalies.push({ ...anomaly, runId: row.run_id });
+  }
+
+  answer(row: AttemptRow, answer: ParamAnswer): void {
+    this.#answers.push({ attemptId: row.id, runId: row.run_id, number: row.number, answer });
   }
 
   start(row: AttemptRow, report: Extract<ParsedReport, { kind: 'started' }>): void {
@@ -178,6 +201,7 @@ class ReportWrites {
   }
 
   async flush(client: PoolClient): Promise<void> {
+    await answerParamUpdates(client, this.#answers);
     if (this.#updates.size === 0) return;
     await client.query({
       name: 'attempts-report',

@@ -2,9 +2,9 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /**
  * What a token is for shows in its prefix, so that a leaked one is recognised: `tyu` users and agents, `tya`
- * attempts, `wak` keys of the older training API.
+ * attempts, `tyj` programs of attempts, `wak` keys of the older training API.
  */
-export type TokenPrefix = 'tyu' | 'tya' | 'wak';
+export type TokenPrefix = 'tyu' | 'tya' | 'tyj' | 'wak';
 
 /**
  * Makes a secret of 256 random bits. Only its SHA-256 is ever stored: with this much entropy a slow hash
@@ -17,6 +17,11 @@ export function newSecretToken(prefix: TokenPrefix): { token: string; hash: Buff
 
 export function hashToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
+}
+
+/** Whether it looks like a token of an attempt or of its program, which is good for the routes of that job only. */
+export function isOfAttempt(token: string | undefined): boolean {
+  return token !== undefined && /^ty[aj]_/.test(token);
 }
 
 /** Compares in constant time: how far a guess is right shows in nothing. */

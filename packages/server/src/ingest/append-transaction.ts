@@ -1,18 +1,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  ATTEMPT_STATUS_TABLE,
-  type AttemptStatus,
-  isMetricStream,
-  type StreamName,
-  TrainyardError,
-} from '@trainyard/protocol';
+import { ATTEMPT_STATUS_TABLE, type AttemptStatus, TrainyardError } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
 import { inTransaction } from '../store/transaction.ts';
-import { countLineEnds, placeAppend, placeLines } from './append-placement.ts';
-import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
+import {
+  type LineFormat,
+  type LineProblem,
+  type ParserState,
+  PointsByKey,
+  parseMetricBytes,
+} from './metric-parser.ts';
 import { writePoints } from './metric-sql.ts';
+import { placeAppends } from './place-appends.ts';
 import type { Points } from './points.ts';
 import { toSeriesPoints } from './series-points.ts';
+import { hasPoints, type StoredStream } from './stored-stream.ts';
 import {
   type LockedStream,
   lockStreams,
@@ -27,12 +28,15 @@ export interface Append {
   readonly runId: string;
   readonly rootId: string;
   readonly attemptNumber: number;
-  readonly stream: StreamName;
-  /** Place of the first byte in the stream; `end`: wherever it ends, or by `firstLine`. */
-  readonly offset: number | 'end';
+  readonly stream: StoredStream;
+  /**
+   * Place of the first byte in the stream, as its sender counts. `end`: wherever it ends, or by `firstLine`.
+   * `beside`: likewise, whole lines of somebody else than the sender who counts bytes, whose places stay as they are.
+   */
+  readonly offset: number | 'end' | 'beside';
   readonly bytes: Buffer;
   /**
-   * With `end`: how many lines the sender has sent before these. Lines that are stored already are left out,
+   * With `end` or `beside`: how many lines the sender has sent before these. Lines that are stored already are left out,
    * and a gap is refused.
    */
   readonly firstLine?: number | undefined;
@@ -41,7 +45,7 @@ export interface Append {
 }
 
 /** What one append came to. */
-type AppendOutcome =
+export type AppendOutcome =
   | { readonly ok: true; readonly size: number; readonly lines: number }
   | { readonly ok: false; readonly error: TrainyardError };
 
@@ -54,7 +58,14 @@ export interface StreamOutcome {
   readonly size: number;
   /** Line ends that are stored. */
   readonly lines: number;
-  /** Points by key, of a metrics stream. */
+  readonly insertedBytes: number;
+  readonly insertedLines: number;
+  readonly hasCutLine: boolean;
+  /** Something of its row is to be written. */
+  readonly isChanged: boolean;
+  /** Points are built from it. */
+  readonly isParsed: boolean;
+  /** Points by key, of a stream that is parsed. */
   readonly points: ReadonlyMap<string, Points>;
   readonly parser: ParserState;
   readonly unreadable: number;
@@ -92,7 +103,7 @@ export function storeAppends(
     const streams: StreamOutcome[] = [];
     for (const group of groups)
       streams.push(await placeGroup(client, group, rows.get(keyOf(group[0]!)), tails, receivedAtMs));
-    const changed = streams.filter((stream) => stream.pieces.length > 0);
+    const changed = streams.filter((stream) => stream.isChanged);
     if (changed.length > 0) await writeBytes(client, changed, receivedAtMs);
     const series = changed.flatMap((stream) => toSeriesPoints(stream.append, stream.points));
     const crowded = series.length > 0 ? await writePoints(client, series, MERGE_ABOVE_CHUNKS) : [];
@@ -129,30 +140,25 @@ async function placeGroup(
     for (const each of group) outcomes.set(each, { ok: false, error: refusal ?? notFound(append) });
     return emptyOutcome(append, outcomes);
   }
-  const pieces: NewChunk[] = [];
-  let { size, lines } = row;
-  for (const each of group) {
-    const placement =
-      each.offset === 'end'
-        ? placeLines(lines, each.firstLine ?? lines, each.bytes)
-        : placeAppend(size, each.offset, each.bytes.length);
-    if (placement.kind === 'gap') {
-      outcomes.set(each, { ok: false, error: gap(each, { size, lines }) });
-      continue;
-    }
-    if (placement.kind === 'new') {
-      const bytes = each.bytes.subarray(placement.skip);
-      pieces.push({ ...streamKey(each), offset: size, bytes, firstLine: lines });
-      size += bytes.length;
-      lines += countLineEnds(bytes);
-    }
-    outcomes.set(each, { ok: true, size, lines });
-  }
-  const base = { append, outcomes, pieces, size, lines, unreadableBefore: row.unreadableLines };
-  if (!isMetricStream(append.stream) || pieces.length === 0)
-    return { ...emptyOutcome(append, outcomes), ...base };
+  const { end, pieces } = await placeAppends(client, group, row, outcomes);
+  const isParsed = hasPoints(append.stream) || row.readsConsole;
+  const isChanged = pieces.length > 0 || end.insertedBytes !== row.insertedBytes;
+  const base = {
+    append,
+    outcomes,
+    pieces,
+    ...end,
+    isParsed,
+    isChanged,
+    unreadableBefore: row.unreadableLines,
+  };
+  const unparsed = { parsed: row.parsed, tail: [], inLongLine: row.inLongLine };
+  const empty = { ...emptyOutcome(append, outcomes), ...base, parser: unparsed };
+  if (!isParsed || pieces.length === 0) return empty;
+  if (row.hasOwnMetrics) return { ...empty, parser: { parsed: end.size, tail: [], inLongLine: false } };
   const state = await parserState(client, row, tails);
-  return { ...base, ...(await parsePieces(state, pieces, receivedAtMs)) };
+  const format = append.stream === 'log' ? 'console' : 'json';
+  return { ...base, ...(await parsePieces(state, pieces, receivedAtMs, format)) };
 }
 
 /** Parsed between two turns of the event loop. */
@@ -163,6 +169,7 @@ async function parsePieces(
   start: ParserState,
   pieces: readonly NewChunk[],
   receivedAtMs: number,
+  format: LineFormat,
 ): Promise<Pick<StreamOutcome, 'points' | 'parser' | 'unreadable' | 'problems'>> {
   const collected = new PointsByKey();
   const problems: LineProblem[] = [];
@@ -171,7 +178,7 @@ async function parsePieces(
   for (const { bytes } of pieces) {
     for (let at = 0; at < bytes.length; at += BYTES_PER_TURN) {
       const part = bytes.subarray(at, at + BYTES_PER_TURN);
-      const parsed = parseMetricBytes(parser, part, receivedAtMs, collected);
+      const parsed = parseMetricBytes(parser, part, receivedAtMs, collected, format);
       parser = parsed.state;
       unreadable += parsed.unreadable;
       problems.push(...parsed.problems);
@@ -203,6 +210,9 @@ function writeBytes(
       inLongLine: stream.parser.inLongLine,
       newUnreadableLines: stream.unreadable,
       lines: stream.lines,
+      insertedBytes: stream.insertedBytes,
+      insertedLines: stream.insertedLines,
+      hasCutLine: stream.hasCutLine,
     })),
     new Date(receivedAtMs),
   );
@@ -219,6 +229,11 @@ function emptyOutcome(append: Append, outcomes: ReadonlyMap<Append, AppendOutcom
     pieces: [],
     size: 0,
     lines: 0,
+    insertedBytes: 0,
+    insertedLines: 0,
+    hasCutLine: false,
+    isChanged: false,
+    isParsed: false,
     points: new Map(),
     parser: { parsed: 0, tail: [], inLongLine: false },
     unreadable: 0,
@@ -243,15 +258,4 @@ function refuse(append: Append, row: LockedStream | undefined): TrainyardError |
 
 function notFound(append: Append): TrainyardError {
   return new TrainyardError('NOT_FOUND', `There is no attempt ${append.attemptId}.`);
-}
-
-function gap(append: Append, stored: { readonly size: number; readonly lines: number }): TrainyardError {
-  const { attemptId, stream, offset, firstLine } = append;
-  const message =
-    offset === 'end'
-      ? `The ${stream} of attempt ${attemptId} has ${stored.lines} lines; line ${firstLine} and on would leave a gap. Send again from ${stored.lines}.`
-      : `The ${stream} of attempt ${attemptId} is stored up to byte ${stored.size}; bytes from ${offset} on would leave a gap. Send again from ${stored.size}.`;
-  return new TrainyardError('STREAM_GAP', message, {
-    details: offset === 'end' ? stored : { size: stored.size },
-  });
 }

@@ -1,4 +1,4 @@
-import { isMetricStream, TrainyardError } from '@trainyard/protocol';
+import { TrainyardError } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
@@ -145,9 +145,10 @@ function settle(batch: readonly Waiting[], outcome: BatchOutcome): void {
   }
 }
 
-function remember(tails: TailCache, { append, pieces, parser, size }: StreamOutcome): void {
-  if (!isMetricStream(append.stream) || pieces.length === 0) return;
-  if (parser.tail.length > 0 || parser.inLongLine) tails.set(append, { ...parser, size });
+function remember(tails: TailCache, { append, pieces, parser, size, isParsed }: StreamOutcome): void {
+  if (!isParsed || pieces.length === 0) return;
+  if (parser.tail.length > 0 || parser.inLongLine || parser.lastPoint !== undefined)
+    tails.set(append, { ...parser, size });
   else tails.delete(append);
 }
 

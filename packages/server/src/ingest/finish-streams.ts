@@ -23,7 +23,8 @@ async function finish(client: ClientBase, end: UnparsedEnd, runId: string, nowMs
   const tail = await readStreamBytes(client, end, end.parsed, end.size);
   const collected = new PointsByKey();
   const state = { parsed: end.parsed, tail: [tail], inLongLine: end.inLongLine };
-  const { unreadable } = parseMetricBytes(state, LINE_END, nowMs, collected);
+  const format = end.stream === 'log' ? 'console' : 'json';
+  const { unreadable } = parseMetricBytes(state, LINE_END, nowMs, collected, format);
   const stream = { ...end, parsed: end.size, inLongLine: false, newUnreadableLines: unreadable };
   await writeStreams(client, [], [stream], new Date(nowMs));
   const series = toSeriesPoints({ runId, attemptNumber: end.attemptNumber }, collected.build());

@@ -1,8 +1,16 @@
 import { isAscii } from 'node:buffer';
-import { MAX_METRIC_LINE_BYTES, parseMetricLine } from '@trainyard/protocol';
+import {
+  MAX_METRIC_LINE_BYTES,
+  type MetricLine,
+  parseConsoleLine,
+  parseMetricLine,
+} from '@trainyard/protocol';
 import { type Points, PointsBuilder } from './points.ts';
 
 const NEWLINE = 10;
+
+/** `json`: every line is a point. `console`: some lines of a log are, and the others are no faults. */
+export type LineFormat = 'json' | 'console';
 
 /** A line that could not be read. `offset` is the byte offset of its begin in the stream. */
 export interface LineProblem {
@@ -18,6 +26,8 @@ export interface ParserState {
   readonly tail: readonly Buffer[];
   /** True inside of a line that is too long to be read: everything up to its end is skipped. */
   readonly inLongLine: boolean;
+  /** The point that a log told last: ranks of one training all print the same. */
+  readonly lastPoint?: string | undefined;
 }
 
 export interface ParsedLines {
@@ -70,8 +80,9 @@ export function parseMetricBytes(
   bytes: Buffer,
   receivedAtMs: number,
   points: PointsByKey,
+  format: LineFormat = 'json',
 ): ParsedLines {
-  const run = new LineRun(state, receivedAtMs, points);
+  const run = new LineRun(state, receivedAtMs, points, format);
   let from = bytes.indexOf(NEWLINE) + 1;
   // The first line may have begun in earlier bytes.
   if (from > 0) run.endOfLine(bytes.subarray(0, from - 1));
@@ -92,20 +103,24 @@ export function parseMetricBytes(
 class LineRun {
   readonly #points: PointsByKey;
   readonly #receivedAtMs: number;
+  readonly #format: LineFormat;
   readonly #problems: LineProblem[] = [];
   #unreadable = 0;
   #parsed: number;
   #tail: Buffer[];
   #tailBytes: number;
   #inLongLine: boolean;
+  #lastPoint: string | undefined;
 
-  constructor(state: ParserState, receivedAtMs: number, points: PointsByKey) {
+  constructor(state: ParserState, receivedAtMs: number, points: PointsByKey, format: LineFormat) {
     this.#points = points;
+    this.#format = format;
     this.#receivedAtMs = receivedAtMs;
     this.#parsed = state.parsed;
     this.#tail = [...state.tail];
     this.#tailBytes = state.tail.reduce((sum, part) => sum + part.length, 0);
     this.#inLongLine = state.inLongLine;
+    this.#lastPoint = state.lastPoint;
   }
 
   endOfLine(bytes: Buffer): void {
@@ -141,7 +156,12 @@ class LineRun {
 
   result(): ParsedLines {
     return {
-      state: { parsed: this.#parsed, tail: this.#tail, inLongLine: this.#inLongLine },
+      state: {
+        parsed: this.#parsed,
+        tail: this.#tail,
+        inLongLine: this.#inLongLine,
+        lastPoint: this.#lastPoint,
+      },
       unreadable: this.#unreadable,
       problems: this.#problems,
     };
@@ -157,17 +177,31 @@ class LineRun {
 
   #readText(text: string): void {
     if (text.length === 0 || text.trim().length === 0) return;
-    const result = parseMetricLine(text);
-    if (!result.ok) {
-      this.#report(result.problem);
-      return;
-    }
-    const { step, timeMs, values } = result.line;
+    const line = this.#format === 'console' ? this.#readConsole(text) : this.#read(text);
+    if (line === undefined) return;
+    const { step, timeMs, values } = line;
     const time = storableTime(timeMs) ?? this.#receivedAtMs;
     for (const { key, value } of values) this.#points.add(key, step, time, value);
   }
 
+  #readConsole(text: string): MetricLine | undefined {
+    const line = parseConsoleLine(text);
+    if (line === undefined) return undefined;
+    const point = `${line.step} ${line.values.map(({ key, value }) => `${key}=${value}`).join(' ')}`;
+    if (point === this.#lastPoint) return undefined;
+    this.#lastPoint = point;
+    return line;
+  }
+
+  #read(text: string): MetricLine | undefined {
+    const result = parseMetricLine(text);
+    if (result.ok) return result.line;
+    this.#report(result.problem);
+    return undefined;
+  }
+
   #report(problem: string): void {
+    if (this.#format === 'console') return;
     this.#unreadable += 1;
     if (this.#problems.length < MAX_PROBLEMS) this.#problems.push({ offset: this.#parsed, problem });
   }

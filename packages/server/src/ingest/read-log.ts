@@ -1,5 +1,5 @@
-import type { StreamName } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
+import type { StoredStream } from './stored-stream.ts';
 
 /** A part of an attempt's log, as the process wrote it. */
 interface LogPart {
@@ -44,7 +44,7 @@ const NEWLINE = 10;
 export async function logSize(
   database: Database,
   attemptId: string,
-  stream: StreamName = 'log',
+  stream: StoredStream = 'log',
 ): Promise<number> {
   const row = await database.kysely
     .selectFrom('streams')
@@ -64,7 +64,7 @@ export async function readLogBytes(
   attemptId: string,
   offset: number,
   limit: number,
-  stream: StreamName = 'log',
+  stream: StoredStream = 'log',
 ): Promise<LogPart> {
   const size = await logSize(database, attemptId, stream);
   const from = startOffset(offset, size);
@@ -84,8 +84,9 @@ export async function readLogLines(
   offset: number,
   limit: number,
   ended: boolean,
+  stream: StoredStream = 'log',
 ): Promise<LogLines> {
-  const size = await logSize(database, attemptId);
+  const size = await logSize(database, attemptId, stream);
   const most = Math.min(limit, MAX_LOG_LINES);
   // One byte earlier: if that is a line's end, the line right behind it is whole.
   const seeking = offset < 0 && size + offset > 0;
@@ -93,7 +94,7 @@ export async function readLogLines(
   let wanted = Math.min(MAX_LOG_READ_BYTES, Math.max(MAX_LINE_BYTES / 16, most * EXPECTED_LINE_BYTES));
   for (;;) {
     const to = Math.min(size, from + wanted);
-    const pieces = await readPieces(database, attemptId, from, to);
+    const pieces = await readPieces(database, attemptId, from, to, stream);
     const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
     const atEnd = ended && from + bytes.length === size;
     const cut = cutLines(bytes, from, { most, seeking, atEnd });
@@ -119,7 +120,7 @@ async function readPieces(
   attemptId: string,
   from: number,
   to: number,
-  stream: StreamName = 'log',
+  stream: StoredStream = 'log',
 ): Promise<Piece[]> {
   if (from >= to) return [];
   const { rows } = await database.pool.query<Piece>({

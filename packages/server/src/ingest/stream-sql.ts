@@ -1,24 +1,34 @@
-import type { AttemptStatus, StreamName } from '@trainyard/protocol';
+import type { AttemptStatus } from '@trainyard/protocol';
 import type { ClientBase } from 'pg';
 import { int4Array, int8Array, packBytes } from './sql-arrays.ts';
+import type { StoredStream } from './stored-stream.ts';
 
 /** A stream's row, locked until the end of the transaction, and its attempt's status. */
 export interface LockedStream {
   readonly attemptId: string;
-  readonly stream: StreamName;
+  readonly stream: StoredStream;
   readonly size: number;
   readonly parsed: number;
   readonly inLongLine: boolean;
   readonly unreadableLines: number;
   /** Line ends that are stored. */
   readonly lines: number;
+  /** Of a log: what its program put in itself. Its agent does not count these. */
+  readonly insertedBytes: number;
+  readonly insertedLines: number;
+  /** The agent's last line was ended for it, since another one had to be put behind it. */
+  readonly hasCutLine: boolean;
+  /** Of a log: points are built from its lines, too. */
+  readonly readsConsole: boolean;
+  /** The program writes its metrics itself: then its log is not read for them, too. */
+  readonly hasOwnMetrics: boolean;
   readonly attemptStatus: AttemptStatus;
 }
 
 export interface StreamKey {
   readonly attemptId: string;
   readonly runId: string;
-  readonly stream: StreamName;
+  readonly stream: StoredStream;
 }
 
 /**
@@ -33,10 +43,11 @@ export async function lockStreams(client: ClientBase, keys: readonly StreamKey[]
   if (missing.length === 0) return locked;
   await client.query({
     name: 'ingest-make-streams',
-    text: `insert into streams (attempt_id, stream, run_id, size)
-      select k.attempt_id, k.stream, k.run_id, 0
+    text: `insert into streams (attempt_id, stream, run_id, size, reads_console)
+      select k.attempt_id, k.stream, k.run_id, 0,
+        k.stream = 'log' and coalesce((a.spec -> 'metricsFromLog')::boolean, false)
       from unnest($1::text[], $2::text[], $3::text[]) as k (attempt_id, stream, run_id)
-      where exists (select from attempts a where a.id = k.attempt_id)
+      join attempts a on a.id = k.attempt_id
       order by k.attempt_id, k.stream
       on conflict do nothing`,
     values: [missing.map((k) => k.attemptId), missing.map((k) => k.stream), missing.map((k) => k.runId)],
@@ -48,7 +59,9 @@ async function selectForUpdate(client: ClientBase, keys: readonly StreamKey[]): 
   const { rows } = await client.query<LockedStream>({
     name: 'ingest-lock-streams',
     text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
-        s.unreadable_lines as "unreadableLines", s.lines, a.status as "attemptStatus"
+        s.unreadable_lines as "unreadableLines", s.lines, s.inserted_bytes as "insertedBytes",
+        s.inserted_lines as "insertedLines", s.has_cut_line as "hasCutLine", s.reads_console as "readsConsole",
+        ${HAS_OWN_METRICS} as "hasOwnMetrics", a.status as "attemptStatus"
       from streams s join attempts a on a.id = s.attempt_id
       where s.attempt_id = any($1::text[]) and s.stream = any($2::text[])
       order by s.attempt_id, s.stream
@@ -83,13 +96,32 @@ export async function readStreamBytes(
   return Buffer.concat(rows.map((row) => row.bytes));
 }
 
-/** A metrics stream whose last bytes are not parsed. */
+/** Whether the program of the log `s` writes metrics itself. */
+export const HAS_OWN_METRICS = `(s.reads_console and exists (
+  select from streams m
+  where m.attempt_id = s.attempt_id and m.stream in ('metrics', 'reported') and m.size > 0))`;
+
+/** Condition for a stream `s` that points are built from. */
+export const IS_PARSED = `(s.stream in ('metrics', 'system', 'reported') or s.reads_console)`;
+
+/** A stream whose last bytes are not parsed. */
 export interface UnparsedEnd
-  extends Pick<LockedStream, 'attemptId' | 'stream' | 'size' | 'parsed' | 'inLongLine' | 'lines'> {
+  extends Pick<
+    LockedStream,
+    | 'attemptId'
+    | 'stream'
+    | 'size'
+    | 'parsed'
+    | 'inLongLine'
+    | 'lines'
+    | 'insertedBytes'
+    | 'insertedLines'
+    | 'hasCutLine'
+  > {
   readonly attemptNumber: number;
 }
 
-/** Metrics streams of a run with unparsed bytes whose attempts are in one of these statuses, locked. */
+/** Streams of a run that are parsed and have unparsed bytes, whose attempts are in one of these statuses, locked. */
 export async function unparsedEnds(
   client: ClientBase,
   runId: string,
@@ -98,8 +130,9 @@ export async function unparsedEnds(
   const { rows } = await client.query<UnparsedEnd>({
     name: 'ingest-unparsed-ends',
     text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
-        s.lines, a.number as "attemptNumber"
-      from attempts a join streams s on s.attempt_id = a.id and s.stream <> 'log'
+        s.lines, s.inserted_bytes as "insertedBytes", s.inserted_lines as "insertedLines",
+        s.has_cut_line as "hasCutLine", a.number as "attemptNumber"
+      from attempts a join streams s on s.attempt_id = a.id and ${IS_PARSED}
       where a.run_id = $1 and a.status = any($2::text[]) and s.parsed < s.size
       order by s.attempt_id for no key update of s`,
     values: [runId, statuses],
@@ -121,6 +154,9 @@ export interface StreamState extends Pick<StreamKey, 'attemptId' | 'stream'> {
   readonly inLongLine: boolean;
   readonly newUnreadableLines: number;
   readonly lines: number;
+  readonly insertedBytes: number;
+  readonly insertedLines: number;
+  readonly hasCutLine: boolean;
 }
 
 /** Writes chunks and the new sizes of their streams, in one statement. */
@@ -140,9 +176,12 @@ export async function writeStreams(
           as c (attempt_id, stream, "offset", start, length, first_line)
       )
       update streams s set size = n.size, parsed = n.parsed, in_long_line = n.in_long_line,
-        unreadable_lines = s.unreadable_lines + n.unreadable, lines = n.lines
-      from unnest($8::text[], $9::text[], $10::int8[], $11::int8[], $12::bool[], $13::int8[], $15::int8[])
-        as n (attempt_id, stream, size, parsed, in_long_line, unreadable, lines)
+        unreadable_lines = s.unreadable_lines + n.unreadable, lines = n.lines,
+        inserted_bytes = n.inserted_bytes, inserted_lines = n.inserted_lines, has_cut_line = n.has_cut_line
+      from unnest($8::text[], $9::text[], $10::int8[], $11::int8[], $12::bool[], $13::int8[], $15::int8[],
+          $16::int8[], $17::int8[], $18::bool[])
+        as n (attempt_id, stream, size, parsed, in_long_line, unreadable, lines, inserted_bytes, inserted_lines,
+            has_cut_line)
       where s.attempt_id = n.attempt_id and s.stream = n.stream`,
     values: [
       chunks.map((chunk) => chunk.attemptId),
@@ -160,6 +199,9 @@ export async function writeStreams(
       int8Array(streams.map((stream) => stream.newUnreadableLines)),
       int8Array(chunks.map((chunk) => chunk.firstLine)),
       int8Array(streams.map((stream) => stream.lines)),
+      int8Array(streams.map((stream) => stream.insertedBytes)),
+      int8Array(streams.map((stream) => stream.insertedLines)),
+      streams.map((stream) => stream.hasCutLine),
     ],
   });
 }

@@ -1,9 +1,9 @@
-import type { StreamName } from '@trainyard/protocol';
 import type { ParserState } from './metric-parser.ts';
+import type { StoredStream } from './stored-stream.ts';
 
 interface StreamKey {
   readonly attemptId: string;
-  readonly stream: StreamName;
+  readonly stream: StoredStream;
 }
 
 /** Where a metrics stream was after a commit of ours, with the bytes that are not parsed yet. */

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
-import type { MetricPoint, Run, RunEvent, StreamName } from '@trainyard/protocol';
+import type { MetricPoint, Run, RunEvent } from '@trainyard/protocol';
+import type { StoredStream } from '../ingest/stored-stream.ts';
 
 /** What happened, after it was committed: here, or (`remote…`) on another server of the database. */
 export interface LiveTopics {
@@ -28,7 +29,7 @@ export interface LiveTopics {
 export interface StreamChange {
   readonly runId: string;
   readonly attemptId: string;
-  readonly stream: StreamName;
+  readonly stream: StoredStream;
   readonly offset: number;
   readonly size: number;
 }

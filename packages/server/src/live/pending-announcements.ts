@@ -1,5 +1,5 @@
-import { streamName } from '@trainyard/protocol';
 import { z } from 'zod';
+import { STORED_STREAMS } from '../ingest/stored-stream.ts';
 
 /** What one server tells the others. Names are short: a payload has 8,000 bytes. */
 const announcement = z.discriminatedUnion('t', [
@@ -14,7 +14,7 @@ const announcement = z.discriminatedUnion('t', [
     t: z.literal('stream'),
     u: z.string(),
     a: z.string(),
-    n: streamName,
+    n: z.enum(STORED_STREAMS),
     o: z.int(),
     z: z.int(),
   }),

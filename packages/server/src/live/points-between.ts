@@ -1,6 +1,8 @@
-import type { MetricPoint, StreamName } from '@trainyard/protocol';
+import type { MetricPoint } from '@trainyard/protocol';
 import { toMetricNumber } from '../ingest/index.ts';
 import { type ParserState, PointsByKey, parseMetricBytes } from '../ingest/metric-parser.ts';
+import type { StoredStream } from '../ingest/stored-stream.ts';
+import { HAS_OWN_METRICS } from '../ingest/stream-sql.ts';
 import type { Database } from '../store/database.ts';
 
 /** Bytes before the range in which its first line may begin. */
@@ -11,20 +13,22 @@ const NEWLINE = 10;
 
 export interface StreamRange {
   readonly attemptId: string;
-  readonly stream: StreamName;
+  readonly stream: StoredStream;
   /** Bytes from `offset` up to `size`. */
   readonly offset: number;
   readonly size: number;
 }
 
 /**
- * Points of the lines of a metrics stream that end within a range: exactly those that its append made
- * readable. Undefined when the range is too long to be read in passing.
+ * Points of the lines of a stream that end within a range: exactly those that its append made readable; of most
+ * logs none. Undefined when the range is too long to be read in passing.
  */
 export async function readPointsBetween(
   { pool }: Database,
   { attemptId, stream, offset, size }: StreamRange,
 ): Promise<Record<string, MetricPoint[]> | undefined> {
+  const format = stream === 'log' ? 'console' : 'json';
+  if (format === 'console' && !(await readsConsole(pool, attemptId))) return {};
   if (size - offset > MAX_RANGE_BYTES) return undefined;
   const { rows } = await pool.query<{ offset: number; bytes: Buffer; receivedAt: Date }>({
     name: 'read-points-between',
@@ -39,9 +43,19 @@ export async function readPointsBetween(
   let state: ParserState = { parsed: begin, tail: [], inLongLine: false };
   for (const row of rows) {
     const bytes = row.bytes.subarray(Math.max(0, begin - row.offset), size - row.offset);
-    state = parseMetricBytes(state, bytes, row.receivedAt.getTime(), points).state;
+    state = parseMetricBytes(state, bytes, row.receivedAt.getTime(), points, format).state;
   }
   return toLists(points);
+}
+
+async function readsConsole(pool: Database['pool'], attemptId: string): Promise<boolean> {
+  const { rows } = await pool.query({
+    name: 'reads-console',
+    text: `select from streams s
+      where attempt_id = $1 and stream = 'log' and reads_console and not ${HAS_OWN_METRICS}`,
+    values: [attemptId],
+  });
+  return rows.length > 0;
 }
 
 /** Where the line begins that goes on at `offset`. */

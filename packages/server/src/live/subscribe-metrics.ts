@@ -1,4 +1,4 @@
-import { isMetricStream } from '@trainyard/protocol';
+import { hasPoints } from '../ingest/stored-stream.ts';
 import type { LiveTopics, StreamChange } from './live-bus.ts';
 import { readPointsBetween } from './points-between.ts';
 import { createPump, type LiveSources, type Send, type Subscription } from './subscription.ts';
@@ -53,7 +53,7 @@ export function subscribeMetrics(
     if (change.runId === runId) tell(change.points);
   };
   const onRemoteStream = (change: StreamChange): void => {
-    if (change.runId !== runId || !isMetricStream(change.stream)) return;
+    if (change.runId !== runId || (change.stream !== 'log' && !hasPoints(change.stream))) return;
     if (waiting.length < MAX_WAITING_RANGES) waiting.push(change);
     else tell(undefined);
     pump.wake();

@@ -6,15 +6,18 @@ export function stageProgram(
   tree: OwnedTree,
   stage: StageDefinition,
   node: number,
-): Pick<AttemptSpec, 'stopSignal' | 'stallMs' | 'failures'> {
-  const { stopSignal, stallTimeout } = (stage[stageKind(stage)] ?? {}) as Pick<AttemptSpec, 'stopSignal'> & {
-    readonly stallTimeout?: number;
-  };
+): Pick<AttemptSpec, 'stopSignal' | 'stallMs' | 'failures' | 'jobToken' | 'metricsFromLog'> {
+  const { stopSignal, stallTimeout, jobToken, metricsFromLog } = (stage[stageKind(stage)] ?? {}) as Pick<
+    AttemptSpec,
+    'stopSignal' | 'jobToken' | 'metricsFromLog'
+  > & { readonly stallTimeout?: number };
   const failures = patternsOf(tree, stage, node);
   return {
     ...(stopSignal === undefined ? {} : { stopSignal }),
     ...(stallTimeout === undefined ? {} : { stallMs: stallTimeout }),
     ...(failures.length === 0 ? {} : { failures }),
+    ...(jobToken === undefined ? {} : { jobToken }),
+    ...(metricsFromLog === undefined ? {} : { metricsFromLog }),
   };
 }
 

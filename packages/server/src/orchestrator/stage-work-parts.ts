@@ -23,6 +23,8 @@ export interface StageWork
   /** Left out: the agent's own machine. */
   readonly executor?: string;
   readonly remote?: AttemptSpec['remote'];
+  /** What holds where the stage does not say it. */
+  readonly metricsFromLog?: boolean;
   readonly queue: string;
 }
 

@@ -50,6 +50,7 @@ export const trainModelWork: WorkKind = ({ train_model: given, timeout }, input)
         env: { ...job.env, ...textsOf(stage.env), ...jobEnvironment(job, { checkpoint }) },
         gpus,
         training: { jobId: job.id, ...retentionOf(job) },
+        ...(job.metricsFromLog === undefined ? {} : { metricsFromLog: job.metricsFromLog }),
       };
     },
   };

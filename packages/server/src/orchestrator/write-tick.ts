@@ -92,10 +92,14 @@ const RELEASED_BEFORE = `select p.released_from as point, p.agent_id as agent fr
     where x.number > 1 and p.run_id = x.run_id and p.released_from is not null
     order by p.number desc limit 1`;
 
+/** The newest change of the run's params: the next attempt is told of it, too. */
+const CHANGED_BEFORE = `select max(p.params_revision) as revision from attempts p
+    where x.number > 1 and p.run_id = x.run_id`;
+
 export const INSERT_ATTEMPTS = `insert into attempts
     (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, labels, limits, replacing_group,
      training_job_id, spec, created_at, excluded_agents, preferred_agent, agent_id, claim_request, token_hash,
-     claimed_at, lease_until)
+     claimed_at, lease_until, params_revision)
   select id, run_id, root_id, number, number, node_index,
     case when agent_id is null then 'queued' else 'leased' end, queue, priority, gpus, labels, limits,
     replacing_group, training_job_id,
@@ -103,10 +107,12 @@ export const INSERT_ATTEMPTS = `insert into attempts
       else spec || jsonb_build_object('resumeFrom', released.point) end,
     created_at, failed.agents, released.agent, agent_id, claim_request, decode(token_hash, 'hex'),
     case when agent_id is not null then now() end,
-    case when agent_id is not null then now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond' end
+    case when agent_id is not null then now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond' end,
+    coalesce(changed.revision, 0)
   from ${ATTEMPT_ROWS}
   left join lateral (${FAILED_ELSEWHERE}) as failed on true
-  left join lateral (${RELEASED_BEFORE}) as released on true`;
+  left join lateral (${RELEASED_BEFORE}) as released on true
+  left join lateral (${CHANGED_BEFORE}) as changed on true`;
 
 export const INSERT_EVENTS = `insert into events (root_id, seq, run_id, type, at, data)
   select "rootId", seq, "runId", type, at, data from ${EVENT_ROWS}`;

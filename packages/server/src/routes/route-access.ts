@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Access, Auth } from '../auth/auth.ts';
+import { isOfAttempt } from '../auth/secret-token.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -19,8 +20,8 @@ export function guardRoutes(app: FastifyInstance, auth: Auth): void {
     const access = request.routeOptions.config.access ?? (isApi(request.url) ? 'read' : 'public');
     const { host, origin } = request.headers;
     const token = bearerToken(request);
-    // The own token of a job may read that job: the route checks it.
-    if (access === 'watch' && token?.startsWith('tya_') === true) return;
+    // The own tokens of a job may read that job: the route checks them.
+    if (access === 'watch' && isOfAttempt(token)) return;
     await auth.check({ token, host, origin }, access);
   });
 }

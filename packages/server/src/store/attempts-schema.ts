@@ -6,9 +6,15 @@ import type {
   PauseMode,
   ResumePoint,
 } from '@trainyard/protocol';
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 import type { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { Instant, Json, NullableInstant, NullableJson, StoredError } from './schema.ts';
+
+/** What a program with a token of its own has said of its end. */
+export interface Announced {
+  readonly status: 'completed' | 'failed';
+  readonly error: string | null;
+}
 
 /** One try of a job. */
 export interface AttemptsTable {
@@ -39,6 +45,13 @@ export interface AttemptsTable {
   agent_id: string | null;
   claim_request: string | null;
   token_hash: Buffer | null;
+  /** Of the token that its program has; null where it asks for none. */
+  job_token_hash: Buffer | null;
+  /** What the program has said of its own end; its exit code does not make a failure a success. */
+  announced: NullableJson<Announced>;
+  /** The newest change of params that was asked for, of its run, and the newest that its program has answered. */
+  params_revision: Generated<number>;
+  params_answered: Generated<number>;
   lease_until: NullableInstant;
   unreachable_since: NullableInstant;
   cancel_requested_at: NullableInstant;

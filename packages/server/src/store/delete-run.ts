@@ -42,6 +42,7 @@ const DELETIONS: readonly string[] = [
   `delete from run_datasets where root_id = $1`,
   `delete from approvals where root_id = $1`,
   'delete from findings where root_id = $1',
+  `delete from param_updates where run_id in ${RUNS_OF_TREE}`,
   `delete from attempts where run_id in ${RUNS_OF_TREE}`,
   'delete from events where root_id = $1',
   'delete from tree_expansions where root_id = $1',

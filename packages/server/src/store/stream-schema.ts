@@ -1,5 +1,5 @@
-import type { StreamName } from '@trainyard/protocol';
 import type { Generated } from 'kysely';
+import type { StoredStream } from '../ingest/stored-stream.ts';
 import type { DatasetsSchema } from './datasets-schema.ts';
 import type { MetricAnomaliesTable } from './metric-anomalies.ts';
 import type { Instant } from './schema.ts';
@@ -15,7 +15,7 @@ export interface StreamSchema extends DatasetsSchema {
 
 interface StreamsTable {
   attempt_id: string;
-  stream: StreamName;
+  stream: StoredStream;
   run_id: string;
   /** Highest contiguous offset that is stored. */
   size: number;
@@ -26,11 +26,18 @@ interface StreamsTable {
   unreadable_lines: Generated<number>;
   /** Line ends that are stored. */
   lines: Generated<number>;
+  /** Of a log: what the program put in itself, beside what its agent sends. */
+  inserted_bytes: Generated<number>;
+  inserted_lines: Generated<number>;
+  /** The agent's last line was ended for it, since another one had to be put behind it. */
+  has_cut_line: Generated<boolean>;
+  /** Of a log: points are built from its lines, too. */
+  reads_console: Generated<boolean>;
 }
 
 interface StreamChunksTable {
   attempt_id: string;
-  stream: StreamName;
+  stream: StoredStream;
   offset: number;
   bytes: Buffer;
   received_at: Instant;

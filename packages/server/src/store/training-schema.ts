@@ -1,5 +1,6 @@
-import type { TrainingJobDefinition } from '@trainyard/protocol';
+import type { JsonValue, TrainingJobDefinition } from '@trainyard/protocol';
 import type { ColumnType, Generated } from 'kysely';
+import type { Instant, NullableInstant, NullableJson } from './schema.ts';
 
 type Json<T> = ColumnType<T, string, string>;
 
@@ -9,6 +10,23 @@ export interface TrainingSchema {
   model_checkpoints: ModelCheckpointsTable;
   resumed_jobs: ResumedJobsTable;
   pipeline_drafts: PipelineDraftsTable;
+  param_updates: ParamUpdatesTable;
+}
+
+/** A change of the params of a running job. */
+interface ParamUpdatesTable {
+  run_id: string;
+  /** Counts from 1 in its run. */
+  revision: number;
+  params: Json<Record<string, JsonValue>>;
+  requested_by: string | null;
+  requested_at: Instant;
+  /** Number of the attempt whose program has answered. */
+  attempt: number | null;
+  accepted: NullableJson<Record<string, JsonValue>>;
+  rejected: NullableJson<Record<string, string>>;
+  step: number | null;
+  answered_at: NullableInstant;
 }
 
 /** A training that is registered by name. */

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { ServerContext } from '../../server-context.ts';
 import { writeCheckpoints } from '../../store/model-checkpoints.ts';
 import { inTransaction } from '../../store/transaction.ts';
-import { type ReportingJob, reportingJob, requirePulled, visibleJob } from './job-access.ts';
+import { type ReportingJob, reportingJob, requireReporter, visibleJob } from './job-access.ts';
 import { checkpointsOf } from './job-checkpoints.ts';
 import { readLenientJson } from './lenient-json.ts';
 
@@ -65,7 +65,7 @@ export function jobCheckpointRoutes(context: ServerContext): FastifyPluginAsyncZ
       },
       async (request) => {
         const reporting = await reportingJob(context, request, request.params.jobId);
-        requirePulled(reporting);
+        requireReporter(reporting);
         await write(reporting, request.body, 'saved');
         const all = await checkpointsOf(database.kysely, reporting.job);
         const found = all.find(({ path }) => path === request.body.path);
@@ -92,7 +92,7 @@ export function jobCheckpointRoutes(context: ServerContext): FastifyPluginAsyncZ
       },
       async (request) => {
         const reporting = await reportingJob(context, request, request.params.jobId);
-        requirePulled(reporting);
+        requireReporter(reporting);
         await write(reporting, recordJobCheckpoint.parse({ path: request.query.path }), 'deleted');
         return { success: true as const };
       },

@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { mergePatch } from '../../orchestrator/merge-patch.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { jsonbText } from '../../store/jsonb-text.ts';
-import { reportingJob, requirePulled } from './job-access.ts';
+import { reportingJob, requireReporter } from './job-access.ts';
 import { OlderRefusal } from './older-error.ts';
 
 const jobParams = z.object({ jobId: z.string().max(200) });
@@ -39,7 +39,11 @@ export function handOverRoute(context: ServerContext): FastifyPluginAsyncZod {
         const { jobId } = request.params;
         const { agent_id: agentId, config, dataset_path: dataset } = request.body;
         const reporting = await reportingJob(context, request, jobId);
-        requirePulled(reporting);
+        requireReporter(reporting);
+        if (reporting.isProgram) {
+          const message = `Job ${jobId} is handed over by whoever has claimed it, not by its program.`;
+          throw new TrainyardError('FORBIDDEN', message);
+        }
         const { attempt, token } = reporting;
         await requireAgent(agentId);
         const params = mergePatch(attempt.spec.params, config);

@@ -1,7 +1,7 @@
 import { AGENT_PROTOCOL, isId, TrainyardError } from '@trainyard/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Auth } from '../../auth/auth.ts';
-import { isTokenOf } from '../../auth/secret-token.ts';
+import { isOfAttempt, isTokenOf } from '../../auth/secret-token.ts';
 import { bearerToken } from '../../routes/route-access.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { findLocalJob, type LocalAttempt, type LocalJob, renewLease } from './local-jobs.ts';
@@ -13,6 +13,8 @@ export interface ReportingJob {
   readonly attempt: LocalAttempt;
   readonly token: string;
   readonly isLate: boolean;
+  /** It is the token that the program has got from its agent, which reports of it as well. */
+  readonly isProgram: boolean;
 }
 
 /** A lease that is older is renewed by a report. */
@@ -37,7 +39,8 @@ export async function reportingJob(
   }
   const job = await requireJob(database.kysely, jobId);
   const { attempt } = job;
-  if (attempt === null || !isTokenOf(token, attempt.tokenHash)) {
+  const isProgram = isTokenOf(token, attempt?.jobTokenHash ?? null);
+  if (attempt === null || !(isProgram || isTokenOf(token, attempt.tokenHash))) {
     throw new TrainyardError('UNAUTHENTICATED', `The token does not belong to job ${jobId}.`);
   }
   const isLate = attempt.endedAt !== null;
@@ -45,17 +48,19 @@ export async function reportingJob(
     const why = isLate ? 'the job has ended' : 'its lease is over';
     throw new TrainyardError('UNAUTHENTICATED', `The token of job ${jobId} is valid no more: ${why}.`);
   }
-  if (!isLate && (attempt.leaseLeftMs ?? 0) < RENEW_BELOW_MS) await renewLease(database.kysely, attempt.id);
-  return { job, attempt, token, isLate };
+  // The lease is its agent's: a program that goes on without one must not keep it alive.
+  const isToRenew = !isLate && !isProgram && (attempt.leaseLeftMs ?? 0) < RENEW_BELOW_MS;
+  if (isToRenew) await renewLease(database.kysely, attempt.id);
+  return { job, attempt, token, isLate, isProgram };
 }
 
 export function isOwnAgents({ attempt: { agentId } }: ReportingJob): boolean {
   return agentId !== null && isId('agt', agentId);
 }
 
-/** A job of our own agent is reported by the agent, from the files that its program writes. */
-export function requirePulled(reporting: ReportingJob): void {
-  if (!isOwnAgents(reporting)) return;
+/** A job of our own agent is reported by the agent, from the files that its program writes, and by the program if it has a token. */
+export function requireReporter(reporting: ReportingJob): void {
+  if (reporting.isProgram || !isOwnAgents(reporting)) return;
   const { job, attempt } = reporting;
   const message = `Job ${job.runId} is carried out by agent ${attempt.agentId}, which reports what its program writes to its files.`;
   throw new OlderRefusal('INVALID_STATUS', message);
@@ -82,7 +87,7 @@ export async function visibleJob(
   request: FastifyRequest,
   jobId: string,
 ): Promise<LocalJob> {
-  if (bearerToken(request)?.startsWith('tya_') !== true) return ownedJob(context, request, jobId);
+  if (!isOfAttempt(bearerToken(request))) return ownedJob(context, request, jobId);
   return (await reportingJob(context, request, jobId)).job;
 }
 

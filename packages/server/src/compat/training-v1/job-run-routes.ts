@@ -6,6 +6,7 @@ import {
   jobLogsQuery,
   jobMetricsPage,
   jobMetricsQuery,
+  listJobRunsQuery,
   resumeTrainingJob,
   type StartTrainingJob,
   startTrainingJob,
@@ -26,7 +27,7 @@ import { ownerOf } from '../../routes/request-owner.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { createCheckpointReads } from '../../store/model-checkpoints.ts';
 import { createPipelineStore } from '../../store/pipelines.ts';
-import { type FoundJobRun, runsOfTrainingJob } from '../../store/training-job-runs.ts';
+import { type FoundJobRun, runOfTrainingJob, runsOfTrainingJob } from '../../store/training-job-runs.ts';
 import { createTrainingJobStore } from '../../store/training-jobs.ts';
 import { submitChecked } from '../../submit-checked.ts';
 import { toJobCheckpoints } from './job-checkpoints.ts';
@@ -41,6 +42,8 @@ const TAGS = ['jobs'];
 const READ = { access: 'read' } as const;
 const WRITE = { access: 'write' } as const;
 const MAX_RUNS = 100;
+/** Id of a run of the job, or of its root; left out: the newest. */
+const OF_RUN = { run: z.string().max(200).optional() };
 
 /** Runs of a training job by the job: start, stop, pause, resume; log, metrics, config of its newest run. */
 export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
@@ -54,6 +57,18 @@ export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
     const [run] = await runsOf(job, 1);
     if (run !== undefined) return run;
     throw new TrainyardError('NOT_FOUND', `Training job "${job.name}" has no run yet; start one.`);
+  };
+  /** The run that a request names, or the newest one. */
+  const chosen = async (request: { params: { id: string }; query: { run?: string | undefined } }) => {
+    const job = await jobs.get(request.params.id);
+    const { run: runId } = request.query;
+    if (runId === undefined) return newest(job);
+    const run = await runOfTrainingJob(database.kysely, job.id, runId);
+    if (run !== undefined) return run;
+    throw new TrainyardError(
+      'NOT_FOUND',
+      `Training job "${job.name}" has no run ${runId}; GET /api/v1/jobs/${job.name}/runs lists those that it has.`,
+    );
   };
   const active = async (job: TrainingJob): Promise<FoundJobRun[]> =>
     (await runsOf(job)).filter(({ status }) => !isTerminalRunStatus(status));
@@ -173,8 +188,21 @@ export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
     );
     app.get(
       '/jobs/:id/runs',
-      { config: READ, schema: { tags: TAGS, params: idParams, response: { 200: listed } } },
-      async (request) => ({ runs: await runsOf(await jobs.get(request.params.id)) }),
+      {
+        config: READ,
+        schema: {
+          tags: TAGS,
+          params: idParams,
+          querystring: listJobRunsQuery,
+          response: { 200: listed.extend({ nextCursor: z.string().nullable() }) },
+        },
+      },
+      async (request) => {
+        const { limit, cursor } = request.query;
+        const { id } = await jobs.get(request.params.id);
+        const runs = await runsOfTrainingJob(database.kysely, id, limit, cursor ?? null);
+        return { runs, nextCursor: runs.length < limit ? null : runs.at(-1)!.runId };
+      },
     );
     app.get(
       '/jobs/:id/available-checkpoints',
@@ -188,11 +216,16 @@ export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
       '/jobs/:id/logs',
       {
         config: READ,
-        schema: { tags: TAGS, params: idParams, querystring: jobLogsQuery, response: { 200: jobLogsPage } },
+        schema: {
+          tags: TAGS,
+          params: idParams,
+          querystring: jobLogsQuery.extend(OF_RUN),
+          response: { 200: jobLogsPage },
+        },
       },
       async (request) => {
         const { limit, offset } = request.query;
-        const { runId } = await newest(await jobs.get(request.params.id));
+        const { runId } = await chosen(request);
         const attempt = (await findLocalJob(database.kysely, runId))?.attempt;
         if (attempt == null) return { logs: [], total_lines: 0, offset: 0, limit, first_offset: 0 };
         const log = { id: attempt.id, hasEnded: attempt.endedAt !== null };
@@ -210,12 +243,12 @@ export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: {
           tags: TAGS,
           params: idParams,
-          querystring: jobMetricsQuery,
+          querystring: jobMetricsQuery.extend(OF_RUN),
           response: { 200: jobMetricsPage },
         },
       },
       async (request) => {
-        const { runId } = await newest(await jobs.get(request.params.id));
+        const { runId } = await chosen(request);
         const { limit, start_step: firstStep, end_step: lastStep } = request.query;
         const { points, nextStep } = await readJobPoints(database, runId, { limit, firstStep, lastStep });
         return { job_id: runId, metrics: points, next_step: nextStep };

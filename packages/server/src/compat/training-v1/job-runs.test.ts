@@ -95,6 +95,33 @@ describe('runs of a training job by the job', () => {
     });
   });
 
+  it('show log and metrics of older runs, each of which is listed', async () => {
+    const job = await jobOf('old');
+    const runs: string[] = [];
+    for (let run = 0; run < 3; run += 1) {
+      await job.post('start', {});
+      runs.push((await job.train()).runId);
+    }
+    const other = await jobOf('young');
+    await other.post('start', {});
+    const { runId: foreign } = await other.train();
+    const page = (await job.get<{ runs: TrainingJobRun[]; nextCursor: string }>('runs?limit=2')).body;
+    expect(page.runs.map(({ runId }) => runId)).toEqual([runs[2], runs[1]]);
+    const rest = (await job.get<typeof page>(`runs?limit=2&cursor=${page.nextCursor}`)).body;
+    expect(rest).toMatchObject({ runs: [{ runId: runs[0] }], nextCursor: null });
+    const { rootId } = rest.runs[0]!;
+    for (const run of [runs[0], rootId]) {
+      expect((await job.get(`logs?run=${run}`)).body).toMatchObject({ logs: ['hello', 'world'] });
+      expect((await job.get(`metrics?run=${run}`)).body).toMatchObject({
+        job_id: runs[0],
+        metrics: [{ step: 0 }, { step: 5 }],
+      });
+    }
+    for (const what of [`logs?run=${foreign}`, `metrics?run=${foreign}`, 'logs?run=run_none']) {
+      expect((await job.get(what)).status, what).toBe(404);
+    }
+  });
+
   it('stop, pause and go on; without a run there is nothing to stop', async () => {
     const job = await jobOf('steered');
     expect((await job.post('stop')).status).toBe(409);

@@ -1,6 +1,7 @@
-import { type JobStatusView, TRAINING_API } from '@trainyard/protocol';
+import { type JobParamUpdate, type JobStatusView, type JsonValue, TRAINING_API } from '@trainyard/protocol';
 import { type LatestValue, type Points, readLatest, readPoints, toMetricNumber } from '../../ingest/index.ts';
 import type { Database } from '../../store/database.ts';
+import { paramUpdatesOf } from '../../store/param-updates.ts';
 import { checkpointsOf } from './job-checkpoints.ts';
 import { jobProgress, remainingSeconds } from './job-progress.ts';
 import type { LocalJob } from './local-jobs.ts';
@@ -23,7 +24,8 @@ export async function jobStatusOf(database: Database, job: LocalJob, now: Date):
   const lossKey = latest.get('eval_loss')?.min == null ? trainKey : 'eval_loss';
   const series = await readHistory(database, job.runId, latest, [lossKey, trainKey, 'epoch']);
   const checkpoints = await checkpointsOf(database.kysely, job);
-  const config = job.attempt?.spec.params ?? {};
+  const updates = await paramUpdatesOf(database.kysely, job.runId);
+  const config = { ...job.attempt?.spec.params, ...acceptedParams(updates) };
   const progress = jobProgress({
     hasCompleted: job.status === 'completed',
     latest,
@@ -83,7 +85,13 @@ export async function jobStatusOf(database: Database, job: LocalJob, now: Date):
     checkpoint_path: job.attempt?.spec.env['TRAINYARD_CHECKPOINT'] ?? null,
     error: job.error?.message ?? null,
     config,
+    param_updates: updates,
   };
+}
+
+/** The newest value of each param that the program has taken over. */
+function acceptedParams(newestFirst: readonly JobParamUpdate[]): Record<string, JsonValue> {
+  return Object.assign({}, ...newestFirst.toReversed().map(({ accepted }) => accepted ?? {}));
 }
 
 function readHistory(

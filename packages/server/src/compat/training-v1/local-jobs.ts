@@ -8,6 +8,7 @@ import {
   toOlderJobStatus,
 } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
+import type { Announced } from '../../store/attempts-schema.ts';
 import type { Schema, StoredError } from '../../store/schema.ts';
 
 /** A job as the older API sees it: a run that an agent carries out, with its newest attempt. */
@@ -36,6 +37,12 @@ export interface LocalAttempt {
   readonly status: AttemptStatus;
   readonly agentId: string | null;
   readonly tokenHash: Buffer | null;
+  /** Of the token that its program has. */
+  readonly jobTokenHash: Buffer | null;
+  /** What its program has said of its end. */
+  readonly announced: Announced | null;
+  /** The newest change of its params; 0: none. */
+  readonly paramsRevision: number;
   readonly isCancelRequested: boolean;
   /** Somebody wants it to stand still. */
   readonly isPauseRequested: boolean;
@@ -66,10 +73,11 @@ interface Row {
   ended_at: Date | null;
   created_by: string | null;
   from_run: string | null;
-  attempt: Omit<LocalAttempt, 'startedAt' | 'endedAt' | 'tokenHash'> | null;
+  attempt: Omit<LocalAttempt, 'startedAt' | 'endedAt' | 'tokenHash' | 'jobTokenHash'> | null;
   attempt_started_at: Date | null;
   attempt_ended_at: Date | null;
   token_hash: Buffer | null;
+  job_token_hash: Buffer | null;
 }
 
 /** A job by the id of its run, or by that of a root run which has one job only; `undefined` when there is none. */
@@ -81,10 +89,11 @@ export async function findLocalJob(db: Kysely<Schema>, id: string): Promise<Loca
       select min(id) from runs where root_id = ${id} and id <> ${id} and kind = 'job' having count(*) = 1
     )
     select r.id, r.root_id, r.node_index, r.name, r.path, r.status, r.error, r.created_at, r.started_at, r.ended_at,
-      t.created_by, j.from_run, a.token_hash, a.started_at as attempt_started_at, a.ended_at as attempt_ended_at,
+      t.created_by, j.from_run, a.token_hash, a.job_token_hash, a.started_at as attempt_started_at, a.ended_at as attempt_ended_at,
       case when a.id is not null then json_build_object(
         'id', a.id, 'number', a.number, 'epoch', a.epoch, 'status', a.status, 'agentId', a.agent_id,
         'isCancelRequested', a.cancel_requested_at is not null, 'isPauseRequested', a.pause_mode is not null, 'trainingJobId', a.training_job_id, 'queue', a.queue,
+        'announced', a.announced, 'paramsRevision', a.params_revision,
         'spec', a.spec, 'progress', a.progress, 'error', a.error,
         'leaseLeftMs', extract(epoch from a.lease_until - now()) * 1000,
         'isExpired', coalesce(
@@ -110,6 +119,7 @@ function toJob(row: Row): LocalJob {
           ...row.attempt,
           isFlushOver: row.attempt.isFlushOver ?? false,
           tokenHash: row.token_hash,
+          jobTokenHash: row.job_token_hash,
           startedAt: row.attempt_started_at,
           endedAt: row.attempt_ended_at,
         };

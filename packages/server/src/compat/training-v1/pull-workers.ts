@@ -11,6 +11,7 @@ import type { Pool } from 'pg';
 import type { z } from 'zod';
 import { CLAIMED_COLUMNS, type ClaimedRow, leaseSql, tellClaimedSql } from '../../attempts/claim-parts.ts';
 import { newAttemptTokens } from '../../auth/secret-token.ts';
+import { joinedParamUpdates } from '../../store/param-updates.ts';
 import type { Schema } from '../../store/schema.ts';
 import { inTransaction } from '../../store/transaction.ts';
 
@@ -167,9 +168,24 @@ export async function renewAndCommand(
       and case when ${activeJobs === undefined} then a.claimed_at >= g.registered_at
         else a.run_id = any(${activeJobs ?? []}::text[]) end
     returning a.run_id, a.status, a.cancel_requested_at is not null as is_cancelled,
-      a.pause_mode is not null as is_pause_wanted`.execute(db);
+      a.pause_mode is not null as is_pause_wanted, a.params_revision, a.params_answered`.execute(db);
   const held = new Set(
     rows.filter(({ status }) => !isTerminalAttemptStatus(status)).map((row) => row.run_id),
+  );
+  const changed = rows.filter(
+    (row) => row.params_revision > row.params_answered && held.has(row.run_id) && !row.is_cancelled,
+  );
+  const updates = await joinedParamUpdates(
+    db,
+    changed.map((row) => row.run_id),
+  );
+  const changes = [...updates].map(
+    ([id, { revision, params }]): PendingCommand => ({
+      command: 'update_params',
+      job_id: id,
+      revision,
+      params,
+    }),
   );
   const commands = rows.flatMap((row): PendingCommand[] => {
     const command = commandFor(row);
@@ -178,7 +194,7 @@ export async function renewAndCommand(
   const lost = (activeJobs ?? [])
     .filter((id) => !held.has(id))
     .map((id): PendingCommand => ({ command: 'discard', job_id: id }));
-  return [...commands, ...lost];
+  return [...commands, ...changes, ...lost];
 }
 
 interface HeldRow {
@@ -186,6 +202,8 @@ interface HeldRow {
   readonly status: AttemptStatus;
   readonly is_cancelled: boolean;
   readonly is_pause_wanted: boolean;
+  readonly params_revision: number;
+  readonly params_answered: number;
 }
 
 /** What a worker has to do until its job is as it should be. */

@@ -16,7 +16,8 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../../server-context.ts';
-import { isOwnAgents, type ReportingJob, reportingJob, requirePulled } from './job-access.ts';
+import { announceEnd } from './announce-end.ts';
+import { isOwnAgents, type ReportingJob, reportingJob, requireReporter } from './job-access.ts';
 import { readLenientJson } from './lenient-json.ts';
 import { OlderRefusal } from './older-error.ts';
 import { tellTree } from './tell-tree.ts';
@@ -47,8 +48,8 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
     if (reporting.attempt.status === 'leased') await report(reporting, { status: 'running' });
   };
   const append = (
-    { attempt, job, isLate }: ReportingJob,
-    stream: 'log' | 'metrics',
+    { attempt, job, isLate, isProgram }: ReportingJob,
+    stream: 'log' | 'metrics' | 'reported',
     lines: readonly string[],
     firstLine: number | undefined,
   ) =>
@@ -58,7 +59,8 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
       rootId: job.rootId,
       attemptNumber: attempt.number,
       stream,
-      offset: 'end',
+      // The agent counts the bytes of its log: what the program adds is put beside them.
+      offset: isProgram && stream === 'log' ? 'beside' : 'end',
       firstLine,
       isLate,
       bytes: Buffer.from(lines.map((line) => `${line}\n`).join('')),
@@ -68,12 +70,13 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
     points: readonly z.infer<typeof jobMetricReport>[],
     sequence: number | undefined,
   ) => {
-    requirePulled(reporting);
+    requireReporter(reporting);
     const { job, attempt, isLate } = reporting;
     if (isLate)
       throw new OlderRefusal('INVALID_STATUS', `Job ${job.runId} is ${attempt.status}; it takes no metrics.`);
-    await start(reporting);
-    const { lines } = await append(reporting, 'metrics', points.map(toMetricLine), sequence);
+    if (!reporting.isProgram) await start(reporting);
+    const stream = reporting.isProgram ? 'reported' : 'metrics';
+    const { lines } = await append(reporting, stream, points.map(toMetricLine), sequence);
     return { success: true as const, metrics_appended: points.length, total_metrics: lines };
   };
 
@@ -94,16 +97,16 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
       async (request) => {
         const { jobId } = request.params;
         const reporting = await reportingJob(context, request, jobId);
-        if (isOwnAgents(reporting) && isHalt(request.body)) {
+        if (isOwnAgents(reporting)) {
           // Its agent does and reports it, once the run says so.
-          await askToHold(reporting, request.body);
+          if (isHalt(request.body)) await askToHold(reporting, request.body);
+          else await announceEnd(context, reporting, request.body);
           return {
             success: true as const,
             status: request.body.status,
             updated_at: new Date().toISOString(),
           };
         }
-        requirePulled(reporting);
         if (!isKnown(reporting, request.body)) {
           refuseTransition(reporting, request.body);
           await askToHold(reporting, request.body);
@@ -126,7 +129,7 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const reporting = await reportingJob(context, request, request.params.jobId);
-        requirePulled(reporting);
+        requireReporter(reporting);
         const { logs, sequence } = request.body;
         const lines = logs.flatMap((line) => line.replace(/\r?\n$/, '').split('\n'));
         if (sequence !== undefined && lines.length !== logs.length) {

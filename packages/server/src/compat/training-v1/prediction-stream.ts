@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { TRAINING_API } from '@trainyard/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { StreamChange } from '../../live/live-bus.ts';
+import type { ServerContext } from '../../server-context.ts';
+import { findLocalJob, type LocalJob } from './local-jobs.ts';
+import { readPredictions } from './prediction-view.ts';
+
+/** Predictions that are read at once. */
+const PAGE = 100;
+/** Safety net for announcements that were missed, and for the end of the job. */
+const LOOK_MS = 2000;
+
+/**
+ * Server-sent events, one `prediction` each with its number as id, until the job has ended, which the event `end`
+ * says. Who comes again with `Last-Event-ID` goes on behind it. Without a place it begins with the next one.
+ */
+export async function streamPredictions(
+  context: Pick<ServerContext, 'database' | 'bus'>,
+  given: {
+    readonly job: LocalJob;
+    readonly request: FastifyRequest;
+    readonly reply: FastifyReply;
+    readonly offset: number | undefined;
+    readonly stopping: AbortSignal;
+  },
+): Promise<void> {
+  const { database, bus } = context;
+  const { request, reply, stopping } = given;
+  const { attempt } = given.job;
+  const last = Number(request.headers['last-event-id'] ?? Number.NaN);
+  let at = Number.isSafeInteger(last) && last >= 0 ? last + 1 : given.offset;
+  at ??= attempt === null ? 0 : (await readPredictions(database, attempt, { offset: 0, limit: 1 })).total;
+  reply.hijack();
+  const { raw } = reply;
+  const gone = new AbortController();
+  raw.once('close', () => gone.abort());
+  const over = AbortSignal.any([gone.signal, stopping]);
+  raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+  const say = async (text: string): Promise<void> => {
+    // A reader that is slow is waited for: nothing heaps up here.
+    if (!raw.write(text) && !over.aborted) await once(raw, 'drain', { signal: over }).catch(() => undefined);
+  };
+  const wakeUp = new Waker(over);
+  const onStream = (change: StreamChange): void => {
+    if (change.runId === given.job.runId && change.stream === 'predictions') wakeUp.call();
+  };
+  bus.on('stream', onStream).on('remoteStream', onStream);
+  try {
+    await say(': predictions\n\n');
+    for (let saidAtMs = performance.now(); !over.aborted; ) {
+      // Read first: what came before the end is told before it.
+      const job = await findLocalJob(database.kysely, given.job.runId);
+      if (job === undefined) break;
+      const page =
+        job.attempt === null
+          ? { predictions: [], offset: at }
+          : await readPredictions(database, job.attempt, { offset: at, limit: PAGE });
+      for (const prediction of page.predictions) {
+        await say(`id: ${prediction.index}\nevent: prediction\ndata: ${JSON.stringify(prediction)}\n\n`);
+      }
+      at = Math.max(at, page.offset + page.predictions.length);
+      if (page.predictions.length > 0) {
+        saidAtMs = performance.now();
+        continue;
+      }
+      if (job.endedAt !== null && job.status !== 'pending' && job.status !== 'running') {
+        await say(`event: end\ndata: ${JSON.stringify({ status: job.status })}\n\n`);
+        break;
+      }
+      if (performance.now() - saidAtMs > TRAINING_API.streamPingMs) {
+        await say(': \n\n');
+        saidAtMs = performance.now();
+      }
+      await wakeUp.wait(LOOK_MS);
+    }
+  } catch (error) {
+    request.log.warn({ err: error }, 'a stream of predictions broke off');
+  } finally {
+    bus.off('stream', onStream).off('remoteStream', onStream);
+    raw.end();
+  }
+}
+
+/** A wait that ends early when it is called, also when that was before it began. */
+class Waker {
+  readonly #over: AbortSignal;
+  #isCalled = false;
+  #wake: (() => void) | undefined;
+
+  constructor(over: AbortSignal) {
+    this.#over = over;
+    over.addEventListener('abort', () => this.call(), { once: true });
+  }
+
+  call(): void {
+    this.#isCalled = true;
+    this.#wake?.();
+  }
+
+  async wait(ms: number): Promise<void> {
+    if (!this.#isCalled && !this.#over.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#isCalled = false;
+    this.#wake = undefined;
+  }
+}
