@@ -11,6 +11,8 @@ if (isVersion && args.every((arg) => ['--version', '-V', '--json', '--no-color',
   const { version } = packageFile;
   process.stdout.write(args.includes('--json') ? `${JSON.stringify({ version })}\n` : `${version}\n`);
 } else {
+  const { keepCompiledCode } = await import('@trainyard/datasets/cache-directory');
+  keepCompiledCode();
   const { runCommandLine } = await import('./command-line.ts');
   const exitCode = await runCommandLine(args);
   // Set rather than called: what is still in the pipe of stdout is written first.

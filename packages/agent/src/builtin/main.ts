@@ -1,9 +1,9 @@
-import { enableCompileCache } from 'node:module';
+import { keepCompiledCode } from '@trainyard/datasets/cache-directory';
 
 /**
  * The process of a stage whose kind the agent knows itself; its first argument says which. Compiled code is
- * kept in Node's cache for the next such process, which halves the time until it works.
+ * kept for the next such process, which halves the time until it works.
  */
-enableCompileCache();
+keepCompiledCode();
 const { runProgram } = await import('./run-program.ts');
 await runProgram(process.argv[2] ?? '');

@@ -12,7 +12,7 @@ import {
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { TrainyardError } from '@trainyard/protocol';
-import { draftPath } from './cache-directory.ts';
+import { draftPath } from './draft-path.ts';
 
 /** One set of PostgreSQL programs of the same version. */
 export interface PostgresBinaries {

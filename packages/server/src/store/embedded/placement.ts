@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { cacheDirectory } from '@trainyard/datasets/cache-directory';
 import { TrainyardError } from '@trainyard/protocol';
 import { checkProgramsRun, copyBinaries, linkLibraries, type PostgresBinaries } from './binaries.ts';
-import { cacheDirectory } from './cache-directory.ts';
 import { type DataDirectory, existingCluster } from './data-directory.ts';
 import { probe, RUN_AS_SELF, type RunAs, runAsUser, runInNamespace, systemUsers } from './run-as.ts';
 

@@ -1,17 +1,8 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cacheDirectory, draftPath } from './cache-directory.ts';
+import { draftPath } from './draft-path.ts';
 
 let home: string;
 
@@ -21,22 +12,6 @@ beforeEach(() => {
 
 afterEach(() => {
   rmSync(home, { recursive: true, force: true });
-});
-
-describe('cacheDirectory', () => {
-  it('is made for this user alone', () => {
-    const directory = cacheDirectory({ XDG_CACHE_HOME: home });
-    expect(directory).toBe(join(home, 'trainyard'));
-    expect(statSync(join(home, 'trainyard')).mode & 0o777).toBe(0o700);
-  });
-
-  it('is not used when it is a link that somebody put there, or cannot be made', () => {
-    mkdirSync(join(home, 'elsewhere'));
-    symlinkSync(join(home, 'elsewhere'), join(home, 'trainyard'));
-    expect(cacheDirectory({ XDG_CACHE_HOME: home })).toBeUndefined();
-    writeFileSync(join(home, 'file'), '');
-    expect(cacheDirectory({ XDG_CACHE_HOME: join(home, 'file') })).toBeUndefined();
-  });
 });
 
 describe('draftPath', () => {

@@ -1,10 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
-import { basename, dirname, isAbsolute, join } from 'node:path';
-
-/** Making a draft takes seconds. */
-const STALE_DRAFT_MS = 3_600_000;
+import { isAbsolute, join } from 'node:path';
 
 /**
  * Directory for things that can be made again at any time: `trainyard` below the cache directory of the
@@ -25,18 +22,12 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
 }
 
 /**
- * A new name beside `target`, under which something is made that then gets its own name in one step. Drafts
- * of processes that were killed meanwhile are removed.
+ * Keeps compiled code for the next process of this user, which halves the time until a program has started. Not
+ * in Node's default place below the temporary directory, where another user could lay down code for us.
  */
-export function draftPath(target: string): string {
-  const directory = dirname(target);
-  for (const name of readdirSync(directory)) {
-    if (!name.startsWith(`${basename(target)}.`)) continue;
-    const path = join(directory, name);
-    const changedAt = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
-    if (Date.now() - changedAt > STALE_DRAFT_MS) rmSync(path, { recursive: true, force: true });
-  }
-  return `${target}.${randomBytes(6).toString('hex')}`;
+export function keepCompiledCode(environment: NodeJS.ProcessEnv = process.env): void {
+  const directory = cacheDirectory(environment);
+  if (directory !== undefined) enableCompileCache(join(directory, 'compiled'));
 }
 
 function cacheHome(environment: NodeJS.ProcessEnv): string {
