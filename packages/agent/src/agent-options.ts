@@ -38,6 +38,11 @@ export interface AgentOptions {
   readonly timing?: Partial<AgentTiming> | undefined;
   /** Where jobs run and telemetry comes from. Default: this machine. */
   readonly machine?: MachineSource | undefined;
+  /**
+   * The only server that there can be runs in this very process. Then nobody gives the agent's work away while the
+   * process stands still, and its programs go on until it is there again, however long that takes.
+   */
+  readonly isBesideServer?: boolean | undefined;
   /** The agent's own HTTP routes; left out: none. */
   readonly api?: (Partial<LocalApiOptions> & Pick<LocalApiOptions, 'port'>) | undefined;
 }
@@ -75,6 +80,7 @@ export interface ResolvedAgentOptions {
   readonly timing: AgentTiming;
   readonly machine: MachineSource | undefined;
   readonly api: LocalApiOptions | undefined;
+  readonly isBesideServer: boolean;
 }
 
 /** Fills in the defaults. @throws TrainyardError USAGE naming the option that cannot be used */
@@ -95,6 +101,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     timing: { ...DEFAULT_TIMING, ...options.timing },
     machine: options.machine,
     api: options.api === undefined ? undefined : resolveLocalApi(options.api),
+    isBesideServer: options.isBesideServer ?? false,
   };
 }
 

@@ -5,8 +5,10 @@ import { type AgentOptions, type ResolvedAgentOptions, resolveAgentOptions } fro
 import { pause, withJitter } from './backoff.ts';
 import { removeLeftCgroups } from './cgroup.ts';
 import { ClaimLoop } from './claim-loop.ts';
+import { LeaseGuard } from './guard/lease-guard.ts';
 import { HeldAttempts } from './held-attempts.ts';
 import { JournalKeeper } from './journal-keeper.ts';
+import { leaseNowMs } from './lease-clock.ts';
 import { Leases } from './leases.ts';
 import { LocalApi, type LocalApiAgent } from './local-api/local-api.ts';
 import { ReportQueue } from './report-queue.ts';
@@ -54,6 +56,7 @@ class LocalAgent implements Agent {
   readonly #keeper: JournalKeeper;
   readonly #telemetry: Telemetry;
   readonly #attempts: HeldAttempts;
+  readonly #guard: LeaseGuard;
   readonly #claims: readonly ClaimLoop[];
   readonly #api: LocalApi | undefined;
   readonly #loops: Promise<void>[] = [];
@@ -80,6 +83,12 @@ class LocalAgent implements Agent {
     });
     const source = options.machine ?? localMachine(dataDir, env);
     this.#telemetry = new Telemetry({ source, everyMs: timing.telemetryMs, log });
+    this.#guard = new LeaseGuard({
+      ...{ dataDir, url: options.url, lostGraceMs: timing.lostGraceMs, log },
+      leaseMs: () => this.#link.leaseMs,
+      isNeeded:
+        !options.isBesideServer && [...options.executors.values()].some(({ isLocal }) => isLocal === true),
+    });
     this.#attempts = new HeldAttempts({
       agent: options,
       link: this.#link,
@@ -91,7 +100,8 @@ class LocalAgent implements Agent {
       }),
       slots: this.#slots,
       telemetry: this.#telemetry,
-      leases: new Leases({ lostGraceMs: timing.lostGraceMs }),
+      leases: new Leases({ lostGraceMs: timing.lostGraceMs, isEnforced: !options.isBesideServer }),
+      guard: this.#guard,
       keeper: this.#keeper,
       stopped,
     });
@@ -110,8 +120,8 @@ class LocalAgent implements Agent {
       }),
       held: () => this.#attempts.reported,
       otherRequests: () => this.#claims.flatMap((other, at) => (at === lane ? [] : [other.requestId])),
-      onWork: async ({ assignments, commands }) => {
-        await this.#attempts.take(assignments, performance.now());
+      onWork: async ({ assignments, commands }, askedAtMs) => {
+        await this.#attempts.take(assignments, askedAtMs);
         this.#attempts.obey(commands);
       },
       onFailure: (error) => this.#link.noteFailure('claim', error),
@@ -179,6 +189,7 @@ class LocalAgent implements Agent {
     await this.#api?.close();
     for (const executor of this.#options.executors.values()) await executor.close?.();
     await Promise.allSettled([...this.#loops, this.#attempts.settled()]);
+    await this.#guard.stop();
     await this.#home?.close();
     this.#home = undefined;
   }
@@ -193,7 +204,7 @@ class LocalAgent implements Agent {
       gpus: () => this.#telemetry.latest?.gpus ?? [],
       held: () => this.#attempts.jobs,
       take: async (assignment) => {
-        await this.#attempts.take([assignment], performance.now());
+        await this.#attempts.take([assignment], leaseNowMs());
         // The call that waits at the server does not name it yet, so no command for it would come.
         for (const claims of this.#claims) void claims.settle();
       },
@@ -205,7 +216,7 @@ class LocalAgent implements Agent {
   async #heartbeats(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      const sentAtMs = performance.now();
+      const sentAtMs = leaseNowMs();
       const answer = await this.#link.heartbeat(this.#attempts.reported, this.#telemetry.latest);
       if (answer !== undefined) {
         // Commands first: what they discard must not be started by the renewal.
@@ -230,7 +241,7 @@ class LocalAgent implements Agent {
     const everyMs = Math.min(1000, this.#options.timing.lostGraceMs / 20);
     while (!signal.aborted) {
       await pause(everyMs, signal).catch(() => undefined);
-      if (!signal.aborted && this.#link.contactTried) this.#attempts.endOverdue(performance.now());
+      if (!signal.aborted && this.#link.contactTried) this.#attempts.endOverdue(leaseNowMs());
     }
   }
 }

@@ -32,6 +32,8 @@ export interface AttemptRunnerOptions {
   readonly contact: ServerContact;
   readonly reports: ReportQueue;
   readonly keeper: JournalKeeper;
+  /** True when somebody else may have the work by now. */
+  readonly isOverdue: () => boolean;
   readonly flushDeadlineMs: number;
   readonly log: AgentLog;
   /** Fires when the agent stops: everything ends, the program goes on. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { AttemptSpec, HeldAttempt, ParamUpdate, PauseMode, Report, RunError } from '@trainyard/protocol';
 import { AttemptParams } from './attempt-params.ts';
@@ -171,6 +172,7 @@ export class AttemptRunner {
       this.#streams = executor?.usesAttemptDir === true ? this.#follow(this.#running) : undefined;
       const unfollow = followProgram(this.#running, this.#options);
       exit = await this.#running.waitForExit(stopped).finally(unfollow);
+      await this.#noteGuard();
       // A cancel gives the whole session its grace time; sweeping before that would cut it short.
       await this.#killing;
       this.#cleanupError = await this.#running.cleanUp().catch(messageOf);
@@ -182,6 +184,13 @@ export class AttemptRunner {
     this.#gone.abort();
     this.#release();
     return exit;
+  }
+
+  /** Whether it was ended in the place of this agent, which did not when the lease ran out. */
+  async #noteGuard(): Promise<void> {
+    const { executor, files, journal } = this.#options;
+    if (executor?.isLocal === true && existsSync(files.leaseEnded))
+      await journal.update({ partitioned: true });
   }
 
   /** The program, taken over or started. @throws StartError, or when it must not be started any more */

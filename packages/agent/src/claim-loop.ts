@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ClaimedWork, ClaimWork, HeldAttempt } from '@trainyard/protocol';
 import { type Backoff, pause } from './backoff.ts';
+import { leaseNowMs } from './lease-clock.ts';
 
 export interface Capacity {
   readonly free: number;
@@ -15,8 +16,11 @@ export interface ClaimLoopOptions {
   readonly held: () => HeldAttempt[];
   /** Of the agent's other loops. */
   readonly otherRequests?: () => readonly string[];
-  /** Takes the assignments; resolves when they count as held. */
-  readonly onWork: (work: ClaimedWork) => Promise<void>;
+  /**
+   * Takes the assignments; resolves when they count as held. `askedAtMs`: when the call was sent that brought them,
+   * by the clock of leases. The answer may have waited since then, while this process stood still.
+   */
+  readonly onWork: (work: ClaimedWork, askedAtMs: number) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
   readonly waitMs: number;
   readonly backoff: Backoff;
@@ -90,14 +94,15 @@ export class ClaimLoop {
         held: held(),
         waitMs: settling.length > 0 ? 0 : waitMs,
       };
-      const askedAtMs = performance.now();
+      const calledAtMs = performance.now();
+      const askedAtMs = leaseNowMs();
       const work = await claim(body, call.signal);
       this.#asked = undefined;
-      await onWork(work);
+      await onWork(work, askedAtMs);
       if (work.assignments.length > 0) this.#requestId = randomUUID();
       backoff.reset();
       // A command may be repeated until the program is gone; that must not become a busy loop.
-      const tookMs = performance.now() - askedAtMs;
+      const tookMs = performance.now() - calledAtMs;
       if (work.assignments.length === 0 && tookMs < MIN_IDLE_MS) {
         await pause(MIN_IDLE_MS - tookMs, signal).catch(() => undefined);
       }

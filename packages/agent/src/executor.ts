@@ -82,6 +82,8 @@ export interface Executor {
   readonly name: string;
   /** False when attempts have no files: nothing is captured, and they are not adopted after a restart. */
   readonly usesAttemptDir: boolean;
+  /** Its programs run on this machine, so that another process here can end them in the place of the agent. */
+  readonly isLocal?: boolean;
   /**
    * Starts the program once, however often it is called for one directory.
    * @throws StartError when it could not be started

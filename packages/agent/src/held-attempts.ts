@@ -4,7 +4,9 @@ import { laneOf } from './agent-lanes.ts';
 import type { ResolvedAgentOptions } from './agent-options.ts';
 import { AttemptRunner } from './attempt-runner.ts';
 import type { RunningAttempt } from './executor.ts';
+import type { GuardedAttempt, LeaseGuard } from './guard/lease-guard.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
+import { leaseNowMs } from './lease-clock.ts';
 import type { Leases } from './leases.ts';
 import type { HeldJob } from './local-api/job-records.ts';
 import type { ReportQueue } from './report-queue.ts';
@@ -20,6 +22,7 @@ export interface HeldAttemptsOptions {
   readonly slots: Slots;
   readonly telemetry: Telemetry;
   readonly leases: Leases;
+  readonly guard: LeaseGuard;
   readonly keeper: JournalKeeper;
   readonly stopped: AbortSignal;
 }
@@ -68,7 +71,7 @@ export class HeldAttempts {
   async adopt(home: AgentHome): Promise<void> {
     this.#home = home;
     const { agent, leases, link } = this.#options;
-    const lastContactMs = performance.now() - (await home.sinceContactMs());
+    const lastContactMs = leaseNowMs() - (await home.sinceContactMs());
     for (const left of await home.unreportedAttempts()) {
       const { spec, files, journal } = left;
       const running = await agent.executors.get(spec.executor)?.adopt(files, spec);
@@ -80,18 +83,20 @@ export class HeldAttempts {
       leases.renew(spec.attemptId, lastContactMs, link.leaseMs);
       this.#run(left, running);
     }
+    this.#options.guard.watch(this.#guarded);
   }
 
-  /** Takes assignments in the order of the server. Those that are held already are repeats: nothing changes. */
-  async take(assignments: readonly Assignment[], receivedAtMs: number): Promise<void> {
-    const accepted = await Promise.all(assignments.map((assignment) => this.#accept(assignment)));
+  /**
+   * Takes assignments in the order of the server. Those that are held already are repeats: nothing changes. Those
+   * whose answer has waited for so long that they may be somebody else's by now are left to the server.
+   */
+  async take(assignments: readonly Assignment[], askedAtMs: number): Promise<void> {
+    const accepted = await Promise.all(assignments.map((assignment) => this.#accept(assignment, askedAtMs)));
     const groups = startGroups(accepted.flatMap((left) => (left === undefined ? [] : [left.spec])));
-    for (const [index, left] of accepted.entries()) {
-      if (left === undefined) continue;
-      const { attemptId } = left.spec;
-      this.#options.leases.renew(attemptId, receivedAtMs, assignments[index]!.leaseMs);
-      this.#run(left, undefined, groups.get(attemptId));
+    for (const left of accepted) {
+      if (left !== undefined) this.#run(left, undefined, groups.get(left.spec.attemptId));
     }
+    this.#options.guard.watch(this.#guarded);
   }
 
   obey(commands: readonly AgentCommand[]): void {
@@ -111,6 +116,7 @@ export class HeldAttempts {
   /** The server has answered a heartbeat that named all held attempts. */
   renew(renewed: readonly string[], sentAtMs: number, leaseMs: number): void {
     for (const id of renewed) this.#options.leases.renew(id, sentAtMs, leaseMs);
+    this.#options.guard.watch(this.#guarded);
     const ours = new Set(renewed);
     const groups = startGroups([...this.#unconfirmed.values()].map(({ spec }) => spec));
     for (const [id, left] of this.#unconfirmed) {
@@ -122,6 +128,7 @@ export class HeldAttempts {
   /** Nobody else can have got the work meanwhile. */
   renewAll(sentAtMs: number, leaseMs: number): void {
     for (const id of this.#runners.keys()) this.#options.leases.renew(id, sentAtMs, leaseMs);
+    this.#options.guard.watch(this.#guarded);
   }
 
   /** Ends programs whose lease ran out, before the server may start the next attempt. */
@@ -143,11 +150,18 @@ export class HeldAttempts {
     await Promise.allSettled(this.#work);
   }
 
-  async #accept({ spec, token }: Assignment): Promise<LeftAttempt | undefined> {
+  async #accept({ spec, token, leaseMs }: Assignment, askedAtMs: number): Promise<LeftAttempt | undefined> {
     const home = this.#home;
     if (home === undefined || this.#runners.has(spec.attemptId) || this.#unconfirmed.has(spec.attemptId))
       return;
-    const usesAttemptDir = this.#options.agent.executors.get(spec.executor)?.usesAttemptDir ?? false;
+    const { leases, agent } = this.#options;
+    leases.renew(spec.attemptId, askedAtMs, leaseMs);
+    if (leases.mustEnd(spec.attemptId, spec.graceMs, leaseNowMs())) {
+      leases.forget(spec.attemptId);
+      agent.log.warn({ attemptId: spec.attemptId }, 'the answer to a claim came too late: not started');
+      return;
+    }
+    const usesAttemptDir = agent.executors.get(spec.executor)?.usesAttemptDir ?? false;
     if (!usesAttemptDir) return home.rememberAttempt(spec, token);
     try {
       return await home.createAttempt(spec, token);
@@ -160,13 +174,23 @@ export class HeldAttempts {
     }
   }
 
+  /** For whoever has to end programs if this process does not. */
+  readonly #guarded = (): GuardedAttempt[] => {
+    const { agent, leases } = this.#options;
+    return [...this.#runners].flatMap(([attemptId, { spec }]) => {
+      const untilMs = leases.guardedUntilMs(attemptId);
+      const isLocal = agent.executors.get(spec.executor)?.isLocal === true;
+      return untilMs === undefined || !isLocal ? [] : [{ attemptId, untilMs }];
+    });
+  };
+
   #confirm(left: LeftAttempt, group?: StartGroup): void {
     this.#unconfirmed.delete(left.spec.attemptId);
     this.#run(left, undefined, group);
   }
 
   #run({ spec, files, journal }: LeftAttempt, adopted: RunningAttempt | undefined, group?: StartGroup): void {
-    const { agent, link, reports, keeper, slots, telemetry, leases, stopped } = this.#options;
+    const { agent, link, reports, keeper, slots, telemetry, leases, guard, stopped } = this.#options;
     const { attemptId } = spec;
     const runner = new AttemptRunner({
       spec,
@@ -184,6 +208,7 @@ export class HeldAttempts {
       contact: link.contact,
       reports,
       keeper,
+      isOverdue: () => leases.mustEnd(attemptId, spec.graceMs, leaseNowMs()),
       flushDeadlineMs: agent.timing.flushDeadlineMs,
       log: agent.log,
       stopped,
@@ -200,6 +225,7 @@ export class HeldAttempts {
         this.#runners.delete(attemptId);
         this.#tokens.delete(attemptId);
         leases.forget(attemptId);
+        guard.watch(this.#guarded);
         this.#work.delete(work);
       });
     this.#work.add(work);

@@ -4,20 +4,22 @@ import { Leases } from './leases.ts';
 test('lets a program run through its lease and ends it, grace time included, before the server acts', () => {
   const leases = new Leases({ lostGraceMs: 15_000 });
   leases.renew('att_1', 0, 60_000);
-  expect(leases.mustEnd('att_1', 10_000, 60_000)).toBe(false);
-  expect(leases.mustEnd('att_1', 10_000, 62_000)).toBe(true);
-  expect(leases.mustEnd('att_1', 1000, 70_000)).toBe(false);
-  expect(leases.mustEnd('att_1', 1000, 71_000)).toBe(true);
-  expect(leases.partitionGraceMs(3_600_000)).toBe(10_000);
-  expect(leases.mustEnd('att_1', 3_600_000, 61_999)).toBe(false);
+  expect(leases.mustEnd('att_1', 10_000, 60_749)).toBe(false);
+  expect(leases.mustEnd('att_1', 10_000, 60_750)).toBe(true);
+  expect(leases.mustEnd('att_1', 1000, 65_749)).toBe(false);
+  expect(leases.mustEnd('att_1', 1000, 65_750)).toBe(true);
+  expect(leases.partitionGraceMs(3_600_000)).toBe(6000);
+  expect(leases.mustEnd('att_1', 3_600_000, 60_749)).toBe(false);
+  // Whoever acts in place of the agent comes after it, and before the server.
+  expect(leases.guardedUntilMs('att_1')).toBe(69_000);
 });
 
 test('counts from the sending of the newest renewal, whichever answer comes first', () => {
   const leases = new Leases({ lostGraceMs: 15_000 });
   leases.renew('att_1', 40_000, 60_000);
   leases.renew('att_1', 20_000, 60_000);
-  expect(leases.mustEnd('att_1', 10_000, 101_999)).toBe(false);
-  expect(leases.mustEnd('att_1', 10_000, 102_000)).toBe(true);
+  expect(leases.mustEnd('att_1', 10_000, 100_749)).toBe(false);
+  expect(leases.mustEnd('att_1', 10_000, 100_750)).toBe(true);
 });
 
 test('judges nothing that it does not know', () => {

@@ -17,7 +17,13 @@ import { endSession, freezeTree, type ProcessTree, sweep, thawTree } from './pro
 import { SUPERVISOR_SCRIPT } from './supervisor-script.ts';
 
 /** Runs attempts on this machine, each under a supervisor that outlives the agent. */
-export const localExecutor: Executor = { name: 'local', usesAttemptDir: true, start, adopt };
+export const localExecutor: Executor = {
+  name: 'local',
+  usesAttemptDir: true,
+  isLocal: true,
+  start,
+  adopt,
+};
 
 async function start(context: StartContext): Promise<RunningAttempt> {
   const { files, spec, workingDir } = context;

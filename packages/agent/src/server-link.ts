@@ -13,6 +13,8 @@ import {
 import type { AgentHome } from './agent-home.ts';
 import type { ResolvedAgentOptions } from './agent-options.ts';
 import { Backoff } from './backoff.ts';
+import { isThisMachine } from './guard/is-server-gone.ts';
+import { leaseNowMs } from './lease-clock.ts';
 import { messageOf } from './message-of.ts';
 import { readBootId } from './process-identity.ts';
 import { ServerContact } from './server-contact.ts';
@@ -89,7 +91,7 @@ export class ServerLink {
     held: readonly HeldAttempt[],
     telemetry?: MachineTelemetry,
   ): Promise<HeartbeatAnswer | undefined> {
-    const sentAtMs = performance.now();
+    const sentAtMs = leaseNowMs();
     try {
       const answer = await this.client.heartbeat(
         this.#id ?? '',
@@ -123,7 +125,7 @@ export class ServerLink {
   async #register(): Promise<void> {
     const backoff = this.newBackoff();
     for (;;) {
-      const sentAtMs = performance.now();
+      const sentAtMs = leaseNowMs();
       try {
         const answer = await this.client.register(this.#registration(), this.#stopped);
         this.#leaseMs = answer.leaseMs;
@@ -160,17 +162,18 @@ export class ServerLink {
 
   /**
    * A server with an embedded database has no other beside it. While it is down nobody can give the work to
-   * another agent, and when it comes back it grants a full lease: such an answer renews the leases.
+   * another agent, and when it comes back it grants a full lease: such an answer renews the leases. On this machine,
+   * where no network can be at fault, so does none at all: the server stands still then.
    */
   #noteUnreachable(error: unknown, sentAtMs: number): void {
-    if (this.#database === 'embedded' && isServerDown(error)) this.#onSafe(sentAtMs, this.#leaseMs);
+    const isAway = isServerDown(error) || (isThisMachine(this.#options.url) && isUnanswered(error));
+    if (this.#database === 'embedded' && isAway) this.#onSafe(sentAtMs, this.#leaseMs);
     this.#contactTried = true;
   }
 }
 
-/** There bytes cost less than the work of compressing them, which would be done on both sides. */
-function isThisMachine(url: string): boolean {
-  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
+function isUnanswered(error: unknown): boolean {
+  return error instanceof TrainyardError && error.code === 'SERVER_UNREACHABLE';
 }
 
 const deflate = promisify(gzip);

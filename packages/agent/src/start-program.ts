@@ -24,6 +24,8 @@ export async function startProgram(options: {
   readonly group: StartGroup | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly client: AgentClient;
+  /** True when somebody else may have the work by now: this process has stood still, or preparing took so long. */
+  readonly isOverdue: () => boolean;
   /** Fires when it is not to be started any more. */
   readonly signal: AbortSignal;
 }): Promise<RunningAttempt> {
@@ -44,6 +46,8 @@ export async function startProgram(options: {
   const shown = options.gpus > 0 ? gpuIds : undefined;
   const env = payloadEnvironment({ agentEnv: options.env, spec: filled, files, gpuIds: shown });
   const workingDir = resolve(spec.workingDir);
+  if (options.isOverdue())
+    throw new StartError('partitioned', 'the lease ran out before the start; not started');
   return executor.start({ files, spec, env, jobEnv: filled.env, gpuIds: shown, group, workingDir, signal });
 }
 

@@ -20,7 +20,7 @@ const LOOK_EVERY_MS = 2000;
 export class HostAgents {
   readonly #file: HostsFile;
   readonly #dataDir: string;
-  readonly #options: Pick<AgentOptions, 'url' | 'token' | 'limits'>;
+  readonly #options: Pick<AgentOptions, 'url' | 'token' | 'limits' | 'isBesideServer'>;
   readonly #log: AgentLog;
   /** Left out: all hosts. */
   readonly #only: ReadonlySet<string> | undefined;
@@ -30,7 +30,7 @@ export class HostAgents {
   #loop: Promise<void> = Promise.resolve();
 
   constructor(
-    options: Pick<AgentOptions, 'url' | 'token' | 'limits'> & {
+    options: Pick<AgentOptions, 'url' | 'token' | 'limits' | 'isBesideServer'> & {
       readonly dataDir: string;
       readonly log: AgentLog;
       readonly only?: readonly string[] | undefined;
@@ -40,7 +40,8 @@ export class HostAgents {
   ) {
     this.#file = new HostsFile(options.dataDir);
     this.#dataDir = options.dataDir;
-    this.#options = { url: options.url, token: options.token, limits: options.limits };
+    const { url, token, limits, isBesideServer } = options;
+    this.#options = { url, token, limits, isBesideServer };
     this.#log = options.log;
     this.#more = options.more ?? {};
     this.#only = options.only === undefined ? undefined : new Set(options.only);

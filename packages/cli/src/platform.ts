@@ -106,6 +106,7 @@ async function newAgent(
     dataDir: join(options.dataDir, 'agent'),
     slots: options.agent?.slots ?? defaultSlots(),
     limits: options.agent?.limits,
+    isBesideServer: options.databaseUrl === undefined,
     gpus: await detectGpuIds(process.env),
     log: agentLog(options.logLevel),
   });
@@ -117,6 +118,7 @@ function hostAgents(server: { url: string; agentToken: string }, options: Platfo
     token: server.agentToken,
     dataDir: options.dataDir,
     limits: options.agent?.limits,
+    isBesideServer: options.databaseUrl === undefined,
     log: agentLog(options.logLevel),
   });
 }

@@ -42,6 +42,8 @@ export interface AttemptFiles {
   readonly checkpoints: string;
   /** `{"code", "message"}` by which a program of the agent's own says why it failed. */
   readonly failure: string;
+  /** Left by whoever ended the program in the place of an agent that had not done so when its lease ran out. */
+  readonly leaseEnded: string;
   /** The agent's own journal of what it has reported; never read by the program. */
   readonly agentState: string;
 }
@@ -67,6 +69,7 @@ export function attemptFiles(dir: string, runId: string): AttemptFiles {
     datasets: `${dir}/datasets.jsonl`,
     checkpoints: `${dir}/checkpoints.jsonl`,
     failure: `${dir}/failure.json`,
+    leaseEnded: `${dir}/lease-ended`,
     agentState: `${dir}/agent-state.json`,
   };
 }

@@ -212,7 +212,12 @@ function startBackground(context: ServerContext, closers: (() => Promise<void>)[
     name: 'lease check',
     everyMs: LEASE_CHECK_MS,
     log,
-    work: () => attempts.expireLeases(),
+    work: async () => {
+      const { stoodStillMs } = await attempts.expireLeases();
+      if (stoodStillMs !== null) {
+        log.warn({ stoodStillMs }, 'this server or its database stood still; all agents get a new lease');
+      }
+    },
   });
   // A fact about a tree that has ended meanwhile (a cancel, most often) is for nobody.
   const sweep = startPeriodic({

@@ -9,7 +9,7 @@ import { SshTransport } from '../transport/ssh-transport.ts';
 import type { HostConfig } from './host-config.ts';
 
 export interface HostAgentOptions
-  extends Pick<AgentOptions, 'url' | 'token' | 'dataDir' | 'log' | 'limits' | 'timing'> {
+  extends Pick<AgentOptions, 'url' | 'token' | 'dataDir' | 'log' | 'limits' | 'timing' | 'isBesideServer'> {
   /** As jobs name the host. */
   readonly name: string;
   readonly config: Omit<HostConfig, 'password' | 'passphrase'>;

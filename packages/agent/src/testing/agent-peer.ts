@@ -42,11 +42,15 @@ export class AgentPeer {
   outage: ErrorCode | undefined;
   /** Destroys the connection instead of answering the next n claims that have an assignment. */
   loseClaimAnswers = 0;
+  /** An answer with an assignment is on its way for so long. */
+  claimAnswerDelayMs = 0;
   /** Assigns more than asked for. */
   overassign = 0;
   /** Tells agents to drain. */
   draining = false;
   heartbeats = 0;
+  /** Attempts that were assigned to a claim. */
+  assigned = 0;
   /** Free slots in the newest claim. */
   lastFree: number | undefined;
   appends = 0;
@@ -210,6 +214,7 @@ export class AgentPeer {
         return undefined;
       }
       if (ids.length > 0 || commands.length > 0 || Date.now() >= deadline) {
+        if (ids.length > 0) await new Promise((resolve) => setTimeout(resolve, this.claimAnswerDelayMs));
         return { assignments: ids.map((id) => this.#assignment(id)), commands };
       }
       await new Promise<void>((resolve) => {
@@ -231,6 +236,7 @@ export class AgentPeer {
     const count = free > 0 ? free + this.overassign : 0;
     const ids = this.#queue.splice(0, count);
     if (ids.length > 0) this.#byRequest.set(requestId, ids);
+    this.assigned += ids.length;
     return ids;
   }
 

@@ -66,7 +66,7 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
   const signals = guardAgentSignals({
     onLeave: () =>
       context.err(
-        'Stopping. Running jobs go on; the next agent on this data directory takes them up again.\n',
+        'Stopping. Running jobs go on; an agent that starts on this data directory within a minute takes them up again.\n',
       ),
     onDrain: () => {
       context.err(

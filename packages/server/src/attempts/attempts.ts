@@ -26,7 +26,7 @@ import { ClaimDesk } from './claim-desk.ts';
 import { HandedOut } from './handed-out.ts';
 import { commandsFor } from './held-commands.ts';
 import { makeJobToken } from './job-token.ts';
-import { expireLeases, renewLeases } from './leases.ts';
+import { LeaseJudge, type LeaseLook, renewLeases } from './leases.ts';
 import { OpenCalls } from './open-calls.ts';
 import { RecentMap } from './recent-map.ts';
 import { ReportIntake, type TreeOwner } from './report-intake.ts';
@@ -79,7 +79,7 @@ export interface Attempts {
   /** From now on it gets no work; it leaves when it has finished. @throws TrainyardError NOT_FOUND */
   drain(agentId: string): Promise<AgentInfo>;
   /** One look at leases that ran out. */
-  expireLeases(): Promise<void>;
+  expireLeases(): Promise<LeaseLook>;
 }
 
 export function createAttempts(options: {
@@ -92,6 +92,7 @@ export function createAttempts(options: {
 }): Attempts {
   const { database, bus, owner, openCalls = new OpenCalls() } = options;
   const { kysely } = database;
+  const judge = new LeaseJudge(kysely);
   const handedOut = new HandedOut();
   const intake = new ReportIntake({ database, bus, handedOut, owner });
 
@@ -229,7 +230,9 @@ export function createAttempts(options: {
     },
 
     async expireLeases() {
-      if ((await expireLeases(kysely)) > 0) announceEnds();
+      const look = await judge.look();
+      if (look.facts > 0) announceEnds();
+      return look;
     },
   };
 }

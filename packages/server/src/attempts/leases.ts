@@ -38,20 +38,73 @@ export async function renewLeases(
   return rows.map((row) => row.id);
 }
 
+/** Between two looks at leases; longer, and nobody could renew one meanwhile. */
+const LONGEST_GAP_MS = 10_000;
+
+/** What one look at the leases found. */
+export interface LeaseLook {
+  /** Facts that were written. */
+  readonly facts: number;
+  /** How long server or database had stood still, if they had. */
+  readonly stoodStillMs: number | null;
+}
+
+/** Looks at leases again and again, and knows when it looked last. */
+export class LeaseJudge {
+  readonly #db: Kysely<Schema>;
+  readonly #longestGapMs: number;
+  /** By the database's clock. */
+  #lookedAt: string | null = null;
+
+  constructor(db: Kysely<Schema>, options: { readonly longestGapMs?: number } = {}) {
+    this.#db = db;
+    this.#longestGapMs = options.longestGapMs ?? LONGEST_GAP_MS;
+  }
+
+  /**
+   * Ends what nobody has renewed. After a time in which this server or its database stood still (stopped, swapped
+   * out, its clock set forward) that judges nobody: no agent could renew a lease then, so all get a new one.
+   */
+  async look(): Promise<LeaseLook> {
+    const { at, look } = await this.#db.transaction().execute(async (trx) => {
+      // The time of the transaction is that of its begin: what stands still from here on is not judged.
+      const { rows } = await sql<{ at: string; gap: number }>`
+        select now()::text as at,
+          coalesce(extract(epoch from now() - ${this.#lookedAt}::timestamptz) * 1000, 0)::float8 as gap`.execute(
+        trx,
+      );
+      const { at, gap } = rows[0]!;
+      if (gap <= this.#longestGapMs)
+        return { at, look: { facts: await expireLeases(trx), stoodStillMs: null } };
+      await extendAttemptLeases(trx);
+      return { at, look: { facts: 0, stoodStillMs: Math.round(gap) } };
+    });
+    this.#lookedAt = at;
+    return look;
+  }
+}
+
+/** A full lease from now on for all attempts that agents hold. */
+export async function extendAttemptLeases(db: Kysely<Schema>): Promise<void> {
+  await sql`
+    update attempts
+    set lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond', unreachable_since = null
+    where status in ('leased', 'running', 'paused')`.execute(db);
+}
+
 /**
  * Judges leases that ran out. First the attempt is only marked unreachable: a fault of the link kills
  * nothing. When the grace is over too, by which time the agent has ended the job itself, it is lost.
  * Returns how many facts were written.
  */
-export async function expireLeases(db: Kysely<Schema>): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    const { rows } = await sql<{
-      root_id: string;
-      node_index: number;
-      number: number;
-      status: string;
-      was_unreachable: boolean;
-    }>`
+async function expireLeases(trx: Kysely<Schema>): Promise<number> {
+  const { rows } = await sql<{
+    root_id: string;
+    node_index: number;
+    number: number;
+    status: string;
+    was_unreachable: boolean;
+  }>`
       with overdue as (
         select id, unreachable_since is not null as was_unreachable,
           lease_until + ${AGENT_PROTOCOL.lostGraceMs} * interval '1 millisecond' < now() as is_lost
@@ -67,15 +120,14 @@ export async function expireLeases(db: Kysely<Schema>): Promise<number> {
       from overdue o
       where a.id = o.id and (o.is_lost or not o.was_unreachable)
       returning a.root_id, a.node_index, a.number, a.status, o.was_unreachable`.execute(trx);
-    const at = Date.now();
-    const facts = rows.map((row) => {
-      const subject = { node: row.node_index, attempt: row.number, at };
-      const event = row.status === 'lost' ? lostFact(subject, LOST) : { kind: 'unreachable', ...subject };
-      return { root_id: row.root_id, event };
-    });
-    await insertFacts(trx, facts);
-    return facts.length;
+  const at = Date.now();
+  const facts = rows.map((row) => {
+    const subject = { node: row.node_index, attempt: row.number, at };
+    const event = row.status === 'lost' ? lostFact(subject, LOST) : { kind: 'unreachable', ...subject };
+    return { root_id: row.root_id, event };
   });
+  await insertFacts(trx, facts);
+  return facts.length;
 }
 
 /** What the tree is told of an attempt that has ended without a report. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { afterEach, expect, it } from 'vitest';
+import { LeaseJudge } from '../attempts/leases.ts';
 import { takeBackUnheld } from '../attempts/take-back-unheld.ts';
 import { describeDatabases } from '../testing/index.ts';
 import { type ControlPlane, startControlPlane } from './testing/control-plane.ts';
@@ -96,6 +97,26 @@ describeDatabases('lost attempts', (engine) => {
     const ends = rows.map(({ status, code }) => `${status} ${code}`);
     expect(ends).toEqual(['lost lost', 'lost lost', 'lost lost', 'failed exit_code', 'lost lost']);
     expect(await plane.claim(agent)).toEqual([]);
+  });
+
+  it('are none after a time in which the server stood still: nobody could renew a lease (37)', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(ONE_TRY);
+    const [attempt] = await plane.claim(agent);
+    const { kysely } = plane.database;
+    const outlast = () =>
+      sql`update attempts set lease_until = now() - interval '1 hour'`.execute(kysely).then(() => undefined);
+    // Any time between two looks counts as standing still.
+    const judge = new LeaseJudge(kysely, { longestGapMs: 0 });
+    expect(await judge.look()).toEqual({ facts: 0, stoodStillMs: null });
+    await outlast();
+    expect(await judge.look()).toMatchObject({ facts: 0, stoodStillMs: expect.any(Number) });
+    const left = await sql<{ seconds: number }>`
+      select extract(epoch from lease_until - now())::int as seconds from attempts`.execute(kysely);
+    expect(left.rows[0]!.seconds).toBeGreaterThan(50);
+    await plane.report(attempt!, 'completed');
+    await plane.until(root, (runs) => runs.get('a')!.status === 'completed');
   });
 
   /** The agent was killed before it had on disk what it claimed, and a new one is there. */

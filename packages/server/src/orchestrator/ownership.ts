@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import { extendAttemptLeases } from '../attempts/leases.ts';
 import type { Schema } from '../store/schema.ts';
 
 /** How long a server's ownership of its trees outlives its last renewal, and how often it renews. */
@@ -57,10 +58,4 @@ export function createOwnership(
       await sql`delete from servers where id = ${serverId}`.execute(db);
     },
   };
-}
-
-async function extendAttemptLeases(db: Kysely<Schema>): Promise<void> {
-  await sql`
-    update attempts set lease_until = now() + interval '60 seconds', unreachable_since = null
-    where status in ('leased', 'running', 'paused')`.execute(db);
 }
