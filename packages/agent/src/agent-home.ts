@@ -175,6 +175,7 @@ function newState(spec: AttemptSpec, token: string): AttemptState {
     preempted: false,
     stalled: null,
     oomKillsBefore: null,
+    cacheFiles: null,
     startedAtMs: null,
     startError: null,
     streams: {},

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { AttemptSpec, HeldAttempt, ParamUpdate, PauseMode, Report, RunError } from '@trainyard/protocol';
 import { AttemptParams } from './attempt-params.ts';
@@ -6,11 +5,14 @@ import { AttemptPause } from './attempt-pause.ts';
 import type { AttemptRunnerOptions } from './attempt-runner-options.ts';
 import { type EndReason, isToEnd, NO_REASON } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
-import { type Executor, type ExitResult, type RunningAttempt, StartError } from './executor.ts';
-import { composeFinish, withoutProducts } from './finish-report.ts';
+import { AttemptCacheCheck } from './cache/attempt-cache.ts';
+import { type ExitResult, type RunningAttempt, StartError } from './executor.ts';
+import { composeFinish, type FinishReport } from './finish-report.ts';
 import { localProgramFiles } from './local-program-files.ts';
 import { messageOf } from './message-of.ts';
+import { noteLeaseEnd } from './note-lease-end.ts';
 import { isOver } from './report-queue.ts';
+import { sendFinish } from './send-finish.ts';
 import type { Reservation } from './slots.ts';
 import { startErrorOf, startProgram } from './start-program.ts';
 import { followProgram } from './telemetry/follow-program.ts';
@@ -30,6 +32,7 @@ export class AttemptRunner {
   #killing: Promise<unknown> | undefined;
   readonly #pause: AttemptPause;
   readonly #params: AttemptParams;
+  readonly #cache: AttemptCacheCheck;
   #programEnded = false;
   /** The server has asked for it, also when there was nothing left to cancel. */
   #cancelSeen = false;
@@ -51,6 +54,7 @@ export class AttemptRunner {
       ended,
       tell: (what) => this.#send({ ...what, ...this.#reportBase(), at: Date.now() }),
     });
+    this.#cache = new AttemptCacheCheck({ ...options, openLog: () => this.#follow() });
     // Before any new work is asked for: the program is there, whatever the number of slots is now.
     if (options.adopted !== undefined) {
       this.#reservation = options.slots.occupy(options.lane, options.journal.state.gpuIds);
@@ -169,10 +173,10 @@ export class AttemptRunner {
       this.#reportStarted(this.#running);
       this.#pause.attach(this.#running);
       this.#params.attach(this.#running);
-      this.#streams = executor?.usesAttemptDir === true ? this.#follow(this.#running) : undefined;
+      if (executor?.usesAttemptDir === true) this.#follow(this.#running);
       const unfollow = followProgram(this.#running, this.#options);
       exit = await this.#running.waitForExit(stopped).finally(unfollow);
-      await this.#noteGuard();
+      await noteLeaseEnd(this.#options);
       // A cancel gives the whole session its grace time; sweeping before that would cut it short.
       await this.#killing;
       this.#cleanupError = await this.#running.cleanUp().catch(messageOf);
@@ -186,15 +190,11 @@ export class AttemptRunner {
     return exit;
   }
 
-  /** Whether it was ended in the place of this agent, which did not when the lease ran out. */
-  async #noteGuard(): Promise<void> {
-    const { executor, files, journal } = this.#options;
-    if (executor?.isLocal === true && existsSync(files.leaseEnded))
-      await journal.update({ partitioned: true });
-  }
-
-  /** The program, taken over or started. @throws StartError, or when it must not be started any more */
-  async #obtain(): Promise<RunningAttempt> {
+  /**
+   * The program, taken over or started; undefined when the result of another run is used.
+   * @throws StartError, or when it must not be started any more
+   */
+  async #obtain(): Promise<RunningAttempt | undefined> {
     const { executor, spec, journal, slots, lane, stopped, adopted } = this.#options;
     const { state } = journal;
     if (state.startError !== null) throw new StartError(state.startError.code, state.startError.message);
@@ -211,12 +211,8 @@ export class AttemptRunner {
     this.#refuseWhenEnding();
     const unwanted = AbortSignal.any([stopped, this.#ending.signal]);
     this.#reservation = await slots.reserve(lane, spec.gpus, unwanted);
-    return this.#start(executor, this.#reservation);
-  }
-
-  #start(executor: Executor, { gpuIds }: Reservation): Promise<RunningAttempt> {
-    const signal = AbortSignal.any([this.#options.stopped, this.#ending.signal]);
-    return startProgram({ ...this.#options, executor, gpuIds, signal });
+    if (await this.#cache.find(unwanted)) return undefined;
+    return startProgram({ ...this.#options, executor, gpuIds: this.#reservation.gpuIds, signal: unwanted });
   }
 
   #refuseWhenEnding(): void {
@@ -239,16 +235,15 @@ export class AttemptRunner {
     log.warn({ attemptId: spec.attemptId, error: this.#startError.message }, 'could not start');
   }
 
-  #follow(running: RunningAttempt): AttemptStreams {
-    const streams = new AttemptStreams({
+  #follow(running?: RunningAttempt): void {
+    this.#streams ??= new AttemptStreams({
       ...this.#options,
-      openFile: running.openFile?.bind(running),
+      openFile: running?.openFile?.bind(running),
       onFenced: () => this.discard(),
       onStalled: (stalled) => this.#end({ stalled }, this.spec.graceMs),
       onProgress: (progress) => this.#send({ kind: 'progress', ...this.#reportBase(), progress }),
     });
-    if (this.#discarded) streams.abandon();
-    return streams;
+    if (this.#discarded) this.#streams.abandon();
   }
 
   #reportStarted(running: RunningAttempt): void {
@@ -273,11 +268,16 @@ export class AttemptRunner {
   }
 
   async #report(exit: ExitResult | undefined): Promise<void> {
-    const { spec, files, journal, reports, log, executor, stopped, client } = this.#options;
     await this.#streams?.finish();
     if (this.#discarded) return;
-    const report = await composeFinish({
-      spec,
+    const report = await this.#cache.endOf(() => this.#endOf(exit), this.#options.stopped);
+    if (!(await sendFinish(report, this.#options))) this.#discarded = true;
+  }
+
+  #endOf(exit: ExitResult | undefined): Promise<FinishReport> {
+    const { spec, journal, stopped, executor, files } = this.#options;
+    return composeFinish({
+      ...this.#options,
       files: executor?.usesAttemptDir === true ? files : undefined,
       named: this.#running?.programFiles ?? localProgramFiles(spec.workingDir, dirname(files.dir)),
       state: journal.state,
@@ -287,14 +287,8 @@ export class AttemptRunner {
       undeliveredBytes: this.#streams?.undeliveredBytes ?? {},
       pattern: this.#streams?.pattern,
       ranOutOfMemory: this.#running?.ranOutOfMemory?.(),
-      ...{ client, signal: stopped },
+      signal: stopped,
     });
-    let answer = await reports.send(report);
-    if (!answer.ok && !isOver(answer.code)) {
-      log.error({ attemptId: spec.attemptId, ...answer }, 'the server refused the end of an attempt');
-      answer = await reports.send(withoutProducts(report, answer.message));
-    }
-    if (!answer.ok) this.#discarded = true;
   }
 
   #release(): void {

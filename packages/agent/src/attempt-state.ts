@@ -3,6 +3,7 @@ import {
   type AttemptFiles,
   type AttemptSpec,
   attemptSpec,
+  cacheHashes,
   paramUpdate,
   pauseMode,
   runError,
@@ -45,6 +46,11 @@ export const attemptState = z.object({
   stalled: z.string().nullable().default(null),
   /** Processes that the kernel had ended for lack of memory when the program started; null: not known. */
   oomKillsBefore: z.number().nullable().default(null),
+  /** What the files of a cached stage held before its program started, or why that is not known. */
+  cacheFiles: z
+    .union([z.object({ hashes: cacheHashes, stamp: z.string() }), z.object({ reason: z.string() })])
+    .nullable()
+    .default(null),
   /** Why the program could not be started. */
   startError: runError.nullable(),
   streams: z.partialRecord(streamName, streamPosition),

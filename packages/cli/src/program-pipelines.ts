@@ -152,6 +152,7 @@ function addRunPipeline(pipelines: Command, act: Act): void {
     .argument('<name>', REF)
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
     .option('--detach', 'submit, print the id and return')
+    .option('--no-cache', 'run cached stages all the same; what they give is used later')
     .option(...WAIT_FOR_APPROVAL)
     .addHelpText(
       'after',

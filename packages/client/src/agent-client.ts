@@ -1,10 +1,13 @@
 import {
   type AppendAnswer,
+  type AskCached,
   type AskRetention,
   appendAnswer,
   attemptSecrets,
+  type CachedAnswer,
   type ClaimedWork,
   type ClaimWork,
+  cachedAnswer,
   claimedWork,
   type Heartbeat,
   type HeartbeatAnswer,
@@ -56,6 +59,8 @@ export interface AgentClient {
   ): Promise<{ readonly values: Readonly<Record<string, string>> }>;
   /** A new token for the program of the attempt; an earlier one is worth nothing any more. */
   jobToken(attemptId: string, token: string, signal?: AbortSignal): Promise<string>;
+  /** Whether there is a result for files with these hashes. @throws TrainyardError ATTEMPT_FENCED */
+  cached(attemptId: string, token: string, ask: AskCached, signal?: AbortSignal): Promise<CachedAnswer>;
   /** Paths of the job's checkpoints that have to go, given what the attempt has recorded. */
   retention(attemptId: string, token: string, ask: AskRetention, signal?: AbortSignal): Promise<string[]>;
   /** @throws TrainyardError STREAM_GAP (see `gapSize`), ATTEMPT_FENCED, TOO_LARGE and the common ones */
@@ -114,6 +119,11 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/job-token`;
       return (await call({ path, json: {}, token, signal }, jobTokenMade)).token;
     },
+    cached: (attemptId, token, json, signal) =>
+      call(
+        { path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/cached`, json, token, signal },
+        cachedAnswer,
+      ),
     retention: async (attemptId, token, json, signal) => {
       const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/retention`;
       return (await call({ path, json, token, signal }, retentionAnswer)).doomed;

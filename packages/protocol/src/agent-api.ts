@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { attemptTarget, reportedOutcome, runError } from './api.ts';
+import { attemptCache, reportedCache } from './attempt-cache.ts';
 import { attemptFailure } from './attempt-failure.ts';
 import { stopSignal } from './definition/agent-program.ts';
 import { failurePattern } from './definition/failure-patterns.ts';
@@ -114,6 +115,8 @@ export const attemptSpec = z.object({
   metricsFromLog: z.boolean().optional(),
   /** The checkpoint that it goes on from, of an attempt that gave its slot back. */
   resumeFrom: resumePoint.optional(),
+  /** Its result may be known, or be used later: that depends on files which only the agent can read. */
+  cache: attemptCache.optional(),
   /** Instead of `command`: a program of the agent's own, and what it is to do. */
   builtin: z
     .object({ program: z.enum(BUILTIN_PROGRAMS), input: z.record(z.string(), z.unknown()) })
@@ -266,6 +269,8 @@ export const report = z.discriminatedUnion('kind', [
     failure: attemptFailure.optional(),
     /** Of a released attempt: what the next one goes on from. */
     checkpoint: resumePoint.optional(),
+    /** Of an attempt with `cache` in its spec that has completed. */
+    cache: reportedCache.optional(),
     /** Bytes that could not be delivered before the flush deadline, by stream. */
     undeliveredBytes: z.partialRecord(streamName, z.int()).default({}),
   }),

@@ -9,7 +9,8 @@ export const EVENT_TYPES = {
   'run.kept': 'The stage did not run again: a re-run keeps what an earlier run has done. data: from.',
   'run.waits_for_group': 'The run waits for its turn in a concurrency group. data: group, limit, onConflict.',
   'run.cached': 'The stage did not run: its result was in the cache. data: from, key.',
-  'run.not_cached': 'The stage is cached, but a part of its key is not known, so it runs. data: reason.',
+  'run.not_cached':
+    'The stage is cached, but its files are not known or changed while it ran: it ran, and its result is not kept. data: reason.',
   'run.queued': 'An attempt waits for an agent. data: attempt, queue.',
   'run.started': 'Its process, or its first stage, started, or its approval was asked for. data: attempt.',
   'run.retry_scheduled': 'The last attempt failed and another follows. data: attempt, retryAt, error.',

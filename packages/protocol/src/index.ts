@@ -1,6 +1,7 @@
 export * from './agent-api.ts';
 export * from './api.ts';
 export * from './approvals-api.ts';
+export * from './attempt-cache.ts';
 export * from './attempt-failure.ts';
 export * from './attempt-files.ts';
 export * from './attempt-status.ts';

@@ -107,6 +107,8 @@ export const runPipeline = z.strictObject({
   /** The newest one by default. */
   version: z.union([z.literal('latest'), z.int().min(1).max(PIPELINE_LIMITS.maxVersions)]).default('latest'),
   params: z.record(z.string(), z.unknown()).default({}),
+  /** Cached stages run all the same; what they give is used later. */
+  noCache: z.boolean().optional(),
 });
 export type RunPipeline = z.input<typeof runPipeline>;
 

@@ -23,6 +23,7 @@ import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { attemptCacheRoutes } from './routes/attempt-cache.ts';
 import { backfillRoutes } from './routes/backfills.ts';
 import { cacheRoutes } from './routes/cache.ts';
 import { checkpointRoutes } from './routes/checkpoints.ts';
@@ -133,6 +134,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(datasetRoutes(context));
     await api.register(rerunRoutes(context));
     await api.register(cacheRoutes(context));
+    await api.register(attemptCacheRoutes(context));
     await api.register(approvalRoutes(context));
     await api.register(findingRoutes(context));
     await api.register(logRoutes(context));

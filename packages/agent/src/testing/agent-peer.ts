@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import {
   type AgentCommand,
+  type AskCached,
   type AttemptSpec,
+  askCached,
   type ClaimedWork,
   claimWork,
   type ErrorCode,
@@ -63,6 +65,8 @@ export class AgentPeer {
   foreignStatus: number | undefined;
   foreignAnswers = 0;
   maxAppendBytes = 1024 * 1024;
+  /** Answers agents that have read the files of a cached stage; undefined: no answer comes. */
+  cached: (ask: AskCached) => string | null | undefined = () => null;
   readonly #queue: string[] = [];
   readonly #byRequest = new Map<string, string[]>();
   readonly #waiting = new Set<() => void>();
@@ -174,6 +178,10 @@ export class AgentPeer {
     if (url.pathname.endsWith('/claim')) return this.#claim(claimWork.parse(json()), request);
     if (url.pathname.endsWith('/heartbeat')) return this.#heartbeat(heartbeat.parse(json()).held);
     if (url.pathname === '/api/v1/reports') return this.#reports(reports.parse(json()).reports);
+    if (url.pathname.endsWith('/cached')) {
+      const from = this.cached(askCached.parse(json()));
+      return from === undefined ? new Promise(() => undefined) : { from };
+    }
     const stream = /^\/api\/v1\/attempts\/([^/]+)\/streams\/(log|metrics|system)$/.exec(url.pathname);
     if (stream !== null) {
       const failure = this.failNextAppends?.();

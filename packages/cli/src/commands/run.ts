@@ -79,7 +79,8 @@ export async function runRegisteredCommand(
   const { name, version } = readPipelineRef(text);
   const idempotencyKey = randomUUID();
   return runAndWatch(context, options, async (connection) => {
-    const body = { version, params: { ...options.param } };
+    const noCache = options.cache === false ? { noCache: true } : {};
+    const body = { version, params: { ...options.param }, ...noCache };
     const { id } = await repeatWhenServerEnds(connection, () =>
       connection.client.pipelines.run(name, body, { idempotencyKey }),
     );

@@ -1,6 +1,6 @@
 import type { AttemptTarget, LateReport, RunError, report as reportSchema } from '@trainyard/protocol';
 import type { z } from 'zod';
-import type { Fact } from '../orchestrator/facts.ts';
+import type { CacheFact, Fact } from '../orchestrator/facts.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
 export type FinishedReport = Extract<ParsedReport, { kind: 'finished' }>;
@@ -85,7 +85,7 @@ export function startedFact({ node, number }: Subject, { at }: StartedReport): F
   return { kind: 'started', node, attempt: number, at };
 }
 
-export function finishedFact({ node, number }: Subject, report: FinishedReport): Fact {
+export function finishedFact({ node, number }: Subject, report: FinishedReport, cache?: CacheFact): Fact {
   return {
     kind: 'finished',
     node,
@@ -106,6 +106,7 @@ export function finishedFact({ node, number }: Subject, report: FinishedReport):
     ...(report.checkpoints.length === 0 ? {} : { checkpoints: report.checkpoints }),
     ...(report.checkpoint === undefined ? {} : { resumePoint: report.checkpoint }),
     ...(report.failure === undefined ? {} : { failure: report.failure }),
+    ...(cache === undefined ? {} : { cache }),
   };
 }
 

@@ -75,6 +75,8 @@ export interface Attempts {
   makeJobToken(attemptId: string): Promise<string>;
   /** Names of the secrets that an attempt needs. */
   secretsOf(attemptId: string): Promise<string[]>;
+  /** What an attempt was told of the cache of its stage. */
+  cacheOf(attemptId: string): Promise<unknown>;
   agents(): Promise<AgentInfo[]>;
   /** From now on it gets no work; it leaves when it has finished. @throws TrainyardError NOT_FOUND */
   drain(agentId: string): Promise<AgentInfo>;
@@ -140,6 +142,15 @@ export function createAttempts(options: {
     const agent = { id: row.id as AgentId, queues: row.queues, isDraining: row.draining_since !== null };
     knownAgents.set(agentId, { agent, untilMs: performance.now() + AGENT_KNOWN_MS });
     return agent;
+  };
+
+  const specOf = async (attemptId: string): Promise<{ secrets?: SecretPlace[]; cache?: unknown }> => {
+    const row = await kysely
+      .selectFrom('attempts')
+      .select('spec')
+      .where('id', '=', attemptId)
+      .executeTakeFirstOrThrow();
+    return row.spec as { secrets?: SecretPlace[]; cache?: unknown };
   };
 
   return {
@@ -208,13 +219,10 @@ export function createAttempts(options: {
     makeJobToken: (attemptId) => makeJobToken(kysely, attemptId),
 
     async secretsOf(attemptId) {
-      const { spec } = await kysely
-        .selectFrom('attempts')
-        .select('spec')
-        .where('id', '=', attemptId)
-        .executeTakeFirstOrThrow();
-      return ((spec as { secrets?: SecretPlace[] }).secrets ?? []).map(({ name }) => name);
+      return ((await specOf(attemptId)).secrets ?? []).map(({ name }) => name);
     },
+
+    cacheOf: async (attemptId) => (await specOf(attemptId)).cache,
 
     agents: async () => (await readAgents(kysely, null)).map(toAgentInfo),
 

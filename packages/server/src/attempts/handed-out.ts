@@ -20,6 +20,8 @@ interface Remembered {
   readonly node: number;
   readonly number: number;
   readonly isLimited: boolean;
+  /** Its end says more, which is made out with its row. */
+  readonly isCached: boolean;
   status: 'leased' | 'running';
 }
 
@@ -32,7 +34,7 @@ export class HandedOut {
 
   note(handed: readonly HandedAttempt[]): void {
     for (const { assignment, node, status, isLimited } of handed) {
-      const { attemptId, rootId, number, epoch } = assignment.spec;
+      const { attemptId, rootId, number, epoch, cache } = assignment.spec;
       // What a program with a token says of its own end is in the row.
       const isLookedUp = assignment.spec.jobToken === true;
       if ((status !== 'leased' && status !== 'running') || isLookedUp) this.#known.delete(attemptId);
@@ -44,6 +46,7 @@ export class HandedOut {
           node,
           number,
           isLimited,
+          isCached: cache !== undefined,
           status,
         });
     }
@@ -86,7 +89,7 @@ export class HandedOut {
         noteStart(update, report);
         facts.push(startedFact(known, report));
         status = 'running';
-      } else if (report.kind === 'finished' && status !== 'ended' && bringsOnlyItsEnd(report)) {
+      } else if (report.kind === 'finished' && status !== 'ended' && bringsOnlyItsEnd(report, known)) {
         noteEnd(update, report);
         facts.push(finishedFact(known, report));
         status = 'ended';
@@ -100,11 +103,15 @@ export class HandedOut {
   }
 }
 
-function bringsOnlyItsEnd(report: Extract<ParsedReport, { kind: 'finished' }>): boolean {
+function bringsOnlyItsEnd(
+  report: Extract<ParsedReport, { kind: 'finished' }>,
+  { isCached }: Remembered,
+): boolean {
   const { outcome, datasets, checkpoints, checkpoint, failure } = report;
   // What a cancelled one ends as, its row tells.
   return (
     outcome !== 'cancelled' &&
+    !isCached &&
     datasets.length === 0 &&
     checkpoints.length === 0 &&
     checkpoint === undefined &&

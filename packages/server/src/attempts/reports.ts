@@ -19,6 +19,7 @@ import {
   startedFact,
   UPDATE_ATTEMPTS,
 } from './attempt-update.ts';
+import { type HitRuns, judgeCache, readHits } from './reported-cache.ts';
 import { writeDatasets } from './write-datasets.ts';
 
 interface AttemptRow {
@@ -37,6 +38,8 @@ interface AttemptRow {
   announced: Announced | null;
   /** It takes part in pools or a group. */
   is_limited: boolean;
+  /** What it was told of the cache of its stage. */
+  cache: unknown;
 }
 
 export interface TakenReports {
@@ -54,7 +57,7 @@ export interface TakenReports {
 export async function takeReports(pool: Pool, reports: readonly ParsedReport[]): Promise<TakenReports> {
   return inTransaction(pool, 'read committed', async (client) => {
     const rows = await lockAttempts(client, reports);
-    const writes = new ReportWrites();
+    const writes = new ReportWrites(await readHits(client, reports));
     const results = reports.map((report) => judge(report, rows.get(report.attemptId), writes));
     await writes.flush(client);
     return { results, hasReleased: writes.hasReleased };
@@ -70,7 +73,7 @@ async function lockAttempts(
   const { rows } = await client.query<AttemptRow>({
     name: 'attempts-lock',
     text: `select id, run_id, root_id, node_index, number, epoch, status, token_hash, training_job_id, stop_error, announced,
-        limits is not null as is_limited
+        limits is not null as is_limited, spec -> 'cache' as cache
       from attempts
       where id = any($1::text[]) order by id for update`,
     values: [ids],
@@ -150,11 +153,16 @@ const WRITE_SQL = `
 
 /** Gathers what a batch of reports changes, so that it is written at once. */
 class ReportWrites {
+  readonly #hits: HitRuns;
   readonly #updates = new Map<string, AttemptUpdate>();
   readonly #finished: { row: AttemptRow; report: FinishedReport }[] = [];
   readonly #anomalies: (Anomaly & { runId: string })[] = [];
   readonly #answers: Parameters<typeof answerParamUpdates>[1][number][] = [];
   readonly #facts: { root_id: string; event: Fact }[] = [];
+
+  constructor(hits: HitRuns) {
+    this.#hits = hits;
+  }
 
   get hasReleased(): boolean {
     return this.#finished.some(({ row }) => row.is_limited);
@@ -193,11 +201,13 @@ class ReportWrites {
     noteLateEnd(this.#updateOf(row), report);
   }
 
-  finish(row: AttemptRow, report: FinishedReport): void {
+  finish(row: AttemptRow, reported: FinishedReport): void {
+    const { fact: cache, error } = judgeCache(reported, row.cache, this.#hits);
+    const report: FinishedReport = error === undefined ? reported : { ...reported, outcome: 'failed', error };
     row.status = report.outcome;
     noteEnd(this.#updateOf(row), report);
     this.#finished.push({ row, report });
-    this.#facts.push({ root_id: row.root_id, event: finishedFact(subjectOf(row), report) });
+    this.#facts.push({ root_id: row.root_id, event: finishedFact(subjectOf(row), report, cache) });
   }
 
   async flush(client: PoolClient): Promise<void> {

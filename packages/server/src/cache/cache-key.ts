@@ -1,19 +1,23 @@
 import { createHash } from 'node:crypto';
-import { type CacheBasis, cachePatterns, placedPattern, type StageCache } from '@trainyard/protocol';
+import {
+  type CacheBasis,
+  type CacheHashes,
+  cachePatterns,
+  placedPattern,
+  type StageCache,
+} from '@trainyard/protocol';
 import { canonicalJson } from '../rerun/canonical-json.ts';
 
 /** Another one makes all keys of before worthless; to be counted up when what a key is made from changes. */
-const KEY_FORMAT = 1;
+const KEY_FORMAT = 2;
 
-/** Everything that the result of a stage is taken to depend on. */
+/** Everything that the server knows of what the result of a stage is taken to depend on. */
 export interface CacheSubject {
   readonly pipeline: string;
   /** Path in the definition. */
   readonly stage: string;
   /** Of the foreach stages around it. */
   readonly items: readonly unknown[];
-  /** Directory of the file that the stage is from, relative to the pipeline file. */
-  readonly directory: string;
   /** What an agent is asked to do, with paths relative to the pipeline file. */
   readonly work: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -21,43 +25,53 @@ export interface CacheSubject {
   readonly upstream: readonly string[];
 }
 
-export type CacheKey =
-  | { readonly ok: true; readonly key: string }
-  /** The result depends on something that is not known. */
-  | { readonly ok: false; readonly reason: string };
+/** All that a key is made from but the content of files: see `cacheKey`. */
+export function cacheDigest({ params, ...rest }: CacheSubject, cache: StageCache): string {
+  const names = cache.params;
+  return sha256(
+    canonicalJson({
+      format: KEY_FORMAT,
+      ...rest,
+      params: names === undefined ? params : Object.fromEntries(names.map((name) => [name, params[name]])),
+      inputs: cache.inputs,
+      code: cache.code ?? null,
+      key: cache.key,
+    }),
+  );
+}
 
 /** The key under which the result of a stage is used again: the same for the same question. */
-export function cacheKey(subject: CacheSubject, cache: StageCache, basis: CacheBasis | null): CacheKey {
+export function cacheKey(digest: string, { inputs, code }: CacheHashes): string {
+  return sha256(canonicalJson({ digest, inputs, code }));
+}
+
+/** Whether the key of a stage depends on files. */
+export function namesFiles(cache: StageCache): boolean {
+  return cache.code === undefined || cachePatterns(cache).length > 0;
+}
+
+/**
+ * The hashes that came with the submit, if there are all that the key needs.
+ * @param directory of the file that the stage is from, relative to the pipeline file
+ */
+export function submittedHashes(
+  directory: string,
+  cache: StageCache,
+  basis: CacheBasis | null,
+): CacheHashes | undefined {
   const files = basis?.files ?? {};
-  const { directory, params, ...rest } = subject;
-  const placed = (pattern: string) => placedPattern(directory, pattern);
-  const unknown = cachePatterns(cache)
-    .map(placed)
-    .find((place) => !Object.hasOwn(files, place));
-  if (unknown !== undefined) {
-    return {
-      ok: false,
-      reason: `the content of "${unknown}" is not known; submit from the machine that has the files`,
-    };
-  }
-  const code = cache.code?.map((pattern) => [pattern, files[placed(pattern)]]) ?? basis?.code;
-  if (code === undefined) {
-    return {
-      ok: false,
-      reason:
-        'the version of its code is not known; name its files in "code", or write "code: []" if it has none',
-    };
-  }
-  const names = cache.params;
-  const content = {
-    format: KEY_FORMAT,
-    ...rest,
-    params: names === undefined ? params : Object.fromEntries(names.map((name) => [name, params[name]])),
-    inputs: cache.inputs.map((pattern) => [pattern, files[placed(pattern)]]),
-    code,
-    key: cache.key,
-  };
-  return { ok: true, key: sha256(canonicalJson(content)) };
+  const hashesOf = (patterns: readonly string[]): string[] =>
+    patterns.flatMap((pattern) => {
+      const place = placedPattern(directory, pattern);
+      return Object.hasOwn(files, place) ? [files[place]!] : [];
+    });
+  const inputs = hashesOf(cache.inputs);
+  const code = cache.code === undefined ? basis?.code : hashesOf(cache.code);
+  const isComplete =
+    inputs.length === cache.inputs.length &&
+    code !== undefined &&
+    (cache.code === undefined || code.length === cache.code.length);
+  return isComplete ? { inputs, code } : undefined;
 }
 
 /** How a stage ended that another one depends on. */

@@ -214,7 +214,7 @@ stages:
     expect(await eventsOf(at(tree, 'a'))).toContainEqual(
       expect.objectContaining({
         type: 'run.not_cached',
-        data: { reason: expect.stringContaining('the version of its code is not known') },
+        data: { reason: expect.stringContaining('its agent did not say what the files hold') },
       }),
     );
     expect(await entries()).toEqual([]);

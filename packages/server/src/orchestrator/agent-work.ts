@@ -3,6 +3,7 @@ import type { Leaf, LeafKind } from './leaf-kinds.ts';
 import type { Found } from './lookups.ts';
 import { stageAt } from './owned-tree.ts';
 import { stageSpec } from './stage-spec.ts';
+import type { NewAttempt } from './tree-changes.ts';
 
 /** For stages that want nothing of the store. */
 export const NOTHING_WANTED: Found = {
@@ -38,10 +39,14 @@ function queue(leaf: Leaf, built: Built): PlannerEvent | undefined {
   run.params = built.params;
   // A cancel of the same tick may have come in between; the attempt ends by its own request then.
   if (run.status !== 'cancelling') changes.setStatus(node, 'queued');
-  changes.attempts.push(built.attempt);
+  changes.attempts.push(withCache(built.attempt, leaf));
   changes.addEvent(node, 'run.queued', nowMs, { attempt, queue: built.attempt.queue });
   changes.touch(node);
   return undefined;
+}
+
+function withCache(attempt: NewAttempt, { cache }: Leaf): NewAttempt {
+  return cache === undefined ? attempt : { ...attempt, spec: { ...attempt.spec, cache } };
 }
 
 function failed({ node, attempt }: Leaf, error: { code: string; message: string }): PlannerEvent {

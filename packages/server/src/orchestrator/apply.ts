@@ -10,7 +10,7 @@ import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
 import { errorOfRun, nodeError } from './plain-error.ts';
 import { groupOutputs } from './stage-scope.ts';
-import { offerToOthers, reasonOfTaken, takeKept } from './taken-over.ts';
+import { offerToOthers, reasonOfTaken, takeKept, takeReportedCache } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
@@ -135,9 +135,10 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
     changes.addEvent(fact.node, 'run.released', at, { attempt, checkpoint: resumePoint });
   }
   changes.touch(fact.node);
+  const taken = takeReportedCache(changes, fact);
   applyEvent(
     changes,
-    {
+    taken ?? {
       type: 'leaf_finished',
       node: fact.node,
       attempt: fact.attempt,

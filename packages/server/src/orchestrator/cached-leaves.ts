@@ -1,7 +1,21 @@
 import { nodeSnapshot } from '@trainyard/dag';
-import { type AttemptSpec, type Run, type StageCache, stageCache } from '@trainyard/protocol';
+import {
+  type AttemptCache,
+  type AttemptSpec,
+  placedPattern,
+  type Run,
+  type StageCache,
+  stageCache,
+} from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
-import { type CacheKey, cacheKey, type UpstreamResult, upstreamDigest } from '../cache/cache-key.ts';
+import {
+  cacheDigest,
+  cacheKey,
+  namesFiles,
+  submittedHashes,
+  type UpstreamResult,
+  upstreamDigest,
+} from '../cache/cache-key.ts';
 import { type CachedResult, datasetsWrittenBy, findCached } from '../cache/stage-cache.ts';
 import { canonicalJson } from '../rerun/canonical-json.ts';
 import { stagePath } from '../rerun/kept-stages.ts';
@@ -20,6 +34,16 @@ interface Asked extends WaitingLeaf {
   readonly cache: StageCache;
 }
 
+/** What is known of the key of a leaf. */
+interface Known {
+  /** Undefined as long as files are not known. */
+  readonly key?: string;
+  /** What its agent has to know to find that out, or to see that it was still right when the leaf ran. */
+  readonly cache?: AttemptCache;
+  /** Why it has no key, where no agent can help. */
+  readonly reason?: string;
+}
+
 /**
  * Ends leaves whose result is known with that result and starts the others, until none waits for an answer.
  * Part of `askStore`.
@@ -32,20 +56,16 @@ export async function resolveCached(
   for (;;) {
     const asked = changes.flatMap((change) => takeAsked(change));
     if (asked.length === 0) return;
-    const keys = await keysOf(db, asked);
+    const known = await keysOf(db, asked);
     const questions = asked.flatMap(({ changes: { tree }, node, cache }, at) => {
-      const key = keys[at]!;
-      return key.ok && !hasToRun(tree, node) ? [{ key: key.key, maxAgeMs: cache.maxAge ?? null }] : [];
+      const { key } = known[at]!;
+      return key === undefined || hasToRun(tree, node) ? [] : [{ key, maxAgeMs: cache.maxAge ?? null }];
     });
     const found = await findCached(db, questions);
     for (const [at, one] of asked.entries()) {
-      const key = keys[at]!;
-      answer(
-        one,
-        key,
-        key.ok && !hasToRun(one.changes.tree, one.node) ? found.get(key.key) : undefined,
-        nowMs,
-      );
+      const { key } = known[at]!;
+      const isWanted = key !== undefined && !hasToRun(one.changes.tree, one.node);
+      answer(one, known[at]!, isWanted ? found.get(key) : undefined, nowMs);
     }
   }
 }
@@ -67,7 +87,7 @@ function takeAsked(changes: TreeChanges): Asked[] {
 
 function answer(
   { changes, node, attempt }: Asked,
-  key: CacheKey,
+  { key, cache, reason }: Known,
   result: CachedResult | undefined,
   nowMs: number,
 ): void {
@@ -80,37 +100,65 @@ function answer(
     return;
   }
   if (row.status !== 'active') return;
-  if (key.ok) tree.runs[node]!.cacheKey = key.key;
-  else changes.addEvent(node, 'run.not_cached', nowMs, { reason: key.reason });
+  const run = tree.runs[node]!;
+  // Of an earlier try, with other files.
+  delete run.cacheKey;
+  if (key !== undefined) run.cacheKey = key;
+  if (reason !== undefined) changes.addEvent(node, 'run.not_cached', nowMs, { reason });
   if (result !== undefined) {
     applyEvent(changes, takeCached(changes, { node, attempt }, result, nowMs), nowMs);
     return;
   }
-  const followUp = leafKindOf(stageAt(tree, node)!).start({ changes, node, attempt, nowMs });
+  const followUp = leafKindOf(stageAt(tree, node)!).start({ changes, node, attempt, nowMs, cache });
   if (followUp !== undefined) applyEvent(changes, followUp, nowMs);
 }
 
-async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<CacheKey[]> {
+async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<Known[]> {
   const upstream = new Upstream();
   for (const { changes, node } of asked) upstream.add(changes.tree, node);
   const datasets = await datasetsWrittenBy(db, upstream.producers());
-  return asked.map(({ changes: { tree }, node, attempt, cache }) => {
-    const resolved = stageSpec({ ...tree, baseDir: null }, stageAt(tree, node)!, node, attempt);
+  return asked.map((one) => {
+    const { tree } = one.changes;
+    const resolved = stageSpec({ ...tree, baseDir: null }, stageAt(tree, one.node)!, one.node, one.attempt);
     const built = resolved.ok ? resolved.build(NOTHING_WANTED) : resolved;
     // It is started all the same, and fails with that message.
-    if (!built.ok) return { ok: false, reason: built.error.message };
+    if (!built.ok) return { reason: built.error.message };
     const { spec } = built.attempt;
-    const subject = {
-      pipeline: tree.definition.name,
-      stage: stagePath(tree.runs[node]!.path),
-      items: itemsAround(tree, node),
-      directory: baseDirOf({ ...tree, baseDir: null }, node) ?? '.',
-      work: workText(spec),
-      params: spec.params,
-      upstream: upstream.digests(tree, node, datasets),
-    };
-    return cacheKey(subject, cache, tree.cacheBasis);
+    const digest = cacheDigest(
+      {
+        pipeline: tree.definition.name,
+        stage: stagePath(tree.runs[one.node]!.path),
+        items: itemsAround(tree, one.node),
+        work: workText(spec),
+        params: spec.params,
+        upstream: upstream.digests(tree, one.node, datasets),
+      },
+      one.cache,
+    );
+    return knownOf(one, spec, digest);
   });
+}
+
+function knownOf({ changes: { tree }, node, cache }: Asked, { remote }: AttemptSpec, digest: string): Known {
+  const directory = baseDirOf({ ...tree, baseDir: null }, node) ?? '.';
+  const hashes = submittedHashes(directory, cache, tree.cacheBasis);
+  const key = hashes === undefined ? {} : { key: cacheKey(digest, hashes) };
+  if (!namesFiles(cache)) return key;
+  if (remote?.dir !== undefined) {
+    return hashes === undefined ? { reason: `its files are in ${remote.dir} on another machine` } : key;
+  }
+  const placed = (patterns: readonly string[]) => patterns.map((each) => placedPattern(directory, each));
+  return {
+    ...key,
+    cache: {
+      digest,
+      baseDir: tree.baseDir ?? '.',
+      inputs: placed(cache.inputs),
+      code: cache.code === undefined ? null : placed(cache.code),
+      lookUp: !hasToRun(tree, node),
+      maxAgeMs: cache.maxAge ?? null,
+    },
+  };
 }
 
 /** What an agent is asked to do. Secrets count by their names: what stands for them is new each time. */

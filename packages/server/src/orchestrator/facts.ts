@@ -7,6 +7,20 @@ import type {
   RunError,
 } from '@trainyard/protocol';
 
+/** What the end of an attempt means for the cache of its stage. */
+export type CacheFact =
+  /** It ran nothing: the result of another run is its own. */
+  | {
+      readonly kind: 'hit';
+      readonly key: string;
+      readonly from: string;
+      readonly outputs: Record<string, unknown> | null;
+    }
+  /** Its result is kept under this key. */
+  | { readonly kind: 'key'; readonly key: string }
+  /** The files changed while it ran, or could not be read. */
+  | { readonly kind: 'changed' | 'unknown'; readonly reason: string };
+
 /**
  * What the owner of a tree is told through the inbox. Any server writes facts, only the owner acts on
  * them; each is idempotent, so a fact that comes twice changes nothing.
@@ -40,6 +54,7 @@ export type Fact =
       readonly checkpoints?: readonly ReportedCheckpoint[];
       readonly resumePoint?: ResumePoint;
       readonly failure?: AttemptFailure;
+      readonly cache?: CacheFact;
     }
   | {
       readonly kind: 'metrics_problem';

@@ -18,7 +18,7 @@ const FINAL_CODES: ReadonlySet<string> = new Set(['diagnosis', 'secret_missing']
 /**
  * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to
  * end it in a partition, its process vanished with its supervisor, its host could not be
- * reached, the agent was stopped, or Slurm took its node or its time was up there. It is charged to the budget for
+ * reached, the agent was stopped, a result that it found was deleted before it was used, or Slurm took its node or its time was up there. It is charged to the budget for
  * infrastructure, not to the stage's retries.
  */
 const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
@@ -31,6 +31,7 @@ const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
   'node_failed',
   'slurm_launch_failed',
   'time_limit',
+  'cached_result_gone',
 ]);
 
 /** How the planner counts it. */

@@ -1,5 +1,5 @@
 import type { PlannerEvent } from '@trainyard/dag';
-import { type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
+import { type AttemptCache, type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
 import { agentWork } from './agent-work.ts';
 import { approvalStage } from './approval-stage.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -10,6 +10,8 @@ export interface Leaf {
   readonly node: number;
   readonly attempt: number;
   readonly nowMs: number;
+  /** For the agent, where the cache of the stage depends on files. */
+  readonly cache?: AttemptCache | undefined;
 }
 
 /** How the leaves of one stage kind are carried out. What is known at once is an event of the same tick. */

@@ -2,6 +2,7 @@ import type { PlannerEvent } from '@trainyard/dag';
 import type { JsonValue, Run } from '@trainyard/protocol';
 import type { NodePlace } from '../rerun/kept-results.ts';
 import { stagePath } from '../rerun/kept-stages.ts';
+import type { Fact } from './facts.ts';
 import { childrenOf, nodeAt, type OwnedTree } from './owned-tree.ts';
 import { paramsOf } from './stage-scope.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -28,6 +29,28 @@ export function takeKept(
   tree.runs[node]!.keptFrom = kept.producedBy;
   changes.addEvent(node, 'run.kept', nowMs, { from: kept.producedBy });
   return takeResult(changes, node, attempt, kept);
+}
+
+/** Takes in what an agent found out for the cache; the end of the leaf, where that is another run's result. */
+export function takeReportedCache(
+  changes: TreeChanges,
+  { node, attempt, at, cache }: Extract<Fact, { kind: 'finished' }>,
+): PlannerEvent | undefined {
+  if (cache === undefined) return undefined;
+  const run = changes.tree.runs[node]!;
+  if (cache.kind === 'hit') {
+    run.cacheKey = cache.key;
+    return takeCached(changes, { node, attempt }, { ...cache, runId: cache.from }, at);
+  }
+  if (cache.kind === 'key') {
+    run.cacheKey = cache.key;
+    return undefined;
+  }
+  // Where nobody could read the files, what the submit said of them counts.
+  if (cache.kind === 'unknown' && run.cacheKey !== undefined) return undefined;
+  delete run.cacheKey;
+  changes.addEvent(node, 'run.not_cached', at, { reason: cache.reason });
+  return undefined;
 }
 
 /** Ends a leaf with the result that another run gave to the same question. */

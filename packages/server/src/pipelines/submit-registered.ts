@@ -10,6 +10,8 @@ export interface RegisteredRun {
   readonly name: string;
   readonly version: PipelineVersionRef;
   readonly params: Readonly<Record<string, unknown>>;
+  /** Uses no results of other runs. */
+  readonly noCache?: boolean | undefined;
   readonly idempotencyKey: string | null;
 }
 
@@ -26,9 +28,9 @@ interface StartedRun {
  */
 export async function submitRegistered(
   context: Pick<ServerContext, 'database' | 'orchestrator' | 'secrets' | 'maxDepth'>,
-  { name, version, params, idempotencyKey }: RegisteredRun,
+  { name, version, params, noCache, idempotencyKey }: RegisteredRun,
 ): Promise<StartedRun> {
-  const asked = ['pipeline', name, version, params];
+  const asked = ['pipeline', name, version, params, ...(noCache === true ? ['no cache'] : [])];
   const pipelines = createPipelineStore(context.database);
   // What was started stays the answer, whatever became of the pipeline since.
   const earlier = async (): Promise<StartedRun | undefined> => {
@@ -46,6 +48,7 @@ export async function submitRegistered(
     params: resolveParams(ready.definition, params),
     baseDir: found.baseDir,
     fileName: found.fileName,
+    noCache,
     idempotencyKey,
     pipeline: { name, version: found.version },
     asked,
