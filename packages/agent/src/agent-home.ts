@@ -106,13 +106,13 @@ export class AgentHome {
     return { spec, files: this.filesOf(spec), journal: this.#journal(undefined, newState(spec, token)) };
   }
 
-  /** Attempts that an earlier agent held and had not reported. */
+  /** Attempts that an earlier agent held and had not reported, or whose processes it could not end. */
   async unreportedAttempts(): Promise<readonly LeftAttempt[]> {
     const left: LeftAttempt[] = [];
     for (const attemptId of await readdir(`${this.#dir}/held`)) {
       const dir = `${this.#dir}/attempts/${attemptId}`;
       const found = await readAttempt(attemptFiles(dir, ''));
-      if (found === undefined || found.state.phase !== 'held') {
+      if (found === undefined || (found.state.phase !== 'held' && found.state.left === null)) {
         if (found === undefined) await this.#removeUnstarted(dir);
         await this.releaseAttempt(attemptId);
         continue;
@@ -177,6 +177,7 @@ function newState(spec: AttemptSpec, token: string): AttemptState {
     oomKillsBefore: null,
     cacheFiles: null,
     startedAtMs: null,
+    left: null,
     startError: null,
     streams: {},
   };

@@ -62,6 +62,8 @@ export interface AgentTiming {
   readonly flushDeadlineMs: number;
   /** From one look at the machine to the next; 0: none. */
   readonly telemetryMs: number;
+  /** From one look at processes that could not be ended to the next. */
+  readonly leftLookMs: number;
 }
 
 export interface ResolvedAgentOptions {
@@ -113,6 +115,7 @@ const DEFAULT_TIMING: AgentTiming = {
   retryMaxMs: 10_000,
   flushDeadlineMs: 600_000,
   telemetryMs: 10_000,
+  leftLookMs: 5000,
 };
 
 function journalLimits(given: Partial<JournalLimits> = {}): JournalLimits {

@@ -11,6 +11,7 @@ import { JournalKeeper } from './journal-keeper.ts';
 import { leaseNowMs } from './lease-clock.ts';
 import { Leases } from './leases.ts';
 import { LocalApi, type LocalApiAgent } from './local-api/local-api.ts';
+import { OutOfService } from './out-of-service.ts';
 import { ReportQueue } from './report-queue.ts';
 import { ServerLink } from './server-link.ts';
 import { Slots } from './slots.ts';
@@ -57,6 +58,7 @@ class LocalAgent implements Agent {
   readonly #telemetry: Telemetry;
   readonly #attempts: HeldAttempts;
   readonly #guard: LeaseGuard;
+  readonly #outOfService: OutOfService;
   readonly #claims: readonly ClaimLoop[];
   readonly #api: LocalApi | undefined;
   readonly #loops: Promise<void>[] = [];
@@ -83,6 +85,7 @@ class LocalAgent implements Agent {
     });
     const source = options.machine ?? localMachine(dataDir, env);
     this.#telemetry = new Telemetry({ source, everyMs: timing.telemetryMs, log });
+    this.#outOfService = new OutOfService({ log, everyMs: timing.leftLookMs, stopped });
     this.#guard = new LeaseGuard({
       ...{ dataDir, url: options.url, lostGraceMs: timing.lostGraceMs, log },
       leaseMs: () => this.#link.leaseMs,
@@ -102,6 +105,7 @@ class LocalAgent implements Agent {
       telemetry: this.#telemetry,
       leases: new Leases({ lostGraceMs: timing.lostGraceMs, isEnforced: !options.isBesideServer }),
       guard: this.#guard,
+      outOfService: this.#outOfService,
       keeper: this.#keeper,
       stopped,
     });
@@ -188,7 +192,7 @@ class LocalAgent implements Agent {
     this.#stopped.abort();
     await this.#api?.close();
     for (const executor of this.#options.executors.values()) await executor.close?.();
-    await Promise.allSettled([...this.#loops, this.#attempts.settled()]);
+    await Promise.allSettled([...this.#loops, this.#attempts.settled(), this.#outOfService.settled()]);
     await this.#guard.stop();
     await this.#home?.close();
     this.#home = undefined;
@@ -217,7 +221,11 @@ class LocalAgent implements Agent {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       const sentAtMs = leaseNowMs();
-      const answer = await this.#link.heartbeat(this.#attempts.reported, this.#telemetry.latest);
+      const answer = await this.#link.heartbeat({
+        held: this.#attempts.reported,
+        telemetry: this.#telemetry.latest,
+        outOfService: this.#outOfService.list,
+      });
       if (answer !== undefined) {
         // Commands first: what they discard must not be started by the renewal.
         this.#attempts.obey(answer.commands);

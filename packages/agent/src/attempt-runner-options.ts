@@ -4,6 +4,7 @@ import type { AgentLog } from './agent-log.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import type { Executor, RunningAttempt } from './executor.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
+import type { OutOfService } from './out-of-service.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { ServerContact } from './server-contact.ts';
 import type { Slots } from './slots.ts';
@@ -31,6 +32,9 @@ export interface AttemptRunnerOptions {
   readonly client: AgentClient;
   readonly contact: ServerContact;
   readonly reports: ReportQueue;
+  readonly outOfService: OutOfService;
+  /** Nothing is left of it, and it is reported. */
+  readonly onGone: () => Promise<void>;
   readonly keeper: JournalKeeper;
   /** True when somebody else may have the work by now. */
   readonly isOverdue: () => boolean;

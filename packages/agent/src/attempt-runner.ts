@@ -8,8 +8,8 @@ import { AttemptStreams } from './attempt-streams.ts';
 import { AttemptCacheCheck } from './cache/attempt-cache.ts';
 import { type ExitResult, type RunningAttempt, StartError } from './executor.ts';
 import { composeFinish, type FinishReport } from './finish-report.ts';
+import { endLeft } from './left-processes.ts';
 import { localProgramFiles } from './local-program-files.ts';
-import { messageOf } from './message-of.ts';
 import { noteLeaseEnd } from './note-lease-end.ts';
 import { isOver } from './report-queue.ts';
 import { sendFinish } from './send-finish.ts';
@@ -160,7 +160,7 @@ export class AttemptRunner {
 
   /** Starts or adopts the program, follows it to its end and frees the slot. */
   async #runProgram(): Promise<ExitResult | undefined> {
-    const { executor, stopped, spec, log } = this.#options;
+    const { executor, stopped } = this.#options;
     let exit: ExitResult | undefined;
     try {
       this.#running = await this.#obtain();
@@ -179,10 +179,10 @@ export class AttemptRunner {
       await noteLeaseEnd(this.#options);
       // A cancel gives the whole session its grace time; sweeping before that would cut it short.
       await this.#killing;
-      this.#cleanupError = await this.#running.cleanUp().catch(messageOf);
-      if (this.#cleanupError !== undefined) {
-        log.error({ attemptId: spec.attemptId, error: this.#cleanupError }, 'a job left processes');
-      }
+      const ended = { ...this.#options, attemptId: this.spec.attemptId, running: this.#running };
+      const { error, isKept } = await endLeft(ended, this.#reservation);
+      this.#cleanupError = error;
+      if (isKept) this.#reservation = undefined;
     }
     this.#programEnded = true;
     this.#gone.abort();

@@ -51,6 +51,8 @@ export const attemptState = z.object({
     .union([z.object({ hashes: cacheHashes, stamp: z.string() }), z.object({ reason: z.string() })])
     .nullable()
     .default(null),
+  /** Processes of it that could not be ended, which keep its slot and GPUs out of service. */
+  left: z.string().nullable().default(null),
   /** Why the program could not be started. */
   startError: runError.nullable(),
   streams: z.partialRecord(streamName, streamPosition),

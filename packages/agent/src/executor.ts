@@ -73,7 +73,9 @@ export interface RunningAttempt {
   freeze?(isFrozen: boolean): Promise<boolean>;
   /** Whether the kernel has ended a process of the program for lack of memory; `undefined`: cannot be told. */
   ranOutOfMemory?(): boolean | undefined;
-  /** Ends what is left of the process tree, verifies that nothing is, and returns what went wrong. */
+  /**
+   * Ends what is left of the process tree, verifies that nothing is, and returns what went wrong. May be called again.
+   */
   cleanUp(): Promise<string | undefined>;
 }
 

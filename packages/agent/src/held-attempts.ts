@@ -3,12 +3,15 @@ import type { AgentHome, LeftAttempt } from './agent-home.ts';
 import { laneOf } from './agent-lanes.ts';
 import type { ResolvedAgentOptions } from './agent-options.ts';
 import { AttemptRunner } from './attempt-runner.ts';
+import type { AttemptJournal } from './attempt-state.ts';
 import type { RunningAttempt } from './executor.ts';
 import type { GuardedAttempt, LeaseGuard } from './guard/lease-guard.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import { leaseNowMs } from './lease-clock.ts';
 import type { Leases } from './leases.ts';
+import { keepOutOfService } from './left-processes.ts';
 import type { HeldJob } from './local-api/job-records.ts';
+import type { OutOfService } from './out-of-service.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { ServerLink } from './server-link.ts';
 import type { Slots } from './slots.ts';
@@ -23,6 +26,7 @@ export interface HeldAttemptsOptions {
   readonly telemetry: Telemetry;
   readonly leases: Leases;
   readonly guard: LeaseGuard;
+  readonly outOfService: OutOfService;
   readonly keeper: JournalKeeper;
   readonly stopped: AbortSignal;
 }
@@ -75,6 +79,10 @@ export class HeldAttempts {
     for (const left of await home.unreportedAttempts()) {
       const { spec, files, journal } = left;
       const running = await agent.executors.get(spec.executor)?.adopt(files, spec);
+      if (journal.state.phase !== 'held') {
+        await this.#keepLeft(left, running);
+        continue;
+      }
       if (running === undefined && journal.state.startError === null) {
         this.#unconfirmed.set(spec.attemptId, left);
         continue;
@@ -174,6 +182,21 @@ export class HeldAttempts {
     }
   }
 
+  /** It is reported, but an earlier agent could not end all its processes. */
+  async #keepLeft({ spec, files, journal }: LeftAttempt, running: RunningAttempt | undefined): Promise<void> {
+    const { agent, slots, outOfService } = this.#options;
+    const { attemptId } = spec;
+    const onGone = async () => this.#home?.releaseAttempt(attemptId);
+    if (running === undefined) {
+      await onGone();
+      return;
+    }
+    const executor = agent.executors.get(spec.executor);
+    const ended = { attemptId, executor, running, files, journal, env: agent.env, outOfService, onGone };
+    const reservation = slots.occupy(laneOf(agent.lanes, spec.queue), journal.state.gpuIds);
+    await keepOutOfService(ended, journal.state.left ?? '', reservation);
+  }
+
   /** For whoever has to end programs if this process does not. */
   readonly #guarded = (): GuardedAttempt[] => {
     const { agent, leases } = this.#options;
@@ -190,7 +213,8 @@ export class HeldAttempts {
   }
 
   #run({ spec, files, journal }: LeftAttempt, adopted: RunningAttempt | undefined, group?: StartGroup): void {
-    const { agent, link, reports, keeper, slots, telemetry, leases, guard, stopped } = this.#options;
+    const { agent, link, reports, keeper, slots, telemetry, leases, guard, outOfService, stopped } =
+      this.#options;
     const { attemptId } = spec;
     const runner = new AttemptRunner({
       spec,
@@ -208,6 +232,8 @@ export class HeldAttempts {
       contact: link.contact,
       reports,
       keeper,
+      outOfService,
+      onGone: () => this.#forgetOnDisk(journal, attemptId),
       isOverdue: () => leases.mustEnd(attemptId, spec.graceMs, leaseNowMs()),
       flushDeadlineMs: agent.timing.flushDeadlineMs,
       log: agent.log,
@@ -217,7 +243,7 @@ export class HeldAttempts {
     this.#tokens.set(attemptId, journal.state.token);
     const work = runner
       .run()
-      .then(() => (journal.isOnDisk ? this.#home?.releaseAttempt(attemptId) : undefined))
+      .then(() => this.#forgetOnDisk(journal, attemptId))
       .catch((error: unknown) => {
         if (!stopped.aborted) agent.log.error({ attemptId, error: String(error) }, 'an attempt broke off');
       })
@@ -229,5 +255,11 @@ export class HeldAttempts {
         this.#work.delete(work);
       });
     this.#work.add(work);
+  }
+
+  /** No later agent has to look at it, once it is reported and nothing of it is left. */
+  async #forgetOnDisk({ isOnDisk, state }: AttemptJournal, attemptId: string): Promise<void> {
+    if (isOnDisk && state.phase !== 'held' && state.left === null)
+      await this.#home?.releaseAttempt(attemptId);
   }
 }

@@ -7,6 +7,7 @@ import {
   type HeartbeatAnswer,
   type HeldAttempt,
   type MachineTelemetry,
+  type OutOfServiceSlot,
   TrainyardError,
   VERSION,
 } from '@trainyard/protocol';
@@ -87,17 +88,20 @@ export class ServerLink {
   }
 
   /** One renewal of all leases; `undefined` when it failed. */
-  async heartbeat(
-    held: readonly HeldAttempt[],
-    telemetry?: MachineTelemetry,
-  ): Promise<HeartbeatAnswer | undefined> {
+  async heartbeat(told: {
+    readonly held: readonly HeldAttempt[];
+    readonly telemetry: MachineTelemetry | undefined;
+    readonly outOfService: readonly OutOfServiceSlot[];
+  }): Promise<HeartbeatAnswer | undefined> {
+    const { held, telemetry, outOfService } = told;
     const sentAtMs = leaseNowMs();
     try {
-      const answer = await this.client.heartbeat(
-        this.#id ?? '',
-        { held: [...held], telemetry },
-        this.#stopped,
-      );
+      const beat = {
+        held: [...held],
+        telemetry,
+        ...(outOfService.length > 0 && { outOfService: [...outOfService] }),
+      };
+      const answer = await this.client.heartbeat(this.#id ?? '', beat, this.#stopped);
       this.#leaseMs = answer.leaseMs;
       this.#contactTried = true;
       await this.#home?.noteContact();

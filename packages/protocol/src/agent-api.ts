@@ -5,6 +5,7 @@ import { attemptFailure } from './attempt-failure.ts';
 import { stopSignal } from './definition/agent-program.ts';
 import { failurePattern } from './definition/failure-patterns.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
+import { outOfServiceSlot } from './out-of-service.ts';
 import { pauseMode, resumePoint } from './pause.ts';
 import { paramAnswer, paramUpdate } from './program-reports.ts';
 import { secretPlace } from './secrets.ts';
@@ -175,6 +176,8 @@ export type ClaimedWork = z.infer<typeof claimedWork>;
 export const heartbeat = z.strictObject({
   held: z.array(heldAttempt).max(10_000),
   telemetry: machineTelemetry.optional(),
+  /** Left out: none. */
+  outOfService: z.array(outOfServiceSlot).max(1000).optional(),
 });
 export type Heartbeat = z.input<typeof heartbeat>;
 export const heartbeatAnswer = z.object({

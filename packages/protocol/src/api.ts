@@ -4,6 +4,7 @@ import { failureClass } from './attempt-failure.ts';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { cacheBasis } from './cache-api.ts';
 import { answeredJson } from './definition/values.ts';
+import { outOfServiceSlot } from './out-of-service.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
@@ -261,6 +262,8 @@ export const agentInfo = z.object({
   labels: z.record(z.string(), z.string()),
   /** How busy its machine was at its last heartbeat; null when it has not told. */
   telemetry: machineTelemetry.nullable(),
+  /** Slots that take no job, because processes of their last one could not be ended. */
+  outOfService: z.array(outOfServiceSlot),
   online: z.boolean(),
   /** It takes no more work, and leaves when it has finished what it has. */
   draining: z.boolean(),

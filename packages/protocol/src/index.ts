@@ -42,6 +42,7 @@ export { type LinearRegex, linearRegex } from './linear-regex.ts';
 export * from './live.ts';
 export * from './metric-line.ts';
 export * from './model-checkpoints.ts';
+export * from './out-of-service.ts';
 export * from './pause.ts';
 export * from './pipelines-api.ts';
 export * from './pools-api.ts';

@@ -9,9 +9,11 @@ import {
   type ClaimedWork,
   claimWork,
   type ErrorCode,
+  type Heartbeat,
   type HeldAttempt,
   heartbeat,
   newId,
+  type OutOfServiceSlot,
   type PauseMode,
   type RegisterAgent,
   type Report,
@@ -51,6 +53,8 @@ export class AgentPeer {
   /** Tells agents to drain. */
   draining = false;
   heartbeats = 0;
+  /** Of the newest heartbeat. */
+  outOfService: readonly OutOfServiceSlot[] = [];
   /** Attempts that were assigned to a claim. */
   assigned = 0;
   /** Free slots in the newest claim. */
@@ -176,7 +180,7 @@ export class AgentPeer {
       return { agentId, leaseMs: this.leaseMs, heartbeatMs: this.heartbeatMs };
     }
     if (url.pathname.endsWith('/claim')) return this.#claim(claimWork.parse(json()), request);
-    if (url.pathname.endsWith('/heartbeat')) return this.#heartbeat(heartbeat.parse(json()).held);
+    if (url.pathname.endsWith('/heartbeat')) return this.#heartbeat(heartbeat.parse(json()));
     if (url.pathname === '/api/v1/reports') return this.#reports(reports.parse(json()).reports);
     if (url.pathname.endsWith('/cached')) {
       const from = this.cached(askCached.parse(json()));
@@ -262,8 +266,9 @@ export class AgentPeer {
     });
   }
 
-  #heartbeat(held: readonly HeldAttempt[]) {
+  #heartbeat({ held, outOfService = [] }: Heartbeat) {
     this.heartbeats += 1;
+    this.outOfService = outOfService;
     const known = held.filter(({ attemptId }) => this.attempts.get(attemptId)?.fenced === false);
     return {
       leaseMs: this.leaseMs,

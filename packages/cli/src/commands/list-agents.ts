@@ -15,7 +15,7 @@ export function listAgentsCommand(context: CliContext): Promise<number> {
       agent.id,
       agent.name,
       agent.online ? (agent.draining ? 'draining' : 'online') : `seen ${agent.lastSeenAt}`,
-      `${agent.busySlots}/${agent.slots}`,
+      slots(agent),
       gpus(agent),
       agent.telemetry === null ? '-' : percent(agent.telemetry.machine.cpu),
       memory(agent),
@@ -24,6 +24,12 @@ export function listAgentsCommand(context: CliContext): Promise<number> {
     context.out(table(['id', 'name', 'state', 'slots', 'gpus', 'cpu', 'memory', 'queues'], rows));
     return EXIT.ok;
   });
+}
+
+/** With those that take no job until processes of their last one are gone. */
+function slots({ busySlots, slots: count, outOfService }: AgentInfo): string {
+  const waiting = outOfService.length === 0 ? '' : ` (${outOfService.length} out of service)`;
+  return `${busySlots}/${count}${waiting}`;
 }
 
 /** How many, and how busy each is. */

@@ -9,6 +9,7 @@ import {
   isId,
   type MachineTelemetry,
   newId,
+  type OutOfServiceSlot,
   type RegisteredAgent,
   type ReportResult,
   type registerAgent,
@@ -64,6 +65,7 @@ export interface Attempts {
     agentId: string,
     held: readonly HeldAttempt[],
     telemetry?: MachineTelemetry,
+    outOfService?: readonly OutOfServiceSlot[],
   ): Promise<HeartbeatAnswer>;
   report(reports: readonly ParsedReport[]): Promise<readonly ReportResult[]>;
   /**
@@ -187,9 +189,9 @@ export function createAttempts(options: {
       return desk.claim(agent, request, signal);
     },
 
-    async heartbeat(agentId, held, telemetry) {
+    async heartbeat(agentId, held, telemetry, outOfService) {
       const agent = await requireAgent(agentId);
-      const renewed = await renewLeases(kysely, agent.id, held, telemetry);
+      const renewed = await renewLeases(kysely, agent.id, held, telemetry, outOfService);
       return {
         leaseMs: AGENT_PROTOCOL.leaseMs,
         ...(agent.isDraining && { draining: true }),
@@ -264,6 +266,7 @@ interface AgentRow {
   gpus: number;
   labels: Record<string, string>;
   telemetry: MachineTelemetry | null;
+  out_of_service: OutOfServiceSlot[];
   queues: string[];
   last_seen_at: Date;
   draining_since: Date | null;
@@ -283,6 +286,7 @@ function toAgentInfo(row: AgentRow): AgentInfo {
     gpus: row.gpus,
     labels: row.labels,
     telemetry: row.telemetry,
+    outOfService: row.out_of_service,
     online: Date.now() - row.last_seen_at.getTime() < ONLINE_MS,
     draining: row.draining_since !== null,
     lastSeenAt: row.last_seen_at.toISOString(),

@@ -1,4 +1,10 @@
-import { AGENT_PROTOCOL, type HeldAttempt, type MachineTelemetry, type RunError } from '@trainyard/protocol';
+import {
+  AGENT_PROTOCOL,
+  type HeldAttempt,
+  type MachineTelemetry,
+  type OutOfServiceSlot,
+  type RunError,
+} from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
@@ -13,10 +19,12 @@ export async function renewLeases(
   agentId: string,
   held: readonly Pick<HeldAttempt, 'attemptId' | 'unreachableForMs'>[],
   telemetry?: MachineTelemetry,
+  outOfService: readonly OutOfServiceSlot[] = [],
 ): Promise<string[]> {
   const seen = telemetry === undefined ? null : JSON.stringify(telemetry);
   await sql`
-    update agents set last_seen_at = now(), telemetry = coalesce(${seen}::jsonb, telemetry)
+    update agents set last_seen_at = now(), telemetry = coalesce(${seen}::jsonb, telemetry),
+      out_of_service = ${jsonbText(outOfService)}::jsonb
     where id = ${agentId}`.execute(db);
   if (held.length === 0) return [];
   const { rows } = await sql<{ id: string }>`

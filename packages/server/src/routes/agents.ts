@@ -76,7 +76,7 @@ export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal):
         config: { access: 'agent' },
         schema: { tags: ['agents'], params: idParams, body: heartbeat, response: { 200: heartbeatAnswer } },
       },
-      ({ params, body }) => attempts.heartbeat(params.id, body.held, body.telemetry),
+      ({ params, body }) => attempts.heartbeat(params.id, body.held, body.telemetry, body.outOfService),
     );
 
     app.post(

@@ -1,4 +1,4 @@
-import type { MachineTelemetry } from '@trainyard/protocol';
+import type { MachineTelemetry, OutOfServiceSlot } from '@trainyard/protocol';
 import type { Generated } from 'kysely';
 import type { Instant, Json, NullableInstant, NullableJson } from './schema.ts';
 
@@ -15,6 +15,8 @@ export interface AgentsTable {
   labels: Json<Record<string, string>>;
   /** Its newest look at its machine. */
   telemetry: NullableJson<MachineTelemetry>;
+  /** Slots that wait for processes of their last job to be gone. */
+  out_of_service: Generated<OutOfServiceSlot[]>;
   last_seen_at: Instant;
   /** Since when it is to take no more work. */
   draining_since: NullableInstant;

@@ -22,6 +22,7 @@ import { up as findings } from './migrations/0019-findings.ts';
 import { up as telemetry } from './migrations/0020-telemetry.ts';
 import { up as stops } from './migrations/0022-stops.ts';
 import { up as labels } from './migrations/0023-labels.ts';
+import { up as outOfService } from './migrations/0027-out-of-service.ts';
 import { up as programReports } from './migrations/0029-program-reports.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
@@ -48,6 +49,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0020-telemetry': { up: telemetry },
   '0022-stops': { up: stops },
   '0023-labels': { up: labels },
+  '0027-out-of-service': { up: outOfService },
   '0029-program-reports': { up: programReports },
 };
 
