@@ -97,6 +97,9 @@ export const jobLogsPage = z.object({
   first_offset: z.int(),
 });
 
+/** Of a stream of lines or predictions. Left out: from the next one on. */
+export const jobStreamQuery = z.object({ offset: nonNegative.optional() });
+
 /** A point; every other number that it has is a metric, too. */
 export const jobMetric = z.looseObject({
   step: z.int().min(0),

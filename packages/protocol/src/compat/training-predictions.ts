@@ -53,5 +53,3 @@ export const jobPredictionsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(TRAINING_API.predictionsPerRequest).default(100),
   offset: place.default(0),
 });
-/** Left out: from the next one on. */
-export const jobPredictionStreamQuery = z.object({ offset: place.optional() });

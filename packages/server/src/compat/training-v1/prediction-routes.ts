@@ -1,10 +1,10 @@
 import {
   type JobPrediction,
-  jobPredictionStreamQuery,
   jobPredictions,
   jobPredictionsPage,
   jobPredictionsQuery,
   jobPredictionsTaken,
+  jobStreamQuery,
   MAX_PREDICTION_BYTES,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -13,8 +13,8 @@ import { z } from 'zod';
 import type { ServerContext } from '../../server-context.ts';
 import { reportingJob, requireReporter, visibleJob } from './job-access.ts';
 import { readLenientJson } from './lenient-json.ts';
+import { type FollowedLines, streamLines } from './line-stream.ts';
 import { OlderRefusal } from './older-error.ts';
-import { streamPredictions } from './prediction-stream.ts';
 import { readPredictions } from './prediction-view.ts';
 
 const jobParams = z.object({ jobId: z.string().max(200) });
@@ -25,6 +25,14 @@ const WATCH = { access: 'watch' } as const;
 /** What a model answers to samples while it is trained: a trainer sends it, people read and follow it. */
 export function jobPredictionRoutes(context: ServerContext, stopping: AbortSignal): FastifyPluginAsyncZod {
   const { database, ingest } = context;
+  const followed: FollowedLines = {
+    stream: 'predictions',
+    event: 'prediction',
+    async read(attempt, page) {
+      const { predictions, offset, total } = await readPredictions(database, attempt, page);
+      return { lines: predictions.map((each) => JSON.stringify(each)), offset, total };
+    },
+  };
   return async (app) => {
     readLenientJson(app);
 
@@ -88,10 +96,11 @@ export function jobPredictionRoutes(context: ServerContext, stopping: AbortSigna
 
     app.get(
       '/local/:jobId/predictions/stream',
-      { config: WATCH, schema: { tags: TAGS, params: jobParams, querystring: jobPredictionStreamQuery } },
+      { config: WATCH, schema: { tags: TAGS, params: jobParams, querystring: jobStreamQuery } },
       async (request, reply) => {
         const job = await visibleJob(context, request, request.params.jobId);
-        await streamPredictions(context, { job, request, reply, offset: request.query.offset, stopping });
+        const { offset } = request.query;
+        await streamLines(context, followed, { job, request, reply, offset, stopping });
       },
     );
   };

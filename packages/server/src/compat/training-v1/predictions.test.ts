@@ -34,6 +34,7 @@ describe('predictions of a job', () => {
     const path = `/api/training/local/${id}/predictions`;
     return {
       path,
+      token,
       send: (predictions: unknown[], sequence?: number) =>
         t.call<{ total_predictions: number; error: string; code: string }>(
           'POST',
@@ -105,6 +106,19 @@ describe('predictions of a job', () => {
     expect(await again.end()).toEqual(['2 at 2', 'end completed']);
   });
 
+  it('the log is followed in the same way, by anybody who may see it', async () => {
+    const job = await claimed();
+    const logs = job.path.replace(/predictions$/, 'logs');
+    const said = (lines: string[]) => t.call('POST', logs, { logs: lines }, { token: job.token });
+    await said(['one']);
+    const [all, next] = await Promise.all([follow(`${logs}/stream?offset=0`), follow(`${logs}/stream`)]);
+    await said(['two', 'three']);
+    await Promise.all([all.until(3), next.until(2)]);
+    await job.end();
+    expect(await all.end()).toEqual(['0 one', '1 two', '2 three', 'end completed']);
+    expect(await next.end()).toEqual(['1 two', '2 three', 'end completed']);
+  });
+
   it('that nobody reads any more hold nothing', async () => {
     const job = await claimed();
     const followers = await Promise.all(Array.from({ length: 20 }, () => follow(`${job.path}/stream`)));
@@ -143,11 +157,11 @@ describe('predictions of a job', () => {
   }
 });
 
-/** `1 at 1` for a prediction, `end completed` for the end; comments are left out. */
+/** `1 at 1` for a prediction or a line, `end completed` for the end; comments are left out. */
 function toText(event: string): string[] {
   const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(event)?.[1];
   const data = field('data');
   if (data === undefined) return [];
-  const parsed = JSON.parse(data) as { prediction: string; status: string };
-  return [field('event') === 'prediction' ? `${field('id')} ${parsed.prediction}` : `end ${parsed.status}`];
+  const { prediction, line, status } = JSON.parse(data) as Record<string, string>;
+  return [status === undefined ? `${field('id')} ${prediction ?? line}` : `end ${status}`];
 }

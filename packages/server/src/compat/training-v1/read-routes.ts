@@ -1,8 +1,15 @@
-import { jobLogsPage, jobLogsQuery, jobMetricsPage, jobMetricsQuery } from '@trainyard/protocol';
+import {
+  jobLogsPage,
+  jobLogsQuery,
+  jobMetricsPage,
+  jobMetricsQuery,
+  jobStreamQuery,
+} from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../../server-context.ts';
 import { visibleJob } from './job-access.ts';
+import { type FollowedLines, streamLines } from './line-stream.ts';
 import { readLogView } from './log-view.ts';
 import { readJobPoints } from './metric-view.ts';
 
@@ -11,8 +18,17 @@ const VISIBLE = { access: 'watch' } as const;
 const TAGS = ['older systems'];
 
 /** Log and metrics of a job, as the older API gave them. */
-export function jobReadRoutes(context: ServerContext): FastifyPluginAsyncZod {
+export function jobReadRoutes(context: ServerContext, stopping: AbortSignal): FastifyPluginAsyncZod {
   const { database } = context;
+  const followed: FollowedLines = {
+    stream: 'log',
+    event: 'log',
+    async read({ id, endedAt }, page) {
+      const view = await readLogView(database, { id, hasEnded: endedAt !== null }, page);
+      const lines = view.lines.map((line) => JSON.stringify({ line }));
+      return { lines, offset: view.offset, total: view.totalLines };
+    },
+  };
   return async (app) => {
     app.get(
       '/local/:jobId/logs',
@@ -33,6 +49,16 @@ export function jobReadRoutes(context: ServerContext): FastifyPluginAsyncZod {
           limit,
           first_offset: view.firstOffset,
         };
+      },
+    );
+
+    app.get(
+      '/local/:jobId/logs/stream',
+      { config: VISIBLE, schema: { tags: TAGS, params: jobParams, querystring: jobStreamQuery } },
+      async (request, reply) => {
+        const job = await visibleJob(context, request, request.params.jobId);
+        const { offset } = request.query;
+        await streamLines(context, followed, { job, request, reply, offset, stopping });
       },
     );
 

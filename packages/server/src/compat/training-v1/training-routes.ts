@@ -19,7 +19,7 @@ export function olderTrainingRoutes(context: ServerContext, stopping: AbortSigna
     await app.register(jobCheckpointRoutes(context), { prefix: '/training' });
     await app.register(handOverRoute(context), { prefix: '/training' });
     await app.register(jobControlRoutes(context), { prefix: '/training' });
-    await app.register(jobReadRoutes(context), { prefix: '/training' });
+    await app.register(jobReadRoutes(context, stopping), { prefix: '/training' });
     await app.register(jobParamRoutes(context), { prefix: '/training' });
     await app.register(jobPredictionRoutes(context, stopping), { prefix: '/training' });
   };

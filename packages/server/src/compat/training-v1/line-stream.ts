@@ -3,20 +3,32 @@ import { TRAINING_API } from '@trainyard/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { StreamChange } from '../../live/live-bus.ts';
 import type { ServerContext } from '../../server-context.ts';
-import { findLocalJob, type LocalJob } from './local-jobs.ts';
-import { readPredictions } from './prediction-view.ts';
+import { findLocalJob, type LocalAttempt, type LocalJob } from './local-jobs.ts';
 
-/** Predictions that are read at once. */
+/** Lines that are read at once. */
 const PAGE = 100;
 /** Safety net for announcements that were missed, and for the end of the job. */
 const LOOK_MS = 2000;
 
+/** What is followed: a stream of a job, line by line. */
+export interface FollowedLines {
+  readonly stream: 'log' | 'predictions';
+  /** Name of the event of each line. */
+  readonly event: string;
+  /** Lines from number `offset` on, each as JSON; `offset` of the first that is given, and how many there are in all. */
+  read(
+    attempt: LocalAttempt,
+    page: { readonly offset: number; readonly limit: number },
+  ): Promise<{ readonly lines: readonly string[]; readonly offset: number; readonly total: number }>;
+}
+
 /**
- * Server-sent events, one `prediction` each with its number as id, until the job has ended, which the event `end`
+ * Server-sent events, one for each line with its number as id, until the job has ended, which the event `end`
  * says. Who comes again with `Last-Event-ID` goes on behind it. Without a place it begins with the next one.
  */
-export async function streamPredictions(
+export async function streamLines(
   context: Pick<ServerContext, 'database' | 'bus'>,
+  followed: FollowedLines,
   given: {
     readonly job: LocalJob;
     readonly request: FastifyRequest;
@@ -30,7 +42,7 @@ export async function streamPredictions(
   const { attempt } = given.job;
   const last = Number(request.headers['last-event-id'] ?? Number.NaN);
   let at = Number.isSafeInteger(last) && last >= 0 ? last + 1 : given.offset;
-  at ??= attempt === null ? 0 : (await readPredictions(database, attempt, { offset: 0, limit: 1 })).total;
+  at ??= attempt === null ? 0 : (await followed.read(attempt, { offset: 0, limit: 1 })).total;
   reply.hijack();
   const { raw } = reply;
   const gone = new AbortController();
@@ -43,24 +55,24 @@ export async function streamPredictions(
   };
   const wakeUp = new Waker(over);
   const onStream = (change: StreamChange): void => {
-    if (change.runId === given.job.runId && change.stream === 'predictions') wakeUp.call();
+    if (change.runId === given.job.runId && change.stream === followed.stream) wakeUp.call();
   };
   bus.on('stream', onStream).on('remoteStream', onStream);
   try {
-    await say(': predictions\n\n');
+    await say(`: ${followed.event}\n\n`);
     for (let saidAtMs = performance.now(); !over.aborted; ) {
       // Read first: what came before the end is told before it.
       const job = await findLocalJob(database.kysely, given.job.runId);
       if (job === undefined) break;
       const page =
         job.attempt === null
-          ? { predictions: [], offset: at }
-          : await readPredictions(database, job.attempt, { offset: at, limit: PAGE });
-      for (const prediction of page.predictions) {
-        await say(`id: ${prediction.index}\nevent: prediction\ndata: ${JSON.stringify(prediction)}\n\n`);
+          ? { lines: [], offset: at }
+          : await followed.read(job.attempt, { offset: at, limit: PAGE });
+      for (const [index, line] of page.lines.entries()) {
+        await say(`id: ${page.offset + index}\nevent: ${followed.event}\ndata: ${line}\n\n`);
       }
-      at = Math.max(at, page.offset + page.predictions.length);
-      if (page.predictions.length > 0) {
+      at = Math.max(at, page.offset + page.lines.length);
+      if (page.lines.length > 0) {
         saidAtMs = performance.now();
         continue;
       }
@@ -75,7 +87,7 @@ export async function streamPredictions(
       await wakeUp.wait(LOOK_MS);
     }
   } catch (error) {
-    request.log.warn({ err: error }, 'a stream of predictions broke off');
+    request.log.warn({ err: error }, 'a stream of lines broke off');
   } finally {
     bus.off('stream', onStream).off('remoteStream', onStream);
     raw.end();
