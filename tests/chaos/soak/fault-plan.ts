@@ -8,6 +8,10 @@ const FAULT_WEIGHTS = {
   server: 1,
   /** kill -9 of the postmaster of the server's database. */
   database: 1,
+  /** An agent stands still for a while, and goes on. */
+  'agent-still': 1,
+  /** The server likewise. */
+  'server-still': 1,
   /** kill -9 of the program of a job. */
   program: 3,
   /** kill -9 of the supervisor of a job. */

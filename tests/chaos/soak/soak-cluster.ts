@@ -60,6 +60,15 @@ export class SoakCluster {
     this.#agents[agent] = undefined;
   }
 
+  /** Stops a process, and lets it go on after a while. False when it is not there. */
+  async haltAgent(agent: number, forMs: number): Promise<boolean> {
+    return halt(this.#agents[agent], forMs);
+  }
+
+  async haltServer(forMs: number): Promise<boolean> {
+    return halt(this.#server, forMs);
+  }
+
   /** The postmaster of the embedded database; `undefined` while there is none. */
   killDatabase(): boolean {
     const pid = readPid(join(this.#serverDir, 'postgres', 'cluster', 'postmaster.pid'));
@@ -140,6 +149,14 @@ export class SoakCluster {
     this.#all.push(process);
     return process;
   }
+}
+
+async function halt(stopped: TrainyardProcess | undefined, forMs: number): Promise<boolean> {
+  if (stopped === undefined || !isAlive(stopped.pid)) return false;
+  process.kill(stopped.pid, 'SIGSTOP');
+  await new Promise((resolve) => setTimeout(resolve, forMs));
+  process.kill(stopped.pid, 'SIGCONT');
+  return true;
 }
 
 function killed(pid: number): boolean {

@@ -45,6 +45,12 @@ export class SoakFaults {
       });
     }
     if (kind === 'database') return this.#whileFree('server', async () => this.#cluster.killDatabase());
+    if (kind === 'server-still')
+      return this.#whileFree('server', () => this.#cluster.haltServer(fault.lastsMs));
+    if (kind === 'agent-still') {
+      const agent = Math.floor(fault.pick * this.#cluster.agentCount);
+      return this.#whileFree(`agent ${agent}`, () => this.#cluster.haltAgent(agent, fault.lastsMs));
+    }
     if (kind === 'agent') {
       const agent = Math.floor(fault.pick * this.#cluster.agentCount);
       return this.#withoutAgent(agent, fault.lastsMs, async () => true);

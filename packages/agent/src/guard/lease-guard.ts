@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { AgentLog } from '../agent-log.ts';
-import { identityOf, isAlive, isLinux, readIdentityFile } from '../process-identity.ts';
+import { identityOf, isAlive, isLinux, type ProcessIdentity, readIdentityFile } from '../process-identity.ts';
 import { writeAtomically } from '../write-atomically.ts';
 import { GUARD_SCRIPT } from './guard-script.ts';
 
@@ -33,8 +33,8 @@ export class LeaseGuard {
   #guard: ChildProcess | undefined;
   #written: Promise<void> = Promise.resolve();
   #next: (() => readonly GuardedAttempt[]) | undefined;
-  /** How many there were at the last look. */
-  #guarded = 0;
+  /** How many there were at the last look; `undefined` before the first, when the directory may be another agent's. */
+  #guarded: number | undefined;
 
   constructor(options: LeaseGuardOptions) {
     this.#options = options;
@@ -48,13 +48,12 @@ export class LeaseGuard {
     if (isIdle) this.#written = this.#written.then(() => this.#write());
   }
 
-  /** The agent stops. Programs that go on stay guarded. */
+  /** The agent stops. Programs that go on stay guarded. Of an earlier agent's guard nothing stays either. */
   async stop(): Promise<void> {
     await this.#written;
-    if (this.#guard === undefined) return;
-    this.#guard.removeAllListeners('exit');
-    if (this.#guarded > 0) return;
-    this.#guard.kill('SIGTERM');
+    this.#guard?.removeAllListeners('exit');
+    if (this.#guarded !== 0) return;
+    endGuard(readIdentityFile(this.#chargePath));
     for (const path of [this.#leasesPath, this.#chargePath]) await rm(path, { force: true });
   }
 
@@ -98,7 +97,7 @@ export class LeaseGuard {
     });
     await writeAtomically(this.#chargePath, `${identity.bootId} ${identity.pid} ${identity.startTime}\n`);
     // It would find that it is not in charge any more; there is no need to wait for that.
-    if (older !== undefined && isAlive(older)) process.kill(older.pid, 'SIGTERM');
+    endGuard(older);
   }
 
   get #leasesPath(): string {
@@ -111,6 +110,11 @@ export class LeaseGuard {
 }
 
 const MAX_LOOK_SECONDS = 2;
+
+/** With what it waits for. It leads a group of its own. */
+function endGuard(guard: ProcessIdentity | undefined): void {
+  if (guard !== undefined && isAlive(guard)) process.kill(-guard.pid, 'SIGTERM');
+}
 
 /** Beside this file: a source in the workspace, JavaScript in a published package. */
 const ENTRY = fileURLToPath(
