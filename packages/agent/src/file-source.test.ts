@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readlink, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -74,4 +74,26 @@ test('ends a wait when it is told to', async () => {
   const waiting = source.waitForMore(LONG_MS, wake.signal);
   wake.abort();
   await waiting;
+});
+
+test('leaves no descriptor open, whoever looks at once, and none is opened after the close', async () => {
+  await writeFile(path, 'text');
+  const opened = async () => {
+    const links = await Promise.all(
+      (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    );
+    return links.filter((link) => link === path).length;
+  };
+  await Promise.all([source.look(0, 1), source.look(1, 1), source.look(2, 1)]);
+  expect(await opened()).toBe(1);
+  const late = source.look(0, 1).catch(() => undefined);
+  await source.close();
+  await late;
+  expect(await source.look(0, 1)).toBeUndefined();
+  expect(await opened()).toBe(0);
+  const other = new FileSource(path);
+  const looking = other.look(0, 1).catch(() => undefined);
+  await other.close();
+  await looking;
+  expect(await opened()).toBe(0);
 });

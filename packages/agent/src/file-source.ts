@@ -9,6 +9,9 @@ import { punchHole } from './punch-hole.ts';
 export class FileSource implements ByteSource {
   readonly name: string;
   #handle: FileHandle | undefined;
+  /** Two who look at once share it: of two handles only one would ever be closed. */
+  #opening: Promise<FileHandle | undefined> | undefined;
+  #isClosed = false;
   #identity = '';
   #watcher: FSWatcher | undefined;
   /** Where the last look ended: the file has grown if it is longer now. */
@@ -51,7 +54,9 @@ export class FileSource implements ByteSource {
     await punchHole(this.name, from, to - from);
   }
 
+  /** For good: there is nothing to see from then on. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#closeFile();
   }
 
@@ -64,7 +69,15 @@ export class FileSource implements ByteSource {
   }
 
   async #open(): Promise<FileHandle | undefined> {
+    if (this.#isClosed) return undefined;
     if (this.#handle !== undefined) return this.#handle;
+    this.#opening ??= this.#openFile().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #openFile(): Promise<FileHandle | undefined> {
     try {
       const handle = await open(this.name, 'r');
       this.#handle = handle;
@@ -91,8 +104,10 @@ export class FileSource implements ByteSource {
 
   async #closeFile(): Promise<void> {
     this.#unwatch();
-    await this.#handle?.close();
+    await this.#opening?.catch(() => undefined);
+    const handle = this.#handle;
     this.#handle = undefined;
+    await handle?.close();
   }
 
   #unwatch(): void {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
+import { eventually, expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
 
 const pipeline = (name: string, more = '') => `
 name: ${name}
@@ -147,13 +147,12 @@ describe('pull mode', () => {
     await stage('running');
     expect(await control('resume')).toBe(409);
     expect(await control('pause')).toBe(200);
-    const commands = async (wanted: string) => {
-      for (let tries = 0; tries < 500; tries += 1) {
+    // By time and not by calls: a quick machine makes many of them before the owner of the tree has taken the wish in.
+    const commands = (wanted: string) =>
+      eventually(async () => {
         const found = await heartbeat('agent_a');
-        if (JSON.stringify(found) === JSON.stringify([{ command: wanted, job_id: id }])) return;
-      }
-      throw new Error(`the worker was never told to ${wanted}`);
-    };
+        return JSON.stringify(found) === JSON.stringify([{ command: wanted, job_id: id }]) ? true : undefined;
+      });
     await commands('pause');
     await patch('paused');
     await patch('paused');
