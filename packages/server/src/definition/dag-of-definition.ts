@@ -13,7 +13,7 @@ import { clip, type DefinitionPath, type Fault } from './faults.ts';
 
 /** The definition in the words of the DAG engine; node i of a level is stage i of that level. */
 export function toDag(body: PipelineBody): Dag {
-  const hooks = new Set(body.stages.flatMap(({ hook, name }) => (hook === undefined ? [] : [name])));
+  const hooks = new Set(body.stages.filter(({ hook }) => hook !== undefined).map(({ name }) => name));
   return {
     maxParallel: body.maxParallel,
     failPolicy: body.failPolicy,
@@ -21,8 +21,8 @@ export function toDag(body: PipelineBody): Dag {
     ...(body.deadline === undefined ? {} : { deadlineMs: body.deadline }),
     nodes: body.stages.map((stage) => {
       // To depend on a hook is a fault that is told by itself; here it would look like a cycle.
-      const dependsOn = dependencyNames(stage, body.stages).filter((name) => !hooks.has(name));
-      return toNode(stage, dependsOn);
+      const dependsOn = dependencyNames(stage, body.stages);
+      return toNode(stage, hooks.size === 0 ? dependsOn : dependsOn.filter((name) => !hooks.has(name)));
     }),
   };
 }

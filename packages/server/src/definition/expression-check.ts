@@ -76,8 +76,11 @@ export function visibleStages(
 }
 
 function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faults: Fault[]): void {
-  const level = levelOf(body.stages);
+  let named: Omit<Level, 'current'> | undefined;
   for (const [index, stage] of body.stages.entries()) {
+    if (isPlain(stage)) continue;
+    named ??= levelOf(body.stages);
+    const level = named;
     const levels = [...outer.levels, { ...level, current: index }];
     const stagePath = [...path, 'stages', index];
     const { foreach, hook } = stage;
@@ -118,6 +121,29 @@ function checkParts(stage: StageDefinition, place: Place, path: DefinitionPath, 
   for (const [key, value] of Object.entries(expressionParts(stage))) {
     checkValue(value, { ...place, mayNameSecrets: mayHoldSecrets(stage, key) }, [...path, key], faults);
   }
+}
+
+/** Without anything to check. In a large definition most stages are, so they are told apart without making objects. */
+function isPlain(stage: StageDefinition): boolean {
+  const { pipeline, cache, params, foreach, when, pools, concurrency } = stage;
+  if (pipeline !== undefined || cache !== undefined) return false;
+  const own: unknown = stage[stageKind(stage)];
+  return !(
+    hasExpressions(own) ||
+    hasExpressions(params) ||
+    hasExpressions(foreach) ||
+    hasExpressions(when) ||
+    hasExpressions(pools) ||
+    hasExpressions(concurrency)
+  );
+}
+
+function hasExpressions(value: unknown): boolean {
+  if (typeof value === 'string') return mayHoldExpressions(value);
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(hasExpressions);
+  for (const key in value) if (hasExpressions((value as Record<string, unknown>)[key])) return true;
+  return false;
 }
 
 /** What is known inside of a used pipeline: nothing but the params that it declares. */

@@ -9,6 +9,7 @@ export function foreachFaults(definition: PipelineDefinition): Fault[] {
   ];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     for (const [index, { foreach, pipeline }] of next.body.stages.entries()) {
+      if (foreach === undefined && pipeline === undefined) continue;
       const path = [...next.path, 'stages', index];
       if (foreach !== undefined) faults.push(...faultOf(foreach, [...path, 'foreach']));
       if (pipeline !== undefined) open.push({ body: pipeline, path: [...path, 'pipeline'] });

@@ -46,15 +46,19 @@ export function defaultProblems(form: Form): readonly { readonly name: string; r
 
 /** Faults of the forms of all approvals of a definition. */
 export function formFaults(body: PipelineBody, path: DefinitionPath = []): Fault[] {
-  return body.stages.flatMap(({ approval, pipeline }, index) => {
+  const faults: Fault[] = [];
+  for (const [index, { approval, pipeline }] of body.stages.entries()) {
+    if (approval === undefined && pipeline === undefined) continue;
     const stage = [...path, 'stages', index];
     const own = defaultProblems(approval?.form ?? {}).map(({ name, message }) => ({
       code: 'WRONG_TYPE',
       message,
       path: [...stage, 'approval', 'form', name, 'default'],
     }));
-    return pipeline === undefined ? own : [...own, ...formFaults(pipeline, [...stage, 'pipeline'])];
-  });
+    faults.push(...own);
+    if (pipeline !== undefined) faults.push(...formFaults(pipeline, [...stage, 'pipeline']));
+  }
+  return faults;
 }
 
 function problemOf(
