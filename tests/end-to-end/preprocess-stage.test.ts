@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatasetVersion, RunTree } from '@trainyard/protocol';
+import type { DatasetLineage, DatasetVersion, RunTree } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '../support/api.ts';
 import { stageOf, startPlatform, type TestPlatform } from '../support/platform.ts';
@@ -78,6 +78,15 @@ describe('a preprocess_dataset stage', () => {
         runs: [{ runId: run.children[0]!.id, role: 'output' }],
       });
     }
+    const { edges } = await api(platform.url).get<DatasetLineage>(
+      '/api/v1/datasets/reviews-train/versions/latest/lineage',
+    );
+    expect(edges.find(({ name }) => name === 'reviews-train')?.split).toEqual({
+      name: 'train',
+      fraction: 0.5,
+      seed: 3,
+      chosenBy: 'config',
+    });
     const log = await platform.log(run, 'prepare');
     expect(log).toContain('dropNulls: 20 rows');
   });

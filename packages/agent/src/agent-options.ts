@@ -120,7 +120,7 @@ const DEFAULT_TIMING: AgentTiming = {
 
 function journalLimits(given: Partial<JournalLimits> = {}): JournalLimits {
   const limits = { ...DEFAULT_JOURNAL_LIMITS, ...given };
-  for (const [name, bytes] of Object.entries(limits)) wholeNumber(`bytes (${name})`, bytes, 0);
+  for (const [name, bytes] of Object.entries(limits)) wholeNumber(`a limit (${name})`, bytes, 0);
   return limits;
 }
 

@@ -2,6 +2,7 @@ import type { HeldAttempt } from '@trainyard/protocol';
 import { AgentHome } from './agent-home.ts';
 import type { AgentLane } from './agent-lanes.ts';
 import { type AgentOptions, type ResolvedAgentOptions, resolveAgentOptions } from './agent-options.ts';
+import { AttemptDirectories } from './attempt-directories.ts';
 import { pause, withJitter } from './backoff.ts';
 import { removeLeftCgroups } from './cgroup.ts';
 import { ClaimLoop } from './claim-loop.ts';
@@ -56,6 +57,7 @@ class LocalAgent implements Agent {
   readonly #slots: Slots;
   readonly #keeper: JournalKeeper;
   readonly #telemetry: Telemetry;
+  readonly #directories: AttemptDirectories;
   readonly #attempts: HeldAttempts;
   readonly #guard: LeaseGuard;
   readonly #outOfService: OutOfService;
@@ -91,6 +93,11 @@ class LocalAgent implements Agent {
       leaseMs: () => this.#link.leaseMs,
       isNeeded:
         !options.isBesideServer && [...options.executors.values()].some(({ isLocal }) => isLocal === true),
+    });
+    this.#directories = new AttemptDirectories({
+      ...options,
+      client: this.#link.client,
+      agentId: () => this.#link.id,
     });
     this.#attempts = new HeldAttempts({
       agent: options,
@@ -158,6 +165,7 @@ class LocalAgent implements Agent {
         this.#watchLeases(),
         this.#keeper.run(this.#stopped.signal),
         this.#telemetry.run(this.#stopped.signal),
+        this.#directories.run(this.#stopped.signal),
       );
       await this.#link.register();
       const { signal } = this.#stopped;

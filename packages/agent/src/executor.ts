@@ -93,6 +93,11 @@ export interface Executor {
   start(context: StartContext): Promise<RunningAttempt>;
   /** Takes over what an earlier agent started; `undefined` when it never started the program. */
   adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAttempt | undefined>;
+  /**
+   * Removes what an attempt that has ended left on another machine; left out where everything is on this one.
+   * @throws when it cannot be reached: it is tried again later
+   */
+  removeFiles?(files: AttemptFiles, spec: AttemptSpec): Promise<void>;
   /** Called when the agent stops: nothing is waited for any more, programs go on. */
   close?(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Bounds of what the files of running attempts take on the agent's disk, and of what of them is sent. */
+/** Bounds of what the files of attempts take on the agent's disk, and of what of them is sent. */
 export interface JournalLimits {
   /** Bytes of one stream that may wait for the server; the oldest are left out above that. */
   readonly waitingBytesPerStream: number;
@@ -8,6 +8,10 @@ export interface JournalLimits {
   readonly keptBytesPerStream: number;
   /** Bytes of the output of one attempt that are sent; above that only its last lines follow. */
   readonly logBytesPerAttempt: number;
+  /** Directories of attempts that ended longer ago are removed, where nobody needs them. */
+  readonly attemptAgeMs: number;
+  /** The same for those above this number, the oldest first. */
+  readonly attemptCount: number;
 }
 
 const GIB = 1024 ** 3;
@@ -17,6 +21,8 @@ export const DEFAULT_JOURNAL_LIMITS: JournalLimits = {
   waitingBytesInAll: 8 * GIB,
   keptBytesPerStream: 256 * 1024 ** 2,
   logBytesPerAttempt: 4 * GIB,
+  attemptAgeMs: 30 * 86_400_000,
+  attemptCount: 10_000,
 };
 
 /**

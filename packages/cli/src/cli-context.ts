@@ -24,6 +24,8 @@ export interface CliContext {
   readonly databaseUrl: string | undefined;
   /** Levels of pipelines that a server started here allows, and `validate` too. */
   readonly maxDepth: number | undefined;
+  /** Configuration file of a server that is started here. */
+  readonly configFile: string | undefined;
   readonly json: boolean;
   readonly debug: boolean;
   /** Colours for stdout and for stderr, which may be different things. */
@@ -55,6 +57,7 @@ export function createContext(
     dataDir: resolve(home),
     databaseUrl: nonEmpty(env['TRAINYARD_DATABASE_URL']),
     maxDepth: maxDepthOf(nonEmpty(env['TRAINYARD_MAX_DEPTH'])),
+    configFile: nonEmpty(env['TRAINYARD_CONFIG']),
     json: options.json === true,
     debug: options.debug === true,
     outStyle: createStyle(wantsColor(options, env, process.stdout.isTTY === true)),

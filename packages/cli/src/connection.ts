@@ -186,6 +186,7 @@ async function startOwn(context: CliContext, withAgent: boolean): Promise<Target
     databaseUrl: context.databaseUrl,
     logLevel: context.debug ? 'info' : 'error',
     maxDepth: context.maxDepth,
+    configFile: context.configFile,
     agent: withAgent ? {} : undefined,
   });
   try {

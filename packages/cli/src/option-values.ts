@@ -1,3 +1,4 @@
+import { parseByteSize } from '@trainyard/protocol';
 import { InvalidArgumentError } from 'commander';
 
 /** Reads an option that is a whole number within limits. */
@@ -22,12 +23,8 @@ export function positiveNumber(name: string) {
 /** Reads an option that is a number of bytes, such as 500000, 512M or 4GiB; the units are powers of 1024. */
 export function byteSize(name: string) {
   return (text: string): number => {
-    const found = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
-    const bytes =
-      found === null
-        ? Number.NaN
-        : Number(found[1]) * 1024 ** ' kmgt'.indexOf((found[2] || ' ').toLowerCase());
-    if (Number.isSafeInteger(Math.round(bytes)) && bytes >= 1) return Math.round(bytes);
+    const bytes = parseByteSize(text);
+    if (bytes !== undefined) return bytes;
     throw new InvalidArgumentError(`${name} must be a number of bytes, such as 512M or 4G.`);
   };
 }

@@ -16,6 +16,8 @@ export interface PlatformOptions {
   readonly logLevel?: string | undefined;
   readonly privateWebhookHosts?: ServerOptions['privateWebhookHosts'];
   readonly maxDepth?: number | undefined;
+  /** Of the server; default: `config.yaml` in the data directory, if it is there. */
+  readonly configFile?: string | undefined;
   /** Where the server may read files of datasets; those of DATASETS_DIR, unless given. */
   readonly datasetsDirs?: readonly string[] | undefined;
   /** Without it no agent runs beside the server. */
@@ -37,7 +39,7 @@ export interface Platform {
  * @throws TrainyardError as `startServer`; USAGE for a database that is not PostgreSQL
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { dataDir, databaseUrl, host, port, logLevel, privateWebhookHosts, maxDepth } = options;
+  const { dataDir, databaseUrl, host, port, logLevel, privateWebhookHosts, maxDepth, configFile } = options;
   if (databaseUrl !== undefined) refuseOtherDatabase(databaseUrl);
   const server = await startServer({
     dataDir,
@@ -47,6 +49,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     logLevel,
     privateWebhookHosts,
     maxDepth,
+    configFile,
     datasetsDirs: (options.datasetsDirs ?? datasetsDirsOf(process.env)).map((dir) => resolve(dir)),
     secretKey: secretKeyOf(process.env),
     webDir: findWebDir(),

@@ -47,6 +47,7 @@ export function addRunsCommands(program: Command, act: Act): void {
     .argument('[id]', ID)
     .addHelpText('after', examples('trainyard runs show', 'trainyard runs show run_01… --json'))
     .action(act(async (context, _, [id]) => (await import('./commands/runs.ts')).showCommand(context, id)));
+  addKeep(runs, act);
   runs
     .command('delete')
     .description('remove root runs that have ended, with their logs, metrics and events')
@@ -134,6 +135,22 @@ function addLogs(runs: Command, act: Act): void {
         }),
       ),
     );
+}
+
+function addKeep(runs: Command, act: Act): void {
+  const add = (name: 'keep' | 'unkeep', description: string, kept: boolean) =>
+    runs
+      .command(name)
+      .description(description)
+      .argument('<ids...>', 'ids of root runs')
+      .addHelpText('after', examples(`trainyard runs ${name} run_01…`))
+      .action(
+        act(async (context, _, ids) =>
+          (await import('./commands/keep-runs.ts')).keepRunsCommand(context, ids, kept),
+        ),
+      );
+  add('keep', 'keep root runs with their logs and files, whatever retention says', true);
+  add('unkeep', 'let retention have root runs again', false);
 }
 
 function addMetrics(runs: Command, act: Act): void {

@@ -12,6 +12,7 @@ import { addApprovalsCommands } from './program-approvals.ts';
 import { addBackfillCommands } from './program-backfills.ts';
 import { addCacheCommands } from './program-cache.ts';
 import { addCheckpointsCommands } from './program-checkpoints.ts';
+import { addConfigCommand } from './program-config.ts';
 import { addDatasetsCommands } from './program-datasets.ts';
 import { addFindingsCommands } from './program-findings.ts';
 import { addHostsCommands } from './program-hosts.ts';
@@ -53,6 +54,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);
   addDatasetsCommands(program, act);
+  addConfigCommand(program, act);
   addFindingsCommands(program, act);
   addAgentCommands(program, act);
   addJobsCommands(program, act);
@@ -134,6 +136,10 @@ function addUp(program: Command, act: Act): void {
       '--datasets-dir <dir>',
       'directory in which the server may read datasets (DATASETS_DIR); may be repeated',
       collect,
+    )
+    .option(
+      '--config <file>',
+      "the server's configuration file (TRAINYARD_CONFIG); default config.yaml in the data directory, if it is there",
     )
     .option('--log-level <level>', 'debug, info, warn or error; default warn')
     .addHelpText(

@@ -15,9 +15,11 @@ import {
   jobTokenMade,
   type RegisterAgent,
   type RegisteredAgent,
+  type RemovableAnswer,
   type Report,
   type ReportResult,
   registeredAgent,
+  removableAnswer,
   reportResults,
   retentionAnswer,
   type ServerInfo,
@@ -63,6 +65,12 @@ export interface AgentClient {
   cached(attemptId: string, token: string, ask: AskCached, signal?: AbortSignal): Promise<CachedAnswer>;
   /** Paths of the job's checkpoints that have to go, given what the attempt has recorded. */
   retention(attemptId: string, token: string, ask: AskRetention, signal?: AbortSignal): Promise<string[]>;
+  /** Of at most 500 attempts of the agent, those whose directories nobody needs any more. */
+  removable(
+    agentId: string,
+    attemptIds: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<RemovableAnswer['items']>;
   /** @throws TrainyardError STREAM_GAP (see `gapSize`), ATTEMPT_FENCED, TOO_LARGE and the common ones */
   append(append: StreamAppend, signal?: AbortSignal): Promise<AppendAnswer>;
 }
@@ -124,6 +132,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
         { path: `/api/v1/attempts/${encodeURIComponent(attemptId)}/cached`, json, token, signal },
         cachedAnswer,
       ),
+    removable: async (agentId, attemptIds, signal) => {
+      const path = agentPath(agentId, 'removable');
+      return (await call({ path, json: { attemptIds }, signal }, removableAnswer)).items;
+    },
     retention: async (attemptId, token, json, signal) => {
       const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/retention`;
       return (await call({ path, json, token, signal }, retentionAnswer)).doomed;

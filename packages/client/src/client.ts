@@ -14,6 +14,7 @@ import type {
   RunTree,
   RunWait,
   ServerInfo,
+  ShownServerConfig,
   SubmitRun,
 } from '@trainyard/protocol';
 import { approvalCalls } from './approval-calls.ts';
@@ -128,6 +129,9 @@ export function createClient(connection: ConnectionOptions) {
     pipelines: createPipelinesClient(connection),
 
     info: (options: CallOptions = {}) => json<ServerInfo>({ path: '/api/v1/info', ...options }),
+
+    /** What the server was configured with. */
+    config: (options: CallOptions = {}) => json<ShownServerConfig>({ path: '/api/v1/config', ...options }),
 
     /** False while the server starts or stops; rejects when none answers. */
     async isReady(options: CallOptions = {}): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { RetryRun, RunPlan, SubmitRun } from '@trainyard/protocol';
+import type { KeptRun, RetryRun, RunPlan, SubmitRun } from '@trainyard/protocol';
 import type { CallOptions } from './client.ts';
 import { type ConnectionOptions, send, sendForJson } from './http.ts';
 
@@ -13,6 +13,15 @@ export function rerunCalls(connection: ConnectionOptions) {
         ...options,
       });
     },
+
+    /** Whether retention leaves all of a root run alone. @throws TrainyardError CONFLICT for a stage */
+    keepRun: (id: string, kept: boolean, options: CallOptions = {}) =>
+      sendForJson<KeptRun>(connection, {
+        method: 'PUT',
+        path: `/api/v1/runs/${encodeURIComponent(id)}/kept`,
+        json: { kept },
+        ...options,
+      }),
 
     /**
      * Starts a new run that does one that has ended again and keeps what had ended well. The same idempotency

@@ -12,7 +12,6 @@ export {
   refusePrivateLiteral,
 } from './fetch/address-guard.ts';
 export type { FetchOptions } from './fetch/fetch-options.ts';
-export { describeHoldOut, effectiveHoldOut, type HoldOut, holdOutRows } from './hold-out.ts';
 export { type Dataset, type DatasetOptions, openDataset } from './open-dataset.ts';
 export type { DatasetProfile } from './query-dataset.ts';
 export type { DatasetSchema } from './read/format-reader.ts';

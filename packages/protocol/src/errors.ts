@@ -28,6 +28,7 @@ export const ERRORS = {
   IDEMPOTENCY_MISMATCH: row(409, 1, 'The idempotency key was used before with another request.'),
   STREAM_GAP: row(409, 1, 'Bytes before this offset are missing; send again from the size that is answered.'),
   ATTEMPT_FENCED: row(410, 1, 'This attempt is over or was replaced; its process must be ended.'),
+  LOG_REMOVED: row(410, 3, 'The log was removed by the retention of the server.'),
   TOO_LARGE: row(413, 2, 'A size limit was passed.'),
   TOO_MANY_REQUESTS: row(429, 1, 'The rate limit was passed; try again later.'),
   INTERNAL: row(500, 1, 'A fault of Trainyard itself.'),

@@ -43,6 +43,7 @@ import { guardRoutes } from './routes/route-access.ts';
 import { runRoutes } from './routes/runs.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { secretRoutes } from './routes/secrets.ts';
+import { serverConfigRoutes } from './routes/server-config.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { healthRoutes, systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -127,6 +128,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 function apiRoutes({ context, stopping }: AppOptions) {
   return async (api: FastifyInstance) => {
     await api.register(systemRoutes(context));
+    await api.register(serverConfigRoutes(context));
     await api.register(pipelineRoutes(context));
     await api.register(poolRoutes(context));
     await api.register(runRoutes(context));

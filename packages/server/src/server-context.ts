@@ -1,4 +1,4 @@
-import type { ServerInfo } from '@trainyard/protocol';
+import type { ServerConfig, ServerInfo } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import type { Attempts } from './attempts/attempts.ts';
 import type { Auth } from './auth/auth.ts';
@@ -25,6 +25,7 @@ export interface ServerContext {
   readonly bus: LiveBus;
   /** Levels of pipelines that a definition may have. */
   readonly maxDepth: number;
+  readonly config: ServerConfig;
   readonly info: ServerInfo;
   /** New at every start. */
   readonly instanceId: string;

@@ -4,24 +4,22 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { PrivateHosts } from '@trainyard/datasets';
 import { DEFINITION_LIMITS, TrainyardError, VERSION } from '@trainyard/protocol';
-import { sql } from 'kysely';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
 import { createAttempts } from './attempts/attempts.ts';
 import { OpenCalls } from './attempts/open-calls.ts';
 import { createAuth, hasUserTokens, isLoopbackHost } from './auth/auth.ts';
 import { openSecretBox } from './auth/secret-box.ts';
-import { startPeriodic } from './background/periodic.ts';
+import { startBackground } from './background/start-background.ts';
 import { claimDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
 import { createDatasetsOnDisk } from './datasets-on-disk.ts';
 import { createDiagnoser } from './diagnosis/diagnoser.ts';
-import { createStalledWatch } from './diagnosis/stalled-runs.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
-import { startGroupKeeper } from './limits/group-keeper.ts';
 import { createLiveBus } from './live/live-bus.ts';
 import { startPeerAnnouncements } from './live/peer-announcements.ts';
 import { createOrchestrator } from './orchestrator/orchestrator.ts';
 import { createLauncher } from './schedules/launcher.ts';
+import { readServerConfig } from './server-config.ts';
 import type { ServerContext } from './server-context.ts';
 import { createServerMetrics } from './server-metrics.ts';
 import { type Database, openDatabase } from './store/database.ts';
@@ -51,6 +49,8 @@ export interface ServerOptions {
   readonly datasetsDirs?: readonly string[] | undefined;
   /** Levels of pipelines that a definition may have, from 1 to 30 (default 10). Runs that exist stay as they are. */
   readonly maxDepth?: number | undefined;
+  /** Path of the configuration file. Default: `config.yaml` in the data directory, if it is there. */
+  readonly configFile?: string | undefined;
 }
 
 export interface RunningServer {
@@ -68,9 +68,6 @@ export interface RunningServer {
 
 const DEFAULT_HOST = '127.0.0.1';
 const POOL_SIZE = 20;
-const LEASE_CHECK_MS = 2000;
-const INBOX_SWEEP_MS = 60_000;
-const STALLED_CHECK_MS = 30_000;
 
 /**
  * Starts everything that a server is, in this order: database, migrations, orchestrator, HTTP. Resolves
@@ -102,6 +99,9 @@ async function assemble(
 ): Promise<RunningServer> {
   const host = options.host ?? DEFAULT_HOST;
   const maxDepth = checkedMaxDepth(options.maxDepth);
+  const config = await readServerConfig(options.configFile ?? join(options.dataDir, 'config.yaml'), {
+    isRequired: options.configFile !== undefined,
+  });
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // The embedded database is a lock of the directory itself, but knows nothing of the server that may be used.
   await refuseUsedDataDir(options.dataDir);
@@ -118,7 +118,9 @@ async function assemble(
   const isEmbedded = options.databaseUrl === undefined;
   const openCalls = new OpenCalls();
   const orchestrator = createOrchestrator({ database, bus, log, exclusive: isEmbedded, openCalls });
-  const attempts = createAttempts({ database, bus, owner: orchestrator, openCalls });
+  const attempts = createAttempts({
+    ...{ database, bus, owner: orchestrator, openCalls, failures: config.failures },
+  });
   await orchestrator.start();
   if (!isEmbedded) {
     const peers = await startPeerAnnouncements({ database, bus, log });
@@ -142,13 +144,14 @@ async function assemble(
     launcher,
     datasets: createDatasetsOnDisk(options.datasetsDirs ?? []),
     maxDepth,
+    config,
     bus,
     log,
     info: { version: VERSION, auth: 'open', database: isEmbedded ? 'embedded' : 'external' },
     instanceId: randomUUID(),
     isReady: () => isReady,
   };
-  startBackground(context, closers);
+  closers.push(startBackground(context));
 
   const stopping = new AbortController();
   const app = await createApp({
@@ -201,45 +204,6 @@ async function openStore(
   });
   closers.push(() => database.close());
   return database;
-}
-
-function startBackground(context: ServerContext, closers: (() => Promise<void>)[]): void {
-  const { attempts, bus, database, launcher, log, webhookSender } = context;
-  const groups = startGroupKeeper({ database, bus, log });
-  webhookSender.start();
-  launcher.start();
-  const leases = startPeriodic({
-    name: 'lease check',
-    everyMs: LEASE_CHECK_MS,
-    log,
-    work: async () => {
-      const { stoodStillMs } = await attempts.expireLeases();
-      if (stoodStillMs !== null) {
-        log.warn({ stoodStillMs }, 'this server or its database stood still; all agents get a new lease');
-      }
-    },
-  });
-  // A fact about a tree that has ended meanwhile (a cancel, most often) is for nobody.
-  const sweep = startPeriodic({
-    name: 'inbox sweep',
-    everyMs: INBOX_SWEEP_MS,
-    log,
-    work: async () => {
-      await sql`delete from tree_inbox i using trees t where t.root_id = i.root_id and t.ended_at is not null`.execute(
-        database.kysely,
-      );
-    },
-  });
-  const stalled = createStalledWatch({ database, bus });
-  const quiet = startPeriodic({
-    name: 'look for stalled runs',
-    everyMs: STALLED_CHECK_MS,
-    log,
-    work: () => stalled.look(),
-  });
-  closers.push(async () => {
-    await Promise.all([groups, leases, sweep, quiet, webhookSender, launcher].map((each) => each.stop()));
-  });
 }
 
 async function listen(

@@ -101,8 +101,9 @@ store=$1 work=$2
 mkdir -p "\${work%/*}" && chmod 700 "\${work%/*}" || exit 73
 tmp=$work.$$
 trap 'rm -rf "$tmp"' EXIT
-cp -Rp --reflink=auto "$store" "$tmp" 2>/dev/null || { rm -rf "$tmp"; cp -Rp "$store" "$tmp" || exit 73; }
+# What was not wanted for long is removed.
 touch "$store" 2>/dev/null
+cp -Rp --reflink=auto "$store" "$tmp" 2>/dev/null || { rm -rf "$tmp"; cp -Rp "$store" "$tmp" || exit 73; }
 [ -d "$work" ] || mv "$tmp" "$work" || exit 73
 `;
 

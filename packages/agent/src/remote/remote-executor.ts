@@ -19,6 +19,7 @@ import {
 } from './remote-layout.ts';
 import { RemoteProcesses } from './remote-processes.ts';
 import { LAUNCH_SCRIPT, PROBE_SCRIPT, RESOLVE_SCRIPT } from './remote-scripts.ts';
+import { removeRemoteFiles } from './remove-remote-files.ts';
 import { COMPLETE_LINE, fileLines, type LaunchPayload, launchPayload } from './start-payload.ts';
 
 export interface RemoteExecutorOptions {
@@ -90,6 +91,11 @@ export class RemoteExecutor implements Executor {
     const { batch } = this.#options;
     const isKnown = await batch?.knows(link, { dir: remote.dir, attemptId: spec.attemptId });
     return isKnown === true ? attempt : undefined;
+  }
+
+  async removeFiles(files: AttemptFiles, spec: AttemptSpec): Promise<void> {
+    const known = await readRemote(files);
+    if (known !== undefined) await removeRemoteFiles(this.#link(), known.base, spec.attemptId);
   }
 
   async close(): Promise<void> {

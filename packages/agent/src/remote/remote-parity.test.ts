@@ -2,15 +2,17 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { newId } from '@trainyard/protocol';
+import { attemptFiles, newId } from '@trainyard/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from '../agent.ts';
 import { listProcesses } from '../process-table.ts';
@@ -32,6 +34,7 @@ let server: SshTestServer;
 let transport: SshTransport;
 let peer: AgentPeer;
 let agent: Agent;
+let executor: RemoteExecutor;
 
 beforeAll(async () => {
   if (!hasSshd) return;
@@ -40,7 +43,7 @@ beforeAll(async () => {
   server = await SshTestServer.start({ SetEnv: `PATH=${PATH} HOME=${root}` });
   transport = new SshTransport(server.target, { key: root });
   const workingDir = join(root, 'host');
-  const executor = new RemoteExecutor({
+  executor = new RemoteExecutor({
     ...{ name: 'ssh:box', transport, workingDir },
     ...{ log: silentLog, pollMs: 200 },
   });
@@ -162,6 +165,28 @@ describe.skipIf(!hasSshd)('the end over SSH', () => {
 });
 
 describe.skipIf(!hasSshd)('files on a host', () => {
+  test('of an attempt go with its directory here: all of it, and the links that lead into it', async () => {
+    const [one, other] = [submit('echo one'), submit('echo other')];
+    await finished(one);
+    await finished(other);
+    const links = () => readdirSync(join(root, 'host/platform_metrics'));
+    expect(links()).toContain(`${one.spec.runId}_metrics.jsonl`);
+    const oldCode = join(root, 'host/code/old');
+    mkdirSync(oldCode);
+    utimesSync(oldCode, new Date(0), new Date(0));
+    const files = attemptFiles(join(root, 'agent/attempts', one.spec.attemptId), one.spec.runId);
+    await executor.removeFiles(files, one.spec);
+    expect([remoteDir(one), remoteDir(other), oldCode].map((path) => existsSync(path))).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect(links().filter((name) => name.startsWith(one.spec.runId))).toEqual([]);
+    expect(links().filter((name) => name.startsWith(other.spec.runId))).toHaveLength(2);
+    expect(readdirSync(join(root, 'host/code'))).toHaveLength(1);
+    await executor.removeFiles(files, one.spec);
+  });
+
   test('are removed inside of attempts and the directory of the job, and nowhere else', async () => {
     const attempts = join(root, 'host/attempts');
     const inside = join(attempts, newId('att'), 'step 1');

@@ -11,6 +11,7 @@ export interface UpOptions extends JournalOptions {
   /** False for `--no-agent`. */
   readonly agent: boolean;
   readonly databaseUrl?: string;
+  readonly config?: string;
   readonly logLevel?: string;
   readonly maxDepth?: number;
   readonly datasetsDir?: readonly string[];
@@ -31,6 +32,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     logLevel: options.logLevel ?? (context.debug ? 'debug' : undefined),
     maxDepth: options.maxDepth ?? context.maxDepth,
     privateWebhookHosts: options.allowPrivateWebhooks === true ? 'all' : options.allowPrivateWebhooks,
+    configFile: options.config ?? context.configFile,
     datasetsDirs: options.datasetsDir,
     agent: options.agent ? { slots: options.slots, limits: journalLimits(options) } : undefined,
   });

@@ -4,6 +4,7 @@ import {
   type AgentInfo,
   type ClaimedWork,
   type claimWork,
+  type FailurePattern,
   type HeartbeatAnswer,
   type HeldAttempt,
   isId,
@@ -93,8 +94,10 @@ export function createAttempts(options: {
   readonly owner?: TreeOwner;
   /** Whoever stores new attempts may give them to these. */
   readonly openCalls?: OpenCalls;
+  /** Log patterns of the server, for all attempts. */
+  readonly failures?: readonly FailurePattern[];
 }): Attempts {
-  const { database, bus, owner, openCalls = new OpenCalls() } = options;
+  const { database, bus, owner, openCalls = new OpenCalls(), failures = [] } = options;
   const { kysely } = database;
   const judge = new LeaseJudge(kysely);
   const handedOut = new HandedOut();
@@ -123,7 +126,7 @@ export function createAttempts(options: {
     if (count > 0) announceEnds();
   };
 
-  const desk = new ClaimDesk({ database, bus, handedOut, openCalls, checkUnheld });
+  const desk = new ClaimDesk({ database, bus, handedOut, openCalls, checkUnheld, failures });
 
   const knownAgents = new RecentMap<string, { readonly agent: KnownAgent; readonly untilMs: number }>(
     MAX_KNOWN_AGENTS,

@@ -1,4 +1,11 @@
-import type { AgentCommand, AgentId, ClaimedWork, claimWork } from '@trainyard/protocol';
+import type {
+  AgentCommand,
+  AgentId,
+  Assignment,
+  ClaimedWork,
+  claimWork,
+  FailurePattern,
+} from '@trainyard/protocol';
 import type { z } from 'zod';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
@@ -34,6 +41,7 @@ export class ClaimDesk {
   readonly #handedOut: HandedOut;
   readonly #openCalls: OpenCalls;
   readonly #checkUnheld: CheckUnheld;
+  readonly #failures: readonly FailurePattern[];
   /** The request that was made last, by lane. */
   readonly #requestIds = new RecentMap<string, string>(MAX_LANES);
   /** By lane. */
@@ -47,12 +55,15 @@ export class ClaimDesk {
     readonly handedOut: HandedOut;
     readonly openCalls: OpenCalls;
     readonly checkUnheld: CheckUnheld;
+    /** Looked for in all logs, after what an attempt itself says. */
+    readonly failures: readonly FailurePattern[];
   }) {
     this.#database = options.database;
     this.#bus = options.bus;
     this.#handedOut = options.handedOut;
     this.#openCalls = options.openCalls;
     this.#checkUnheld = options.checkUnheld;
+    this.#failures = options.failures;
     this.#claims = createClaims(options.database.keyedPool, () => this.#bus.emit('groups'));
     this.#bus.on('work', () => {
       this.#announcements += 1;
@@ -150,6 +161,12 @@ export class ClaimDesk {
 
   #answer(handed: readonly HandedAttempt[], commands: AgentCommand[]): ClaimedWork {
     this.#handedOut.note(handed);
-    return { assignments: handed.map(({ assignment }) => assignment), commands };
+    return { assignments: handed.map(({ assignment }) => this.#withPatterns(assignment)), commands };
+  }
+
+  #withPatterns(assignment: Assignment): Assignment {
+    if (this.#failures.length === 0) return assignment;
+    const { spec } = assignment;
+    return { ...assignment, spec: { ...spec, failures: [...(spec.failures ?? []), ...this.#failures] } };
   }
 }

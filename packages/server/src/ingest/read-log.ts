@@ -1,4 +1,5 @@
 import type { Database } from '../store/database.ts';
+import { refuseRemoved } from './removed-log.ts';
 import type { StoredStream } from './stored-stream.ts';
 
 /** A part of an attempt's log, as the process wrote it. */
@@ -40,7 +41,7 @@ const MAX_CHUNKS_PER_READ = 20_000;
 const EXPECTED_LINE_BYTES = 256;
 const NEWLINE = 10;
 
-/** Bytes of the attempt's log that are stored. */
+/** Bytes of the attempt's log that are stored. @throws TrainyardError LOG_REMOVED */
 export async function logSize(
   database: Database,
   attemptId: string,
@@ -48,11 +49,13 @@ export async function logSize(
 ): Promise<number> {
   const row = await database.kysely
     .selectFrom('streams')
-    .select('size')
+    .select(['size', 'removed_at', 'removed_because'])
     .where('attempt_id', '=', attemptId)
     .where('stream', '=', stream)
     .executeTakeFirst();
-  return row?.size ?? 0;
+  if (row === undefined) return 0;
+  refuseRemoved({ ...row, attemptId, stream });
+  return row.size;
 }
 
 /**

@@ -1,11 +1,13 @@
 import {
   agentInfo,
+  askRemovable,
   claimedWork,
   claimWork,
   heartbeat,
   heartbeatAnswer,
   registerAgent,
   registeredAgent,
+  removableAnswer,
   reportResults,
   reports,
 } from '@trainyard/protocol';
@@ -13,11 +15,15 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { inServerTime } from '../attempts/server-time.ts';
 import type { ServerContext } from '../server-context.ts';
+import { removableAttempts } from '../store/attempt-directories.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
 
 /** The agent protocol: register, claim by long poll, heartbeat, reports. */
-export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal): FastifyPluginAsyncZod {
+export function agentRoutes(
+  { attempts, database }: ServerContext,
+  stopping: AbortSignal,
+): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/agents',
@@ -77,6 +83,23 @@ export function agentRoutes({ attempts }: ServerContext, stopping: AbortSignal):
         schema: { tags: ['agents'], params: idParams, body: heartbeat, response: { 200: heartbeatAnswer } },
       },
       ({ params, body }) => attempts.heartbeat(params.id, body.held, body.telemetry, body.outOfService),
+    );
+
+    app.post(
+      '/agents/:id/removable',
+      {
+        config: { access: 'agent' },
+        schema: {
+          tags: ['agents'],
+          description: 'Of these attempts of the agent, those whose directories nobody needs any more.',
+          params: idParams,
+          body: askRemovable,
+          response: { 200: removableAnswer },
+        },
+      },
+      async ({ params, body }) => ({
+        items: await removableAttempts(database.kysely, params.id, body.attemptIds),
+      }),
     );
 
     app.post(

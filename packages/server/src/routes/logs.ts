@@ -6,6 +6,7 @@ import { z } from 'zod';
 import {
   exportLogBytes,
   exportLogText,
+  logSize,
   MAX_LOG_LINES,
   MAX_LOG_READ_BYTES,
   readLogBytes,
@@ -86,6 +87,8 @@ export function logRoutes({ database }: ServerContext): FastifyPluginAsyncZod {
         const { id } = request.params;
         const { format } = request.query;
         const { attemptId, number } = await findAttempt(database, id, request.query.attempt);
+        // Before the answer begins, in the middle of which nothing could be said any more.
+        await logSize(database, attemptId);
         const read = format === 'raw' ? exportLogBytes : exportLogText;
         return reply
           .headers({

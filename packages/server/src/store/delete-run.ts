@@ -34,6 +34,9 @@ const ATTEMPTS_OF_TREE = `(select id from attempts where run_id in ${RUNS_OF_TRE
 
 /** What refers to something comes before it. */
 const DELETIONS: readonly string[] = [
+  `insert into deleted_attempts (attempt_id, run_id, agent_id)
+   select id, run_id, agent_id from attempts where run_id in ${RUNS_OF_TREE} and agent_id is not null
+   on conflict do nothing`,
   `delete from metric_chunks where series_id in (select id from metric_series where run_id in ${RUNS_OF_TREE})`,
   `delete from metric_anomalies where run_id in ${RUNS_OF_TREE}`,
   `delete from metric_series where run_id in ${RUNS_OF_TREE}`,

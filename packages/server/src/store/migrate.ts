@@ -24,6 +24,7 @@ import { up as stops } from './migrations/0022-stops.ts';
 import { up as labels } from './migrations/0023-labels.ts';
 import { up as outOfService } from './migrations/0027-out-of-service.ts';
 import { up as programReports } from './migrations/0029-program-reports.ts';
+import { up as retention } from './migrations/0030-retention.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -51,6 +52,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0023-labels': { up: labels },
   '0027-out-of-service': { up: outOfService },
   '0029-program-reports': { up: programReports },
+  '0030-retention': { up: retention },
 };
 
 /** Invalid schema name, undefined table, undefined column. */

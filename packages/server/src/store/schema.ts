@@ -94,6 +94,11 @@ export interface TreesTable {
   created_by: string | null;
   created_at: Instant;
   ended_at: NullableInstant;
+  /** Since when somebody wants to keep all of it, whatever retention says. */
+  kept_at: NullableInstant;
+  /** When its logs were removed by retention, and what its metrics were written as. */
+  logs_removed_at: NullableInstant;
+  metric_files_removed_at: NullableInstant;
 }
 
 export interface RunsTable {

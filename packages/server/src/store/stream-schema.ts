@@ -2,7 +2,7 @@ import type { Generated } from 'kysely';
 import type { StoredStream } from '../ingest/stored-stream.ts';
 import type { DatasetsSchema } from './datasets-schema.ts';
 import type { MetricAnomaliesTable } from './metric-anomalies.ts';
-import type { Instant } from './schema.ts';
+import type { Instant, NullableInstant } from './schema.ts';
 
 /** Tables of what attempts write: logs, metrics and the points made of them. */
 export interface StreamSchema extends DatasetsSchema {
@@ -11,6 +11,15 @@ export interface StreamSchema extends DatasetsSchema {
   metric_series: MetricSeriesTable;
   metric_chunks: MetricChunksTable;
   metric_anomalies: MetricAnomaliesTable;
+  deleted_attempts: DeletedAttemptsTable;
+}
+
+/** An attempt whose run was deleted: its agent may remove what it has of it. */
+interface DeletedAttemptsTable {
+  attempt_id: string;
+  run_id: string;
+  agent_id: string;
+  deleted_at: Generated<Date>;
 }
 
 interface StreamsTable {
@@ -33,7 +42,13 @@ interface StreamsTable {
   has_cut_line: Generated<boolean>;
   /** Of a log: points are built from its lines, too. */
   reads_console: Generated<boolean>;
+  /** Since when its chunks are gone, or going, and which limit said so. Its size stays what it was. */
+  removed_at: NullableInstant;
+  removed_because: RemovalReason | null;
 }
+
+/** Which limit of the server's retention a log was removed by. */
+export type RemovalReason = 'age' | 'size';
 
 interface StreamChunksTable {
   attempt_id: string;

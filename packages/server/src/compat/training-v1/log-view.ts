@@ -1,5 +1,5 @@
 import { TRAINING_API } from '@trainyard/protocol';
-import { readLogBytes, readLogLines } from '../../ingest/index.ts';
+import { logSize, readLogBytes, readLogLines } from '../../ingest/index.ts';
 import type { StoredStream } from '../../ingest/stored-stream.ts';
 import type { Database } from '../../store/database.ts';
 
@@ -25,6 +25,8 @@ export async function readLogView(
   { offset, limit }: { readonly offset: number; readonly limit: number },
   stream: StoredStream = 'log',
 ): Promise<LogView> {
+  // Tells when it was removed, whatever is asked for.
+  await logSize(database, attempt.id, stream);
   const totalLines = await countLines(database, attempt, stream);
   const firstOffset = Math.max(0, totalLines - TRAINING_API.viewLines);
   const from = Math.min(Math.max(offset, firstOffset), totalLines);

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { parseByteSize } from './byte-size.ts';
+import { failurePattern, failurePatterns } from './definition/failure-patterns.ts';
+import { duration } from './definition/values.ts';
+
+const byteSize = z.union([z.string(), z.number()]).transform((value, context) => {
+  const bytes = parseByteSize(value);
+  if (bytes !== undefined) return bytes;
+  context.issues.push({
+    code: 'custom',
+    input: value,
+    message: `"${value}" is not a size; write for example 500M or 20G`,
+  });
+  return z.NEVER;
+});
+
+/** The configuration file of a server, `config.yaml`. Left out: nothing is added, and nothing is removed. */
+export const serverConfig = z.strictObject({
+  /** Looked for in the log of every failed program, after those of its stage and pipelines and before ours. */
+  failures: failurePatterns.default([]),
+  retention: z
+    .strictObject({
+      /** Of runs that have ended, counted from their end. */
+      logs: z
+        .strictObject({ maxAge: duration.optional(), maxSize: byteSize.optional() })
+        .default({ maxAge: undefined, maxSize: undefined }),
+      /** What metrics were written as; the points that were made of it stay. */
+      metricFiles: z.strictObject({ maxAge: duration.optional() }).default({ maxAge: undefined }),
+    })
+    .default({
+      logs: { maxAge: undefined, maxSize: undefined },
+      metricFiles: { maxAge: undefined },
+    }),
+});
+export type ServerConfig = z.infer<typeof serverConfig>;
+
+/** What a server of this configuration does; durations are milliseconds, sizes bytes, null: no limit. */
+export const shownServerConfig = z.object({
+  failures: z.object({
+    /** Of the configuration file. */
+    own: z.array(failurePattern),
+    /** Those that come with Trainyard. */
+    shipped: z.array(failurePattern),
+  }),
+  retention: z.object({
+    logs: z.object({ maxAgeMs: z.number().nullable(), maxBytes: z.number().nullable() }),
+    metricFiles: z.object({ maxAgeMs: z.number().nullable() }),
+  }),
+});
+export type ShownServerConfig = z.infer<typeof shownServerConfig>;
+
+/** An agent asks which of its attempt directories nobody needs any more. */
+export const askRemovable = z.strictObject({ attemptIds: z.array(z.string().max(100)).max(500) });
+export const removableAnswer = z.object({
+  items: z.array(
+    z.object({
+      attemptId: z.string(),
+      /** `deleted`: its run is gone. `ended`: it has ended, and nothing that is recorded lies there. */
+      because: z.enum(['deleted', 'ended']),
+    }),
+  ),
+});
+export type RemovableAnswer = z.infer<typeof removableAnswer>;
+
+export const keepRun = z.strictObject({ kept: z.boolean() });
+export const keptRun = z.object({ id: z.string(), kept: z.boolean() });
+export type KeptRun = z.infer<typeof keptRun>;
