@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { type Act, examples } from './command-parts.ts';
-import type { LocalOptions, RegisterOptions, RowOptions } from './commands/dataset-content.ts';
+import type { LocalOptions, RegisterOptions, RowOptions, TimeOptions } from './commands/dataset-content.ts';
 import type { ListDatasetsOptions } from './commands/dataset-registry.ts';
 import { wholeNumber } from './option-values.ts';
 
@@ -34,10 +34,12 @@ function addContent(datasets: Command, act: Act): void {
         (await import('./commands/dataset-content.ts')).previewCommand(context, source!, options),
       ),
     );
-  withSourceOptions(datasets.command('profile').description('what the values of each column are like'))
+  withTimeout(
+    withSourceOptions(datasets.command('profile').description('what the values of each column are like')),
+  )
     .addHelpText('after', examples('trainyard datasets profile train.jsonl --json'))
     .action(
-      act<LocalOptions>(async (context, options, [source]) =>
+      act<TimeOptions>(async (context, options, [source]) =>
         (await import('./commands/dataset-content.ts')).profileCommand(context, source!, options),
       ),
     );
@@ -48,7 +50,9 @@ function addContent(datasets: Command, act: Act): void {
         (await import('./commands/dataset-content.ts')).countCommand(context, source!, options),
       ),
     );
-  withSourceOptions(datasets.command('sql').description('the answer to a SELECT on the table "data"'))
+  withTimeout(
+    withSourceOptions(datasets.command('sql').description('the answer to a SELECT on the table "data"')),
+  )
     .addArgument(new Argument('<query>', 'one SELECT'))
     .option('--rows <n>', 'at most so many', wholeNumber('rows', 1, 10_000), 1000)
     .addHelpText('after', examples("trainyard datasets sql train.csv 'select avg(score) from data'"))
@@ -69,10 +73,12 @@ function addContent(datasets: Command, act: Act): void {
 }
 
 function addRegister(datasets: Command, act: Act): void {
-  withSourceOptions(
-    datasets
-      .command('register')
-      .description('tell the server about a version: hash, size, rows, columns, profile and first rows'),
+  withTimeout(
+    withSourceOptions(
+      datasets
+        .command('register')
+        .description('tell the server about a version: hash, size, rows, columns, profile and first rows'),
+    ),
   )
     .requiredOption('--name <name>', 'name of the dataset')
     .option('--run <id>', 'a run that used it')
@@ -124,6 +130,13 @@ function addRegistry(datasets: Command, act: Act): void {
         (await import('./commands/dataset-registry.ts')).lineageCommand(context, name!),
       ),
     );
+}
+
+function withTimeout(command: Command): Command {
+  return command.option(
+    '--timeout <duration>',
+    'longest time of a query on a file that is read here; default 60s',
+  );
 }
 
 function withSourceOptions(command: Command): Command {

@@ -13,8 +13,6 @@ import type {
   RunStatus,
   RunTree,
   RunWait,
-  ServerInfo,
-  ShownServerConfig,
   SubmitRun,
 } from '@trainyard/protocol';
 import { approvalCalls } from './approval-calls.ts';
@@ -32,6 +30,7 @@ import { poolCalls } from './pool-calls.ts';
 import { rerunCalls } from './rerun-calls.ts';
 import { createBackfillsClient, createSchedulesClient } from './schedules-client.ts';
 import { createSecretsClient } from './secrets-client.ts';
+import { serverCalls } from './server-calls.ts';
 import { tokenCalls } from './token-calls.ts';
 import { createTriggersClient } from './triggers-client.ts';
 import { createWebhooksClient } from './webhooks-client.ts';
@@ -110,6 +109,7 @@ export function createClient(connection: ConnectionOptions) {
   const client = {
     ...approvalCalls(connection),
     ...rerunCalls(connection),
+    ...serverCalls(connection),
     ...cacheCalls(connection),
     ...datasetCalls(connection),
     ...findingCalls(connection),
@@ -127,11 +127,6 @@ export function createClient(connection: ConnectionOptions) {
 
     /** Pipelines that are registered by name. */
     pipelines: createPipelinesClient(connection),
-
-    info: (options: CallOptions = {}) => json<ServerInfo>({ path: '/api/v1/info', ...options }),
-
-    /** What the server was configured with. */
-    config: (options: CallOptions = {}) => json<ShownServerConfig>({ path: '/api/v1/config', ...options }),
 
     /** False while the server starts or stops; rejects when none answers. */
     async isReady(options: CallOptions = {}): Promise<boolean> {

@@ -10,16 +10,22 @@ import {
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { profileText, rowsTable } from '../dataset-text.ts';
+import { readDuration } from '../duration-option.ts';
 import { isLocalSource, type LocalOptions, versionRef, withDataset } from './dataset-source.ts';
 import { withServer } from './runs.ts';
 
 export type { LocalOptions } from './dataset-source.ts';
 
-export interface RowOptions extends LocalOptions {
+/** Of queries on files that are read here; the server has its own limit. */
+export interface TimeOptions extends LocalOptions {
+  readonly timeout?: string;
+}
+
+export interface RowOptions extends TimeOptions {
   readonly rows: number;
 }
 
-export interface RegisterOptions extends LocalOptions {
+export interface RegisterOptions extends TimeOptions {
   readonly name: string;
   readonly run?: string;
   readonly role: string;
@@ -52,10 +58,11 @@ export async function previewCommand(
 export async function profileCommand(
   context: CliContext,
   source: string,
-  options: LocalOptions,
+  options: TimeOptions,
 ): Promise<number> {
   const found = await answer(context, source, options, {
-    here: async (dataset) => (await dataset.profile()) as Omit<DatasetProfileAnswer, 'from'>,
+    here: async (dataset) =>
+      (await dataset.profile(timeLimit(options))) as Omit<DatasetProfileAnswer, 'from'>,
     there: (client, { name, version }) => client.profileDataset(name, version),
   });
   context.out(context.json ? jsonText(found) : profileText(found));
@@ -84,7 +91,7 @@ export async function sqlCommand(
   const { plainRow } = await import('@trainyard/datasets');
   const found = await answer<FoundRows & { readonly isTruncated: boolean }>(context, source, options, {
     here: async (dataset) => {
-      const result = await dataset.sql(query, { maxRows: options.rows });
+      const result = await dataset.sql(query, { maxRows: options.rows, ...timeLimit(options) });
       return { ...result, rows: result.rows.map(plainRow) };
     },
     there: (client, { name, version }) =>
@@ -140,7 +147,9 @@ async function describe(dataset: Dataset, options: RegisterOptions): Promise<Reg
       `It has ${columns.length} columns; at most ${DATASET_API_LIMITS.columns} are registered.`,
     );
   }
-  const profile = (await dataset.profile()) as NonNullable<RegisterDatasetVersion['profile']>;
+  const profile = (await dataset.profile(timeLimit(options))) as NonNullable<
+    RegisterDatasetVersion['profile']
+  >;
   const rows = options.preview ? await firstRows(dataset, PREVIEW_ROWS) : [];
   const preview = { columns: [...columns], rows } as NonNullable<RegisterDatasetVersion['preview']>;
   const isSmall = JSON.stringify(preview).length <= DATASET_API_LIMITS.storedBytes;
@@ -165,6 +174,10 @@ async function describe(dataset: Dataset, options: RegisterOptions): Promise<Reg
           },
         }),
   };
+}
+
+function timeLimit({ timeout }: TimeOptions): { timeoutMs?: number } {
+  return timeout === undefined ? {} : { timeoutMs: readDuration('timeout', timeout) };
 }
 
 const PREVIEW_ROWS = 20;
