@@ -124,6 +124,7 @@ class LocalAgent implements Agent {
   #newClaims({ queues }: AgentLane, lane: number): ClaimLoop {
     return new ClaimLoop({
       claim: (body, signal) => this.#link.client.claim(this.#link.id ?? '', body, signal),
+      ready: () => this.#attempts.roomy(),
       queues: this.#options.lanes.length === 1 ? undefined : queues,
       capacity: () => ({
         free: this.#draining ? 0 : this.#slots.free(lane),

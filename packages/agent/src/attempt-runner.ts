@@ -27,6 +27,7 @@ export class AttemptRunner {
   readonly #ending = new AbortController();
   /** Fires when the program has ended by itself or was ended. */
   readonly #gone = new AbortController();
+  readonly #unwanted: AbortSignal;
   #running: RunningAttempt | undefined;
   #reservation: Reservation | undefined;
   #killing: Promise<unknown> | undefined;
@@ -42,16 +43,16 @@ export class AttemptRunner {
   constructor(options: AttemptRunnerOptions) {
     this.#options = options;
     this.#startError = options.journal.state.startError;
-    const ended = AbortSignal.any([options.stopped, this.#ending.signal]);
+    this.#unwanted = AbortSignal.any([options.stopped, this.#ending.signal]);
     this.#params = new AttemptParams({
       ...options,
       attemptId: options.spec.attemptId,
-      ended: AbortSignal.any([ended, this.#gone.signal]),
+      ended: AbortSignal.any([this.#unwanted, this.#gone.signal]),
       tell: (answer) => this.#send({ kind: 'params', ...this.#reportBase(), answer }),
     });
     this.#pause = new AttemptPause({
       ...options,
-      ended,
+      ended: this.#unwanted,
       tell: (what) => this.#send({ ...what, ...this.#reportBase(), at: Date.now() }),
     });
     this.#cache = new AttemptCacheCheck({ ...options, openLog: () => this.#follow() });
@@ -195,7 +196,7 @@ export class AttemptRunner {
    * @throws StartError, or when it must not be started any more
    */
   async #obtain(): Promise<RunningAttempt | undefined> {
-    const { executor, spec, journal, slots, lane, stopped, adopted } = this.#options;
+    const { executor, spec, journal, slots, lane, adopted } = this.#options;
     const { state } = journal;
     if (state.startError !== null) throw new StartError(state.startError.code, state.startError.message);
     if (executor === undefined) {
@@ -209,10 +210,10 @@ export class AttemptRunner {
       );
     }
     this.#refuseWhenEnding();
-    const unwanted = AbortSignal.any([stopped, this.#ending.signal]);
-    this.#reservation = await slots.reserve(lane, spec.gpus, unwanted);
-    if (await this.#cache.find(unwanted)) return undefined;
-    return startProgram({ ...this.#options, executor, gpuIds: this.#reservation.gpuIds, signal: unwanted });
+    const signal = this.#unwanted;
+    this.#reservation = await slots.reserve(lane, spec.gpus, signal);
+    if (await this.#cache.find(signal)) return undefined;
+    return startProgram({ ...this.#options, executor, gpuIds: this.#reservation.gpuIds, signal });
   }
 
   #refuseWhenEnding(): void {

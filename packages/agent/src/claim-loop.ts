@@ -10,6 +10,8 @@ export interface Capacity {
 
 export interface ClaimLoopOptions {
   readonly claim: (body: ClaimWork, signal: AbortSignal) => Promise<ClaimedWork>;
+  /** Undefined when work may be asked for at all, else resolves when that is so. */
+  readonly ready?: () => Promise<void> | undefined;
   readonly capacity: () => Capacity;
   /** Queues that work is wanted of; undefined: all that the agent serves. */
   readonly queues?: readonly string[] | undefined;
@@ -76,6 +78,8 @@ export class ClaimLoop {
 
   /** One call, with the wait after a failure. */
   async tick(signal: AbortSignal): Promise<void> {
+    const ready = this.#options.ready?.();
+    if (ready !== undefined) await ready;
     const { claim, queues, held, otherRequests, onWork, onFailure, waitMs, backoff } = this.#options;
     const capacity = this.#options.capacity();
     const call = new AbortController();

@@ -31,6 +31,9 @@ export interface HeldAttemptsOptions {
   readonly stopped: AbortSignal;
 }
 
+/** With more of them than this the agent asks for no work. */
+const MAX_WITHOUT_SLOT = 256;
+
 /** All attempts of the agent, from their claim to their acknowledged report. */
 export class HeldAttempts {
   readonly #options: HeldAttemptsOptions;
@@ -40,6 +43,7 @@ export class HeldAttempts {
   readonly #unconfirmed = new Map<string, LeftAttempt>();
   readonly #work = new Set<Promise<void>>();
   #home: AgentHome | undefined;
+  #onReported: (() => void)[] = [];
 
   constructor(options: HeldAttemptsOptions) {
     this.#options = options;
@@ -47,6 +51,24 @@ export class HeldAttempts {
 
   get size(): number {
     return this.#runners.size + this.#unconfirmed.size;
+  }
+
+  /**
+   * Undefined when so few hold no slot that more work may be asked for, else resolves when that is so or the agent
+   * stops. Most of them wait for their end to be taken: while these pile up, more work would only make the server
+   * slower.
+   */
+  roomy(): Promise<void> | undefined {
+    return this.#isCrowded ? this.#untilRoomy() : undefined;
+  }
+
+  async #untilRoomy(): Promise<void> {
+    while (this.#isCrowded) await new Promise<void>((resolve) => this.#onReported.push(resolve));
+  }
+
+  get #isCrowded(): boolean {
+    const { slots, stopped } = this.#options;
+    return this.#runners.size - slots.used > MAX_WITHOUT_SLOT && !stopped.aborted;
   }
 
   get list(): readonly (HeldAttempt & { readonly pid: number | undefined })[] {
@@ -253,6 +275,7 @@ export class HeldAttempts {
         leases.forget(attemptId);
         guard.watch(this.#guarded);
         this.#work.delete(work);
+        for (const resolve of this.#onReported.splice(0)) resolve();
       });
     this.#work.add(work);
   }

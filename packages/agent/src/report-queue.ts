@@ -120,7 +120,7 @@ export function isOver(code: string): boolean {
   return code === 'ATTEMPT_FENCED' || code === 'NOT_FOUND' || code === 'UNAUTHENTICATED';
 }
 
-const MAX_BATCH_REPORTS = 500;
+const MAX_BATCH_REPORTS = 1000;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
 interface Waiting {

@@ -44,11 +44,22 @@ export async function startProgram(options: {
   const access = { client, token: journal.state.token, signal };
   const filled = await withProgramToken(await withSecrets(spec, access), access);
   const shown = options.gpus > 0 ? gpuIds : undefined;
-  const env = payloadEnvironment({ agentEnv: options.env, spec: filled, files, gpuIds: shown });
   const workingDir = resolve(spec.workingDir);
   if (options.isOverdue())
     throw new StartError('partitioned', 'the lease ran out before the start; not started');
-  return executor.start({ files, spec, env, jobEnv: filled.env, gpuIds: shown, group, workingDir, signal });
+  return executor.start({
+    files,
+    spec,
+    // Only for who asks for it: what starts no process here does not.
+    get env() {
+      return payloadEnvironment({ agentEnv: options.env, spec: filled, files, gpuIds: shown });
+    },
+    jobEnv: filled.env,
+    gpuIds: shown,
+    group,
+    workingDir,
+    signal,
+  });
 }
 
 /** Why a program could not be started, for the report. */

@@ -14,14 +14,32 @@ declare module 'fastify' {
 /** Deeper values than this are refused: nothing of ours nests so far. */
 const MAX_DEPTH = 200;
 
+/** JSON in which text cannot be stored says so by an escape: neither NUL nor half of a pair can stand there as it is. */
+const ESCAPED = /\\u(?:0000|d[89a-f])/i;
+
+/** Bodies whose text has shown that all in them can be stored: to look at each string costs as much as to parse it. */
+const CLEAN_BODIES = new WeakSet<object>();
+
 /** Sees to it that no route gets text that the database would refuse. */
 export function guardText(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
+    parseJson(request, text, (error, body: unknown) => {
+      if (typeof body === 'object' && body !== null && !ESCAPED.test(text)) {
+        CLEAN_BODIES.add(body);
+      }
+      done(error, body);
+    });
+  });
   app.addHook('preValidation', async (request) => {
+    const { body } = request;
+    const isClean = typeof body === 'object' && body !== null && CLEAN_BODIES.has(body);
+    if (isClean) refuseDepth(body, 0);
     if (request.routeOptions.config.unstorableText === 'repair') {
-      request.body = repairText(request.body, 0);
+      if (!isClean) request.body = repairText(body, 0);
       return;
     }
-    for (const part of ['params', 'query', 'body'] as const) {
+    for (const part of isClean ? (['params', 'query'] as const) : (['params', 'query', 'body'] as const)) {
       const path = findUnstorableText(request[part], part);
       if (path !== undefined) {
         throw new TrainyardError(
@@ -54,6 +72,13 @@ function repairText(value: unknown, depth: number): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [repaired(key), repairText(inner, depth + 1)]),
   );
+}
+
+function refuseDepth(value: object, depth: number): void {
+  if (depth > MAX_DEPTH) throw tooDeep('body');
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null) refuseDepth(inner, depth + 1);
+  }
 }
 
 function isStorable(text: string): boolean {

@@ -1,6 +1,7 @@
 import type { AttemptTarget, LateReport, RunError, report as reportSchema } from '@trainyard/protocol';
 import type { z } from 'zod';
 import type { CacheFact, Fact } from '../orchestrator/facts.ts';
+import { RowColumns } from '../store/row-columns.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
 export type FinishedReport = Extract<ParsedReport, { kind: 'finished' }>;
@@ -28,9 +29,33 @@ export interface AttemptUpdate {
   expected_token_hash?: string;
 }
 
-// One row per attempt, whatever its reports of a batch are: two updates of one row in one statement would
-// leave it open which of them counts.
-export const UPDATE_ATTEMPTS = `update attempts a
+/** The rows of updates, as statements take them. */
+export const UPDATE_COLUMNS = new RowColumns<AttemptUpdate>({
+  id: ['text', (x) => x.id],
+  status: ['text', (x) => x.status],
+  pid: ['int4', (x) => x.pid],
+  started_at: ['timestamptz', (x) => x.started_at],
+  target: ['jsonb', (x) => x.target],
+  progress: ['jsonb', (x) => x.progress],
+  exit_code: ['int4', (x) => x.exit_code],
+  signal: ['text', (x) => x.signal],
+  error: ['jsonb', (x) => x.error],
+  cleanup_error: ['text', (x) => x.cleanup_error],
+  undelivered: ['jsonb', (x) => x.undelivered],
+  released_from: ['jsonb', (x) => x.released_from],
+  failure: ['jsonb', (x) => x.failure],
+  late_report: ['jsonb', (x) => x.late_report],
+  ended_at: ['timestamptz', (x) => x.ended_at],
+  expected_status: ['text', (x) => x.expected_status],
+  expected_token_hash: ['text', (x) => x.expected_token_hash],
+});
+
+/**
+ * One row per attempt, whatever its reports of a batch are: two updates of one row in one statement would leave
+ * it open which of them counts. `first` is the number of the first of the parameters.
+ */
+export function updateAttemptsSql(first: number): string {
+  return `update attempts a
     set status = coalesce(x.status, a.status), pid = coalesce(x.pid, a.pid),
         started_at = coalesce(x.started_at, a.started_at), target = coalesce(x.target, a.target),
         progress = coalesce(x.progress, a.progress),
@@ -41,12 +66,9 @@ export const UPDATE_ATTEMPTS = `update attempts a
         late_report = coalesce(a.late_report, x.late_report),
         ended_at = coalesce(x.ended_at, a.ended_at),
         unreachable_since = case when x.ended_at is null then a.unreachable_since end
-    from json_to_recordset($UPDATES::json)
-      as x(id text, status text, pid int, started_at timestamptz, target jsonb, progress jsonb, exit_code int, signal text,
-           error jsonb, cleanup_error text, undelivered jsonb, released_from jsonb, failure jsonb, late_report jsonb,
-           ended_at timestamptz,
-           expected_status text, expected_token_hash text)
+    from ${UPDATE_COLUMNS.from(first)}
     where a.id = x.id`;
+}
 
 /** Condition for those that are as expected. */
 export const AS_EXPECTED = `a.status = x.expected_status and a.token_hash = decode(x.expected_token_hash, 'hex')`;

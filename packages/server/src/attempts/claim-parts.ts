@@ -32,6 +32,8 @@ export interface ClaimedRow {
   readonly is_limited: boolean;
   /** Which token of the call the attempt got, from 1. */
   readonly token_number: number;
+  /** In the first row: the facts that tell the trees, in the order of the rows; null for a repeat. */
+  readonly fact_ids: readonly string[] | null;
 }
 
 /** Columns that an agent's claim sets on row `a`; `$1` is the agent, `$2` its request. */
@@ -62,13 +64,20 @@ export function mayHaveSql(agent: string): string {
         select from agents g where g.id = a.preferred_agent and ${PRESENT}))`;
 }
 
-/** Tells the trees of the attempts in `claimed`; `$1` is the agent, `now` an SQL expression in epoch ms. */
-export function tellClaimedSql(now: string): string {
+/**
+ * Tells the trees of the attempts in `claimed`; `$1` is the agent, `now` an SQL expression in epoch ms, `where` a
+ * condition.
+ */
+export function tellClaimedSql(now: string, where = ''): string {
   return `insert into tree_inbox (root_id, event)
     select root_id, jsonb_build_object(
       'kind', 'claimed', 'node', node_index, 'attempt', number, 'at', ${now}, 'agent', $1)
-    from claimed`;
+    from claimed ${where} order by token_number returning id`;
 }
+
+/** What is told by the statement above, in `told`, as a column of the rows of `claimed`. */
+export const FACT_IDS =
+  'case when claimed.token_number = 1 then (select array_agg(id order by id) from told) end as fact_ids';
 
 /** What of a row `a` both statements give back. */
 export const CLAIMED_COLUMNS =
@@ -81,13 +90,32 @@ export interface HandedAttempt {
   readonly status: AttemptStatus;
   /** It takes part in pools or a group. */
   readonly isLimited: boolean;
+  /** What stands in the inbox of its tree about the claim. */
+  readonly claim: ToldClaim | undefined;
 }
 
-export function toHanded(rows: readonly ClaimedRow[], token: (number: number) => string): HandedAttempt[] {
-  return rows.map((row) => ({
-    assignment: { spec: row.spec, token: token(row.token_number), leaseMs: AGENT_PROTOCOL.leaseMs },
-    node: row.node_index,
-    status: row.status,
-    isLimited: row.is_limited,
-  }));
+/** A fact about a claim that whoever takes in what follows may take in with it. */
+export interface ToldClaim {
+  readonly factId: number;
+  readonly atMs: number;
+  readonly agentId: string;
+}
+
+/** `rows` in the order of their tokens. */
+export function toHanded(
+  rows: readonly ClaimedRow[],
+  { agentId, atMs, token }: { agentId: string; atMs: number; token: (number: number) => string },
+): HandedAttempt[] {
+  // The driver gives bigint of an array as text.
+  const factIds = (rows[0]?.fact_ids ?? []).map(Number);
+  return rows.map((row, index) => {
+    const factId = factIds[index];
+    return {
+      assignment: { spec: row.spec, token: token(row.token_number), leaseMs: AGENT_PROTOCOL.leaseMs },
+      node: row.node_index,
+      status: row.status,
+      isLimited: row.is_limited,
+      claim: factId === undefined ? undefined : { factId, atMs, agentId },
+    };
+  });
 }

@@ -8,6 +8,7 @@ import {
   CLAIMED_COLUMNS,
   type ClaimedRow,
   type ClaimRequest,
+  FACT_IDS,
   type HandedAttempt,
   leaseSql,
   mayHaveSql,
@@ -16,7 +17,7 @@ import {
 } from './claim-parts.ts';
 
 /** Bounds one answer; an agent with more room asks again at once. */
-const MAX_PER_CLAIM = 256;
+const MAX_PER_CLAIM = 500;
 
 // Picked attempts each fit the free GPUs alone; the running sum keeps those that fit together. A repeat
 // with the same request id gets the same attempts with new tokens: its first answer was lost. Where pools or
@@ -54,10 +55,10 @@ const CLAIM_SQL = `
     where a.id = o.id and (o.gpus_so_far <= $5 or exists (select from repeated)) and o.token_number <= $4
     returning a.id, ${CLAIMED_COLUMNS}, o.token_number
   ), told as (
-    ${tellClaimedSql('$7::bigint')} where not exists (select from repeated) order by token_number
+    ${tellClaimedSql('$7::bigint', 'where not exists (select from repeated)')}
   )
   select limited.is_limited as has_limits, is_queue_empty, claimed.spec, claimed.node_index, claimed.status, claimed.is_limited,
-    claimed.token_number::int
+    claimed.token_number::int, ${FACT_IDS}
   from limited left join claimed on true
   cross join lateral (
     select not exists (
@@ -117,6 +118,7 @@ async function claimUnlimited(
   areGatesShut: boolean,
 ): Promise<Claimed | undefined> {
   const tokens = newAttemptTokens();
+  const atMs = Date.now();
   const { rows } = await pool.query<ClaimRow>({
     name: 'attempts-claim',
     text: CLAIM_SQL,
@@ -127,13 +129,16 @@ async function claimUnlimited(
       request.free,
       request.freeGpus,
       tokens.seed,
-      Date.now(),
+      atMs,
       areGatesShut,
     ],
   });
   if (rows[0]?.has_limits === true) return undefined;
   const claimed = rows.filter((row): row is ClaimRow & ClaimedRow => row.spec !== null);
-  return { handed: toHanded(claimed, tokens.token), isQueueEmpty: rows[0]?.is_queue_empty === true };
+  return {
+    handed: toHanded(claimed, { agentId: request.agentId, atMs, token: tokens.token }),
+    isQueueEmpty: rows[0]?.is_queue_empty === true,
+  };
 }
 
 /** Puts facts into the inboxes of their trees, in this order. */

@@ -8,7 +8,7 @@ import {
   type ParsedReport,
   startedFact,
 } from './attempt-update.ts';
-import type { HandedAttempt } from './claim-parts.ts';
+import type { HandedAttempt, ToldClaim } from './claim-parts.ts';
 
 /** Attempts that are remembered; beyond that the oldest are forgotten. */
 const MAX_REMEMBERED = 100_000;
@@ -22,6 +22,8 @@ interface Remembered {
   readonly isLimited: boolean;
   /** Its end says more, which is made out with its row. */
   readonly isCached: boolean;
+  /** What its tree may not have taken in yet. */
+  readonly claim: ToldClaim | undefined;
   status: 'leased' | 'running';
 }
 
@@ -33,7 +35,7 @@ export class HandedOut {
   readonly #known = new Map<string, Remembered>();
 
   note(handed: readonly HandedAttempt[]): void {
-    for (const { assignment, node, status, isLimited } of handed) {
+    for (const { assignment, node, status, isLimited, claim } of handed) {
       const { attemptId, rootId, number, epoch, cache } = assignment.spec;
       // What a program with a token says of its own end is in the row.
       const isLookedUp = assignment.spec.jobToken === true;
@@ -47,6 +49,7 @@ export class HandedOut {
           number,
           isLimited,
           isCached: cache !== undefined,
+          claim,
           status,
         });
     }
@@ -98,8 +101,15 @@ export class HandedOut {
       }
     }
     if (status !== 'ended') known.status = status;
-    const { rootId, node, number } = known;
-    return { rootId, node, number, update, facts };
+    const { rootId, node, number, claim } = known;
+    return {
+      rootId,
+      node,
+      number,
+      claim: update.expected_status === 'leased' ? claim : undefined,
+      update,
+      facts,
+    };
   }
 }
 

@@ -17,7 +17,8 @@ import {
   noteStart,
   type ParsedReport,
   startedFact,
-  UPDATE_ATTEMPTS,
+  UPDATE_COLUMNS,
+  updateAttemptsSql,
 } from './attempt-update.ts';
 import { type HitRuns, judgeCache, readHits } from './reported-cache.ts';
 import { writeDatasets } from './write-datasets.ts';
@@ -144,11 +145,11 @@ function refused(attemptId: string, code: string, message: string): ReportResult
 
 const WRITE_SQL = `
   with updated as (
-    ${UPDATE_ATTEMPTS.replace('$UPDATES', '$1')}
+    ${updateAttemptsSql(2)}
   )
   insert into tree_inbox (root_id, event)
   select x.fact ->> 'root_id', x.fact -> 'event'
-  from jsonb_array_elements($2::jsonb) with ordinality as x(fact, position)
+  from jsonb_array_elements($1::jsonb) with ordinality as x(fact, position)
   order by x.position`;
 
 /** Gathers what a batch of reports changes, so that it is written at once. */
@@ -216,7 +217,7 @@ class ReportWrites {
     await client.query({
       name: 'attempts-report',
       text: WRITE_SQL,
-      values: [jsonbText([...this.#updates.values()]), jsonbText(this.#facts)],
+      values: [jsonbText(this.#facts), ...UPDATE_COLUMNS.values([...this.#updates.values()])],
     });
     await writeAnomalies(client, this.#anomalies);
     await writeDatasets(

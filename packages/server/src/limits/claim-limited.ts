@@ -3,6 +3,7 @@ import {
   CLAIMED_COLUMNS,
   type ClaimedRow,
   type ClaimRequest,
+  FACT_IDS,
   type HandedAttempt,
   leaseSql,
   mayHaveSql,
@@ -144,9 +145,9 @@ const WRITE_SQL = `
     from unnest($5::text[], $6::text[]) as x(id, gate)
     where a.id = x.id
   ), told as (
-    ${tellClaimedSql('$7::bigint')} order by token_number
+    ${tellClaimedSql('$7::bigint')}
   )
-  select spec, node_index, status, is_limited, token_number::int from claimed order by token_number`;
+  select spec, node_index, status, is_limited, token_number::int, ${FACT_IDS} from claimed order by token_number`;
 
 async function write(
   client: pg.PoolClient,
@@ -155,6 +156,7 @@ async function write(
 ): Promise<HandedAttempt[]> {
   if (taken.length === 0 && parked.length === 0) return [];
   const tokens = newAttemptTokens();
+  const atMs = Date.now();
   const { rows } = await client.query<ClaimedRow>({
     name: 'limits-claim',
     text: WRITE_SQL,
@@ -165,8 +167,8 @@ async function write(
       taken,
       parked.map(({ id }) => id),
       parked.map(({ gate }) => gate),
-      Date.now(),
+      atMs,
     ],
   });
-  return toHanded(rows, tokens.token);
+  return toHanded(rows, { agentId, atMs, token: tokens.token });
 }

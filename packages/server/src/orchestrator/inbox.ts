@@ -5,8 +5,11 @@ import type { InboxRow } from './tree-work.ts';
 
 /** Facts that one tick takes in: bounds the transaction. */
 export const FACTS_PER_TICK = 2000;
-/** Nothing follows from the news that an attempt was claimed, so what it begins with may come in one tick with it. */
-const CLAIM_LINGER_MS = 50;
+/**
+ * Nothing follows from the news that an attempt was claimed, so it waits for so long for what the attempt reports, and
+ * is then written together with that.
+ */
+const CLAIM_LINGER_MS = 250;
 /** It is read at least so often, for announcements that got lost. */
 const READ_EVERY_MS = 1000;
 
@@ -53,8 +56,13 @@ export class Inbox {
         select id, root_id, event from tree_inbox
         where root_id = any(${rootIds}::text[])
         order by id limit ${FACTS_PER_TICK}`.execute(this.#database.kysely);
-      if (rows.length === FACTS_PER_TICK) this.#hasNews = true;
-      return rows;
+      if (rows.length === FACTS_PER_TICK) {
+        this.#hasNews = true;
+        return rows;
+      }
+      const ripe = withoutYoungClaims(rows, Date.now());
+      if (ripe.length < rows.length) this.#waitForReports();
+      return ripe;
     } catch (error) {
       this.#hasNews = true;
       throw error;
@@ -66,11 +74,23 @@ export class Inbox {
     this.#wake();
   };
 
-  readonly #onClaims = (): void => {
-    this.#hasNews = true;
+  readonly #onClaims = (): void => this.#waitForReports();
+
+  #waitForReports(): void {
     this.#linger ??= setTimeout(() => {
       this.#linger = undefined;
+      this.#hasNews = true;
       this.#wake();
     }, CLAIM_LINGER_MS);
-  };
+  }
+}
+
+/** Leaves young claims out where nothing else waits for their tree: it would overtake them. */
+function withoutYoungClaims(rows: readonly InboxRow[], nowMs: number): InboxRow[] {
+  const busy = new Set(rows.filter(({ event }) => event.kind !== 'claimed').map((row) => row.root_id));
+  return rows.filter(({ root_id, event }) => {
+    // The server that wrote it may have another clock.
+    const isYoung = event.kind === 'claimed' && Math.abs(nowMs - event.at) < CLAIM_LINGER_MS;
+    return !isYoung || busy.has(root_id);
+  });
 }

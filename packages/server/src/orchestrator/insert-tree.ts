@@ -1,13 +1,21 @@
+import { setImmediate } from 'node:timers/promises';
 import { type PipelineVersionId, TrainyardError, type UsedPipeline } from '@trainyard/protocol';
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { insertDefinition } from '../store/definitions.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import type { Schema } from '../store/schema.ts';
-import { expansionInsert, runInserts } from './new-rows.ts';
+import {
+  ATTEMPT_COLUMNS,
+  attemptRows,
+  EVENT_COLUMNS,
+  insertAttemptsSql,
+  insertEventsSql,
+} from './added-rows.ts';
+import { expansionInsert, type Insert, runInserts } from './new-rows.ts';
 import type { RunGroup } from './run-group.ts';
 import type { RunOrigin } from './submission.ts';
 import type { TreeChanges } from './tree-changes.ts';
-import { attemptRows, followUps, INSERT_ATTEMPTS, INSERT_EVENTS } from './write-tick.ts';
+import { followUps } from './write-tick.ts';
 
 export interface TreeInsert {
   readonly ownerId: string;
@@ -39,18 +47,29 @@ export async function insertTree(
     const { changes } = insert;
     const earlier = await insertTreeRow(trx, insert);
     if (earlier !== undefined) return { rootId: earlier, isNew: false };
-    const expansions = changes.expansions.length === 0 ? [] : [expansionInsert(changes)];
-    const rows = [...runInserts(changes.tree, 0), ...expansions];
-    for (const { text, values } of rows) await trx.executeQuery(CompiledQuery.raw(text, values));
-    const attempts = jsonbText(attemptRows([changes], insert.nowMs));
-    await trx.executeQuery(CompiledQuery.raw(INSERT_ATTEMPTS.replace('$ATTEMPTS', '$1'), [attempts]));
-    const events = jsonbText(changes.events);
-    await trx.executeQuery(CompiledQuery.raw(INSERT_EVENTS.replace('$EVENTS', '$1'), [events]));
-    for (const { text, values } of followUps([changes], insert.nowMs)) {
-      await trx.executeQuery(CompiledQuery.raw(text, values));
+    // What comes next is prepared while the database is busy with what went before.
+    let stored: Promise<unknown> = Promise.resolve();
+    for (const { text, values } of statementsOf(changes, insert.nowMs)) {
+      const query = CompiledQuery.raw(text, values);
+      await stored;
+      stored = trx.executeQuery(query);
+      // It is awaited after the next one is prepared; until then its failure is nobody's.
+      stored.catch(() => {});
+      // Only now is it sent.
+      await setImmediate();
     }
+    await stored;
     return { rootId: changes.tree.rootId, isNew: true };
   });
+}
+
+/** All rows of the tree behind that of the tree itself, in their order. */
+function* statementsOf(changes: TreeChanges, nowMs: number): Generator<Insert> {
+  yield* runInserts(changes.tree, 0);
+  if (changes.expansions.length > 0) yield expansionInsert(changes);
+  yield { text: insertAttemptsSql(1), values: ATTEMPT_COLUMNS.values(attemptRows([changes], nowMs)) };
+  yield { text: insertEventsSql(1), values: EVENT_COLUMNS.values(changes.events) };
+  yield* followUps([changes], nowMs);
 }
 
 async function insertTreeRow(trx: Transaction<Schema>, insert: TreeInsert): Promise<string | undefined> {

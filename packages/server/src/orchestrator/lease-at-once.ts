@@ -33,7 +33,7 @@ export function settleLeases(changes: readonly TreeChanges[], areStored: boolean
       }
       const spec: AttemptSpec = { ...attempt.spec, attemptId: lease.attemptId };
       const assignment = { spec, token: lease.token, leaseMs: AGENT_PROTOCOL.leaseMs };
-      lease.settle({ assignment, node: attempt.node, status: 'leased', isLimited: false });
+      lease.settle({ assignment, node: attempt.node, status: 'leased', isLimited: false, claim: undefined });
     }
   }
   if (!areStored && changes.some(({ leases }) => leases.size > 0)) bus.emit('work');

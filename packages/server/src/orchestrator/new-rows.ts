@@ -1,5 +1,7 @@
-import { nodeSnapshot } from '@trainyard/dag';
+import { type NodeSnapshot, nodeSnapshot } from '@trainyard/dag';
+import type { Run } from '@trainyard/protocol';
 import { jsonbText } from '../store/jsonb-text.ts';
+import { RowColumns } from '../store/row-columns.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -9,17 +11,16 @@ export interface Insert {
   readonly values: unknown[];
 }
 
-/** Rows of one insert statement: keeps a statement's JSON parameter at a few megabytes. */
+/** Rows of one insert statement: keeps a statement's parameters at a few megabytes. */
 const ROWS_PER_STATEMENT = 5000;
 
 /** Inserts of the runs from number `first` on, as they are now. */
 export function* runInserts(tree: OwnedTree, first: number): Generator<Insert> {
   for (let from = first; from < tree.runs.length; from += ROWS_PER_STATEMENT) {
-    const rows = tree.runs.slice(from, from + ROWS_PER_STATEMENT).map((run) => ({
-      ...run,
-      planner: nodeSnapshot(tree.state, run.index),
-    }));
-    yield { text: INSERT_RUNS, values: [jsonbText(rows)] };
+    const rows = tree.runs
+      .slice(from, from + ROWS_PER_STATEMENT)
+      .map((run) => ({ run, planner: nodeSnapshot(tree.state, run.index) }));
+    yield { text: INSERT_RUNS, values: RUN_COLUMNS.values(rows) };
   }
 }
 
@@ -34,18 +35,49 @@ export function expansionInsert({ tree, expansions }: TreeChanges): Insert {
   return { text: INSERT_EXPANSIONS, values: [jsonbText(rows)] };
 }
 
+interface NewRun {
+  readonly run: Run;
+  readonly planner: NodeSnapshot;
+}
+
+const RUN_COLUMNS = new RowColumns<NewRun>({
+  id: ['text', ({ run }) => run.id],
+  root_id: ['text', ({ run }) => run.rootId],
+  parent_id: ['text', ({ run }) => run.parentId],
+  node_index: ['int4', ({ run }) => run.index],
+  item: ['json', ({ run }) => run.item],
+  depth: ['int4', ({ run }) => run.depth],
+  kind: ['text', ({ run }) => run.kind],
+  name: ['text', ({ run }) => run.name],
+  path: ['text', ({ run }) => run.path],
+  depends_on: ['text', ({ run }) => arrayLiteral(run.dependsOn)],
+  status: ['text', ({ run }) => run.status],
+  reason: ['text', ({ run }) => run.reason],
+  error: ['jsonb', ({ run }) => run.error],
+  params: ['jsonb', ({ run }) => run.params],
+  outputs: ['jsonb', ({ run }) => run.outputs],
+  kept_from: ['text', ({ run }) => run.keptFrom],
+  cached_from: ['text', ({ run }) => run.cachedFrom],
+  cache_key: ['text', ({ run }) => run.cacheKey],
+  attempt: ['int4', ({ run }) => run.attempt],
+  planner: ['jsonb', ({ planner }) => planner],
+  created_at: ['timestamptz', ({ run }) => run.createdAt],
+  queued_at: ['timestamptz', ({ run }) => run.queuedAt],
+  started_at: ['timestamptz', ({ run }) => run.startedAt],
+  ended_at: ['timestamptz', ({ run }) => run.endedAt],
+});
+
 const INSERT_RUNS = `
   insert into runs (id, root_id, parent_id, node_index, item, depth, kind, name, path, depends_on, status, reason,
     error, params, outputs, kept_from, cached_from, cache_key, attempt, planner, created_at, queued_at, started_at, ended_at)
-  select id, "rootId", "parentId", index, item, depth, kind, name, path,
-    array(select json_array_elements_text("dependsOn")), status, reason, error, params, outputs, "keptFrom", "cachedFrom", "cacheKey",
-    attempt, planner, "createdAt", "queuedAt", "startedAt", "endedAt"
-  from json_to_recordset($1::json)
-    as x(id text, "rootId" text, "parentId" text, index int, item json, depth int, kind text, name text,
-         path text, "dependsOn" json, status text, reason text, error jsonb, params jsonb, outputs jsonb,
-         "keptFrom" text, "cachedFrom" text, "cacheKey" text, attempt int,
-         planner jsonb, "createdAt" timestamptz, "queuedAt" timestamptz, "startedAt" timestamptz,
-         "endedAt" timestamptz)`;
+  select id, root_id, parent_id, node_index, item, depth, kind, name, path, depends_on::text[], status, reason,
+    error, params, outputs, kept_from, cached_from, cache_key, attempt, planner, created_at, queued_at, started_at, ended_at
+  from ${RUN_COLUMNS.from(1)}`;
+
+/** A list of names as PostgreSQL writes one: arrays cannot be elements of an array. */
+function arrayLiteral(names: readonly string[]): string {
+  return `{${names.map((name) => `"${name.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
+}
 
 const INSERT_EXPANSIONS = `
   insert into tree_expansions (root_id, sequence, node, count)

@@ -1,4 +1,5 @@
 import type { AttemptUpdate } from '../attempts/attempt-update.ts';
+import type { ToldClaim } from '../attempts/claim-parts.ts';
 import type { Fact } from './facts.ts';
 
 /** What an agent tells of an attempt, put so that the tree can take it in together with the row. */
@@ -7,6 +8,8 @@ export interface AttemptReport {
   readonly node: number;
   /** Of the attempt. */
   readonly number: number;
+  /** Set when the report is the first one: the tree may not have heard of the claim yet. */
+  readonly claim: ToldClaim | undefined;
   /** Says what the row has to be like. */
   readonly update: AttemptUpdate;
   readonly facts: readonly Fact[];

@@ -58,6 +58,8 @@ export class TreeChanges {
   readonly leases = new Map<NewAttempt, StoredLease>();
   /** What agents reported of attempts. */
   readonly updates: AttemptUpdate[] = [];
+  /** Facts of the inbox that were taken in with reports instead of being read. */
+  readonly takenFacts: number[] = [];
   readonly cancels: { readonly node: number; readonly attempt: number }[] = [];
   /** Attempts that are to halt, in which way, or (null) to go on. */
   readonly pauses: { readonly node: number; readonly attempt: number; readonly mode: PauseMode | null }[] =

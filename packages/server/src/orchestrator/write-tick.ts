@@ -1,11 +1,18 @@
-import { nodeSnapshot } from '@trainyard/dag';
-import { AGENT_PROTOCOL, newId } from '@trainyard/protocol';
+import { type NodeSnapshot, nodeSnapshot } from '@trainyard/dag';
+import type { Run } from '@trainyard/protocol';
 import pg from 'pg';
-import { AS_EXPECTED, UPDATE_ATTEMPTS } from '../attempts/attempt-update.ts';
-import { replacingGroup } from '../limits/attempt-limit.ts';
+import { AS_EXPECTED, UPDATE_COLUMNS, updateAttemptsSql } from '../attempts/attempt-update.ts';
 import { approvalInsert, settlementStatement } from '../store/approvals.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
+import { RowColumns } from '../store/row-columns.ts';
 import { inTransaction } from '../store/transaction.ts';
+import {
+  ATTEMPT_COLUMNS,
+  attemptRows,
+  EVENT_COLUMNS,
+  insertAttemptsSql,
+  insertEventsSql,
+} from './added-rows.ts';
 import { expansionInsert, type Insert, runInserts } from './new-rows.ts';
 import { pauseStatements } from './pause-attempts.ts';
 import { resultInserts } from './result-inserts.ts';
@@ -25,7 +32,7 @@ export class OwnershipLost extends Error {
 export interface TickWrite {
   readonly ownerId: string;
   readonly changes: readonly TreeChanges[];
-  /** Facts that the changes took in; deleted with them. */
+  /** Facts that were read and taken in; deleted with the changes. */
   readonly inboxIds: readonly number[];
   readonly nowMs: number;
 }
@@ -73,49 +80,36 @@ export function followUps(changes: readonly TreeChanges[], nowMs: number): Inser
 
 const DIVISION_BY_ZERO = '22012';
 
-/** The rows of new attempts, as every statement that inserts some takes them. */
-export const ATTEMPT_ROWS = `json_to_recordset($ATTEMPTS::json)
-  as x(id text, run_id text, root_id text, number int, node_index int, queue text, priority int, gpus int,
-       labels jsonb, limits jsonb, replacing_group text, training_job_id text, spec jsonb, created_at timestamptz,
-       agent_id text, claim_request text, token_hash text)`;
+interface ChangedRun {
+  readonly run: Run;
+  readonly planner: NodeSnapshot;
+}
 
-/** The rows of events, likewise. */
-export const EVENT_ROWS = `json_to_recordset($EVENTS::json)
-  as x("rootId" text, seq bigint, "runId" text, type text, at timestamptz, data jsonb)`;
+const CHANGED_COLUMNS = new RowColumns<ChangedRun>({
+  id: ['text', ({ run }) => run.id],
+  status: ['text', ({ run }) => run.status],
+  reason: ['text', ({ run }) => run.reason],
+  error: ['jsonb', ({ run }) => run.error],
+  params: ['jsonb', ({ run }) => run.params],
+  outputs: ['jsonb', ({ run }) => run.outputs],
+  kept_from: ['text', ({ run }) => run.keptFrom],
+  cached_from: ['text', ({ run }) => run.cachedFrom],
+  cache_key: ['text', ({ run }) => run.cacheKey],
+  attempt: ['int4', ({ run }) => run.attempt],
+  planner: ['jsonb', ({ planner }) => planner],
+  queued_at: ['timestamptz', ({ run }) => run.queuedAt],
+  started_at: ['timestamptz', ({ run }) => run.startedAt],
+  ended_at: ['timestamptz', ({ run }) => run.endedAt],
+});
 
-/** Agents on which earlier attempts of a run failed in a way that the next one is to keep away from. */
-const FAILED_ELSEWHERE = `select array_agg(distinct p.agent_id) as agents from attempts p
-    where x.number > 1 and p.run_id = x.run_id and (p.failure ->> 'excludeAgent')::boolean`;
+/** Number of the first parameter of each kind of rows; before them come those that are no rows. */
+const FIRST = firstParameters(7);
 
-/** The newest checkpoint with which an earlier attempt of the run gave its slot back. */
-const RELEASED_BEFORE = `select p.released_from as point, p.agent_id as agent from attempts p
-    where x.number > 1 and p.run_id = x.run_id and p.released_from is not null
-    order by p.number desc limit 1`;
-
-/** The newest change of the run's params: the next attempt is told of it, too. */
-const CHANGED_BEFORE = `select max(p.params_revision) as revision from attempts p
-    where x.number > 1 and p.run_id = x.run_id`;
-
-export const INSERT_ATTEMPTS = `insert into attempts
-    (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, labels, limits, replacing_group,
-     training_job_id, spec, created_at, excluded_agents, preferred_agent, agent_id, claim_request, token_hash,
-     claimed_at, lease_until, params_revision)
-  select id, run_id, root_id, number, number, node_index,
-    case when agent_id is null then 'queued' else 'leased' end, queue, priority, gpus, labels, limits,
-    replacing_group, training_job_id,
-    case when released.point is null then spec
-      else spec || jsonb_build_object('resumeFrom', released.point) end,
-    created_at, failed.agents, released.agent, agent_id, claim_request, decode(token_hash, 'hex'),
-    case when agent_id is not null then now() end,
-    case when agent_id is not null then now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond' end,
-    coalesce(changed.revision, 0)
-  from ${ATTEMPT_ROWS}
-  left join lateral (${FAILED_ELSEWHERE}) as failed on true
-  left join lateral (${RELEASED_BEFORE}) as released on true
-  left join lateral (${CHANGED_BEFORE}) as changed on true`;
-
-export const INSERT_EVENTS = `insert into events (root_id, seq, run_id, type, at, data)
-  select "rootId", seq, "runId", type, at, data from ${EVENT_ROWS}`;
+function firstParameters(runs: number) {
+  const attempts = runs + CHANGED_COLUMNS.count;
+  const events = attempts + ATTEMPT_COLUMNS.count;
+  return { runs, attempts, events, updates: events + EVENT_COLUMNS.count };
+}
 
 // The division fails, and with it the statement, unless every tree is still ours, every attempt as expected, and no
 // agent that is given new ones has been drained by way of another server.
@@ -132,24 +126,21 @@ const TICK_SQL = `
     set status = x.status, reason = x.reason, error = x.error, params = x.params, outputs = x.outputs,
         kept_from = x.kept_from, cached_from = x.cached_from, cache_key = x.cache_key, attempt = x.attempt, planner = x.planner, queued_at = x.queued_at, started_at = x.started_at,
         ended_at = x.ended_at
-    from json_to_recordset($3::json)
-      as x(id text, status text, reason text, error jsonb, params jsonb, outputs jsonb, kept_from text, cached_from text, cache_key text,
-           attempt int,
-           planner jsonb, queued_at timestamptz, started_at timestamptz, ended_at timestamptz)
+    from ${CHANGED_COLUMNS.from(FIRST.runs)}
     where r.id = x.id
   ), new_attempts as (
-    ${INSERT_ATTEMPTS.replace('$ATTEMPTS', '$4')}
+    ${insertAttemptsSql(FIRST.attempts)}
   ), new_events as (
-    ${INSERT_EVENTS.replace('$EVENTS', '$5')}
+    ${insertEventsSql(FIRST.events)}
   ), taken as (
-    delete from tree_inbox where id = any($6::bigint[])
+    delete from tree_inbox where id = any($3::bigint[])
   ), reported as (
-    ${UPDATE_ATTEMPTS.replace('$UPDATES', '$8')} and ${AS_EXPECTED}
+    ${updateAttemptsSql(FIRST.updates)} and ${AS_EXPECTED}
     returning a.id
   )
-  select 1 / (case when (select count(*) from fenced) = $7::int
-    and (select count(*) from reported) = $9::int
-    and not exists (select from agents where id = any($10::text[]) and draining_since is not null)
+  select 1 / (case when (select count(*) from fenced) = $4::int
+    and (select count(*) from reported) = $5::int
+    and not exists (select from agents where id = any($6::text[]) and draining_since is not null)
     then 1 else 0 end) as fenced`;
 
 function tickStatement({ ownerId, changes, inboxIds, nowMs }: TickWrite): pg.QueryConfig {
@@ -162,14 +153,14 @@ function tickStatement({ ownerId, changes, inboxIds, nowMs }: TickWrite): pg.Que
     values: [
       jsonbText(changes.map(treeRow)),
       ownerId,
-      jsonbText(changes.flatMap(runRows)),
-      jsonbText(attemptRows(changes, nowMs)),
-      jsonbText(changes.flatMap((change) => change.events)),
-      inboxIds,
+      [...inboxIds, ...changes.flatMap((change) => change.takenFacts)],
       changes.length,
-      jsonbText(updates),
       updates.length,
       [...new Set(agentIds)],
+      ...CHANGED_COLUMNS.values(changes.flatMap(changedRuns)),
+      ...ATTEMPT_COLUMNS.values(attemptRows(changes, nowMs)),
+      ...EVENT_COLUMNS.values(changes.flatMap((change) => change.events)),
+      ...UPDATE_COLUMNS.values(updates),
     ],
   };
 }
@@ -186,29 +177,10 @@ function treeRow({ tree }: TreeChanges) {
   };
 }
 
-function runRows(change: TreeChanges) {
-  const { tree } = change;
+function changedRuns({ tree, dirtyNodes, firstNew }: TreeChanges): ChangedRun[] {
   // What is new has been inserted as it is now.
-  const known = change.dirtyNodes.filter((node) => node < change.firstNew);
-  return known.map((node) => {
-    const run = tree.runs[node]!;
-    return {
-      id: run.id,
-      status: run.status,
-      reason: run.reason,
-      error: run.error,
-      params: run.params,
-      outputs: run.outputs,
-      kept_from: run.keptFrom ?? null,
-      cached_from: run.cachedFrom ?? null,
-      cache_key: run.cacheKey ?? null,
-      attempt: run.attempt,
-      planner: nodeSnapshot(tree.state, node),
-      queued_at: run.queuedAt,
-      started_at: run.startedAt,
-      ended_at: run.endedAt,
-    };
-  });
+  const known = dirtyNodes.filter((node) => node < firstNew);
+  return known.map((node) => ({ run: tree.runs[node]!, planner: nodeSnapshot(tree.state, node) }));
 }
 
 async function writeGrowth(client: pg.PoolClient, changes: readonly TreeChanges[]): Promise<void> {
@@ -217,35 +189,6 @@ async function writeGrowth(client: pg.PoolClient, changes: readonly TreeChanges[
     for (const insert of runInserts(change.tree, change.firstNew)) await client.query(insert);
     await client.query(expansionInsert(change));
   }
-}
-
-export function attemptRows(changes: readonly TreeChanges[], nowMs: number) {
-  const createdAt = new Date(nowMs).toISOString();
-  return changes.flatMap(({ tree, attempts, leases }) =>
-    attempts.map((attempt) => {
-      const lease = leases.get(attempt);
-      const id = lease?.attemptId ?? newId('att', nowMs);
-      return {
-        id,
-        run_id: tree.runs[attempt.node]!.id,
-        root_id: tree.rootId,
-        number: attempt.number,
-        node_index: attempt.node,
-        queue: attempt.queue,
-        priority: attempt.priority,
-        gpus: attempt.gpus,
-        labels: attempt.labels,
-        limits: attempt.limits,
-        replacing_group: replacingGroup(attempt.limits),
-        training_job_id: attempt.spec.training?.jobId ?? null,
-        spec: { ...attempt.spec, attemptId: id },
-        created_at: createdAt,
-        agent_id: lease?.agentId,
-        claim_request: lease?.requestId,
-        token_hash: lease?.tokenHash.toString('hex'),
-      };
-    }),
-  );
 }
 
 /**

@@ -120,7 +120,7 @@ const CLAIM_SQL = `
     from picked where a.id = picked.id
     returning ${CLAIMED_COLUMNS}, 1 as token_number
   ), told as (
-    ${tellClaimedSql('$5::bigint')} where not exists (select from repeated)
+    ${tellClaimedSql('$5::bigint', 'where not exists (select from repeated)')}
   )
   select room.is_there, claimed.spec, claimed.token_number from room left join claimed on true`;
 
