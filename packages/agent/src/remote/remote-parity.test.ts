@@ -83,8 +83,34 @@ const linesOf = (attempt: PeerAttempt, stream: 'metrics' | 'system') =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, number>);
 const remoteDir = ({ spec }: PeerAttempt) => join(root, 'host/attempts', spec.attemptId);
-const told = (attempt: PeerAttempt, kind: 'paused' | 'resumed' | 'started') =>
+const told = (attempt: PeerAttempt, kind: 'paused' | 'resumed' | 'started' | 'params') =>
   eventually(kind, () => attempt.reports.find((report) => report.kind === kind));
+
+describe.skipIf(!hasSshd)('a program on a host', () => {
+  test('finds changed params in a file, and its answer is reported', async () => {
+    const job = submit(
+      `until [ -e "$TRAINYARD_ATTEMPT_DIR/params-update.json" ]; do sleep 0.05; done
+      cat "$TRAINYARD_ATTEMPT_DIR/params-update.json"
+      echo '{"revision": 1, "accepted": {"lr": 0.5}, "step": 3}' > "$TRAINYARD_ATTEMPT_DIR/params-update.ack.json"
+      until [ -e "$TRAINYARD_ATTEMPT_DIR/end" ]; do sleep 0.05; done`,
+    );
+    await told(job, 'started');
+    peer.changeParams(job, { revision: 1, params: { lr: 0.5 } });
+    const answer = { revision: 1, accepted: { lr: 0.5 }, rejected: {}, step: 3 };
+    expect(await told(job, 'params')).toMatchObject({ answer });
+    writeFileSync(join(remoteDir(job), 'end'), '');
+    expect(await finished(job)).toMatchObject({ outcome: 'completed' });
+    expect(streamOf(job, 'log').toString()).toContain('{"revision":1,"params":{"lr":0.5}}');
+  });
+
+  test('finds the token that its stage asks for, and no other does', async () => {
+    const show = 'echo "$TRAINYARD_JOB_TOKEN at $TRAINYARD_URL"';
+    const [asks, other] = [submit(show, { jobToken: true }), submit(show)];
+    await Promise.all([finished(asks), finished(other)]);
+    expect(streamOf(asks, 'log').toString()).toBe(`tyj_${asks.spec.attemptId} at ${peer.url}\n`);
+    expect(streamOf(other, 'log').toString()).not.toContain('tyj_');
+  });
+});
 
 describe.skipIf(!hasSshd)('a pause over SSH', () => {
   test('lets the program wait at a step, with its model in memory', async () => {

@@ -14,6 +14,7 @@ import {
   heartbeat,
   newId,
   type OutOfServiceSlot,
+  type ParamUpdate,
   type PauseMode,
   type RegisterAgent,
   type Report,
@@ -145,6 +146,12 @@ export class AgentPeer {
     this.#wake();
   }
 
+  changeParams(attempt: PeerAttempt, update: ParamUpdate): void {
+    const { attemptId, epoch } = attempt.spec;
+    attempt.commands = [{ attemptId, epoch, action: 'update_params', update }];
+    this.#wake();
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const body = await readBody(request);
@@ -186,6 +193,8 @@ export class AgentPeer {
       const from = this.cached(askCached.parse(json()));
       return from === undefined ? new Promise(() => undefined) : { from };
     }
+    const token = /^\/api\/v1\/attempts\/([^/]+)\/job-token$/.exec(url.pathname);
+    if (token !== null) return { token: `tyj_${token[1]}` };
     const stream = /^\/api\/v1\/attempts\/([^/]+)\/streams\/(log|metrics|system)$/.exec(url.pathname);
     if (stream !== null) {
       const failure = this.failNextAppends?.();
@@ -258,9 +267,10 @@ export class AgentPeer {
   }
 
   /** What the agent does not do yet. */
-  #commandsFor({ attemptId, cancelling, pausing }: HeldAttempt): AgentCommand[] {
-    return (this.attempts.get(attemptId)?.commands ?? []).filter(({ action, mode }) => {
+  #commandsFor({ attemptId, cancelling, pausing, paramsRevision }: HeldAttempt): AgentCommand[] {
+    return (this.attempts.get(attemptId)?.commands ?? []).filter(({ action, mode, update }) => {
       if (action === 'discard') return true;
+      if (update !== undefined) return (paramsRevision ?? 0) < update.revision;
       if (cancelling) return false;
       return action === 'cancel' || (action === 'pause' ? pausing !== mode : pausing !== undefined);
     });
