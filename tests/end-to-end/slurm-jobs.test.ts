@@ -165,51 +165,8 @@ describe.skipIf(whyNot !== undefined)(`a pipeline in Slurm (${whyNot ?? 'behind 
     for (const run of [train, judge]) {
       const [attempt] = await attemptsOf(run);
       expect(attempt).toMatchObject({ executor: 'slurm:big', target: { address: 'box' } });
-      const [row] = await cluster.rows(['%P', '%b', '%m', '%T'], `--name=${attempt!.id}`);
-      expect(row).toMatch(new RegExp(`^other ${run === train ? 'gres:gpu:1' : 'N/A'} 200M COMPLETED$`));
+      const [row] = await cluster.rows(['%P', '%b', '%m'], `--name=${attempt!.id}`);
+      expect(row).toBe(`other ${run === train ? 'gres:gpu:1' : 'N/A'} 200M`);
     }
-  }, 120_000);
-
-  it('stands still while it is paused, and goes on elsewhere after it gave its slot back', async () => {
-    const env = { GO: shared('go-on'), COUNT: shared('count') };
-    const command = `
-      say() { echo "$1" > "$TRAINYARD_ATTEMPT_DIR/ack" && mv "$TRAINYARD_ATTEMPT_DIR/ack" "$TRAINYARD_ATTEMPT_DIR/control.ack"; }
-      i=0; [ -n "$TRAINYARD_RESUME_FROM" ] && i=$(cat "$TRAINYARD_RESUME_FROM") && echo "from $i"
-      say '{"word":"run"}'
-      while [ ! -e "$GO" ]; do
-        i=$((i + 1)); echo "$i" > "$COUNT"; sleep 0.05
-        [ "$(cat "$TRAINYARD_ATTEMPT_DIR/control" 2>/dev/null)" = release ] || continue
-        echo "$i" > saved; say '{"word":"release","step":'"$i"',"checkpoint":"'"$PWD/saved"'"}'; exit 0
-      done`;
-    const count = () => (existsSync(env.COUNT) ? Number(readFileSync(env.COUNT, 'utf8')) : 0);
-    const id = await platform.submit({
-      name: 'paused',
-      stages: [{ name: 'count', job: { command, workingDir: 'code', env, grace: '30s', executor: 'slurm' } }],
-    });
-    const stage = async () => stageOf(await api(platform.url).tree(id), 'count');
-    const pause = async (mode: string) => {
-      expect((await platform.trainyard('runs', 'pause', id, '--mode', mode)).code).toBe(0);
-      await until('it is paused', async () => (await stage()).status === 'paused', 30_000);
-    };
-    const resume = async () => expect((await platform.trainyard('runs', 'resume', id)).code).toBe(0);
-    await until('it counts', async () => count() > 3);
-    await pause('freeze');
-    const stopped = count();
-    // Once more through Slurm, which takes longer than it would take to count on.
-    await cluster.command('srun', '--quiet', 'sleep', '0.2');
-    expect(count()).toBe(stopped);
-    await resume();
-    await until('it goes on', async () => count() > stopped);
-    await pause('release');
-    expect((await attemptsOf(await stage())).map(({ status }) => status)).toEqual(['released']);
-    const saved = count();
-    await resume();
-    await until('it goes on from there', async () => count() > saved, 30_000);
-    writeFileSync(env.GO, '');
-    const tree = await ended(id);
-    expect(tree.status).toBe('completed');
-    const end = stageOf(tree, 'count');
-    expect(await attemptsOf(end)).toHaveLength(2);
-    expect(await api(platform.url).text(`/api/v1/runs/${end.id}/log`)).toBe(`from ${saved}\n`);
   }, 120_000);
 });

@@ -25,6 +25,9 @@ describe.skipIf(whyNoSlurm !== undefined)(`Slurm goes wrong (${whyNoSlurm ?? 'sc
     expect(await jobs.processesOf(given)).toEqual([]);
   });
 
+  const parent = (pid: number) =>
+    Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+
   /** Counts the answers of a script that say that Slurm does not answer. */
   function counting(script: string) {
     const local = new LocalTransport({ env: jobs.cluster.env });
@@ -129,8 +132,6 @@ describe.skipIf(whyNoSlurm !== undefined)(`Slurm goes wrong (${whyNoSlurm ?? 'sc
     const attempt = await jobs.start(given);
     await jobs.isRunning(given);
     const program = Number(readFileSync(jobs.inHost(given, 'pid'), 'utf8').split(' ')[1]);
-    const parent = (pid: number) =>
-      Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
     const script = parent(parent(program));
     const daemon = parent(script);
     expect(readFileSync(`/proc/${daemon}/comm`, 'utf8')).toContain('slurmstepd');
@@ -141,6 +142,21 @@ describe.skipIf(whyNoSlurm !== undefined)(`Slurm goes wrong (${whyNoSlurm ?? 'sc
     expect(await jobs.processesOf(given)).not.toEqual([]);
     expect(await attempt.cleanUp()).toContain('Slurm called the job over while processes of it lived');
     expect(await jobs.processesOf(given)).toEqual([]);
+  }, 120_000);
+
+  test('a job whose script does not answer is not paused, and can be ended all the same', async () => {
+    const given = jobs.context('while :; do sleep 0.1; done');
+    const attempt = await jobs.start(given);
+    await jobs.isRunning(given);
+    const program = Number(readFileSync(jobs.inHost(given, 'pid'), 'utf8').split(' ')[1]);
+    const script = parent(parent(program));
+    process.kill(script, 'SIGSTOP');
+    await expect(attempt.freeze!(true)).rejects.toThrow('the script of the job does not answer');
+    expect(readFileSync(jobs.inHost(given, 'wish'), 'utf8')).toMatch(/^CONT /);
+    process.kill(script, 'SIGCONT');
+    expect(await attempt.cancel({ graceMs: 20_000 })).toBe(true);
+    expect(await attempt.waitForExit(never)).toMatchObject({ exitCode: 143 });
+    expect(await attempt.cleanUp()).toBeUndefined();
   }, 120_000);
 
   test('before its time limit a program is told to save, and the end counts as a loss', async () => {

@@ -11,8 +11,6 @@ export type RemoteSignal = 'TERM' | 'KILL' | 'STOP' | 'CONT';
 
 /** Tells how one attempt on a host stands, and ends its processes: the host's shell, or a batch system. */
 export interface AttemptControl {
-  /** STOP and CONT can be sent. */
-  readonly canFreeze: boolean;
   /** Whether a look shows that the program runs. */
   isAlive(state: RemoteState): boolean;
   /** What a look means; `undefined` while the program runs, waits, or its end may still be written. */

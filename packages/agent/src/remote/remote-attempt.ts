@@ -35,7 +35,6 @@ export class RemoteAttempt implements RunningAttempt {
   readonly programFiles: ProgramFiles;
   readonly control: ControlFiles;
   readonly target: AttemptTarget;
-  readonly freeze?: (isFrozen: boolean) => Promise<boolean>;
   readonly #options: RemoteAttemptOptions;
   readonly #control: AttemptControl;
   readonly #wakers = new Set<() => void>();
@@ -52,11 +51,6 @@ export class RemoteAttempt implements RunningAttempt {
     const { dir } = options.remote;
     const { control } = options;
     this.#control = control;
-    if (control.canFreeze) {
-      // All processes of the program's group. False when it does not run.
-      this.freeze = async (isFrozen) =>
-        (await control.signal(isFrozen ? 'STOP' : 'CONT', Number.POSITIVE_INFINITY)) === 'sent';
-    }
     this.target = { address: options.link.transport.name, dir };
     const attemptsDir = dir.slice(0, dir.lastIndexOf('/'));
     this.programFiles = new RemoteProgramFiles(options.link, options.workingDir, attemptsDir);
@@ -141,6 +135,11 @@ export class RemoteAttempt implements RunningAttempt {
       link.closed.throwIfAborted();
       return `processes may be left on ${link.transport.name}: ${error instanceof Error ? error.message : error}`;
     }
+  }
+
+  /** All processes of the program. False when it does not run. */
+  async freeze(isFrozen: boolean): Promise<boolean> {
+    return (await this.#control.signal(isFrozen ? 'STOP' : 'CONT', Number.POSITIVE_INFINITY)) === 'sent';
   }
 
   #isGivenUp(): boolean {

@@ -8,7 +8,6 @@ import { COUNT_SCRIPT, SIGNAL_SCRIPT, SWEEP_SCRIPT } from './remote-scripts.ts';
 
 /** The processes of one attempt on its host: the session of the program and whatever carries the attempt's mark. */
 export class RemoteProcesses implements AttemptControl {
-  readonly canFreeze = true;
   readonly #link: HostLink;
   readonly #args: readonly string[];
   #goneSinceMs: number | undefined;

@@ -121,24 +121,41 @@ describe.skipIf(whyNoSlurm !== undefined)(`arrays in Slurm (${whyNoSlurm ?? 'sce
     }
   });
 
-  test('a submit whose answer is lost makes one array, which the next agent finds for each of its items', async () => {
-    const given = items([`${WAIT}; exit 1`, `${WAIT}; exit 2`, `${WAIT}; exit 3`]);
+  /** Loses the first answers to submits of arrays. */
+  function lossy(given: readonly StartContext[], times: number) {
     const local = new LocalTransport({ env: jobs.cluster.env });
-    const lost = Promise.withResolvers<void>();
+    const firstLost = Promise.withResolvers<void>();
+    let lost = 0;
     const transport: Transport = {
       name: 'lossy',
       close: () => local.close(),
       run: async (call) => {
         const result = await local.run(call);
-        if (call.script !== SUBMIT_ARRAY_SCRIPT) return result;
+        if (call.script !== SUBMIT_ARRAY_SCRIPT || lost >= times) return result;
+        lost += 1;
         for (const each of given) rmSync(jobs.inHost(each, 'slurm-job'), { force: true });
-        lost.resolve();
+        firstLost.resolve();
         throw new TransportError('unreachable', 'the answer was lost');
       },
     };
+    return { transport, firstLost: firstLost.promise };
+  }
+
+  test('a submit that is repeated since its answer was lost makes no second array', async () => {
+    const given = items(['exit 1', 'exit 2', 'exit 3']);
+    const { transport } = lossy(given, 2);
+    const attempts = await startAll(given, jobs.open({ transport }));
+    expect(await ends(attempts)).toEqual([1, 2, 3]);
+    expect(await tasksOf(given)).toHaveLength(3);
+    expect(new Set(idsOf(given).map((id) => id.split('_')[0])).size).toBe(1);
+  });
+
+  test('a submit whose answer is lost makes one array, which the next agent finds for each of its items', async () => {
+    const given = items([`${WAIT}; exit 1`, `${WAIT}; exit 2`, `${WAIT}; exit 3`]);
+    const { transport, firstLost } = lossy(given, Number.POSITIVE_INFINITY);
     const first = jobs.open({ transport });
     const starts = given.map((each) => first.start(each).catch(() => undefined));
-    await lost.promise;
+    await firstLost;
     await first.close?.();
     await Promise.all(starts);
     const second = jobs.open();

@@ -9,7 +9,7 @@ import { FORGET_TASK_SCRIPT, PLACES_SCRIPT } from './array-scripts.ts';
 import { judgeSlurm } from './judge-slurm.ts';
 import type { SlurmQueue } from './slurm-queue.ts';
 import { type ArrayPlace, isOver, parsePlaces, type SlurmRow } from './slurm-rows.ts';
-import { CANCEL_SCRIPT, HALT_SCRIPT, REMOVE_SCRIPT } from './slurm-scripts.ts';
+import { CANCEL_SCRIPT, HALT_SCRIPT, REMOVE_SCRIPT, SWEPT_SCRIPT } from './slurm-scripts.ts';
 import { sweepNode } from './sweep-node.ts';
 
 export interface SlurmControlOptions {
@@ -23,7 +23,6 @@ export interface SlurmControlOptions {
 
 /** One attempt in Slurm. */
 export class SlurmControl implements AttemptControl {
-  readonly canFreeze = true;
   readonly #options: SlurmControlOptions;
   /** When Slurm was asked that first showed it as over, with no other answer since. */
   #overSinceMs: number | undefined;
@@ -67,7 +66,9 @@ export class SlurmControl implements AttemptControl {
     if (signal === 'STOP' || signal === 'CONT') {
       // Not by "scontrol suspend": that needs the rights of an operator, and would give its processors to others.
       const halt = { script: HALT_SCRIPT, args: [dir, spec.attemptId, signal], timeoutMs: HALT_LIMIT_MS };
-      return (await this.#slurm(halt, untilMs)).stdout.toString('utf8').trim();
+      const { exitCode, stdout, stderr } = await this.#slurm(halt, untilMs);
+      if (exitCode !== 0) throw new Error(stderr.trim());
+      return stdout.toString('utf8').trim();
     }
     this.#isCancelled = true;
     const call = { script: CANCEL_SCRIPT, args: [dir, spec.attemptId, signal] };
@@ -87,19 +88,31 @@ export class SlurmControl implements AttemptControl {
 
   async sweep(untilMs: number): Promise<string | undefined> {
     const { link, queue, spec, dir } = this.#options;
-    let row = await this.#untilOver(Math.min(untilMs, performance.now() + END_PATIENCE_MS));
+    const patienceMs = Math.min(untilMs, performance.now() + END_PATIENCE_MS);
+    let row = await this.#untilOver(patienceMs, { orSwept: true });
+    if (row === 'swept') {
+      await this.#forget();
+      return undefined;
+    }
     if (row !== 'over') {
       await this.#slurm({ script: REMOVE_SCRIPT, args: [dir, spec.attemptId] }, untilMs);
       row = await this.#untilOver(Math.min(untilMs, performance.now() + REMOVE_PATIENCE_MS));
     }
     const left = await sweepNode(link, { dir, attemptId: spec.attemptId });
-    queue.forget(spec.attemptId);
     if (row === 'over') {
-      await link.once({ script: FORGET_TASK_SCRIPT, args: [dir] }).catch(() => link.closed.throwIfAborted());
+      await this.#forget();
       return left;
     }
-    const what = row === undefined ? 'Slurm does not answer' : `job ${row.jobId} is ${row.state}`;
+    queue.forget(spec.attemptId);
+    const what = typeof row === 'object' ? `job ${row.jobId} is ${row.state}` : 'Slurm does not answer';
     return [`it may be still in Slurm: ${what}`, left].filter((text) => text !== undefined).join('; ');
+  }
+
+  /** It is over. */
+  async #forget(): Promise<void> {
+    const { link, queue, spec, dir } = this.#options;
+    queue.forget(spec.attemptId);
+    await link.once({ script: FORGET_TASK_SCRIPT, args: [dir] }).catch(() => link.closed.throwIfAborted());
   }
 
   /** When the script of the job does not end it, for example since it was killed itself, Slurm has to. */
@@ -109,14 +122,24 @@ export class SlurmControl implements AttemptControl {
     await this.#slurm({ script: REMOVE_SCRIPT, args: [dir, spec.attemptId] }, untilMs);
   }
 
-  /** `over`, or how it stands at the deadline; `undefined` when Slurm has not answered. */
-  async #untilOver(deadlineMs: number): Promise<'over' | SlurmRow | undefined> {
+  /**
+   * `over`, or how it stands at the deadline; `undefined` when Slurm has not answered. With `orSwept` also `swept`,
+   * when the script of the job was through: for that Slurm is not needed.
+   */
+  async #untilOver(
+    deadlineMs: number,
+    { orSwept = false } = {},
+  ): Promise<'over' | 'swept' | SlurmRow | undefined> {
     const { queue, spec, link } = this.#options;
     const askedFromMs = performance.now();
     for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 1.5, 2000)) {
-      await this.#watch()
+      if (orSwept && (await this.#isSwept())) return 'swept';
+      const asking = this.#watch()
         .then(() => queue.ask())
-        .catch(() => link.closed.throwIfAborted());
+        .catch(() => undefined);
+      // A Slurm that does not answer does not hold up what can be seen without it.
+      await (orSwept ? Promise.race([asking, pause(pauseMs, link.closed)]) : asking);
+      link.closed.throwIfAborted();
       const sighting = queue.sighting(spec.attemptId);
       // An older answer may be of before the end, or of before the job was there.
       const isFresh = sighting !== undefined && sighting.askedAtMs >= askedFromMs;
@@ -137,6 +160,12 @@ export class SlurmControl implements AttemptControl {
     queue.watch(spec.attemptId, this.#places);
   }
 
+  async #isSwept(): Promise<boolean> {
+    const { link, dir } = this.#options;
+    const looked = await link.once({ script: SWEPT_SCRIPT, args: [dir] }).catch(() => undefined);
+    return looked?.exitCode === 0;
+  }
+
   async #wasTold(): Promise<boolean> {
     const { link, dir } = this.#options;
     return (await link.once({ script: '[ -e "$1/signalled" ]', args: [dir] })).exitCode === 0;
@@ -148,7 +177,7 @@ export class SlurmControl implements AttemptControl {
     const backoff = new Backoff({ firstMs: 500, maxMs: 10_000 });
     for (;;) {
       const result = await link.persistently({ timeoutMs: 30_000, ...call }, { untilMs });
-      if (result.exitCode === 0) return result;
+      if (result.exitCode === 0 || result.exitCode === GIVEN_UP) return result;
       if (performance.now() > untilMs) {
         throw new TransportError('unreachable', `Slurm did not answer: ${result.stderr.trim()}`);
       }
@@ -157,6 +186,8 @@ export class SlurmControl implements AttemptControl {
   }
 }
 
+/** Slurm has answered, but the script of the job does not. */
+const GIVEN_UP = 70;
 /** Looks at Slurm, a signal, and up to 20 s until the node has done it. */
 const HALT_LIMIT_MS = 90_000;
 /** How long the script of a job may take to end after its program, before Slurm is asked to remove it. */

@@ -47,6 +47,7 @@ trap halt_or_go USR2
 refuse() {
   mkdir "$dir/pid.lock" 2>/dev/null || exit 75
   echo "trainyard: $1 on $(uname -n)" >> "$dir/output.log"
+  : > "$dir/swept"
   printf '{"exitCode":%d,"endedAt":%d}\\n' 126 "$(date +%s)" > "$dir/exit.json.tmp"
   mv -f "$dir/exit.json.tmp" "$dir/exit.json"
   exit 126
@@ -211,11 +212,12 @@ mkdir -p "$dir"
 : > "$dir/cancel"
 [ "$signal" = KILL ] && : > "$dir/kill"
 mkdir "$dir/pid.lock" 2>/dev/null && : > "$dir/pid.lock/prevented"
-ids=$(jobs_of_attempt) || exit 75
 if [ -e "$dir/pid.lock/prevented" ]; then
+  ids=$(jobs_of_attempt) || exit 75
   [ -z "$ids" ] || scancel --quiet $ids || exit 75
   echo prevented
 else
+  ids=$(states=RUNNING; jobs_of_attempt) || exit 75
   [ -z "$ids" ] || scancel --quiet --state=RUNNING --batch --signal=TERM $ids || exit 75
   echo sent
 fi
@@ -232,15 +234,20 @@ ids=$(jobs_of_attempt) || exit 75
 /**
  * Stops an attempt where it is, or lets it go on; one that still waits in Slurm is held back there. Arguments:
  * attempt directory, id, STOP or CONT. Prints \`ended\`, \`prevented\`, \`gone\` or, when it is done, \`sent\`. Exit
- * code 75: Slurm or the script of the job did not answer.
+ * code 75: Slurm did not answer; 70: the script of the job did not, and a stop is taken back.
  */
 export const HALT_SCRIPT = `
 ${JOBS}
 dir=$1 attempt=$2
 [ -e "$dir/exit.json" ] && { echo ended; exit 0; }
 [ -e "$dir/pid.lock/prevented" ] && { echo prevented; exit 0; }
-wish="$3 $(date +%s)-$$"
-echo "$wish" > "$dir/wish.tmp" && mv -f "$dir/wish.tmp" "$dir/wish"
+ask() {
+  wish="$1 $(date +%s)-$$"
+  echo "$wish" > "$dir/wish.tmp" && mv -f "$dir/wish.tmp" "$dir/wish"
+}
+# Before its first line is there, the script would be killed by it.
+wake() { [ ! -e "$dir/node" ] || scancel --quiet --state=RUNNING --batch --signal=USR2 $ids || exit 75; }
+ask "$3"
 if [ ! -e "$dir/node" ]; then
   waiting=$(states=PENDING; jobs_of_attempt) || exit 75
   for id in $waiting; do
@@ -254,10 +261,18 @@ ids=$(states=RUNNING; jobs_of_attempt) || exit 75
 tries=0
 until [ "$(cat "$dir/wish-done" 2>/dev/null)" = "$wish" ]; do
   [ -e "$dir/exit.json" ] && { echo ended; exit 0; }
-  if [ "$((tries % 25))" -eq 0 ]; then scancel --quiet --state=RUNNING --batch --signal=USR2 $ids || exit 75; fi
-  [ "$tries" -lt 100 ] || { echo "the script of the job does not answer" >&2; exit 75; }
+  [ "$((tries % 25))" -eq 0 ] && wake
+  if [ "$tries" -ge 100 ]; then
+    ask CONT
+    wake
+    echo "the script of the job does not answer on its node" >&2
+    exit 70
+  fi
   tries=$((tries + 1))
   sleep 0.2
 done
 echo sent
 `;
+
+/** Exit code 0: the script of the job has seen that it leaves nothing. Argument: attempt directory. */
+export const SWEPT_SCRIPT = '[ -e "$1/swept" ] && [ -z "$(tr -d " \\n" < "$1/swept")" ]';
