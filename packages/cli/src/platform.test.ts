@@ -132,6 +132,36 @@ describe('run', () => {
     expect(stderr).toContain('trainyard runs logs run_');
   });
 
+  it('shows the logs of all stages also when one of them failed before it started', async () => {
+    const source = `name: unstarted
+stages:
+  - { name: a, job: { command: echo one } }
+  - { name: b, dependsOn: [a], job: { command: "echo \${{ stages.a.outputs.nope }}" } }
+  - { name: c, dependsOn: [b], triggerRule: all_done, job: { command: echo three } }
+`;
+    const { code, stdout } = await run('run', await pipeline('unstarted.yaml', source));
+    expect(code).toBe(10);
+    const id = stdout.split(' ')[0]!;
+    expect(await run('runs', 'logs', id)).toMatchObject({ code: 0, stdout: 'a | one\nc | three\n' });
+    expect(await run('runs', 'logs', id, '-f')).toMatchObject({ code: 0, stdout: 'a | one\nc | three\n' });
+  });
+
+  it('cancels one stage by its path, and lets the others go on', async () => {
+    const source = `name: branches
+stages:
+  - { name: long, job: { command: sleep 600 } }
+  - { name: beside, dependsOn: [long], triggerRule: all_done, job: { command: "true" } }
+`;
+    const { stdout } = await run('run', await pipeline('branches.yaml', source), '--detach');
+    const id = stdout.trim();
+    expect((await run('runs', 'cancel', id, '--stage', 'long')).code).toBe(0);
+    await run('runs', 'wait', id);
+    const { children } = JSON.parse((await run('runs', 'show', id, '--json')).stdout);
+    const statuses = children.map(({ status }: { status: string }) => status);
+    expect(statuses).toEqual(['cancelled', 'completed']);
+    expect((await run('runs', 'list', '--status', 'bogus')).stderr).toContain('they are pending, ');
+  });
+
   it('goes on with a mended file and keeps what was right, saying before why the rest runs again', async () => {
     const source = `name: mend
 stages:

@@ -8,7 +8,7 @@ export function addRetry(runs: Command, act: Act): void {
   runs
     .command('retry')
     .description('run again what failed or was cancelled, keep what had ended well, and wait for the end')
-    .argument('<id>', 'id of a root run that has ended')
+    .argument('[id]', 'id of a root run that has ended; default: the newest run')
     .option(
       '--stage <path>',
       'run this stage again, too, with all that depends on it; may be repeated',
@@ -23,6 +23,7 @@ export function addRetry(runs: Command, act: Act): void {
     .addHelpText(
       'after',
       `${examples(
+        'trainyard runs retry',
         'trainyard runs retry run_01…',
         'trainyard runs retry run_01… --stage sweep/large',
         'trainyard runs retry run_01… --param batchSize=16 --detach --json',
@@ -30,7 +31,7 @@ export function addRetry(runs: Command, act: Act): void {
     )
     .action(
       act<RetryOptions>(async (context, options, [id]) =>
-        (await import('./commands/retry.ts')).retryCommand(context, id!, options),
+        (await import('./commands/retry.ts')).retryCommand(context, id, options),
       ),
     );
 }

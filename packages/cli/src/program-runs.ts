@@ -78,16 +78,20 @@ export function addRunsCommands(program: Command, act: Act): void {
   addDecisions(runs, act);
   runs
     .command('cancel')
-    .description('cancel a run and all below it')
+    .description('cancel a run and all below it, or one stage of it')
     .argument('<id>', 'id of the run')
+    .option('--stage <path>', 'only this stage, for example sweep/large')
     .option('--reason <text>', 'kept with the run')
     .addHelpText(
       'after',
-      examples('trainyard runs cancel run_01…', 'trainyard runs cancel run_01… --reason "wrong data"'),
+      examples(
+        'trainyard runs cancel run_01… --reason "wrong data"',
+        'trainyard runs cancel run_01… --stage sweep/large',
+      ),
     )
     .action(
-      act<{ reason?: string }>(async (context, options, [id]) =>
-        (await import('./commands/runs.ts')).cancelCommand(context, id!, options.reason),
+      act<{ reason?: string; stage?: string }>(async (context, options, [id]) =>
+        (await import('./commands/cancel-run.ts')).cancelCommand(context, id!, options),
       ),
     );
 }

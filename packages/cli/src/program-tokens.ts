@@ -17,7 +17,6 @@ export function addTokensCommands(program: Command, act: Act): void {
       '--scope <scope>',
       'admin, user, viewer, agent or training; may be repeated; default user',
       collect,
-      [],
     )
     .option('--owner <name>', 'whose jobs a token of scope training may work on; default: its name')
     .option('--expires <duration>', 'for example 90d; default never')

@@ -51,9 +51,9 @@ export function jobsOf(tree: RunTree): RunTree[] {
   return [...descend(tree)].filter((run) => run.kind === 'job');
 }
 
-/** It had an attempt, or has the log of the run whose results it took over. */
-export function hasLog({ attempt, keptFrom, cachedFrom }: RunTree): boolean {
-  return attempt > 0 || keptFrom !== undefined || cachedFrom !== undefined;
+/** A process of it was started, or it has the log of the run whose results it took over. */
+export function hasLog({ startedAt, keptFrom, cachedFrom }: RunTree): boolean {
+  return startedAt !== null || keptFrom !== undefined || cachedFrom !== undefined;
 }
 
 /**

@@ -18,7 +18,11 @@ export interface RetryOptions {
 }
 
 /** Starts a run that does an ended one again and, unless detached, shows it until its end. */
-export async function retryCommand(context: CliContext, id: string, options: RetryOptions): Promise<number> {
+export async function retryCommand(
+  context: CliContext,
+  id: string | undefined,
+  options: RetryOptions,
+): Promise<number> {
   const { stage, all = false, param = {} } = options;
   if (all && stage !== undefined) {
     throw new TrainyardError('USAGE', '--all runs every stage again; leave --stage out.');

@@ -7,6 +7,7 @@ import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { idOrNewest } from '../find-run.ts';
 import { checkedFile, readPipelineFile, usedFiles, withFaultsOf } from '../pipeline-file.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
+import { hasLog, jobsOf } from '../run-logs.ts';
 import { runDocument } from '../show-run.ts';
 import { statusPaint } from '../style.ts';
 import { errorText, runDuration } from '../tree-view.ts';
@@ -153,7 +154,7 @@ function finish(context: CliContext, tree: RunTree, tellApprovals: () => void): 
       context.err(`${tree.name} ${paint(tree.status)} after ${runDuration(tree, Date.now()) || '0 ms'}\n`);
     if (tree.error !== null) {
       context.err(`${context.errStyle.red(errorText(tree.error))}\n`);
-      context.err(`  see its log:  trainyard runs logs ${tree.id}\n`);
+      if (jobsOf(tree).some(hasLog)) context.err(`  see its log:  trainyard runs logs ${tree.id}\n`);
     }
     context.out(`${tree.id} ${tree.status}\n`);
   }

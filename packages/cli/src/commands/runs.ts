@@ -4,6 +4,7 @@ import {
   EXIT,
   exitCodeOfRun,
   isTerminalRunStatus,
+  RUN_STATUSES,
   type Run,
   readRunStatus,
   TrainyardError,
@@ -89,7 +90,10 @@ const PAGE = 500;
 async function listRuns(client: Client, { status: word, name, pipeline, limit }: ListOptions) {
   const status = word === undefined ? undefined : readRunStatus(word);
   if (word !== undefined && status === undefined) {
-    throw new TrainyardError('USAGE', `"${word}" is not a status of a run.`);
+    throw new TrainyardError(
+      'USAGE',
+      `"${word}" is not a status of a run; they are ${RUN_STATUSES.join(', ')}.`,
+    );
   }
   const filter = {
     ...(status === undefined ? {} : { status }),
@@ -208,7 +212,7 @@ interface WaitedFor {
 }
 
 /** The run when it has ended or is left to people, or as it is when the time is up. Rejects with the signal's reason. */
-async function waitForEnd(
+export async function waitForEnd(
   connection: Connection,
   id: string,
   {
@@ -233,38 +237,4 @@ async function waitForEnd(
     }
   }
   return { run };
-}
-
-/** How long a command that runs its own platform waits for the end of what it cancelled. */
-const CANCEL_WAIT_MS = 60_000;
-/** How long one that uses another server waits for it, so that it can say how it went. */
-const CANCEL_LOOK_MS = 2000;
-
-export function cancelCommand(
-  context: CliContext,
-  given: string,
-  reason: string | undefined,
-): Promise<number> {
-  return withServer(
-    context,
-    async (connection) => {
-      const id = await idOrNewest(connection.client, given);
-      await connection.client.cancelRun(id, reason === undefined ? {} : { reason });
-      // An agent of our own ends with this command: the processes have to be gone before.
-      const waitMs = connection.isOwn ? CANCEL_WAIT_MS : CANCEL_LOOK_MS;
-      const { run } = await waitForEnd(connection, id, {
-        timeoutMs: waitMs,
-        signal: new AbortController().signal,
-      });
-      const isSeen = run.status === 'cancelling' || isTerminalRunStatus(run.status);
-      context.out(
-        context.json
-          ? `${JSON.stringify({ id: run.id, status: run.status })}\n`
-          : `${run.id} ${isSeen ? run.status : 'cancel requested'}\n`,
-      );
-      return EXIT.ok;
-    },
-    // Processes of running jobs are ended by an agent, so one has to be there.
-    { otherwise: 'start server and agent' },
-  );
 }

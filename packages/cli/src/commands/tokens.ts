@@ -7,7 +7,7 @@ import { withServer } from './runs.ts';
 
 export interface CreateTokenOptions {
   readonly name: string;
-  readonly scope: readonly string[];
+  readonly scope?: readonly string[];
   readonly expires?: string;
   readonly owner?: string;
 }
@@ -17,7 +17,7 @@ export function createTokenCommand(context: CliContext, options: CreateTokenOpti
   const create = async ({ client }: Connection): Promise<number> => {
     const created = await client.createToken({
       name: options.name,
-      scopes: options.scope.length === 0 ? ['user'] : options.scope,
+      scopes: options.scope ?? ['user'],
       ...(expiresInMs === undefined ? {} : { expiresInMs }),
       ...(options.owner === undefined ? {} : { owner: options.owner }),
     });
