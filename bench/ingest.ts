@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AGENT_PROTOCOL } from '@trainyard/protocol';
 import { createIngest, type Ingest, readChart } from '../packages/server/src/ingest/index.ts';
 import { openTestStore, type TestStore } from '../packages/server/src/ingest/testing/test-store.ts';
 import { startEmbeddedPostgres } from '../packages/server/src/store/embedded/index.ts';
 import { EMBEDDED_URL_VARIABLE, socketUrl } from '../packages/server/src/testing/databases.ts';
+import { logLines } from './log-lines.ts';
 
 /**
  * Metric points per second through `append()` on the embedded database with its real settings, and what a
@@ -34,6 +36,8 @@ async function main(): Promise<void> {
       await measure(`${shape}, 1 stream`, points, 1, value);
       await measure(`${shape}, ${STREAMS} streams`, points, STREAMS, value);
     }
+    for (const streams of [1, STREAMS])
+      await measureLog(streams, process.argv.includes('--quick') ? 200 : 1000);
     await measureSmallAppends();
   } finally {
     await server.stop();
@@ -66,6 +70,33 @@ async function measure(
       `${Math.round((used.user + used.system) / (total / 1000))} ns of CPU a point in Node), ` +
       `${(await perPoint(store, 'metric_chunks', total)).toFixed(1)} bytes a point in chunks, ` +
       `${(await perPoint(store, 'stream_chunks', total)).toFixed(1)} as sent; chart of one run ${chart} ms`,
+  );
+  await store.close();
+}
+
+/** Output of jobs that write as much as is taken, in appends of the largest size. */
+async function measureLog(streams: number, megabytes: number): Promise<void> {
+  const store = await openTestStore();
+  const ingest = createIngest({ database: store.database });
+  const part = logLines(AGENT_PROTOCOL.maxAppendBytes);
+  const rounds = Math.floor((megabytes * 1e6) / streams / part.length);
+  const attempts = await Promise.all(Array.from({ length: streams }, () => store.attempt()));
+  const startedAt = performance.now();
+  const cpu = process.cpuUsage();
+  await Promise.all(
+    attempts.map(async (attempt) => {
+      for (let at = 0; at < rounds; at += 1)
+        await ingest.append(attempt.append('log', at * part.length, part));
+    }),
+  );
+  const seconds = (performance.now() - startedAt) / 1000;
+  const used = process.cpuUsage(cpu);
+  await ingest.close();
+  const stored = rounds * part.length * streams;
+  console.log(
+    `log, ${streams} streams: ${Math.round(stored / seconds / 1e6)} MB/s, ` +
+      `${((used.user + used.system) / (stored / 1e6) / 1000).toFixed(1)} ms of CPU a MB in Node, ` +
+      `${Math.round(100 * (await perPoint(store, 'stream_chunks', stored)))} % of its size on disk`,
   );
   await store.close();
 }

@@ -36,3 +36,13 @@ it('stores every line once and in order, however often and in whatever pieces li
     }),
   );
 });
+
+it('counts the line ends of any bytes, wherever they stand in memory', () => {
+  const byte = fc.oneof(fc.constantFrom(10, 9, 11, 0, 138, 255), fc.nat(255));
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 3 }), fc.array(byte, { maxLength: 40 }), (before, bytes) => {
+      const place = Uint8Array.from([...before, ...bytes]);
+      expect(countLineEnds(place.subarray(before.length))).toBe(bytes.filter((one) => one === 10).length);
+    }),
+  );
+});

@@ -33,8 +33,27 @@ export function placeLines(lines: number, firstLine: number, bytes: Uint8Array):
   return skip === bytes.length ? { kind: 'duplicate' } : { kind: 'new', skip };
 }
 
+/** Four bytes at a time: where a log comes at a hundred megabytes a second, this is the work that counts. */
 export function countLineEnds(bytes: Uint8Array): number {
+  if (bytes.length < 8) return countOneByOne(bytes, 0, bytes.length);
+  const begin = -bytes.byteOffset & 3;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + begin, (bytes.length - begin) >> 2);
+  let count = countOneByOne(bytes, 0, begin);
+  for (let at = 0; at < words.length; at += 1) {
+    const apart = words[at]! ^ NEWLINES;
+    // A byte that is zero borrows from its highest bit.
+    if (((apart - 0x01010101) & ~apart & HIGHEST_BITS) === 0) continue;
+    const from = begin + 4 * at;
+    count += countOneByOne(bytes, from, from + 4);
+  }
+  return count + countOneByOne(bytes, begin + 4 * words.length, bytes.length);
+}
+
+const NEWLINES = 0x0a0a0a0a;
+const HIGHEST_BITS = 0x80808080;
+
+function countOneByOne(bytes: Uint8Array, from: number, to: number): number {
   let count = 0;
-  for (let at = 0; at < bytes.length; at += 1) if (bytes[at] === NEWLINE) count += 1;
+  for (let at = from; at < to; at += 1) if (bytes[at] === NEWLINE) count += 1;
   return count;
 }

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ATTEMPT_STATUS_TABLE, type AttemptStatus, TrainyardError } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
 import { inTransaction } from '../store/transaction.ts';
+import type { PreparedChunk } from './chunk-bytes.ts';
 import {
   type LineFormat,
   type LineProblem,
@@ -35,6 +36,8 @@ export interface Append {
    */
   readonly offset: number | 'end' | 'beside';
   readonly bytes: Buffer;
+  /** The same bytes, made ready to be stored while the append waits for its transaction. */
+  readonly prepared?: Promise<readonly PreparedChunk[]>;
   /**
    * With `end` or `beside`: how many lines the sender has sent before these. Lines that are stored already are left out,
    * and a gap is refused.

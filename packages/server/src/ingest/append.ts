@@ -3,6 +3,7 @@ import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
 import { createBatcher } from './batcher.ts';
+import { prepareChunks } from './chunk-bytes.ts';
 import { createCompactor } from './compaction.ts';
 import { finishStreams } from './finish-streams.ts';
 import type { Points } from './points.ts';
@@ -123,7 +124,12 @@ export function createIngest(options: IngestOptions): Ingest {
   return {
     append(append) {
       if (batcher.queuedSize > MAX_QUEUED_BYTES) return Promise.reject(overloaded());
-      return new Promise((resolve, reject) => batcher.add({ append, resolve, reject }));
+      const prepared = prepareChunks(append.bytes);
+      // Who waits for it hears of a failure; before that it must not end the process.
+      prepared.catch(() => undefined);
+      return new Promise((resolve, reject) =>
+        batcher.add({ append: { ...append, prepared }, resolve, reject }),
+      );
     },
     async compactRun(runId) {
       await finishStreams(database.pool, runId, now);

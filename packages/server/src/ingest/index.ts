@@ -1,4 +1,5 @@
 export { createIngest, type Ingest, type IngestProblem } from './append.ts';
+export { restoreChunk } from './chunk-bytes.ts';
 export { exportLogBytes, exportLogText } from './export-log.ts';
 export { toMetricNumber } from './metric-number.ts';
 export type { Points } from './points.ts';

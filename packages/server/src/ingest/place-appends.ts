@@ -2,6 +2,7 @@ import { TrainyardError } from '@trainyard/protocol';
 import type { ClientBase } from 'pg';
 import { countLineEnds, type Placement, placeAppend, placeLines } from './append-placement.ts';
 import type { Append, AppendOutcome } from './append-transaction.ts';
+import { prepareChunks } from './chunk-bytes.ts';
 import { type LockedStream, type NewChunk, readStreamBytes } from './stream-sql.ts';
 
 /** Where a stream ends, and how much of it was put in beside its sender. */
@@ -24,7 +25,7 @@ export async function placeAppends(
       continue;
     }
     if (placement.kind === 'new') {
-      let bytes = each.bytes.subarray(placement.skip);
+      let bytes = placement.skip === 0 ? each.bytes : each.bytes.subarray(placement.skip);
       if (each.offset === 'beside') {
         insertedLines += countLineEnds(bytes);
         if (!(await endsWithLine(client, row, pieces.at(-1)))) {
@@ -40,10 +41,13 @@ export async function placeAppends(
         }
         hasCutLine = false;
       }
-      const { attemptId, stream } = each;
-      if (bytes.length > 0) pieces.push({ attemptId, stream, offset: size, bytes, firstLine: lines });
-      size += bytes.length;
-      lines += countLineEnds(bytes);
+      const { attemptId, stream, prepared } = each;
+      const isWhole = bytes === each.bytes && prepared !== undefined;
+      for (const chunk of await (isWhole ? prepared : prepareChunks(bytes))) {
+        pieces.push({ attemptId, stream, ...chunk, offset: size, firstLine: lines });
+        size += chunk.bytes.length;
+        lines += countLineEnds(chunk.bytes);
+      }
     }
     const { size: ownSize } = ownEnd(each, { size, lines, insertedBytes, insertedLines, hasCutLine });
     outcomes.set(each, { ok: true, size: ownSize, lines });

@@ -1,6 +1,7 @@
 import type { Database } from '../store/database.ts';
 import { refuseRemoved } from './removed-log.ts';
 import type { StoredStream } from './stored-stream.ts';
+import { readStream, type StreamPiece } from './stream-sql.ts';
 
 /** A part of an attempt's log, as the process wrote it. */
 interface LogPart {
@@ -111,35 +112,15 @@ export async function readLogLines(
   }
 }
 
-interface Piece {
-  readonly offset: number;
-  readonly bytes: Buffer;
-  readonly receivedAt: Date;
-}
-
-/** The stored chunks between two offsets, the first and the last one cut to size. */
-async function readPieces(
-  database: Database,
+/** The stored bytes between two offsets. */
+function readPieces(
+  { pool }: Database,
   attemptId: string,
   from: number,
   to: number,
   stream: StoredStream = 'log',
-): Promise<Piece[]> {
-  if (from >= to) return [];
-  const { rows } = await database.pool.query<Piece>({
-    name: 'read-log-pieces',
-    text: `select greatest("offset", $2::int8) as "offset", received_at as "receivedAt",
-        substring(bytes from greatest($2::int8 - "offset", 0)::int + 1
-          for (least($3::int8, "offset" + length(bytes)) - greatest($2::int8, "offset"))::int) as bytes
-      from stream_chunks
-      where attempt_id = $1 and stream = $4 and "offset" < $3 and "offset" >= (
-        select c."offset" from stream_chunks c
-        where c.attempt_id = $1 and c.stream = $4 and c."offset" <= $2
-        order by c."offset" desc limit 1)
-      order by "offset" limit ${MAX_CHUNKS_PER_READ}`,
-    values: [attemptId, from, to, stream],
-  });
-  return rows;
+): Promise<StreamPiece[]> {
+  return readStream(pool, { attemptId, stream }, from, to, MAX_CHUNKS_PER_READ);
 }
 
 interface CutLines {
@@ -182,7 +163,7 @@ function characterBegin(bytes: Buffer, at: number): number {
   return begin;
 }
 
-function timeAt(pieces: readonly Piece[], offset: number): Date {
+function timeAt(pieces: readonly StreamPiece[], offset: number): Date {
   let low = 0;
   let high = pieces.length - 1;
   while (low < high) {

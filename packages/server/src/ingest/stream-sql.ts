@@ -1,7 +1,10 @@
 import type { AttemptStatus } from '@trainyard/protocol';
-import type { ClientBase } from 'pg';
-import { int4Array, int8Array, packBytes } from './sql-arrays.ts';
+import type { ClientBase, Pool } from 'pg';
+import { restoreChunk, type StoredBytes } from './chunk-bytes.ts';
+import { int2Array, int4Array, int8Array, packBytes } from './sql-arrays.ts';
 import type { StoredStream } from './stored-stream.ts';
+
+type Queryable = Pick<ClientBase | Pool, 'query'>;
 
 /** A stream's row, locked until the end of the transaction, and its attempt's status. */
 export interface LockedStream {
@@ -71,29 +74,49 @@ async function selectForUpdate(client: ClientBase, keys: readonly StreamKey[]): 
   return rows;
 }
 
-/** The stored bytes from `from` up to `to`, both offsets of the stream. */
-export async function readStreamBytes(
-  client: ClientBase,
-  key: Pick<StreamKey, 'attemptId' | 'stream'>,
+/** Bytes of a stream as they were sent. */
+export interface StreamPiece {
+  readonly offset: number;
+  readonly bytes: Buffer;
+  readonly receivedAt: Date;
+}
+
+/**
+ * The stored bytes from `from` up to `to`, both offsets of the stream, chunk by chunk.
+ * @param mostChunks with more chunks the end is left out
+ */
+export async function readStream(
+  client: Queryable,
+  { attemptId, stream }: Pick<StreamKey, 'attemptId' | 'stream'>,
   from: number,
   to: number,
-): Promise<Buffer> {
-  if (from >= to) return Buffer.alloc(0);
-  const { rows } = await client.query<{ bytes: Buffer }>({
-    name: 'ingest-read-bytes',
+  mostChunks = Number.MAX_SAFE_INTEGER,
+): Promise<StreamPiece[]> {
+  if (from >= to) return [];
+  const { rows } = await client.query<StoredBytes & Omit<StreamPiece, 'bytes'>>({
+    name: 'ingest-read-stream',
     // The chunk that holds `from` begins before it: found by one step backwards in the index.
-    text: `select substring(bytes
-          from greatest($3::int8 - "offset", 0)::int + 1
-          for (least($4::int8, "offset" + length(bytes)) - greatest($3::int8, "offset"))::int) as bytes
+    text: `select "offset", bytes as data, codec, received_at as "receivedAt"
       from stream_chunks
       where attempt_id = $1 and stream = $2 and "offset" < $4 and "offset" >= (
         select c."offset" from stream_chunks c
         where c.attempt_id = $1 and c.stream = $2 and c."offset" <= $3
         order by c."offset" desc limit 1)
-      order by "offset"`,
-    values: [key.attemptId, key.stream, from, to],
+      order by "offset" limit $5`,
+    values: [attemptId, stream, from, to, mostChunks],
   });
-  return Buffer.concat(rows.map((row) => row.bytes));
+  return Promise.all(
+    rows.map(async (row) => {
+      const whole = await restoreChunk(row);
+      const bytes = whole.subarray(Math.max(0, from - row.offset), to - row.offset);
+      return { offset: Math.max(from, row.offset), bytes, receivedAt: row.receivedAt };
+    }),
+  );
+}
+
+/** The same, as one piece. */
+export async function readStreamBytes(...range: Parameters<typeof readStream>): Promise<Buffer> {
+  return Buffer.concat((await readStream(...range)).map(({ bytes }) => bytes));
 }
 
 /** Whether the program of the log `s` writes metrics itself. */
@@ -144,6 +167,8 @@ export async function unparsedEnds(
 export interface NewChunk extends Pick<StreamKey, 'attemptId' | 'stream'> {
   readonly offset: number;
   readonly bytes: Buffer;
+  /** The same bytes, as they are to be stored. */
+  readonly stored: StoredBytes;
   /** Line ends before it. */
   readonly firstLine: number;
 }
@@ -166,14 +191,15 @@ export async function writeStreams(
   streams: readonly StreamState[],
   receivedAt: Date,
 ): Promise<void> {
-  const packed = packBytes(chunks.map((chunk) => chunk.bytes));
+  const packed = packBytes(chunks.map((chunk) => chunk.stored.data));
   await client.query({
     name: 'ingest-write-streams',
     text: `with stored as (
-        insert into stream_chunks (attempt_id, stream, "offset", bytes, received_at, first_line)
-        select c.attempt_id, c.stream, c."offset", substring($4::bytea from c.start for c.length), $7, c.first_line
-        from unnest($1::text[], $2::text[], $3::int8[], $5::int4[], $6::int4[], $14::int8[])
-          as c (attempt_id, stream, "offset", start, length, first_line)
+        insert into stream_chunks (attempt_id, stream, "offset", bytes, received_at, first_line, codec)
+        select c.attempt_id, c.stream, c."offset", substring($4::bytea from c.start for c.length), $7,
+          c.first_line, c.codec
+        from unnest($1::text[], $2::text[], $3::int8[], $5::int4[], $6::int4[], $14::int8[], $19::int2[])
+          as c (attempt_id, stream, "offset", start, length, first_line, codec)
       )
       update streams s set size = n.size, parsed = n.parsed, in_long_line = n.in_long_line,
         unreadable_lines = s.unreadable_lines + n.unreadable, lines = n.lines,
@@ -202,6 +228,7 @@ export async function writeStreams(
       int8Array(streams.map((stream) => stream.insertedBytes)),
       int8Array(streams.map((stream) => stream.insertedLines)),
       streams.map((stream) => stream.hasCutLine),
+      int2Array(chunks.map((chunk) => chunk.stored.codec)),
     ],
   });
 }

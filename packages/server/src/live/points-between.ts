@@ -2,7 +2,7 @@ import type { MetricPoint } from '@trainyard/protocol';
 import { toMetricNumber } from '../ingest/index.ts';
 import { type ParserState, PointsByKey, parseMetricBytes } from '../ingest/metric-parser.ts';
 import type { StoredStream } from '../ingest/stored-stream.ts';
-import { HAS_OWN_METRICS } from '../ingest/stream-sql.ts';
+import { HAS_OWN_METRICS, readStream, type StreamPiece } from '../ingest/stream-sql.ts';
 import type { Database } from '../store/database.ts';
 
 /** Bytes before the range in which its first line may begin. */
@@ -30,13 +30,8 @@ export async function readPointsBetween(
   const format = stream === 'log' ? 'console' : 'json';
   if (format === 'console' && !(await readsConsole(pool, attemptId))) return {};
   if (size - offset > MAX_RANGE_BYTES) return undefined;
-  const { rows } = await pool.query<{ offset: number; bytes: Buffer; receivedAt: Date }>({
-    name: 'read-points-between',
-    text: `select "offset", bytes, received_at as "receivedAt" from stream_chunks
-      where attempt_id = $1 and stream = $4 and "offset" < $3 and "offset" + length(bytes) > $2
-      order by "offset"`,
-    values: [attemptId, Math.max(0, offset - LOOK_BACK_BYTES), size, stream],
-  });
+  const from = Math.max(0, offset - LOOK_BACK_BYTES);
+  const rows = await readStream(pool, { attemptId, stream }, from, size);
   const begin = lineBegin(rows, offset);
   if (begin === undefined) return undefined;
   const points = new PointsByKey();
@@ -59,7 +54,7 @@ async function readsConsole(pool: Database['pool'], attemptId: string): Promise<
 }
 
 /** Where the line begins that goes on at `offset`. */
-function lineBegin(chunks: readonly { offset: number; bytes: Buffer }[], offset: number): number | undefined {
+function lineBegin(chunks: readonly StreamPiece[], offset: number): number | undefined {
   if (offset === 0) return 0;
   for (const chunk of chunks.toReversed()) {
     const before = chunk.bytes.subarray(0, Math.max(0, offset - chunk.offset));

@@ -23,6 +23,7 @@ import { up as telemetry } from './migrations/0020-telemetry.ts';
 import { up as stops } from './migrations/0022-stops.ts';
 import { up as labels } from './migrations/0023-labels.ts';
 import { up as attemptsWithoutForeignKey } from './migrations/0024-attempts-without-foreign-key.ts';
+import { up as chunkCodec } from './migrations/0026-chunk-codec.ts';
 import { up as outOfService } from './migrations/0027-out-of-service.ts';
 import { up as programReports } from './migrations/0029-program-reports.ts';
 import { up as retention } from './migrations/0030-retention.ts';
@@ -52,6 +53,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0022-stops': { up: stops },
   '0023-labels': { up: labels },
   '0024-attempts-without-foreign-key': { up: attemptsWithoutForeignKey },
+  '0026-chunk-codec': { up: chunkCodec },
   '0027-out-of-service': { up: outOfService },
   '0029-program-reports': { up: programReports },
   '0030-retention': { up: retention },

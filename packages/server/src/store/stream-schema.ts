@@ -58,6 +58,8 @@ interface StreamChunksTable {
   received_at: Instant;
   /** Line ends before it. */
   first_line: Generated<number>;
+  /** How `bytes` are stored (ingest/chunk-bytes.ts). */
+  codec: Generated<number>;
 }
 
 /** One row per run and key, with the values that tables and searches need. */

@@ -1,5 +1,5 @@
 import { TRAINING_API } from '@trainyard/protocol';
-import { logSize, readLogBytes, readLogLines } from '../../ingest/index.ts';
+import { logSize, readLogBytes, readLogLines, restoreChunk } from '../../ingest/index.ts';
 import type { StoredStream } from '../../ingest/stored-stream.ts';
 import type { Database } from '../../store/database.ts';
 
@@ -71,14 +71,15 @@ async function placeOfLine(
   if (line === 0) return 0;
   const chunk = await database.kysely
     .selectFrom('stream_chunks')
-    .select(['offset', 'first_line', 'bytes'])
+    .select(['offset', 'first_line', 'bytes as data', 'codec'])
     .where('attempt_id', '=', attemptId)
     .where('stream', '=', stream)
     .where('first_line', '<', line)
     .orderBy('offset', 'desc')
     .limit(1)
     .executeTakeFirstOrThrow();
+  const bytes = await restoreChunk(chunk);
   let at = -1;
-  for (let left = line - chunk.first_line; left > 0; left -= 1) at = chunk.bytes.indexOf(NEWLINE, at + 1);
+  for (let left = line - chunk.first_line; left > 0; left -= 1) at = bytes.indexOf(NEWLINE, at + 1);
   return chunk.offset + at + 1;
 }
