@@ -14,7 +14,7 @@ import type { ByteSource } from './byte-source.ts';
  * so this costs the same whatever is written.
  */
 export class LogWatch {
-  readonly #patterns: readonly (FailurePattern & { readonly regex: LinearRegex })[];
+  readonly #patterns: readonly CompiledPattern[];
   readonly #source: ByteSource;
   readonly #ended = new AbortController();
   readonly #done: Promise<void>;
@@ -35,10 +35,7 @@ export class LogWatch {
     readonly onStalled: (message: string) => void;
     readonly signal: AbortSignal;
   }) {
-    this.#patterns = [...(options.spec.failures ?? []), ...DEFAULT_FAILURE_PATTERNS].map((one) => ({
-      ...one,
-      regex: linearRegex(one.pattern),
-    }));
+    this.#patterns = [...(options.spec.failures ?? []).map(compiled), ...USUAL_PATTERNS];
     this.#source = options.output;
     this.#done = this.#run(options).catch(() => undefined);
   }
@@ -126,6 +123,16 @@ export class LogWatch {
   }
 }
 
+interface CompiledPattern extends FailurePattern {
+  readonly regex: LinearRegex;
+}
+
+function compiled(pattern: FailurePattern): CompiledPattern {
+  return { ...pattern, regex: linearRegex(pattern.pattern) };
+}
+
+/** The same for every job. */
+const USUAL_PATTERNS = DEFAULT_FAILURE_PATTERNS.map(compiled);
 const LOOK_EVERY_MS = 500;
 /** Of one look. */
 const MAX_LOOK_BYTES = 256 * 1024;

@@ -15,6 +15,7 @@ import type { AgentHome } from './agent-home.ts';
 import type { ResolvedAgentOptions } from './agent-options.ts';
 import { Backoff } from './backoff.ts';
 import { isThisMachine } from './guard/is-server-gone.ts';
+import { httpExchange } from './http-exchange.ts';
 import { leaseNowMs } from './lease-clock.ts';
 import { messageOf } from './message-of.ts';
 import { readBootId } from './process-identity.ts';
@@ -49,6 +50,7 @@ export class ServerLink {
       url,
       token,
       timeoutMs: timing.requestTimeoutMs,
+      exchange: httpExchange,
       onCall: (isThere) => this.contact.note(isThere),
       ...(isThisMachine(url) ? {} : { gzip: compress }),
     });

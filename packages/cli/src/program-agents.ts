@@ -4,6 +4,7 @@ import type { AgentCommandOptions } from './commands/agent.ts';
 import { gpuChoice } from './gpu-choice.ts';
 import { addJournalOptions } from './journal-options.ts';
 import { keyValue, wholeNumber } from './option-values.ts';
+import { keepHeapSmall } from './small-heap.ts';
 
 /** `trainyard agent`, `trainyard agents …` */
 export function addAgentCommands(program: Command, act: Act): void {
@@ -55,9 +56,10 @@ export function addAgentCommands(program: Command, act: Act): void {
       ),
     )
     .action(
-      act<AgentCommandOptions>(async (context, options) =>
-        (await import('./commands/agent.ts')).agentCommand(context, options),
-      ),
+      act<AgentCommandOptions>(async (context, options) => {
+        keepHeapSmall();
+        return (await import('./commands/agent.ts')).agentCommand(context, options);
+      }),
     );
   const agents = program
     .command('agents')

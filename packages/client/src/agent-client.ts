@@ -27,7 +27,8 @@ import {
   serverInfo,
   TrainyardError,
 } from '@trainyard/protocol';
-import { isAway, parseJson, toError, withHeaders } from './agent-errors.ts';
+import { isAway, parseJson, toError, withRetryAfter } from './agent-errors.ts';
+import { type Exchange, fetchExchange } from './exchange.ts';
 
 /** Bytes of a stream of one attempt; `offset` is the place of the first byte in the stream. */
 export interface StreamAppend {
@@ -83,6 +84,8 @@ export interface AgentClientOptions {
   readonly timeoutMs?: number;
   /** Compresses the bytes of a large append; without it they are sent as they are. */
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** Default: by `fetch`. */
+  readonly exchange?: Exchange;
   /** After each call that was not given up: whether a server answered that is up. */
   readonly onCall?: (isThere: boolean) => void;
 }
@@ -91,7 +94,12 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   const url = options.url.replace(/\/+$/, '');
   const timeoutMs = options.timeoutMs ?? 30_000;
   const call = <T>(request: Omit<Request, 'timeoutMs'> & { timeoutMs?: number }, answer: Schema<T>) =>
-    send(url, { timeoutMs, token: options.token, ...request }, answer).then(
+    send(
+      options.exchange ?? fetchExchange,
+      url,
+      { timeoutMs, token: options.token, ...request },
+      answer,
+    ).then(
       (answered) => {
         options.onCall?.(true);
         return answered;
@@ -178,7 +186,7 @@ function agentPath(agentId: string, action: string): string {
   return `/api/v1/agents/${encodeURIComponent(agentId)}/${action}`;
 }
 
-async function send<T>(url: string, request: Request, answer: Schema<T>): Promise<T> {
+async function send<T>(exchange: Exchange, url: string, request: Request, answer: Schema<T>): Promise<T> {
   const { body, headers } = encodeBody(request);
   if (request.token !== undefined) headers['authorization'] = `Bearer ${request.token}`;
   const limit = new AbortController();
@@ -190,14 +198,15 @@ async function send<T>(url: string, request: Request, answer: Schema<T>): Promis
   request.signal?.addEventListener('abort', onAbort, { once: true });
   if (request.signal?.aborted) onAbort();
   try {
-    const response = await fetch(url + request.path, {
+    const { status, text, retryAfter } = await exchange({
+      url: url + request.path,
       method: request.method ?? 'POST',
       headers,
+      body,
       signal: limit.signal,
-      ...(body === undefined ? {} : { body }),
     });
-    const text = await response.text();
-    if (!response.ok) throw withHeaders(toError(url, request.path, response.status, text), response.headers);
+    if (status < 200 || status > 299)
+      throw withRetryAfter(toError(url, request.path, status, text), retryAfter);
     return readAnswer(url, request.path, text, answer);
   } catch (error) {
     if (error instanceof TrainyardError) throw error;
@@ -225,14 +234,14 @@ async function encodeBytes(
 }
 
 function encodeBody(request: Request): {
-  body: Uint8Array<ArrayBuffer> | string | undefined;
+  body: Uint8Array | string | undefined;
   headers: Record<string, string>;
 } {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (request.bytes !== undefined) {
     headers['content-type'] = 'application/octet-stream';
     if (request.encoding !== undefined) headers['content-encoding'] = request.encoding;
-    return { body: request.bytes as Uint8Array<ArrayBuffer>, headers };
+    return { body: request.bytes, headers };
   }
   if (request.json === undefined) return { body: undefined, headers };
   headers['content-type'] = 'application/json';

@@ -36,8 +36,7 @@ export function isServerDown(error: unknown): boolean {
   return false;
 }
 
-export function withHeaders(error: TrainyardError, headers: Headers): TrainyardError {
-  const given = headers.get('retry-after');
+export function withRetryAfter(error: TrainyardError, given: string | null): TrainyardError {
   if (given === null) return error;
   // Seconds, or a date (RFC 9110, 10.2.3).
   const ms = /^\d+$/.test(given) ? Number(given) * 1000 : Date.parse(given) - Date.now();

@@ -1,3 +1,4 @@
 export * from './agent-client.ts';
 export { gapSize, isForeignAnswer, isServerDown, retryAfterMs } from './agent-errors.ts';
 export * from './browser.ts';
+export type { Exchange, Exchanged, ExchangeRequest } from './exchange.ts';
