@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,6 +6,7 @@ import { connectLive, createClient } from '@trainyard/client';
 import type { RunTree } from '@trainyard/protocol';
 import { type RunningServer, startServer } from '@trainyard/server';
 import { startTrainyard, type TrainyardProcess } from '../tests/support/trainyard-process.ts';
+import { logLines } from './log-lines.ts';
 import { machineLine } from './report.ts';
 
 /**
@@ -106,7 +107,10 @@ async function measureLatency(): Promise<void> {
 
 /** One job that writes as fast as it can. */
 async function measureOutput(): Promise<void> {
-  const command = `s=$(date +%s%N); yes "a line of output of a training program, some 60 bytes long" | head -c ${megabytes}000000; e=$(date +%s%N); echo; echo WROTE $(( (e - s) / 1000000 ))`;
+  const block = join(dir, 'block');
+  writeFileSync(block, logLines(4_000_000));
+  const write = `for i in $(seq ${Math.ceil(megabytes / 4)}); do cat ${block}; done`;
+  const command = `s=$(date +%s%N); ${write}; e=$(date +%s%N); echo; echo WROTE $(( (e - s) / 1000000 ))`;
   const id = await submit({ name: 'output', stages: [{ name: 'noisy', job: { command } }] });
   const startedAt = performance.now();
   const tree = await ended(id);
