@@ -10,7 +10,7 @@ export interface StoredBytes {
 }
 
 /** Most bytes of one stored chunk: what has to be restored to read one line of it. */
-const MAX_STORED_CHUNK_BYTES = 1024 * 1024;
+const MAX_STORED_CHUNK_BYTES = 256 * 1024;
 /** Fewer bytes are not worth the call. */
 const SMALLEST_COMPRESSED_BYTES = 2048;
 /** Bounds what a damaged chunk can become. */
