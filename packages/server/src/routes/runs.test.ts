@@ -339,6 +339,7 @@ describe('runs over HTTP', () => {
 /** Events that need more than this file sets up; their own tests look at their fields. */
 const SEEN_ELSEWHERE = [
   'attempt.unreachable',
+  'run.not_cached',
   'checkpoint.recorded',
   'run.waits_for_group',
   'approval.requested',
