@@ -148,6 +148,7 @@ describe('a job', () => {
     ['null', { value: null }],
     ['"text"', { value: 'text' }],
     ['{"value": [1]}', { value: [1] }],
+    ['{"constructor": {"prototype": 1}}', { constructor: { prototype: 1 } }],
     ['\n', null],
   ])('hands on %s as its outputs, under "value" when it is no object', async (text, outputs) => {
     await startAgent();
@@ -155,6 +156,19 @@ describe('a job', () => {
     writeFileSync(path, text);
     const job = peer.submit({ command: ['sh', '-c', 'cp "$0" "$TRAINYARD_OUTPUTS"', path] });
     expect(await finished(job)).toMatchObject({ outcome: 'completed', outputs });
+  });
+
+  test.each([
+    ['{"a": [{"__proto__": 1}]}', '"__proto__"'],
+    ['{"\\u005f_proto__": 1}', '"__proto__"'],
+    [`${'['.repeat(600)}${']'.repeat(600)}`, 'deeper than 500 levels'],
+  ])('names what its outputs may not have, and keeps its exit code (%#)', async (text, named) => {
+    await startAgent();
+    const path = join(dataDir, 'text');
+    writeFileSync(path, text);
+    const end = await finished(peer.submit({ command: ['sh', '-c', 'cp "$0" "$TRAINYARD_OUTPUTS"', path] }));
+    expect(end).toMatchObject({ outcome: 'failed', exitCode: 0, error: { code: 'invalid_outputs' } });
+    expect(end.error?.message).toContain(named);
   });
 
   test.each([['{"a":'], ['1 2'], [`{"a":"${'x'.repeat(1024 * 1024)}"}`]])(

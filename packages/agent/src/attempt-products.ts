@@ -84,8 +84,27 @@ async function readOutputs(path: string): Promise<Record<string, unknown> | null
       `outputs.json is not JSON: ${error instanceof Error ? error.message : error}`,
     );
   }
+  const fault = unfitFor(parsed);
+  if (fault !== undefined) throw new ProductError('invalid_outputs', `outputs.json ${fault}`);
   const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
   return isObject ? (parsed as Record<string, unknown>) : { value: parsed };
+}
+
+/** What keeps a JSON value from being handed on; `undefined` when nothing does. */
+function unfitFor(json: unknown): string | undefined {
+  const open: { readonly value: unknown; readonly depth: number }[] = [{ value: json, depth: 0 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, depth } = next;
+    if (typeof value !== 'object' || value === null) continue;
+    if (Object.hasOwn(value, '__proto__')) {
+      return 'has the key "__proto__", which programs may take for something else than data; use another name';
+    }
+    if (depth === PRODUCT_LIMITS.outputsDepth) {
+      return `has lists and objects in each other deeper than ${PRODUCT_LIMITS.outputsDepth} levels; put the data into a file and its path into the outputs`;
+    }
+    for (const inner of Object.values(value)) open.push({ value: inner, depth: depth + 1 });
+  }
+  return undefined;
 }
 
 /** Each artifact is an output that says where its file is and what is in it. */

@@ -24,6 +24,15 @@ describe('error answers', () => {
     }
   });
 
+  it('say that a key reaches a prototype, and take "constructor" as data', async () => {
+    const definition = (key: string) =>
+      `{"definition":{"name":"one","params":{"p":{"type":"json"}},"stages":[{"name":"a","job":{"command":"true"}}]},"params":{"p":{"${key}":{"prototype":1}}}}`;
+    const taken = await t.call('POST', '/api/v1/runs', definition('constructor'));
+    expect(taken.status, taken.text).toBeLessThan(300);
+    const refused = await t.call('POST', '/api/v1/runs', definition('__proto__'));
+    expect(expectError(refused, 'INVALID_REQUEST').message).toContain('"__proto__"');
+  });
+
   it('name the thing that does not exist', async () => {
     for (const path of [
       'runs/run_x',

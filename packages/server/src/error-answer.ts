@@ -27,6 +27,12 @@ export function toTrainyardError(error: FastifyError, logFault: () => void): Tra
     return new TrainyardError('TOO_LARGE', 'The body of the request is too large.');
   if (error.statusCode === 429)
     return new TrainyardError('TOO_MANY_REQUESTS', 'Too many requests; try again in a minute.');
+  if (error.code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
+    return new TrainyardError(
+      'INVALID_REQUEST',
+      `${error.message}, or it has a key "__proto__", which is not allowed`,
+    );
+  }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     return new TrainyardError('INVALID_REQUEST', error.message);
   }

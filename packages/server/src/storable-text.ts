@@ -22,7 +22,8 @@ const CLEAN_BODIES = new WeakSet<object>();
 
 /** Sees to it that no route gets text that the database would refuse. */
 export function guardText(app: FastifyInstance): void {
-  const parseJson = app.getDefaultJsonParser('error', 'error');
+  // Outputs and params may have a key "constructor"; nothing here copies values along it.
+  const parseJson = app.getDefaultJsonParser('error', 'ignore');
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
     parseJson(request, text, (error, body: unknown) => {
       if (typeof body === 'object' && body !== null && !ESCAPED.test(text)) {

@@ -1,5 +1,7 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
 import type { JsonValue } from '@trainyard/protocol';
+import { countSteps, weighOperands } from './counting-evaluator.ts';
+import { takeSteps, withStepLimit } from './expression-work.ts';
 
 /** The variables that an expression may name. */
 export const EXPRESSION_ROOTS = ['params', 'stages', 'item', 'outcome', 'run', 'secrets'] as const;
@@ -21,8 +23,11 @@ export interface Reference {
 
 export interface CompiledExpression {
   readonly references: readonly Reference[];
-  /** Throws the library's error when it cannot be computed. */
-  evaluate(scope: Readonly<Record<string, unknown>>): unknown;
+  /**
+   * The value as JSON. Throws the library's error when it cannot be computed, `TooMuchWork` when that takes too
+   * many steps, and an `ExpressionProblem` for a value that JSON has no form for.
+   */
+  evaluate(scope: Readonly<Record<string, unknown>>): JsonValue;
 }
 
 /** Compiles a CEL expression. Throws an `ExpressionProblem` that says what is wrong with it. */
@@ -36,7 +41,10 @@ export function compileExpression(source: string): CompiledExpression {
     throw new ExpressionProblem(problemOf(error));
   }
   const references = collectReferences(parsed.ast);
-  const result = { references, evaluate: (scope: Readonly<Record<string, unknown>>) => parsed(scope) };
+  const result: CompiledExpression = {
+    references,
+    evaluate: (scope) => withStepLimit(() => fromCel(parsed(scope))),
+  };
   if (compiled.size >= MAX_COMPILED) compiled.clear();
   compiled.set(source, result);
   return result;
@@ -62,13 +70,28 @@ export function toCel(value: JsonValue, wholeNumbersAre: 'int' | 'double' = 'int
   if (typeof value === 'number') {
     return wholeNumbersAre === 'int' && Number.isSafeInteger(value) ? BigInt(value) : value;
   }
-  if (Array.isArray(value)) return value.map((item) => toCel(item));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toCel(inner)]));
+  let seen = asCelSees.get(value);
+  if (seen === undefined) {
+    seen = Array.isArray(value)
+      ? value.map((item) => toCel(item))
+      : celMapping(Object.entries(value).map(([key, inner]) => [key, toCel(inner)] as const));
+    asCelSees.set(value, seen);
+  }
+  return seen;
 }
 
-/** A CEL value as JSON. Throws an `ExpressionProblem` for what JSON has no form for. */
-export function fromCel(value: unknown): JsonValue {
+/** Every item of a foreach names the same outputs, which never change: they are turned into CEL's form once. */
+const asCelSees = new WeakMap<object, unknown>();
+
+/** The library tells mappings by their constructor, so one with a key of that name has to be a Map. */
+export function celMapping(entries: readonly (readonly [string, unknown])[]): unknown {
+  return entries.some(([key]) => key === 'constructor') ? new Map(entries) : Object.fromEntries(entries);
+}
+
+/** A CEL value as JSON: a list that is named a thousand times becomes a thousand lists, which takes its steps. */
+function fromCel(value: unknown): JsonValue {
+  takeSteps(1);
   if (typeof value === 'bigint') {
     const number = Number(value);
     if (Number.isSafeInteger(number)) return number;
@@ -113,6 +136,7 @@ function buildEnvironment(): Environment {
     result.registerOperator(`${left} * ${right}`, (a: unknown, b: unknown) => Number(a) * Number(b));
     result.registerOperator(`${left} / ${right}`, (a: unknown, b: unknown) => Number(a) / Number(b));
   }
+  countSteps(result);
   return result;
 }
 
@@ -147,7 +171,9 @@ function collectReferences(ast: ASTNode): Reference[] {
         return;
       }
     }
+    weighOperands(node);
     if (node.op === 'call') refuseRegularExpressions(node.args[0]);
+    if (node.op === 'map') refusePrototypeKeys(node.args);
     for (const inner of nodesIn(node.args)) visit(inner, bound);
   };
   visit(ast, new Set());
@@ -158,6 +184,14 @@ function collectReferences(ast: ASTNode): Reference[] {
 function refuseRegularExpressions(method: string): void {
   if (method !== 'matches') return;
   throw new ExpressionProblem('"matches" is not available; use contains, startsWith or endsWith');
+}
+
+/** The library leaves them out without a word. */
+function refusePrototypeKeys(entries: readonly (readonly [ASTNode, ASTNode])[]): void {
+  for (const [{ op, args }] of entries) {
+    if (op !== 'value' || !['__proto__', 'constructor', 'prototype'].includes(String(args))) continue;
+    throw new ExpressionProblem(`a map in an expression cannot have the key "${args}"; use another name`);
+  }
 }
 
 function memberName(member: ASTNode | string): string | undefined {

@@ -2,15 +2,16 @@ import type { JobDefinition, JsonValue, ParamSpec } from '@trainyard/protocol';
 import { TrainyardError } from '@trainyard/protocol';
 import {
   type CompiledExpression,
+  celMapping,
   compileExpression,
   EXPRESSION_ROOTS,
   ExpressionProblem,
-  fromCel,
   problemOf,
   toCel,
 } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
+import { TooMuchWork } from './expression-work.ts';
 
 /** What expressions of one stage may refer to. */
 export interface ExpressionScope {
@@ -94,17 +95,17 @@ function asText(value: JsonValue): string {
 }
 
 function celScope(scope: ExpressionScope): Readonly<Record<string, unknown>> {
-  const params = Object.entries(scope.params).map(([name, value]) => {
+  const params = Object.entries(scope.params).map(([name, value]): [string, unknown] => {
     const type = scope.paramSpecs?.[name]?.type;
     return [name, toCel(value, type === 'number' ? 'double' : 'int')];
   });
   return {
-    params: Object.fromEntries(params),
+    params: celMapping(params),
     stages: toCel(scope.stages as unknown as JsonValue),
     item: toCel(scope.item as JsonValue),
     outcome: { ...scope.outcome },
     run: { id: scope.run.id, name: scope.run.name },
-    secrets: { ...scope.secrets },
+    secrets: celMapping(Object.entries(scope.secrets ?? {})),
   };
 }
 
@@ -116,10 +117,11 @@ function evaluateExpression(
   let expression: CompiledExpression | undefined;
   try {
     expression = compileExpression(source);
-    return fromCel(expression.evaluate(cel));
+    return expression.evaluate(cel);
   } catch (error) {
     const reason = error instanceof ExpressionProblem ? error.message : problemOf(error);
-    const hint = expression === undefined ? '' : missingName(expression, scope);
+    const isWork = error instanceof TooMuchWork;
+    const hint = expression === undefined || isWork ? '' : missingName(expression, scope);
     throw new TrainyardError('INVALID_PARAMS', `expression "\${{ ${source} }}": ${hint || reason}`, {
       cause: error,
     });

@@ -1,5 +1,5 @@
 import { type JsonValue, TrainyardError } from '@trainyard/protocol';
-import { compileExpression, ExpressionProblem, fromCel, problemOf, type TemplateRoot, toCel } from './cel.ts';
+import { compileExpression, ExpressionProblem, problemOf, type TemplateRoot, toCel } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
 import { resolveTexts } from './expressions.ts';
@@ -81,7 +81,7 @@ function expressionProblems(
 
 function evaluate(source: string, scope: Readonly<Record<string, unknown>>): JsonValue {
   try {
-    return fromCel(compileExpression(source).evaluate(scope));
+    return compileExpression(source).evaluate(scope);
   } catch (error) {
     throw invalid(source, reasonOf(error), error);
   }

@@ -1,5 +1,6 @@
 import { decide, type Effect, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
 import { type RunStatus, stageCache } from '@trainyard/protocol';
+import { asOneDecision } from '../definition/expression-work.ts';
 import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
@@ -89,6 +90,10 @@ export function applyTimer(changes: TreeChanges, timer: DueTimer, nowMs: number)
 
 /** Lets the planner decide and takes its effects into rows, attempts, timers and events. */
 export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: number): void {
+  asOneDecision(() => applyAll(changes, event, nowMs));
+}
+
+function applyAll(changes: TreeChanges, event: PlannerEvent, nowMs: number): void {
   const { tree } = changes;
   // Answers and stages that end at once are events of the same tick, not nested calls.
   const queue: PlannerEvent[] = [event];

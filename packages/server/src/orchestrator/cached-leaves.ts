@@ -17,6 +17,7 @@ import {
   upstreamDigest,
 } from '../cache/cache-key.ts';
 import { type CachedResult, datasetsWrittenBy, findCached } from '../cache/stage-cache.ts';
+import { asOneDecision } from '../definition/expression-work.ts';
 import { canonicalJson } from '../rerun/canonical-json.ts';
 import { stagePath } from '../rerun/kept-stages.ts';
 import type { Schema } from '../store/schema.ts';
@@ -109,7 +110,8 @@ function answer(
     applyEvent(changes, takeCached(changes, { node, attempt }, result, nowMs), nowMs);
     return;
   }
-  const followUp = leafKindOf(stageAt(tree, node)!).start({ changes, node, attempt, nowMs, cache });
+  const kind = leafKindOf(stageAt(tree, node)!);
+  const followUp = asOneDecision(() => kind.start({ changes, node, attempt, nowMs, cache }));
   if (followUp !== undefined) applyEvent(changes, followUp, nowMs);
 }
 
@@ -117,7 +119,7 @@ async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<Know
   const upstream = new Upstream();
   for (const { changes, node } of asked) upstream.add(changes.tree, node);
   const datasets = await datasetsWrittenBy(db, upstream.producers());
-  return asked.map((one) => {
+  const keyOf = (one: Asked): Known => {
     const { tree } = one.changes;
     const resolved = stageSpec({ ...tree, baseDir: null }, stageAt(tree, one.node)!, one.node, one.attempt);
     const built = resolved.ok ? resolved.build(NOTHING_WANTED) : resolved;
@@ -136,7 +138,8 @@ async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<Know
       one.cache,
     );
     return knownOf(one, spec, digest);
-  });
+  };
+  return asOneDecision(() => asked.map(keyOf));
 }
 
 function knownOf({ changes: { tree }, node, cache }: Asked, { remote }: AttemptSpec, digest: string): Known {

@@ -1,6 +1,7 @@
 import type { PlannerEvent } from '@trainyard/dag';
 import type { ModelCheckpoint, TrainingJob } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
+import { asOneDecision, giveTurn } from '../definition/expression-work.ts';
 import { createCheckpointReads, findDatasetVersion } from '../store/model-checkpoints.ts';
 import type { Schema } from '../store/schema.ts';
 import { createTrainingJobStore } from '../store/training-jobs.ts';
@@ -47,8 +48,10 @@ export async function answerLookups(
     const open = changes.flatMap((change) => change.lookups.splice(0).map((lookup) => ({ change, lookup })));
     if (open.length === 0) return;
     for (const { change, lookup } of open) {
-      const event = lookup.take(await look(lookup.wanted));
+      const found = await look(lookup.wanted);
+      const event = asOneDecision(() => lookup.take(found));
       if (event !== undefined) applyEvent(change, event, nowMs);
+      await giveTurn();
     }
   }
 }

@@ -4,8 +4,6 @@ import { newId } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import { requirePools } from '../limits/require-pools.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
-import { applyFact, applyTimer } from './apply.ts';
-import { applyReport } from './apply-report.ts';
 import { askStore } from './ask-store.ts';
 import { beginTree } from './begin-tree.ts';
 import type { DueTimer } from './due-timer.ts';
@@ -19,6 +17,7 @@ import { createOwnership, SERVER_RENEW_MS } from './ownership.ts';
 import { type AttemptReport, ReportDesk, type WaitingReport } from './report-desk.ts';
 import { RestingTrees } from './resting-trees.ts';
 import { requestHash, type Submission } from './submission.ts';
+import { takeIn } from './take-in.ts';
 import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
 import { type TreeWork, workByTree } from './tree-work.ts';
@@ -147,14 +146,12 @@ class TreeOwner implements Orchestrator {
     const changes: TreeChanges[] = [];
     let isWritten = false;
     try {
-      for (const { rootId, timers, facts, reports } of batch) {
-        const tree = this.#trees.get(rootId);
+      for (const work of batch) {
+        const tree = this.#trees.get(work.rootId);
         if (tree === undefined) continue;
         const change = new TreeChanges(tree);
         changes.push(change);
-        for (const timer of timers) applyTimer(change, timer, nowMs);
-        for (const { event } of facts) applyFact(change, event, nowMs);
-        for (const waiting of reports) if (applyReport(change, waiting.report, nowMs)) taken.add(waiting);
+        for (const waiting of await takeIn(change, work, nowMs)) taken.add(waiting);
       }
       await askStore(this.#options.database.kysely, changes, nowMs);
       if (this.#options.openCalls !== undefined) leaseAtOnce(changes, this.#options.openCalls, nowMs);

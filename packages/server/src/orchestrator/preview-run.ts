@@ -8,6 +8,7 @@ import {
 } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
 import { expressionReferences } from '../definition/expression-references.ts';
+import { asOneDecision } from '../definition/expression-work.ts';
 import { expressionParts } from '../definition/stage-expressions.ts';
 import { requirePools } from '../limits/require-pools.ts';
 import { readRerun } from '../rerun/rerun.ts';
@@ -47,7 +48,7 @@ export async function previewRun(
   const started = new Map(changes.attempts.map((attempt) => [attempt.node, attempt]));
   const layers = layersOf(tree);
   const warnings: RunPlan['warnings'] = [];
-  const stages = [...stagesInOrder(tree)].map((run): PlannedStage => {
+  const plan = (run: Run): PlannedStage => {
     const { queue, gpus, command, isResolved } = workOf(tree, run.index, started.get(run.index));
     const planned = outcomeOf(run);
     const why = planned.outcome === 'run' && queue !== null ? whyNobody(queue, gpus, agents) : undefined;
@@ -64,7 +65,8 @@ export async function previewRun(
       command,
       isResolved,
     };
-  });
+  };
+  const stages = asOneDecision(() => [...stagesInOrder(tree)].map(plan));
   return { name: submission.definition.name, params: submission.params, stages, warnings };
 }
 
