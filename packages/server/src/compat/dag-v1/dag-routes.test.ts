@@ -158,6 +158,45 @@ describe('the routes of the older DAG server', () => {
     expect(second.logs).toMatchObject([{ message: 'second line' }]);
   });
 
+  it('number the lines of a task from 1, those of all its attempts', async () => {
+    const started = await t.call<{ run_id: string; task_ids: Record<string, string> }>(
+      'POST',
+      '/api/dag/run_async',
+      { tasks: [{ ...leaf('flaky'), retry_count: 1, retry_delay_ms: 0 }] },
+    );
+    const agent = await t.agent();
+    const id = started.body.task_ids['flaky'];
+    for (const [outcome, text] of [
+      ['failed', 'one\ntwo\nno end'],
+      ['completed', 'four\nfive\n'],
+    ] as const) {
+      let [assigned] = (await agent.claim({ waitMs: 5000 })).body.assignments;
+      while (assigned === undefined) [assigned] = (await agent.claim({ waitMs: 5000 })).body.assignments;
+      await agent.report(assigned, 'started');
+      await agent.append(assigned, 'log', 0, text);
+      await agent.report(assigned, { outcome });
+    }
+    await t.treeWhen(started.body.run_id, ({ endedAt }) => endedAt !== null);
+    type Line = { seq: number; attempt: number; message: string };
+    const seen: unknown[] = [];
+    for (let from = 1; ; ) {
+      const { logs } = (
+        await t.call<{ logs: Line[] }>('GET', `/api/tasks/logs?id=${id}&from=${from}&limit=2`)
+      ).body;
+      if (logs.length === 0) break;
+      seen.push(...logs.map(({ seq, attempt, message }) => [seq, attempt, message]));
+      // As older clients go on.
+      from = logs.at(-1)!.seq + 1;
+    }
+    expect(seen).toEqual([
+      [1, 1, 'one'],
+      [2, 1, 'two'],
+      [3, 1, 'no end'],
+      [4, 2, 'four'],
+      [5, 2, 'five'],
+    ]);
+  });
+
   it('refuse what is wrong with its place, and store nothing', async () => {
     const before = (await t.call<{ runs: object[] }>('GET', '/api/dag/runs')).body.runs.length;
     const twice = { tasks: [leaf('a'), leaf('a')] };

@@ -2,15 +2,15 @@ import { olderNode, type Run, TrainyardError, toOlderNode } from '@trainyard/pro
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { insertFacts } from '../../attempts/claim.ts';
-import { readLogLines } from '../../ingest/index.ts';
 import type { ServerContext } from '../../server-context.ts';
-import { createRunReads } from '../../store/run-reads.ts';
 import { createRunStore } from '../../store/runs.ts';
+import { readTaskLog } from './task-log.ts';
 
 const taskQuery = z.object({ id: z.string().max(100) });
 const olderLine = z.object({
-  /** Grows from 1 within the task's newest attempt, by the length of each line. */
+  /** Number of the line among those of all attempts of the task, from 1. */
   seq: z.int(),
+  /** Programs write text; how grave a line is, is not told. */
   level: z.literal('info'),
   /** 1: output and error output come in one, in the order in which they were written. */
   stream: z.literal(1),
@@ -22,7 +22,6 @@ const olderLine = z.object({
 /** The older server's routes for single tasks. A task here is a node of a DAG run: `id` is its run's id. */
 export function olderTaskRoutes(context: ServerContext): FastifyPluginAsyncZod {
   const runs = createRunStore(context.database);
-  const reads = createRunReads(context.database);
   const find = async (id: string): Promise<Run> => {
     const run = await runs.find(id);
     if (run !== undefined) return run;
@@ -74,25 +73,13 @@ export function olderTaskRoutes(context: ServerContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { id, from, limit } = request.query;
-        const run = await find(id);
-        const attempt = (await reads.attempts(run.id)).at(-1);
-        if (attempt === undefined) return { logs: [], next_from: from };
-        const read = await readLogLines(
-          context.database,
-          attempt.id,
-          from - 1,
-          limit,
-          attempt.endedAt !== null,
-        );
-        const logs = read.lines.map(({ offset, time, text }) => ({
-          seq: offset + 1,
-          level: 'info' as const,
-          stream: 1 as const,
-          attempt: attempt.number,
+        const lines = await readTaskLog(context.database, (await find(id)).id, { from, limit });
+        const logs = lines.map(({ seq, attempt, time, text }) => ({
+          ...{ seq, level: 'info' as const, stream: 1 as const, attempt },
           ts_ms: time.getTime(),
           message: text,
         }));
-        return { logs, next_from: read.nextOffset + 1 };
+        return { logs, next_from: (logs.at(-1)?.seq ?? from - 1) + 1 };
       },
     );
   };

@@ -62,7 +62,7 @@ async function countLines(
 }
 
 /** Where line number `line` begins: behind the line end before it, which is in the last chunk that has fewer before it. */
-async function placeOfLine(
+export async function placeOfLine(
   database: Database,
   attemptId: string,
   stream: StoredStream,
