@@ -53,6 +53,8 @@ beforeAll(async () => {
     } else if (url === '/large') {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ id: 1, filling: 'x'.repeat(1024 * 1024) }));
+    } else if (url === '/broken') {
+      request.socket.destroy();
     } else if (url !== '/silent') {
       response.setHeader('content-type', 'text/plain');
       response.end(`at ${url}`);
@@ -161,16 +163,31 @@ describe('an http stage', () => {
     expect(new Set(seenAt('/flaky').map(({ headers }) => headers['idempotency-key'])).size).toBe(1);
   });
 
+  it('does not try a port again that is blocked for HTTP', async () => {
+    const run = await platform.ended(
+      one({ url: 'http://127.0.0.1:22/' }, { retry: { attempts: 3, backoff: '10ms' } }),
+    );
+    expect(stageOf(run, 'call')).toMatchObject({
+      attempt: 1,
+      error: { code: 'http_address', message: expect.stringMatching(/port 22 .* blocked/) },
+    });
+  });
+
   it('fails with http_unreachable where nobody listens or no answer comes in time', async () => {
     const closed = createServer();
     closed.listen(0, '127.0.0.1');
     await once(closed, 'listening');
     const { port } = closed.address() as AddressInfo;
     closed.close();
-    const [refused, silent] = await Promise.all([
+    const [refused, silent, broken] = await Promise.all([
       platform.ended(one({ url: `http://127.0.0.1:${port}/?key=hidden` })),
       platform.ended(one({ url: `${address}/silent`, timeout: '300ms' })),
+      platform.ended(one({ url: `${address}/broken` })),
     ]);
+    expect(stageOf(broken, 'call').error).toMatchObject({
+      code: 'http_unreachable',
+      message: expect.stringContaining('the server closed the connection before its answer was whole'),
+    });
     expect(stageOf(refused, 'call').error).toMatchObject({
       code: 'http_unreachable',
       message: expect.stringContaining('ECONNREFUSED'),

@@ -31,9 +31,12 @@ export function failureOf(facts: {
       ...(excludeAgent ? { excludeAgent } : {}),
     });
   }
-  return classed(error, { class: failureClassOf(error) ?? 'user_error' });
+  const kind = { class: failureClassOf(error) ?? 'user_error' };
+  return classed(error, NEVER_OTHERWISE.has(error.code) ? { ...kind, noRetry: true } : kind);
 }
 
+/** What the definition says wrongly is as wrong at another try. */
+const NEVER_OTHERWISE: ReadonlySet<string> = new Set(['http_address']);
 /** Ends that a program brings about itself; of others its log says nothing. */
 const BY_THE_PROGRAM: ReadonlySet<string> = new Set(['exit_code', 'signal']);
 

@@ -24,7 +24,12 @@ export function printRunPlan(context: CliContext, plan: RunPlan): void {
   });
   context.err(`${plan.name} ${JSON.stringify(plan.params)}: nothing is run\n`);
   context.out(table(['layer', 'stage', 'kind', 'would', 'command'], rows));
-  for (const { path, message } of plan.warnings) {
+  printWarnings(context, plan.warnings);
+}
+
+/** What would keep stages waiting, for people. */
+export function printWarnings(context: CliContext, warnings: RunPlan['warnings']): void {
+  for (const { path, message } of warnings) {
     context.err(`${context.errStyle.yellow('warning')} ${path}: ${message}\n`);
   }
 }

@@ -13,6 +13,7 @@ import type {
   RunStatus,
   RunTree,
   RunWait,
+  StartedRun,
   SubmitRun,
 } from '@trainyard/protocol';
 import { approvalCalls } from './approval-calls.ts';
@@ -153,7 +154,7 @@ export function createClient(connection: ConnectionOptions) {
       body: SubmitRun,
       { idempotencyKey, signal }: CallOptions & { idempotencyKey?: string } = {},
     ) =>
-      json<{ id: string }>({
+      json<StartedRun>({
         method: 'POST',
         path: '/api/v1/runs',
         json: body,

@@ -7,6 +7,7 @@ import { answeredJson } from './definition/values.ts';
 import { outOfServiceSlot } from './out-of-service.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
+import { runWarning } from './run-plan.ts';
 import { RUN_STATUSES } from './run-status.ts';
 import { machineTelemetry } from './telemetry.ts';
 
@@ -97,6 +98,10 @@ export const listRunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(200).optional(),
 });
+
+/** The answer to a request that starts a run; warnings say what would keep a stage waiting as the server is now. */
+export const startedRun = z.object({ id: z.string(), warnings: z.array(runWarning).optional() });
+export type StartedRun = z.infer<typeof startedRun>;
 
 export const submitRun = z
   .strictObject({

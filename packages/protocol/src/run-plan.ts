@@ -19,6 +19,7 @@ export const plannedStage = z.object({
   /** Runs once for each item of a list; items that are known already are stages of their own. */
   foreach: z.boolean(),
   outcome: z.enum(Object.keys(PLANNED_OUTCOMES) as (keyof typeof PLANNED_OUTCOMES)[]),
+  /** Why it is so; of a stage that may run, on what that depends. */
   reason: z.string().nullable(),
   /** Of a stage that is kept or cached: the run that did the work. */
   from: z.string().nullable(),
@@ -33,13 +34,15 @@ export const plannedStage = z.object({
 });
 export type PlannedStage = z.infer<typeof plannedStage>;
 
+/** What would keep a stage waiting. */
+export const runWarning = z.object({ path: z.string(), message: z.string() });
+
 /** What a run would do. Nothing of it is stored. */
 export const runPlan = z.object({
   name: z.string(),
   params: z.record(z.string(), z.unknown()),
   /** In the order of the definition; what is inside of a stage, or its items, directly behind it. */
   stages: z.array(plannedStage),
-  /** What would keep a stage waiting. */
-  warnings: z.array(z.object({ path: z.string(), message: z.string() })),
+  warnings: z.array(runWarning),
 });
 export type RunPlan = z.infer<typeof runPlan>;

@@ -8,7 +8,7 @@ export const WEBHOOK_EVENTS = {
   'run.completed': 'A run completed, or stopped early under control.',
   'run.failed': 'A run failed or timed out.',
   'run.cancelled': 'A run was cancelled.',
-  'stage.finished': 'A stage of a run ended, however it ended.',
+  'stage.finished': 'A stage of a run ended, however it ended, or was skipped.',
   'stage.failed': 'A stage of a run failed or timed out.',
   'approval.requested': 'A stage waits for a person.',
   'approval.escalated': 'Nobody decided about a stage in time; others may decide as well now.',

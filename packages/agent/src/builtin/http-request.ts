@@ -151,11 +151,23 @@ async function readBytes(response: Response, url: URL, request: Request): Promis
 function unreachable(error: unknown, url: URL, request: Request): BuiltinFailure {
   const isTimeout = error instanceof Error && error.name === 'TimeoutError';
   const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
+  if (cause?.message === 'bad port') {
+    const message = `port ${url.port} of ${url.host} belongs to another protocol, and HTTP requests to it are blocked (https://fetch.spec.whatwg.org/#port-blocking); let the server listen at another port`;
+    return new BuiltinFailure('http_address', message, { cause: error });
+  }
   const why = isTimeout
     ? `no whole answer within ${request.timeout} ms`
-    : String(cause?.code ?? cause?.message ?? messageOf(error));
+    : (brokenBy(cause) ?? messageOf(error));
   const message = `${request.method} ${withoutSecrets(url)}: ${why}`;
   return new BuiltinFailure('http_unreachable', message, { cause: error });
+}
+
+/** The system's code, such as ECONNREFUSED, says it best; those of the HTTP client nobody knows. */
+function brokenBy(cause: { code?: unknown; message?: unknown } | undefined): string | undefined {
+  const { code, message } = cause ?? {};
+  if (code === 'UND_ERR_SOCKET') return 'the server closed the connection before its answer was whole';
+  const told = typeof code === 'string' && !code.startsWith('UND_ERR_') ? code : message;
+  return told === undefined ? undefined : String(told);
 }
 
 function withQuery({ url, query }: Request): URL {

@@ -23,7 +23,7 @@ export async function demoCommand(context: CliContext, options: DemoOptions): Pr
   try {
     const { client } = connection;
     context.err(`Trainyard at ${client.url}, data in ${context.dataDir}\n`);
-    const id = await submit(connection, { source, file, params: {} });
+    const { id } = await submit(connection, { source, file, params: {} });
     const { tree } = await watchRun(context, connection, id);
     const page = `${client.url}/runs/${id}`;
     const result = demoResult(tree, await client.getLatestMetrics(id, { tree: true }), page);

@@ -1,13 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, resolve } from 'node:path';
 import type { Client } from '@trainyard/client';
-import { DEFINITION_LIMITS, EXIT, exitCodeOfRun, type RunTree, type SubmitRun } from '@trainyard/protocol';
+import {
+  DEFINITION_LIMITS,
+  EXIT,
+  exitCodeOfRun,
+  type RunTree,
+  type StartedRun,
+  type SubmitRun,
+} from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { idOrNewest } from '../find-run.ts';
 import { checkedFile, readPipelineFile, usedFiles, withFaultsOf } from '../pipeline-file.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
 import { hasLog, jobsOf } from '../run-logs.ts';
+import { printWarnings } from '../run-plan-view.ts';
 import { runDocument } from '../show-run.ts';
 import { statusPaint } from '../style.ts';
 import { errorText, runDuration } from '../tree-view.ts';
@@ -44,9 +52,11 @@ export async function runCommand(context: CliContext, file: string, options: Run
     return { ...input, more: { ...more, resumeFrom: await idOrNewest(client, options.resumeFrom) } };
   };
   if (!options.dryRun) {
-    return runAndWatch(context, options, async (connection) =>
-      submit(connection, await resumed(connection.client)),
-    );
+    return runAndWatch(context, options, async (connection) => {
+      const { id, warnings = [] } = await submit(connection, await resumed(connection.client));
+      printWarnings(context, warnings);
+      return id;
+    });
   }
   const { dryRun } = await import('./dry-run.ts');
   return dryRun(context, async (client) => {
@@ -132,14 +142,13 @@ async function requestOf({ source, file, params, more }: SubmittedFile): Promise
   };
 }
 
-/** Submits and gives the id. Faults of the definition come with the file's name. */
-export async function submit(connection: Connection, input: SubmittedFile): Promise<string> {
+/** Submits the file. Faults of the definition come with the file's name. */
+export async function submit(connection: Connection, input: SubmittedFile): Promise<StartedRun> {
   const run = await requestOf(input);
   const idempotencyKey = randomUUID();
-  const { id } = await withFaultsOf(input.file, () =>
+  return withFaultsOf(input.file, () =>
     repeatWhenServerEnds(connection, () => connection.client.submitRun(run, { idempotencyKey })),
   );
-  return id;
 }
 
 function finish(context: CliContext, tree: RunTree, tellApprovals: () => void): number {

@@ -164,7 +164,11 @@ describe('a task that cannot be run is refused by name', () => {
       /^task "a": the values of a Template must be a mapping/,
     ],
     ['Local', { id: 'a', exec_type: 'Local' }, /^task "a": exec_type Local .* give a module/],
-    ['an unknown type', { id: 'a', exec_type: 'Docker' }, /^task "a": unknown exec_type "Docker"/],
+    [
+      'an unknown type',
+      { id: 'a', exec_type: 'Docker' },
+      /^task "a": unknown exec_type "Docker"; one of Shell, Script, Local, /,
+    ],
     ['no type', { id: 'a' }, /^task "a": needs "exec_type"/],
     ['no command', { id: 'a', exec_type: 'Shell' }, /^task "a": a Shell needs "exec_command"/],
     ['an interpreter', shell('a', { exec_command: '#!/usr/bin/python3\nprint(1)' }), /^task "a".*python3/],

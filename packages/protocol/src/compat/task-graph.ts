@@ -58,7 +58,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
     'a Local task calls a function inside the older program; give a module as its exec_command, such as report.ts or report.ts#main',
   Remote: 'use a Shell task with "queue"; an agent on the other machine that serves the queue runs it',
 };
-const RUNNABLE = ['Shell', 'Script', 'Dag', 'Template', 'HttpCall'];
+const RUNNABLE = ['Shell', 'Script', 'Local', 'Dag', 'Template', 'HttpCall'];
 
 interface Reading {
   readonly faults: OlderFormFault[];
@@ -157,7 +157,7 @@ function stageFrom(
 /** The kind of a task in its usual spelling; `undefined` after a fault. */
 function execType(fields: FieldReader): string | undefined {
   const given = fields.text('exec_type');
-  const known = [...RUNNABLE, ...Object.keys(UNSUPPORTED)];
+  const known = [...new Set([...RUNNABLE, ...Object.keys(UNSUPPORTED)])];
   if (given === undefined) {
     if (fields.value('exec_type') === undefined) {
       fields.refuse('MISSING_KEY', 'exec_type', `needs "exec_type", one of ${RUNNABLE.join(', ')}`);

@@ -24,7 +24,18 @@ const poolUse = z.union([
 export type PoolUse = z.infer<typeof poolUse>;
 
 /** Pools that a job takes slots of while an agent has it. */
-export const poolUses = z.array(poolUse).min(1).max(DEFINITION_LIMITS.maxPoolsOfStage);
+export const poolUses = z
+  .array(poolUse)
+  .min(1)
+  .max(DEFINITION_LIMITS.maxPoolsOfStage)
+  .check(({ value, issues }) => {
+    const names = value.map((use) => (typeof use === 'string' ? use : use.name));
+    for (const [index, name] of names.entries()) {
+      if (names.indexOf(name) === index) continue;
+      const message = `the pool "${name}" is listed twice; give its slots once: { name: ${name}, slots: … }`;
+      issues.push({ code: 'custom', input: value, path: [index], message });
+    }
+  });
 
 /** A group of which only so many may be at work at the same time: of jobs on a stage, of runs on a file. */
 export const concurrency = z.strictObject({

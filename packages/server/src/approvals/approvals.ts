@@ -5,7 +5,7 @@ import type { LiveBus } from '../live/live-bus.ts';
 import { settlementOf } from '../orchestrator/approval-stage.ts';
 import { type ApprovalStore, createApprovalStore } from '../store/approvals.ts';
 import type { Database } from '../store/database.ts';
-import { type Decider, decidersOf, mayDecide } from './decider.ts';
+import { type Decider, decidersOf, decidesAs } from './decider.ts';
 
 export interface Decision {
   readonly status: 'approved' | 'rejected';
@@ -36,15 +36,16 @@ export function createApprovals({ database, bus }: { database: Database; bus: Li
     async decide(run, { status, decider, comment, inputs: given }, nowMs) {
       const approval = await store.find(run.id);
       if (approval === undefined) throw notAsked(run);
-      if (!mayDecide(approval, decider)) throw notAllowed(approval, decider);
+      const decidedBy = decidesAs(approval, decider);
+      if (decidedBy === undefined) throw notAllowed(approval, decider);
       const inputs = status === 'approved' ? resolveForm(approval.form, given) : null;
       const of = { node: run.index, attempt: run.attempt, at: nowMs };
-      const what = { status, decidedBy: decider.name, comment, inputs };
+      const what = { status, decidedBy, comment, inputs };
       const isFirst = approval.status === 'waiting' && (await store.settle(settlementOf(run.id, of, what)));
       if (isFirst) bus.emit('inbox');
       const now = (await store.find(run.id)) ?? approval;
       const isSame =
-        now.status === status && now.decidedBy === decider.name && isDeepStrictEqual(now.inputs, inputs);
+        now.status === status && now.decidedBy === decidedBy && isDeepStrictEqual(now.inputs, inputs);
       if (isFirst || isSame) return now;
       throw new TrainyardError('CONFLICT', `${named(now)} ${howDecided(now)}; nothing is left to decide.`);
     },
@@ -67,7 +68,7 @@ function notAllowed(approval: ApprovalInfo, { name }: Decider): TrainyardError {
   const allowed = decidersOf(approval) ?? [];
   return new TrainyardError(
     'FORBIDDEN',
-    `${named(approval)} is decided by ${allowed.join(', ')}; this token is of "${name}".`,
+    `${named(approval)} is decided by ${allowed.join(', ')} or an administrator; this token is of "${name}". Use the token of one of them.`,
   );
 }
 

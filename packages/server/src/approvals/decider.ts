@@ -19,8 +19,21 @@ export function decidersOf({
   return [...approvers, ...(escalateTo ?? [])];
 }
 
-export function mayDecide(approval: ApprovalInfo, { name, scopes, isTrusted }: Decider): boolean {
+/**
+ * As whom somebody decides; undefined for who may not. An administrator always may, because an approval whose
+ * approvers are gone would wait for ever; the name tells it then.
+ */
+export function decidesAs(approval: ApprovalInfo, decider: Decider): string | undefined {
+  const { name, scopes, isTrusted } = decider;
   const allowed = decidersOf(approval);
-  if (isTrusted || allowed === null) return true;
-  return allowed.some((each) => each === name || scopes.some((scope) => each === `scope:${scope}`));
+  if (isTrusted || allowed === null || isAmong(allowed, decider)) return name;
+  return scopes.includes('admin') ? `${name} (as administrator)` : undefined;
+}
+
+/** Whether a token is meant by a list of names and `scope:…`. */
+export function isAmong(
+  people: readonly string[],
+  { name, scopes }: Pick<Decider, 'name' | 'scopes'>,
+): boolean {
+  return people.some((each) => each === name || scopes.some((scope) => each === `scope:${scope}`));
 }

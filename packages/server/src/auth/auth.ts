@@ -225,7 +225,7 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
 }
 
 /** True when somebody can log in with a token that is not the server's own. */
-export async function hasUserTokens({ kysely }: Database): Promise<boolean> {
+export async function hasUserTokens({ kysely }: Pick<Database, 'kysely'>): Promise<boolean> {
   const { rows } = await sql`
     select 1 from tokens
     where revoked_at is null and (expires_at is null or expires_at > now())

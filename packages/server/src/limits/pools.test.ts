@@ -1,4 +1,4 @@
-import type { PoolDetails } from '@trainyard/protocol';
+import type { ErrorBody, PoolDetails } from '@trainyard/protocol';
 import { afterEach, expect, it } from 'vitest';
 import { describeDatabases } from '../testing/describe-databases.ts';
 import { expectStatus, startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -72,6 +72,13 @@ describeDatabases('pools', (engine) => {
     expect((await agent.claim()).body.assignments).toHaveLength(0);
     await agent.report(both, { outcome: 'failed' });
     expect((await agent.claim()).body.assignments).toHaveLength(2);
+  });
+
+  it('is refused twice at one stage', async () => {
+    await start({ licence: 2 });
+    const source = JSON.stringify(stages(1, { pools: ['licence', { name: 'licence', slots: 1 }] }));
+    const { body } = await place.call<ErrorBody>('POST', '/api/v1/runs', { source });
+    expect(JSON.stringify(body)).toContain('the pool \\"licence\\" is listed twice');
   });
 
   it('frees slots whichever way an attempt ends: by cancel, by loss, by a fenced owner, between two tries', async () => {

@@ -1,4 +1,4 @@
-import type { RunPlan } from '@trainyard/protocol';
+import type { RunPlan, StartedRun } from '@trainyard/protocol';
 import { afterEach, expect, it } from 'vitest';
 import { expectError } from '../testing/expect-error.ts';
 import { testDatabases } from '../testing/index.ts';
@@ -29,6 +29,45 @@ const told = ({ stages }: RunPlan) =>
   Object.fromEntries(
     stages.map(({ path, outcome, reason }) => [path, reason === null ? outcome : `${outcome}: ${reason}`]),
   );
+
+it('warns of what nobody has, and says of a stage that may run on what that depends', async () => {
+  t = await startTestServer(testDatabases()[0]!);
+  await t.agent();
+  await t.call('PUT', '/api/v1/pools/lic', { slots: 2 });
+  const as = { token: t.server.adminToken };
+  await t.call('POST', '/api/v1/tokens', { name: 'ada', scopes: ['user'] }, as);
+  await t.call('POST', '/api/v1/tokens', { name: 'eve', scopes: ['viewer'] }, as);
+  const source = `
+name: waits
+stages:
+  - { name: labelled, job: { command: x, labels: { gpu: h100 } } }
+  - { name: licensed, pools: [{ name: lic, slots: 3 }], job: { command: x } }
+  - { name: fits, pools: [{ name: lic, slots: 2 }], job: { command: x } }
+  - { name: asked, approval: { message: Go?, approvers: [eve, bob] } }
+  - { name: known, approval: { message: Go?, approvers: [ada] } }
+  - { name: timed, approval: { message: Go?, approvers: [bob], timeout: 1h } }
+  - { name: clean, dependsOn: [fits], triggerRule: one_failed, job: { command: x } }
+  - { name: alarm, hook: onFailure, job: { command: x } }
+  - { name: undo, hook: onCancel, job: { command: x } }
+`;
+  const { body } = await t.call<RunPlan>('POST', '/api/v1/runs', { source, dryRun: true }, as);
+  const atSubmit = [
+    { path: 'licensed', message: expect.stringMatching(/^it needs 3 slots of the pool "lic", which has 2/) },
+    { path: 'asked', message: expect.stringMatching(/^none of its approvers \(eve, bob\) is the name/) },
+  ];
+  expect(body.warnings).toEqual([
+    ...atSubmit,
+    { path: 'labelled', message: expect.stringContaining('has the labels gpu=h100') },
+  ]);
+  expect(told(body)).toMatchObject({
+    fits: 'run',
+    clean: 'run: only if a dependency fails',
+    alarm: 'run: only if its level fails or times out',
+    undo: 'run: only if its level is cancelled',
+  });
+  const { body: started } = await t.call<StartedRun>('POST', '/api/v1/runs', { source }, as);
+  expect(started).toEqual({ id: expect.any(String), warnings: atSubmit });
+});
 
 it('tells what a run would do and stores nothing', async () => {
   t = await startTestServer(testDatabases()[0]!);

@@ -1,9 +1,11 @@
 import {
   type AgentInfo,
+  type Hook,
   type JsonValue,
   type PlannedStage,
   type Run,
   type RunPlan,
+  type StageDefinition,
   stageKind,
 } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
@@ -17,6 +19,7 @@ import { NOTHING_WANTED } from './agent-work.ts';
 import { applyEvent } from './apply.ts';
 import { askStore } from './ask-store.ts';
 import { childrenOf, newTree, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { serverWarnings } from './server-warnings.ts';
 import { stageSpec } from './stage-spec.ts';
 import type { Submission } from './submission.ts';
 import { placeOf } from './taken-over.ts';
@@ -26,6 +29,7 @@ import { type NewAttempt, TreeChanges } from './tree-changes.ts';
 interface Work {
   readonly queue: string | null;
   readonly gpus: number;
+  readonly labels: Readonly<Record<string, string>> | null;
   readonly command: PlannedStage['command'];
   readonly isResolved: boolean;
 }
@@ -47,11 +51,13 @@ export async function previewRun(
   await askStore(db, [changes], nowMs);
   const started = new Map(changes.attempts.map((attempt) => [attempt.node, attempt]));
   const layers = layersOf(tree);
-  const warnings: RunPlan['warnings'] = [];
+  const warnings = await serverWarnings(db, submission.definition);
   const plan = (run: Run): PlannedStage => {
-    const { queue, gpus, command, isResolved } = workOf(tree, run.index, started.get(run.index));
-    const planned = outcomeOf(run);
-    const why = planned.outcome === 'run' && queue !== null ? whyNobody(queue, gpus, agents) : undefined;
+    const work = workOf(tree, run.index, started.get(run.index));
+    const { queue, command, isResolved } = work;
+    const planned = outcomeOf(tree, run);
+    const why =
+      planned.outcome === 'run' && queue !== null ? whyNobody({ ...work, queue }, agents) : undefined;
     if (why !== undefined) warnings.push({ path: run.path, message: why });
     return {
       path: run.path,
@@ -70,14 +76,37 @@ export async function previewRun(
   return { name: submission.definition.name, params: submission.params, stages, warnings };
 }
 
-function outcomeOf(run: Run): Pick<PlannedStage, 'outcome' | 'reason' | 'from'> {
+function outcomeOf(tree: OwnedTree, run: Run): Pick<PlannedStage, 'outcome' | 'reason' | 'from'> {
   const { status, reason, error, keptFrom, cachedFrom } = run;
   if (keptFrom !== undefined) return { outcome: 'kept', reason: null, from: keptFrom };
   if (cachedFrom !== undefined) return { outcome: 'cached', reason: null, from: cachedFrom };
   if (status === 'skipped') return { outcome: 'skipped', reason, from: null };
   if (status === 'failed') return { outcome: 'failed', reason: error?.message ?? reason, from: null };
-  return { outcome: 'run', reason: null, from: null };
+  return { outcome: 'run', reason: onlyIf(tree, run), from: null };
 }
+
+/** Of a stage that has not been judged yet: on what it depends whether it runs. */
+function onlyIf(tree: OwnedTree, { index, status }: Run): string | null {
+  if (status !== 'pending') return null;
+  const { hook, triggerRule, when } = stageAt(tree, index)!;
+  const conditions = [
+    hook === undefined ? undefined : IF_HOOK[hook],
+    IF_RULE[triggerRule],
+    typeof when === 'string' ? 'its condition holds' : undefined,
+  ].filter((each) => each !== undefined);
+  return conditions.length === 0 ? null : `only if ${conditions.join(' and ')}`;
+}
+
+const IF_HOOK: Readonly<Record<Hook, string | undefined>> = {
+  onFailure: 'its level fails or times out',
+  onCancel: 'its level is cancelled',
+  always: undefined,
+};
+const IF_RULE: Readonly<Partial<Record<StageDefinition['triggerRule'], string>>> = {
+  one_success: 'a dependency ends well',
+  one_failed: 'a dependency fails',
+  all_failed: 'all dependencies fail',
+};
 
 /** Of a stage of a re-run that would run: why the earlier run's results do not stand for it. */
 function whyNotKept(tree: OwnedTree, node: number): string | null {
@@ -91,15 +120,15 @@ function workOf(tree: OwnedTree, node: number, started: NewAttempt | undefined):
   if (nodeAt(tree, node).isGroup && nodeAt(tree, node).foreach === null) return NO_WORK;
   const attempt = started ?? (isKnown(tree, node) ? attemptOf(tree, node) : undefined);
   if (attempt !== undefined) {
-    const { queue, gpus, spec } = attempt;
-    return { queue, gpus, command: isJob ? spec.command : null, isResolved: true };
+    const { queue, gpus, labels, spec } = attempt;
+    return { queue, gpus, labels, command: isJob ? spec.command : null, isResolved: true };
   }
   if (stage.job === undefined) return NO_WORK;
-  const { queue, resources, command } = stage.job;
-  return { queue, gpus: resources.gpus, command, isResolved: false };
+  const { queue, resources, command, labels = null } = stage.job;
+  return { queue, gpus: resources.gpus, labels, command, isResolved: false };
 }
 
-const NO_WORK: Work = { queue: null, gpus: 0, command: null, isResolved: true };
+const NO_WORK: Work = { queue: null, gpus: 0, labels: null, command: null, isResolved: true };
 
 /** Nothing that its expressions name is still to come. */
 function isKnown(tree: OwnedTree, node: number): boolean {
@@ -145,12 +174,21 @@ function layersOf(tree: OwnedTree): ReadonlyMap<number, number> {
   return layers;
 }
 
-function whyNobody(queue: string, gpus: number, agents: readonly AgentInfo[]): string | undefined {
+function whyNobody(
+  { queue, gpus, labels }: Pick<Work, 'gpus' | 'labels'> & { readonly queue: string },
+  agents: readonly AgentInfo[],
+): string | undefined {
   const online = agents.filter((agent) => agent.online);
   if (online.length === 0) return 'no agent is online';
   const serving = online.filter((agent) => agent.queues.includes(queue));
   if (serving.length === 0) return `no agent that is online serves the queue "${queue}"`;
-  const most = Math.max(...serving.map((agent) => agent.gpus));
+  const wanted = Object.entries(labels ?? {});
+  const labelled = serving.filter((agent) => wanted.every(([key, value]) => agent.labels[key] === value));
+  if (labelled.length === 0) {
+    const named = wanted.map(([key, value]) => `${key}=${value}`).join(', ');
+    return `no agent that is online and serves the queue "${queue}" has the labels ${named}`;
+  }
+  const most = Math.max(...labelled.map((agent) => agent.gpus));
   if (most >= gpus) return undefined;
   return `no agent of the queue "${queue}" has ${gpus} GPUs; the largest has ${most}`;
 }

@@ -51,6 +51,8 @@ export function hookRoutes(context: ServerContext): FastifyPluginAsyncZod {
           params: resolveTemplates(trigger.params, 'payload', payload),
           // No key that comes by HTTP can hold a line break, so nobody else can use this one.
           idempotencyKey: `trigger\n${trigger.id}\n${messageId}`,
+        }).catch((error: unknown) => {
+          throw isMismatch(error) ? otherContents(messageId, trigger.name, error) : error;
         });
         if (run.isNew) await store.noteRun(trigger.id, run.id, new Date());
         return reply.status(run.isNew ? 201 : 200).send({ id: run.id });
@@ -65,6 +67,19 @@ export function hookRoutes(context: ServerContext): FastifyPluginAsyncZod {
       `This server has another secret key and cannot check messages for trigger "${trigger.name}": servers of one database need the same TRAINYARD_SECRET_KEY.`,
     );
   }
+}
+
+function isMismatch(error: unknown): error is TrainyardError {
+  return error instanceof TrainyardError && error.code === 'IDEMPOTENCY_MISMATCH';
+}
+
+/** In words of the sender, who knows nothing of our keys. */
+function otherContents(messageId: string, trigger: string, cause: TrainyardError): TrainyardError {
+  return new TrainyardError(
+    'IDEMPOTENCY_MISMATCH',
+    `A message with the ${messageId} came before for trigger "${trigger}" and started a run with other params, or the trigger was changed since. Send each message with a webhook-id of its own.`,
+    { cause },
+  );
 }
 
 function badSignature(): TrainyardError {

@@ -12,6 +12,7 @@ import {
   runPlan,
   runTree,
   runWait,
+  startedRun,
   submitRun,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -21,6 +22,7 @@ import { insertFacts } from '../attempts/claim.ts';
 import { readUnreachable } from '../attempts/unreachable.ts';
 import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
+import { serverWarnings } from '../orchestrator/server-warnings.ts';
 import type { Submission } from '../orchestrator/submission.ts';
 import { readSubmittedDefinition } from '../pipelines/read-submitted.ts';
 import { resumeFrom } from '../rerun/earlier-tree.ts';
@@ -34,7 +36,6 @@ import { idempotencyKey } from './idempotency-key.ts';
 import { ownerOf } from './request-owner.ts';
 import { toTree } from './tree.ts';
 
-const started = z.object({ id: z.string() });
 const idParams = z.object({ id: z.string().max(100) });
 const MAX_TREE_RUNS = 100_000;
 
@@ -52,7 +53,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['runs'],
           body: submitRun,
-          response: { 200: z.union([started, runPlan]), 201: started },
+          response: { 200: z.union([startedRun, runPlan]), 201: startedRun },
         },
       },
       async (request, reply) => {
@@ -80,7 +81,9 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
         };
         if (body.dryRun) return reply.status(200).send(await previewChecked(context, submission));
         const { rootId, isNew } = await submitChecked(context, submission);
-        return reply.status(isNew ? 201 : 200).send({ id: rootId });
+        const warnings = await serverWarnings(context.database.kysely, ready.definition);
+        const more = warnings.length === 0 ? {} : { warnings };
+        return reply.status(isNew ? 201 : 200).send({ id: rootId, ...more });
       },
     );
 

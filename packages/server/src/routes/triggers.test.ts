@@ -57,7 +57,8 @@ describeDatabases('triggers', (engine) => {
       params: { ref: 'git main', epochs: 7 },
     });
     expect(expectStatus(await send(created, { ref: 'main', n: 6 }), 200)).toEqual({ id });
-    expectError(await send(created, { ref: 'other', n: 6 }), 'IDEMPOTENCY_MISMATCH');
+    const changed = expectError(await send(created, { ref: 'other', n: 6 }), 'IDEMPOTENCY_MISMATCH').message;
+    expect(changed).toMatch(/^A message with the id msg_1 came before for trigger "push" .* of its own\.$/);
     expect(expectStatus(await send(created, { ref: 'main', n: 6 }, { id: 'msg_2' }), 201).id).not.toBe(id);
     expect(await runs()).toHaveLength(2);
     const shown = await t.call<Trigger>('GET', '/api/v1/triggers/push');

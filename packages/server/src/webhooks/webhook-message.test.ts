@@ -13,6 +13,7 @@ describe('names of events for webhooks', () => {
     [finished('cancelled'), ['run.cancelled', 'run.finished']],
     [finished('failed', 'train'), ['stage.failed', 'stage.finished']],
     [finished('completed', 'train'), ['stage.finished']],
+    [{ type: 'run.skipped', path: 'train', data: { reason: 'upstream_failed' } }, ['stage.finished']],
     [{ type: 'run.started', path: '', data: {} }, ['run.started']],
     [{ type: 'run.started', path: 'train', data: {} }, []],
     [{ type: 'run.created', path: '', data: {} }, ['run.created']],
@@ -25,7 +26,7 @@ describe('names of events for webhooks', () => {
   it('are looked for among the stored events that can have them', () => {
     for (const event of Object.keys(WEBHOOK_EVENTS) as WebhookEvent[]) {
       const types = storedTypes([event]);
-      expect(types).toHaveLength(1);
+      expect(types).not.toHaveLength(0);
       const all = Object.keys(EVENT_TYPES).flatMap((type) =>
         ['', 'a'].flatMap((path) =>
           ['completed', 'failed', 'cancelled'].map((status) => ({ type, path, data: { status } })),

@@ -32,23 +32,24 @@ export interface RunSummary {
 }
 
 /** Which stored events can become a webhook's event. */
-const SOURCES: Readonly<Record<WebhookEvent, string>> = {
-  'run.created': 'run.created' satisfies EventType,
-  'run.started': 'run.started' satisfies EventType,
-  'run.finished': 'run.finished' satisfies EventType,
-  'run.completed': 'run.finished' satisfies EventType,
-  'run.failed': 'run.finished' satisfies EventType,
-  'run.cancelled': 'run.finished' satisfies EventType,
-  'stage.finished': 'run.finished' satisfies EventType,
-  'stage.failed': 'run.finished' satisfies EventType,
-  'approval.requested': 'approval.requested' satisfies EventType,
-  'approval.escalated': 'approval.escalated' satisfies EventType,
-  'approval.decided': 'approval.decided' satisfies EventType,
+const SOURCES: Readonly<Record<WebhookEvent, EventType | readonly EventType[]>> = {
+  'run.created': 'run.created',
+  'run.started': 'run.started',
+  'run.finished': 'run.finished',
+  'run.completed': 'run.finished',
+  'run.failed': 'run.finished',
+  'run.cancelled': 'run.finished',
+  // What is skipped never runs, so it has an event of its own.
+  'stage.finished': ['run.finished', 'run.skipped'],
+  'stage.failed': 'run.finished',
+  'approval.requested': 'approval.requested',
+  'approval.escalated': 'approval.escalated',
+  'approval.decided': 'approval.decided',
 };
 
 /** The types of stored events that are looked at for these events of webhooks. */
 export function storedTypes(events: readonly WebhookEvent[]): string[] {
-  return [...new Set(events.map((event) => SOURCES[event]))];
+  return [...new Set(events.flatMap((event) => SOURCES[event]))];
 }
 
 const FAILED: ReadonlySet<unknown> = new Set<RunStatus>(['failed', 'timed_out']);
@@ -65,6 +66,7 @@ export function namesOf({
   if (type === 'run.finished' && !isRoot) {
     return FAILED.has(status) ? ['stage.failed', 'stage.finished'] : ['stage.finished'];
   }
+  if (type === 'run.skipped') return isRoot ? [] : ['stage.finished'];
   if (type === 'run.finished') {
     if (FAILED.has(status)) return ['run.failed', 'run.finished'];
     if (SUCCEEDED.has(status)) return ['run.completed', 'run.finished'];
