@@ -1,5 +1,4 @@
 import {
-  dependencyNames,
   itemNames,
   type JsonValue,
   type PipelineBody,
@@ -14,17 +13,11 @@ import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
 import { clip, type DefinitionPath, type Fault } from './faults.ts';
 import { expressionParts, mayHoldSecrets } from './stage-expressions.ts';
+import { findVisible, type Level, levelOf, visibleOnLevel } from './visible-stages.ts';
 
 const DASH_HINT = 'for a name with "-"';
 const RUN_FIELDS = ['id', 'name'] as const;
 const OUTCOME_FIELDS = ['status', 'error', 'stage'] as const;
-
-/** One level of the definition and the stage of it that is being looked at. */
-interface Level {
-  readonly stages: readonly StageDefinition[];
-  readonly indexByName: ReadonlyMap<string, number>;
-  readonly current: number;
-}
 
 /** What is known at a place: the levels around it, outermost first, and the params that exist there. */
 interface Place {
@@ -48,31 +41,6 @@ export function expressionFaults(definition: PipelineDefinition): Fault[] {
   checkValue(definition.concurrency?.group ?? null, place, ['concurrency', 'group'], faults);
   checkLevel(definition, place, [], faults);
   return faults;
-}
-
-/**
- * The stages that expressions of the stage at `path` (names from the root down) may refer to: name to the
- * path of the stage. A stage of an inner level hides one of the same name further out.
- */
-export function visibleStages(
-  definition: PipelineBody,
-  path: readonly string[],
-): ReadonlyMap<string, readonly string[]> {
-  const visible = new Map<string, readonly string[]>();
-  let body: PipelineBody | undefined = definition;
-  for (const [depth, name] of path.entries()) {
-    if (body === undefined) break;
-    const level = levelOf(body.stages);
-    const current = level.indexByName.get(name);
-    if (current === undefined) break;
-    for (const index of ancestors({ ...level, current })) {
-      const ancestor = body.stages[index]!.name;
-      visible.set(ancestor, [...path.slice(0, depth), ancestor]);
-    }
-    body = body.stages[current]!.pipeline;
-    if (body?.used !== undefined) visible.clear();
-  }
-  return visible;
 }
 
 function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faults: Fault[]): void {
@@ -171,14 +139,6 @@ function checkCacheParams(
   }
 }
 
-function levelOf(stages: readonly StageDefinition[]): Omit<Level, 'current'> {
-  const indexByName = new Map<string, number>();
-  for (const [index, stage] of stages.entries()) {
-    if (!indexByName.has(stage.name)) indexByName.set(stage.name, index);
-  }
-  return { stages, indexByName };
-}
-
 function checkValue(value: JsonValue, place: Place, path: DefinitionPath, faults: Fault[]): void {
   if (typeof value === 'string') {
     if (mayHoldExpressions(value)) checkText(value, place, path, faults);
@@ -257,7 +217,7 @@ function problemOfReference({ root, name }: Reference, place: Place): string | u
 
 function problemOfStage(name: string, levels: readonly Level[]): string | undefined {
   for (const level of [...levels].reverse()) {
-    if (dependsOn(level, name)) return undefined;
+    if (findVisible(level, name) !== undefined) return undefined;
   }
   const inner = [...levels].reverse().find((level) => level.indexByName.has(name));
   if (inner !== undefined) {
@@ -265,30 +225,10 @@ function problemOfStage(name: string, levels: readonly Level[]): string | undefi
     if (stage === name) return `stage "${name}" refers to itself`;
     return `stage "${stage}" does not depend on "${name}"; add "${name}" to its dependsOn`;
   }
-  const names = levels.flatMap((level) => [...ancestors(level)].map((index) => level.stages[index]!.name));
+  const names = levels.flatMap((level) =>
+    [...visibleOnLevel(level)].map((index) => level.stages[index]!.name),
+  );
   const dashed = names.find((each) => each.startsWith(`${name}-`));
   if (dashed !== undefined) return `there is no stage "${name}"; write stages["${dashed}"] ${DASH_HINT}`;
   return `there is no stage "${name}" that this one depends on${didYouMean(name, names)}`;
-}
-
-function dependsOn(level: Level, name: string): boolean {
-  const wanted = level.indexByName.get(name);
-  if (wanted === undefined) return false;
-  for (const index of ancestors(level)) if (index === wanted) return true;
-  return false;
-}
-
-/** The stages that the current one depends on, nearest first. Cycles and unknown names do no harm. */
-function* ancestors(level: Level): Generator<number> {
-  const seen = new Set<number>([level.current]);
-  const queue = [level.current];
-  for (const index of queue) {
-    for (const name of dependencyNames(level.stages[index]!, level.stages)) {
-      const next = level.indexByName.get(name);
-      if (next === undefined || seen.has(next)) continue;
-      seen.add(next);
-      queue.push(next);
-      yield next;
-    }
-  }
 }

@@ -11,12 +11,15 @@ import {
   visibleStages,
 } from './index.ts';
 
+const ended = { status: 'completed', error: { code: '', message: '' } };
+
 const scope: ExpressionScope = {
   params: { epochs: 3, lr: 1, name: 'base', list: [1, 2.5], nothing: null, flag: true },
   paramSpecs: { lr: { type: 'number' } },
   stages: {
-    train: { status: 'completed', outputs: { checkpoint: 'model.json', accuracy: 0.93, deep: { a: [7] } } },
-    'pre-pare': { status: 'completed', outputs: null },
+    train: { ...ended, outputs: { checkpoint: 'model.json', accuracy: 0.93, deep: { a: [7] } } },
+    'pre-pare': { ...ended, outputs: null },
+    skipped: { ...ended, status: 'skipped', outputs: {} },
   },
   item: {},
   outcome: {},
@@ -55,6 +58,48 @@ describe('a text that is one expression', () => {
     ['has(stages.train.outputs.missing)', false],
   ])('keeps the JSON type of %s', (expression, value) => {
     expect(resolve(expression)).toEqual(value);
+  });
+});
+
+describe('values of any kind', () => {
+  it('are handed on as they are, whole and taken apart', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.jsonValue({ maxDepth: 3 })),
+        (given) => {
+          // As JSON holds them: it knows no -0.
+          const v = JSON.parse(JSON.stringify(given));
+          const within = { ...scope, params: { v, list: [v] } };
+          const all = {
+            whole: wrap('params.v'),
+            same: wrap('params.v == params.list[0]'),
+            n: wrap('size(params.v)'),
+          };
+          expect(resolveExpressions(all, within)).toEqual({ whole: v, same: true, n: Object.keys(v).length });
+        },
+      ),
+    );
+  });
+
+  it('are looked at as a whole once, however many expressions read a part of them', () => {
+    let looks = 0;
+    const items = Array.from({ length: 9000 }, (_, n) => ({ n }));
+    const list = new Proxy(items, {
+      get: (target, key) => {
+        looks += 1;
+        return Reflect.get(target, key);
+      },
+    });
+    const outputs = { list };
+    const read = (n: number) =>
+      resolveExpressions(wrap(`stages.gen.outputs.list[${n}].n`), {
+        ...scope,
+        stages: { gen: { ...ended, outputs } },
+      });
+    expect(read(7)).toBe(7);
+    const once = looks;
+    expect([8, 9].map(read)).toEqual([8, 9]);
+    expect(looks).toBe(once);
   });
 });
 

@@ -12,6 +12,16 @@ import {
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
 import { TooMuchWork } from './expression-work.ts';
+import { jsonSize } from './json-size.ts';
+import { MAX_RESULT_SIZE, ResultsTooLarge } from './results-too-large.ts';
+
+/** What expressions know of another stage. */
+export interface StageInScope {
+  readonly status: string;
+  /** Why it failed; both empty when it did not. */
+  readonly error: { readonly code: string; readonly message: string };
+  readonly outputs: JsonValue;
+}
 
 /** What expressions of one stage may refer to. */
 export interface ExpressionScope {
@@ -19,7 +29,7 @@ export interface ExpressionScope {
   /** The definition's params: those of type `number` stay fractions, so that `params.lr / 2` is 0.5 for 1. */
   readonly paramSpecs?: Readonly<Record<string, ParamSpec>>;
   /** The stages that are visible here (see `visibleStages`), by name. */
-  readonly stages: Readonly<Record<string, { readonly status: string; readonly outputs: JsonValue }>>;
+  readonly stages: Readonly<Record<string, StageInScope>>;
   /** Items of the foreach stages around, by their names. */
   readonly item: Readonly<Record<string, JsonValue>>;
   /** Of the level of the hook stage around; empty elsewhere. */
@@ -34,13 +44,18 @@ export interface ExpressionScope {
  * expression becomes the expression's JSON value; otherwise results are put into the text: texts as they
  * are, null as nothing, everything else as JSON.
  *
- * @throws TrainyardError INVALID_PARAMS naming the expression, the reason and the names that exist
+ * @throws TrainyardError INVALID_PARAMS naming the expression, the reason and the names that exist;
+ * `ResultsTooLarge`
  */
 export function resolveExpressions<T extends JsonValue>(value: T, scope: ExpressionScope): JsonValue {
   let cel: Readonly<Record<string, unknown>> | undefined;
+  let size = 0;
   const evaluate = (source: string): JsonValue => {
     cel ??= celScope(scope);
-    return evaluateExpression(source, scope, cel);
+    const result = evaluateExpression(source, scope, cel);
+    size += jsonSize(result);
+    if (size > MAX_RESULT_SIZE) throw new ResultsTooLarge(source, size);
+    return result;
   };
   return resolveTexts(value, evaluate);
 }
@@ -121,7 +136,10 @@ function evaluateExpression(
   } catch (error) {
     const reason = error instanceof ExpressionProblem ? error.message : problemOf(error);
     const isWork = error instanceof TooMuchWork;
-    const hint = expression === undefined || isWork ? '' : missingName(expression, scope);
+    const hint =
+      expression === undefined || isWork
+        ? ''
+        : missingName(expression, scope) || missingOutputs(expression, scope, reason);
     throw new TrainyardError('INVALID_PARAMS', `expression "\${{ ${source} }}": ${hint || reason}`, {
       cause: error,
     });
@@ -149,4 +167,25 @@ function missingName(expression: CompiledExpression, scope: ExpressionScope): st
     return `there is no ${what} "${name}"${didYouMean(name, names)}`;
   }
   return '';
+}
+
+/** Says of a key that is not there that its stage did not end as one that has outputs; empty for any other cause. */
+function missingOutputs(
+  { references }: CompiledExpression,
+  { stages }: ExpressionScope,
+  reason: string,
+): string {
+  if (!reason.startsWith('No such key')) return '';
+  const without = new Set<string>();
+  for (const { root, name } of references) {
+    if (root === 'stages' && name !== undefined && isWithoutOutputs(stages[name])) without.add(name);
+  }
+  if (without.size === 0) return '';
+  const told = [...without].map((name) => `stage "${name}" has no outputs: it is ${stages[name]!.status}`);
+  return `${reason}: ${told.join(', ')}`;
+}
+
+function isWithoutOutputs(stage: StageInScope | undefined): boolean {
+  if (stage === undefined || typeof stage.outputs !== 'object' || stage.outputs === null) return false;
+  return Object.keys(stage.outputs).length === 0;
 }

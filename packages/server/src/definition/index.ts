@@ -15,7 +15,7 @@ export { definitionText } from './definition-text.ts';
 
 export { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
 
-export { expressionFaults, visibleStages } from './expression-check.ts';
+export { expressionFaults } from './expression-check.ts';
 export { type ExpressionScope, resolveExpressions, resolveJob } from './expressions.ts';
 export { isJsonObject } from './json-object.ts';
 export { gatherLibrary, type LibraryEntry, outsideUses, type UsedFile, type UsedName } from './library.ts';
@@ -97,3 +97,4 @@ export function checkDocument(
   }
   return { ok: true, ...checked.result };
 }
+export { visibleStages } from './visible-stages.ts';

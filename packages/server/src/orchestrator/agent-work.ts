@@ -51,6 +51,6 @@ function withCache(attempt: NewAttempt, { cache }: Leaf): NewAttempt {
 
 function failed({ node, attempt }: Leaf, error: { code: string; message: string }): PlannerEvent {
   // The same expression with the same inputs gives the same again; what was looked for may come to be.
-  const isFinal = error.code === 'expression';
+  const isFinal = error.code === 'expression' || error.code === 'outputs_too_large';
   return { type: 'leaf_finished', node, attempt, outcome: 'failed', error, isFinal };
 }

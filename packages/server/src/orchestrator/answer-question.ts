@@ -1,5 +1,5 @@
 import type { NodeError, PlannerEvent, Question } from '@trainyard/dag';
-import { TrainyardError } from '@trainyard/protocol';
+import { faultOf } from './stage-fault.ts';
 import { stageItems } from './stage-items.ts';
 import { stageCondition } from './stage-scope.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -20,7 +20,6 @@ function orError<T>(answer: () => T): T | { readonly error: NodeError } {
   try {
     return answer();
   } catch (error) {
-    if (!(error instanceof TrainyardError)) throw error;
-    return { error: { code: 'expression', message: error.message } };
+    return { error: faultOf(error) };
   }
 }

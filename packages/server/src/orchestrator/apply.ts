@@ -5,12 +5,12 @@ import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
 import type { Fact } from './facts.ts';
+import { storedOutputs } from './group-outputs.ts';
 import { isFinal, plannerOutcome } from './judge-finished.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
 import { errorOfRun, nodeError } from './plain-error.ts';
-import { groupOutputs } from './stage-scope.ts';
 import { offerToOthers, reasonOfTaken, takeKept, takeReportedCache } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -254,7 +254,7 @@ function applyStatus(
     default:
       // An error of an earlier try does not describe a run that ended well.
       if (effect.status === 'completed' || effect.status === 'stopped') run.error = null;
-      if (isGroup) run.outputs = groupOutputs(tree, effect.node);
+      if (isGroup) run.outputs = storedOutputs(tree, effect.node);
       finish(changes, effect.node, effect.status, nowMs);
       offerToOthers(changes, effect.node);
       changes.addEvent(effect.node, 'run.finished', nowMs, finishedData(tree, effect.node, effect.status));

@@ -4,7 +4,6 @@ import {
   type FormField,
   formatDurationMs,
   type JsonValue,
-  TrainyardError,
 } from '@trainyard/protocol';
 import { approvalTexts, withDefaults } from '../definition/approval-texts.ts';
 import { resolveExpressions } from '../definition/expressions.ts';
@@ -14,6 +13,7 @@ import type { DueTimer } from './due-timer.ts';
 import type { Fact } from './facts.ts';
 import type { LeafKind } from './leaf-kinds.ts';
 import { type OwnedTree, stageAt } from './owned-tree.ts';
+import { faultOf } from './stage-fault.ts';
 import { type Params, paramsOf, scopeOf } from './stage-scope.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -154,15 +154,14 @@ function askedAt(tree: OwnedTree, node: number, approval: ApprovalDefinition): A
   const texts = approvalTexts(approval);
   try {
     const params = paramsOf(tree, node);
-    const scope = scopeOf(tree, node, params, JSON.stringify(texts));
+    const scope = scopeOf(tree, node, params, texts);
     const resolved = resolveExpressions(texts, scope) as { message: JsonValue; form: JsonValue };
     const form = withDefaults(approval.form, resolved.form);
     const problems = defaultProblems(form).map((problem) => problem.message);
     if (problems.length > 0) return failed('invalid_form', problems.join('; '));
     return { message: asText(resolved.message).slice(0, MAX_MESSAGE_LENGTH), form, params };
   } catch (error) {
-    if (!(error instanceof TrainyardError)) throw error;
-    return failed('expression', error.message);
+    return { error: faultOf(error) };
   }
 }
 

@@ -17,7 +17,7 @@ export interface ItemList {
 export function stageItems(tree: OwnedTree, node: number): ItemList {
   const foreach = stageAt(tree, node)!.foreach!;
   const lists = listsOf(foreach).map(([name, given]) => {
-    const scope = scopeOf(tree, node, outerParamsOf(tree, node), JSON.stringify(given));
+    const scope = scopeOf(tree, node, outerParamsOf(tree, node), given);
     const value = resolveExpressions(given, scope);
     if (Array.isArray(value)) return [name, value] as const;
     throw new TrainyardError(

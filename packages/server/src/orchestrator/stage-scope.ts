@@ -2,11 +2,9 @@ import { itemNames, type JsonValue, TrainyardError } from '@trainyard/protocol';
 import { type ExpressionScope, resolveExpressions } from '../definition/expressions.ts';
 import { resolveUsedParams } from '../definition/used-params.ts';
 import { isHookNeeded, levelOutcome } from './level-outcome.ts';
-import { childrenOf, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
+import { stagesInScope } from './stages-in-scope.ts';
 import { unitAround, usedBodyAt } from './used-unit.ts';
-
-/** Outputs of a nested pipeline larger than this are not stored as one value; its stages keep theirs. */
-const MAX_GROUP_OUTPUT_BYTES = 4 * 1024 * 1024;
 
 export type Params = Record<string, JsonValue>;
 
@@ -29,22 +27,6 @@ export function stageCondition(tree: OwnedTree, node: number): boolean | 'not_ne
     'INVALID_PARAMS',
     `The condition ${when.trim()} of stage "${tree.runs[node]!.path}" is ${JSON.stringify(value)}, not true or false.`,
   );
-}
-
-/**
- * Outputs of a pipeline: those of its stages by name, left out where a stage has none. Of a foreach: a list
- * with those of its items in their order, null where an item has none.
- */
-export function groupOutputs(tree: OwnedTree, node: number): Params | JsonValue[] | null {
-  const children = childrenOf(tree, node).map((child) => tree.runs[child]!);
-  const isForeach = nodeAt(tree, node).foreach !== null;
-  const outputs = isForeach
-    ? children.map((run) => run.outputs as JsonValue)
-    : Object.fromEntries(
-        children.flatMap((run) => (run.outputs === null ? [] : [[run.name, run.outputs as JsonValue]])),
-      );
-  if (!isForeach && Object.keys(outputs).length === 0) return null;
-  return JSON.stringify(outputs).length > MAX_GROUP_OUTPUT_BYTES ? null : outputs;
 }
 
 /**
@@ -85,42 +67,25 @@ function paramsAlong(tree: OwnedTree, path: readonly number[], node: number): Pa
 }
 
 function resolvedAt(tree: OwnedTree, node: number, params: Params, values: Params): Params {
-  return resolveExpressions(values, scopeOf(tree, node, params, JSON.stringify(values))) as Params;
+  return resolveExpressions(values, scopeOf(tree, node, params, values)) as Params;
 }
 
-/**
- * The names an expression may use. Only stages that the text mentions are put in, so a stage of a very
- * wide pipeline does not pay for its siblings; the nearest level wins where names repeat.
- */
-export function scopeOf(tree: OwnedTree, node: number, params: Params, text: string): ExpressionScope {
+/** What the expressions of a value may use: of stages only those that they speak of. */
+export function scopeOf(
+  tree: OwnedTree,
+  node: number,
+  params: Params,
+  value: JsonValue | undefined,
+): ExpressionScope {
   const root = tree.runs[0]!;
   return {
     params,
     paramSpecs: unitAround(tree, node).params,
-    stages: text.includes('${{') && text.includes('stages') ? stagesFor(tree, node, text) : {},
+    stages: stagesInScope(tree, node, value),
     item: itemsFor(tree, node),
     outcome: outcomeFor(tree, node),
     run: { id: root.id, name: root.name },
   };
-}
-
-function stagesFor(tree: OwnedTree, node: number, text: string): ExpressionScope['stages'] {
-  const stages: Record<string, { status: string; outputs: JsonValue }> = {};
-  for (let at = nodeAt(tree, node).parent; at >= 0; at = nodeAt(tree, at).parent) {
-    // The items beside this one are no stages that could be named.
-    if (nodeAt(tree, at).foreach !== null) continue;
-    for (const sibling of childrenOf(tree, at)) {
-      const run = tree.runs[sibling]!;
-      if (Object.hasOwn(stages, run.name) || !text.includes(run.name)) continue;
-      const { isGroup } = nodeAt(tree, sibling);
-      stages[run.name] = {
-        status: run.status,
-        outputs: (isGroup ? groupOutputs(tree, sibling) : (run.outputs as JsonValue)) ?? {},
-      };
-    }
-    if (usedBodyAt(tree, at) !== undefined) break;
-  }
-  return stages;
 }
 
 /** The items of all foreach stages around a node by their names, inner ones hiding outer ones. */

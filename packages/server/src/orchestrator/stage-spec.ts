@@ -5,7 +5,6 @@ import {
   type StageDefinition,
   stageKind,
   stagePriority,
-  TrainyardError,
 } from '@trainyard/protocol';
 import { resolveExpressions } from '../definition/expressions.ts';
 import { secretNames } from '../definition/secret-references.ts';
@@ -14,7 +13,7 @@ import { resolveLimits } from '../limits/resolve-limits.ts';
 import type { Found, Wanted } from './lookups.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import { stageDiagnosis } from './stage-diagnosis.ts';
-import { StageFault } from './stage-fault.ts';
+import { faultOf } from './stage-fault.ts';
 import { stageProgram } from './stage-program.ts';
 import { paramsOf, scopeOf } from './stage-scope.ts';
 import { stageWork } from './stage-work.ts';
@@ -49,7 +48,7 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
     const params = paramsOf(tree, node);
     const secrets = secretNames(secretParts(stage)).map((name) => ({ name, placeholder: newPlaceholder() }));
     const scope = {
-      ...scopeOf(tree, node, params, JSON.stringify(expressionParts(stage))),
+      ...scopeOf(tree, node, params, expressionParts(stage)),
       secrets: Object.fromEntries(secrets.map(({ name, placeholder }) => [name, placeholder])),
     };
     const baseDir = baseDirOf(tree, node);
@@ -90,11 +89,7 @@ function orError<T extends object>(work: () => T): OrError<T> {
   try {
     return { ok: true as const, ...work() };
   } catch (error) {
-    if (error instanceof StageFault) {
-      return { ok: false, error: { code: error.code, message: error.message } };
-    }
-    if (!(error instanceof TrainyardError)) throw error;
-    return { ok: false, error: { code: 'expression', message: error.message } };
+    return { ok: false, error: faultOf(error) };
   }
 }
 
