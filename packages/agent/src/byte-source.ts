@@ -21,6 +21,11 @@ export interface ByteSource {
    */
   look(offset: number, maxBytes: number): Promise<SourceLook | undefined>;
   /**
+   * The same as before only while the file has the same content; `undefined` when that is not known. Left out: only
+   * a look tells.
+   */
+  stamp?(): string | undefined;
+  /**
    * Resolves when the file has probably grown since the last look, at the latest after `ms`, or when `wake`
    * fires. Never rejects.
    */

@@ -1,7 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { appendFile, mkdtemp, readdir, readlink, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FileSource } from './file-source.ts';
 
 let dir: string;
@@ -65,6 +66,49 @@ test('wakes at an append, a truncation and a replacement, also those before the 
   const waiting = source.waitForMore(LONG_MS, never);
   await appendFile(path, 'd');
   await waiting;
+});
+
+test('keeps its watch while nothing changes, and wakes by it in a later wait', async () => {
+  const watches = () =>
+    readdirSync('/proc/self/fdinfo').flatMap((fd) => {
+      try {
+        return readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').match(/^inotify wd:/gm) ?? [];
+      } catch {
+        // That of this look itself.
+        return [];
+      }
+    }).length;
+  const before = watches();
+  await writeFile(path, 'a');
+  await source.look(0, 1);
+  for (let i = 0; i < 3; i += 1) await source.waitForMore(1, never);
+  expect(watches()).toBe(before + 1);
+  const waiting = source.waitForMore(LONG_MS, never);
+  await appendFile(path, 'b');
+  await waiting;
+  // A change between two waits is no reason to stop watching.
+  await source.look(0, 2);
+  await source.waitForMore(1, never);
+  await appendFile(path, 'c');
+  await source.waitForMore(LONG_MS, never);
+  await source.look(0, 3);
+  const last = source.waitForMore(LONG_MS, never);
+  await appendFile(path, 'd');
+  await last;
+  await source.close();
+  expect(watches()).toBe(before);
+});
+
+test('has a stamp that changes with the content, and none right after a change', async () => {
+  expect(source.stamp()).toBeUndefined();
+  await writeFile(path, 'aa');
+  expect(source.stamp()).toBeUndefined();
+  const settled = () => vi.waitUntil(() => source.stamp(), { timeout: 30_000 });
+  const first = await settled();
+  expect(source.stamp()).toBe(first);
+  await writeFile(path, 'bb');
+  expect(source.stamp()).toBeUndefined();
+  expect(await settled()).not.toBe(first);
 });
 
 test('ends a wait when it is told to', async () => {

@@ -1,11 +1,13 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FSWatcher, type Stats, statSync, watch } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { pause } from './backoff.ts';
 import type { ByteSource, SourceLook } from './byte-source.ts';
 import { punchHole } from './punch-hole.ts';
 
-/** A file of this machine. It may appear later, grow, be truncated or be replaced. */
+/**
+ * A file of this machine. It may appear later, grow, be truncated or be replaced. Of a hundred jobs most write nothing
+ * at the moment, so what finds nothing new asks the system directly: by way of a thread that takes ten times the CPU.
+ */
 export class FileSource implements ByteSource {
   readonly name: string;
   #handle: FileHandle | undefined;
@@ -14,6 +16,9 @@ export class FileSource implements ByteSource {
   #isClosed = false;
   #identity = '';
   #watcher: FSWatcher | undefined;
+  #watched = '';
+  /** Ends the wait that goes on, if one does. */
+  #onChange: (() => void) | undefined;
   /** Where the last look ended: the file has grown if it is longer now. */
   #seenSize = 0;
   #buffer: Buffer | undefined;
@@ -23,10 +28,12 @@ export class FileSource implements ByteSource {
   }
 
   async look(offset: number, maxBytes: number): Promise<SourceLook | undefined> {
+    const unread = this.#lookWithoutReading(offset, maxBytes);
+    if (unread !== undefined) return unread;
     const handle = await this.#open();
     if (handle === undefined) return undefined;
     const { size } = await handle.stat();
-    if (offset >= size && (await this.#isReplaced())) {
+    if (offset >= size && this.#isReplaced()) {
       await this.#closeFile();
       return this.look(offset, maxBytes);
     }
@@ -37,17 +44,31 @@ export class FileSource implements ByteSource {
     return { identity: this.#identity, size, bytes: buffer.subarray(0, bytesRead) };
   }
 
+  /** Which content it has, as far as its times tell. Those of a change a moment ago may be those of the next one. */
+  stamp(): string | undefined {
+    const found = statNow(this.name);
+    if (found === undefined || Date.now() - found.ctimeMs < SETTLED_MS) return undefined;
+    return `${found.ino} ${found.size} ${found.ctimeMs} ${found.mtimeMs}`;
+  }
+
   async waitForMore(ms: number, wake: AbortSignal): Promise<void> {
     this.#buffer = undefined;
     if (wake.aborted) return;
-    const changed = new AbortController();
-    this.#watch(this.#handle === undefined ? dirname(this.name) : this.name, () => changed.abort());
+    this.#watch(this.#handle === undefined ? dirname(this.name) : this.name);
     // What was appended before the watch began is seen by no watch.
-    if (!(await this.#hasChanged())) {
-      const longest = this.#watcher === undefined ? Math.min(ms, UNWATCHED_POLL_MS) : ms;
-      await pause(longest, AbortSignal.any([wake, changed.signal])).catch(() => undefined);
-    }
-    this.#unwatch();
+    if (this.#hasChanged()) return;
+    const longest = this.#watcher === undefined ? Math.min(ms, UNWATCHED_POLL_MS) : ms;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        wake.removeEventListener('abort', done);
+        this.#onChange = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, longest);
+      wake.addEventListener('abort', done, { once: true });
+      this.#onChange = done;
+    });
   }
 
   async free(from: number, to: number): Promise<void> {
@@ -58,6 +79,16 @@ export class FileSource implements ByteSource {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#closeFile();
+  }
+
+  /** Where the path still leads to the file that is open, and no byte of it is wanted or left. */
+  #lookWithoutReading(offset: number, maxBytes: number): SourceLook | undefined {
+    if (this.#handle === undefined) return undefined;
+    const found = statNow(this.name);
+    if (found === undefined || identityOf(found) !== this.#identity) return undefined;
+    if (maxBytes > 0 && offset < found.size) return undefined;
+    this.#seenSize = found.size;
+    return { identity: this.#identity, size: found.size, bytes: NOTHING };
   }
 
   /** Large reads follow each other closely and take the same memory. */
@@ -79,6 +110,7 @@ export class FileSource implements ByteSource {
 
   async #openFile(): Promise<FileHandle | undefined> {
     try {
+      if (statSync(this.name, { throwIfNoEntry: false }) === undefined) return undefined;
       const handle = await open(this.name, 'r');
       this.#handle = handle;
       this.#identity = identityOf(await handle.stat());
@@ -89,13 +121,13 @@ export class FileSource implements ByteSource {
   }
 
   /** Does the path lead to another file than the one that is open? */
-  async #isReplaced(): Promise<boolean> {
-    const current = await stat(this.name).catch(() => undefined);
+  #isReplaced(): boolean {
+    const current = statNow(this.name);
     return current !== undefined && identityOf(current) !== this.#identity;
   }
 
-  async #hasChanged(): Promise<boolean> {
-    const current = await stat(this.name).catch(() => undefined);
+  #hasChanged(): boolean {
+    const current = statNow(this.name);
     if (current === undefined) return false;
     return (
       this.#handle === undefined || current.size !== this.#seenSize || identityOf(current) !== this.#identity
@@ -116,17 +148,19 @@ export class FileSource implements ByteSource {
   }
 
   /**
-   * Watches the file, or for it to appear, for one event: a program that writes small pieces without a pause
-   * would keep the event loop busy with the events of a watch that stays. Where files cannot be watched they
+   * Watches the file, or for it to appear, until there is an event: a program that writes small pieces without a
+   * pause would keep the event loop busy with the events of a watch that stays. Where files cannot be watched they
    * are polled more often.
    */
-  #watch(path: string, onChange: () => void): void {
+  #watch(path: string): void {
+    if (this.#watcher !== undefined && this.#watched === path) return;
     this.#unwatch();
     try {
       this.#watcher = watch(path, { persistent: false }, () => {
         this.#unwatch();
-        onChange();
+        this.#onChange?.();
       });
+      this.#watched = path;
       this.#watcher.on('error', () => this.#unwatch());
     } catch {
       // Too many watches, or the directory is not there yet.
@@ -138,6 +172,17 @@ const NOTHING = new Uint8Array(0);
 /** Of these reads the bytes are good until the next one. */
 const LARGE_READ_BYTES = 128 * 1024;
 const UNWATCHED_POLL_MS = 100;
+/** The times of files stand still for some milliseconds, on some file systems for a second. */
+const SETTLED_MS = 2000;
+
+/** `undefined` where there is none, or it cannot be asked. */
+function statNow(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
 
 /** Not the device: its number may change when the machine or the container starts again. */
 function identityOf(file: { readonly ino: number }): string {

@@ -45,8 +45,7 @@ async function start(context: StartContext): Promise<RunningAttempt> {
 }
 
 async function adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAttempt | undefined> {
-  const started = await stat(lockDir(files)).catch(() => undefined);
-  if (started !== undefined) return new LocalAttempt(files, spec);
+  if (existsSync(lockDir(files))) return new LocalAttempt(files, spec);
   // It is made again when the program is started after all.
   await readCgroup(files)?.remove();
   return undefined;
@@ -61,6 +60,8 @@ class LocalAttempt implements RunningAttempt {
   #program: ProcessIdentity | undefined;
   #supervisor: ProcessIdentity | undefined;
   #programGoneSinceMs: number | undefined;
+  /** Long while the supervisor is a child of this agent, whose end wakes. */
+  #lastPollMs = LAST_POLL_MS;
   #oomKills: number | undefined;
 
   constructor(files: AttemptFiles, spec: AttemptSpec) {
@@ -79,7 +80,11 @@ class LocalAttempt implements RunningAttempt {
   }
 
   wakeOnExitOf(child: ChildProcess): void {
-    child.once('exit', () => this.#wake());
+    this.#lastPollMs = LAST_POLL_OF_CHILD_MS;
+    child.once('exit', () => {
+      this.#lastPollMs = LAST_POLL_MS;
+      this.#wake();
+    });
   }
 
   /** Resolves once the program's identity or its end is on disk, or nobody is left who could write them. */
@@ -95,7 +100,7 @@ class LocalAttempt implements RunningAttempt {
   }
 
   async waitForExit(signal: AbortSignal): Promise<ExitResult> {
-    for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.2, LAST_POLL_MS)) {
+    for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.2, this.#lastPollMs)) {
       const result = this.#poll();
       if (result !== undefined) return result;
       await this.#pause(pauseMs, signal);
@@ -201,6 +206,7 @@ class LocalAttempt implements RunningAttempt {
 
 const FIRST_POLL_MS = 50;
 const LAST_POLL_MS = 250;
+const LAST_POLL_OF_CHILD_MS = 1000;
 const START_POLL_MS = 4;
 /** From the launch of the supervisor to the program's pid file. */
 const START_LIMIT_MS = 10_000;
@@ -250,9 +256,7 @@ function spawnSupervisor(
         new StartError(
           'start_failed',
           `the program could not be started: ${error instanceof Error ? error.message : error}`,
-          {
-            cause: error,
-          },
+          { cause: error },
         ),
       );
     try {

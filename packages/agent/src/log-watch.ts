@@ -86,6 +86,8 @@ export class LogWatch {
       size: this.#offset,
     };
     if (size !== this.#offset) this.noteProgress();
+    // The last look ends the line that is under way.
+    else if (!isLast) return;
     if (size < this.#offset) this.#offset = 0;
     if (size - this.#offset > MAX_LOOK_BYTES) {
       // Too much since the last look: only the newest lines say why a program fails.

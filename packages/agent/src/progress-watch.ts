@@ -16,12 +16,19 @@ export async function watchProgress(options: {
   const { paths, onProgress, ended, signal } = options;
   const either = AbortSignal.any([ended, signal]);
   const lastSeen = new Map<string, string>();
+  const lastStamps = new Map<string, string | undefined>();
   let lastSent = '';
   for (;;) {
     const last = ended.aborted;
     for (const path of paths) {
-      const text = await readText(options.openFile(path));
-      if (text === undefined || text === lastSeen.get(path)) continue;
+      const source = options.openFile(path);
+      // Before the look, so that a change during it is seen by the next one.
+      const stamp = source.stamp?.();
+      if (!last && stamp !== undefined && stamp === lastStamps.get(path)) continue;
+      const text = await readText(source);
+      if (text === undefined) continue;
+      lastStamps.set(path, stamp);
+      if (text === lastSeen.get(path)) continue;
       const progress = parseProgress(text);
       // Unreadable content is looked at again: the program may be in the middle of writing it.
       if (progress === undefined) continue;
