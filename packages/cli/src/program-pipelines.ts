@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';
 import type { PipelinesListOptions, RegisterOptions } from './commands/pipelines.ts';
 import type { RunOptions } from './commands/run.ts';
-import { keyValue, wholeNumber } from './option-values.ts';
+import { collect, keyValue, wholeNumber } from './option-values.ts';
 
 const REF = 'name, or name@version; without a version the newest';
 
@@ -151,6 +151,8 @@ function addRunPipeline(pipelines: Command, act: Act): void {
     .description('run a registered pipeline and wait for its end')
     .argument('<name>', REF)
     .option('--param <key=value>', 'value for a param of the pipeline; may be repeated', keyValue('param'))
+    .option('--only <path>', 'run only this stage and what it depends on; may be repeated', collect)
+    .option('--dry-run', 'check everything as a run would, print what it would do, and run nothing')
     .option('--detach', 'submit, print the id and return')
     .option('--no-cache', 'run cached stages all the same; what they give is used later')
     .option(...WAIT_FOR_APPROVAL)
@@ -158,6 +160,7 @@ function addRunPipeline(pipelines: Command, act: Act): void {
       'after',
       `${examples(
         'trainyard pipelines run train --param epochs=5',
+        'trainyard pipelines run train --only prepare --dry-run',
         'trainyard pipelines run train@2 --detach --json',
       )}\n\nExit code: as for \`trainyard run\`.`,
     )

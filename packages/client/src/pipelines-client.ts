@@ -8,6 +8,7 @@ import type {
   RegisterPipeline,
   RenderedPipeline,
   RunPipeline,
+  RunPlan,
 } from '@trainyard/protocol';
 import type { CallOptions, Page } from './client.ts';
 import { type ConnectionOptions, type HttpRequest, send, sendForJson } from './http.ts';
@@ -58,6 +59,15 @@ export function createPipelinesClient(connection: ConnectionOptions) {
         json: body,
         headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
         signal,
+      }),
+
+    /** What `run` would start. Nothing is stored. */
+    planRun: (name: string, body: RunPipeline = {}, options: CallOptions = {}) =>
+      json<RunPlan>({
+        method: 'POST',
+        path: pathOf(name, 'runs'),
+        json: { ...body, dryRun: true },
+        ...options,
       }),
 
     /** What a run would be now; nothing is started. */

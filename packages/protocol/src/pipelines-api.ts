@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFINITION_LIMITS } from './definition/limits.ts';
+import { stagePaths } from './reruns-api.ts';
 
 const instant = z.iso.datetime();
 
@@ -109,6 +110,10 @@ export const runPipeline = z.strictObject({
   params: z.record(z.string(), z.unknown()).default({}),
   /** Cached stages run all the same; what they give is used later. */
   noCache: z.boolean().optional(),
+  /** Run only these stages and what they depend on. */
+  only: stagePaths.optional(),
+  /** Answers what the run would do, and stores nothing. */
+  dryRun: z.boolean().optional(),
 });
 export type RunPipeline = z.input<typeof runPipeline>;
 

@@ -89,9 +89,16 @@ export async function runRegisteredCommand(
 ): Promise<number> {
   const { name, version } = readPipelineRef(text);
   const idempotencyKey = randomUUID();
+  const body = {
+    ...{ version, params: { ...options.param } },
+    ...(options.cache === false ? { noCache: true } : {}),
+    ...(options.only === undefined ? {} : { only: [...options.only] }),
+  };
+  if (options.dryRun) {
+    const { dryRun } = await import('./dry-run.ts');
+    return dryRun(context, (client) => client.pipelines.planRun(name, body));
+  }
   return runAndWatch(context, options, async (connection) => {
-    const noCache = options.cache === false ? { noCache: true } : {};
-    const body = { version, params: { ...options.param }, ...noCache };
     const { id } = await repeatWhenServerEnds(connection, () =>
       connection.client.pipelines.run(name, body, { idempotencyKey }),
     );

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Run, RunEvent } from '../api.ts';
 import type { RunStatus } from '../run-status.ts';
+import type { RunDetails } from './pipelines-api.ts';
 
 /** What the older task orchestration server answered, made from what this one knows. */
 
@@ -50,18 +51,29 @@ export const olderNode = z.object({
   status: olderStatus,
   message: z.string(),
   attempt: z.int(),
+  max_attempts: z.int(),
+  /** Of the newest attempt. */
+  exit_code: z.int().nullable(),
+  /** Of a DAG in a DAG: its run, which is the node itself. */
+  child_run_id: z.string().nullable(),
   duration_ms: z.int().nullable(),
   outputs: z.unknown(),
 });
 export type OlderNode = z.infer<typeof olderNode>;
 
-export function toOlderNode(run: Run): OlderNode {
+export function toOlderNode(
+  run: Run,
+  { exitCode, stage }: Pick<RunDetails, 'exitCode' | 'stage'>,
+): OlderNode {
   return {
     task_id: run.path,
     id: run.id,
     status: toOlderStatus(run.status),
     message: run.error?.message ?? run.reason ?? '',
     attempt: run.attempt,
+    max_attempts: stage?.retry?.attempts ?? 1,
+    exit_code: exitCode,
+    child_run_id: run.kind === 'pipeline' ? run.id : null,
     duration_ms: durationMs(run),
     outputs: run.outputs,
   };

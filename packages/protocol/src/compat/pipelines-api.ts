@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Run } from '../api.ts';
+import { type StageDefinition, stageKind } from '../definition/index.ts';
 import type { RunStatus } from '../run-status.ts';
 
 /** What the older pipeline API answered of pipelines and their stages. */
@@ -16,6 +17,9 @@ export const olderPipeline = z.object({
   status: olderPipelineStatus,
   /** The run, once it was started. */
   root_task_id: z.string().nullable(),
+  description: z.string().nullable(),
+  /** 1 to 10. */
+  priority: z.int(),
   results: z.unknown(),
   error_message: z.string().nullable(),
   created_at: z.iso.datetime(),
@@ -26,6 +30,16 @@ export const olderPipeline = z.object({
 export const olderPipelineStage = z.object({
   task_id: z.string(),
   pipeline_run_id: z.string(),
+  /** Of the pipeline that was made by these routes; null for other runs. */
+  pipeline_uuid: z.string().nullable(),
+  /** Its newest attempt, once there is one. */
+  worker_task_id: z.string().nullable(),
+  task_name: z.string(),
+  /** As they were sent; of other runs what the definition says of the stage. */
+  task_params: z.unknown(),
+  max_retries: z.int(),
+  /** Seconds. */
+  retry_delay: z.number(),
   stage_name: z.string(),
   stage_order: z.int(),
   depends_on: z.array(z.string()),
@@ -37,6 +51,9 @@ export const olderPipelineStage = z.object({
   completed_at: instant,
 });
 export type OlderPipelineStage = z.infer<typeof olderPipelineStage>;
+
+/** Of a pipeline that was not started: there is no task yet. */
+export const olderStageToCome = olderPipelineStage.extend({ task_id: z.null(), pipeline_run_id: z.null() });
 
 const PIPELINE_WORDS: Readonly<Record<RunStatus, OlderPipelineStatus>> = {
   pending: 'pending',
@@ -76,10 +93,24 @@ const STAGE_WORDS: Readonly<Record<RunStatus, OlderPipelineStage['status']>> = {
   skipped: 'skipped',
 };
 
-export function toOlderPipelineStage(run: Run): OlderPipelineStage {
+/** What an older answer tells of a run beside its row. */
+export interface RunDetails {
+  readonly attemptId: string | null;
+  /** Of its newest attempt. */
+  readonly exitCode: number | null;
+  readonly pipelineUuid: string | null;
+  readonly stage: StageDefinition | undefined;
+  /** The stage of the older stage list as it was sent. */
+  readonly written: Readonly<Record<string, unknown>> | undefined;
+}
+
+export function toOlderPipelineStage(run: Run, details: RunDetails): OlderPipelineStage {
   return {
     task_id: run.id,
     pipeline_run_id: run.rootId,
+    pipeline_uuid: details.pipelineUuid,
+    worker_task_id: details.attemptId,
+    ...olderTask(details),
     stage_name: run.path,
     stage_order: run.index,
     depends_on: run.dependsOn,
@@ -90,6 +121,28 @@ export function toOlderPipelineStage(run: Run): OlderPipelineStage {
     started_at: run.startedAt,
     completed_at: run.endedAt,
   };
+}
+
+/** Task, params and retries of a stage. */
+export function olderTask({
+  stage,
+  written,
+}: Pick<RunDetails, 'stage' | 'written'>): Pick<
+  OlderPipelineStage,
+  'task_name' | 'task_params' | 'max_retries' | 'retry_delay'
+> {
+  const kind = stage === undefined ? 'job' : stageKind(stage);
+  return {
+    task_name: typeof written?.['task'] === 'string' ? written['task'] : kind,
+    task_params: written === undefined ? (stage?.[kind] ?? {}) : (written['params'] ?? {}),
+    max_retries: (stage?.retry?.attempts ?? 1) - 1,
+    retry_delay: (stage?.retry?.backoff ?? 0) / 1000,
+  };
+}
+
+/** The older word of a stage for a status of ours. */
+export function toOlderStageStatus(status: RunStatus): OlderPipelineStage['status'] {
+  return STAGE_WORDS[status];
 }
 
 /** Our statuses that an older word of a stage stands for. */

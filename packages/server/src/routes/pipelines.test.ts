@@ -7,6 +7,7 @@ import type {
   RenderedPipeline,
   RunDefinition,
   RunListItem,
+  RunPlan,
 } from '@trainyard/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeDatabases } from '../testing/describe-databases.ts';
@@ -149,6 +150,21 @@ describeDatabases('registered pipelines', (engine) => {
     );
     expect(items.map((item) => item.id).sort()).toEqual([old.body.id, newest.body.id].sort());
     expect(items[0]).toMatchObject({ pipeline: { name: 'go' } });
+  });
+
+  it('run limited to some stages, and tell beforehand what a run would do', async () => {
+    const stages = ['a', 'b'].map((name) => ({ name, job: { command: 'x' } }));
+    await put('some', { source: JSON.stringify({ name: 'some', stages }) });
+    const at = '/api/v1/pipelines/some/runs';
+    const plan = expectStatus(await t.call<RunPlan>('POST', at, { only: ['b'], dryRun: true }), 200);
+    expect(plan.stages.map(({ path, outcome }) => [path, outcome])).toEqual([
+      ['a', 'skipped'],
+      ['b', 'run'],
+    ]);
+    expect((await t.call<{ items: [] }>('GET', '/api/v1/runs?pipeline=some')).body.items).toEqual([]);
+    const { id } = expectStatus(await t.call<{ id: string }>('POST', at, { only: ['b'] }), 201);
+    expect((await t.tree(id)).children[0]).toMatchObject({ status: 'skipped', reason: 'not_selected' });
+    expectError(await t.call('POST', at, { only: ['c'] }), 'INVALID_REQUEST');
   });
 
   it('use each other, by name and version, as they are at the moment of a run', async () => {

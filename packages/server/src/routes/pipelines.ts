@@ -14,13 +14,14 @@ import {
   registerPipeline,
   renderedPipeline,
   runPipeline,
+  runPlan,
   TrainyardError,
 } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { diffDefinitions, resolveParams } from '../definition/index.ts';
 import { readDefinitionToRegister, readRegisteredDefinition } from '../pipelines/read-submitted.ts';
-import { submitRegistered } from '../pipelines/submit-registered.ts';
+import { planRegistered, submitRegistered } from '../pipelines/submit-registered.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
 import { idempotencyKey } from './idempotency-key.ts';
@@ -145,15 +146,18 @@ export function pipelineRoutes(context: ServerContext): FastifyPluginAsyncZod {
           tags: ['pipelines'],
           params: nameParams,
           body: runPipeline.default({ version: 'latest', params: {} }),
-          response: { 200: runStarted, 201: runStarted },
+          response: { 200: z.union([runStarted, runPlan]), 201: runStarted },
         },
       },
       async (request, reply) => {
-        const { id, version, isNew } = await submitRegistered(context, {
+        const { dryRun, ...asked } = request.body;
+        const run = {
           name: request.params.name,
-          ...request.body,
+          ...asked,
           idempotencyKey: idempotencyKey(request.headers),
-        });
+        };
+        if (dryRun === true) return reply.status(200).send(await planRegistered(context, run));
+        const { id, version, isNew } = await submitRegistered(context, run);
         return reply.status(isNew ? 201 : 200).send({ id, version });
       },
     );

@@ -59,6 +59,7 @@ describe('the routes of the older DAG server', () => {
     expect(body).toMatchObject({
       ok: true,
       status: 'success',
+      layers: 3,
       summary: { total: 3, success: ['fetch', 'clean', 'publish'], failed: [], skipped: [] },
     });
     expect(body.nodes.map(({ task_id, status: of }) => [task_id, of])).toEqual(
@@ -74,6 +75,13 @@ describe('the routes of the older DAG server', () => {
       summary: { success: ['fetch'], failed: ['clean'], skipped: ['publish'] },
     });
     expect(body.message).toContain('clean/fetch');
+    expect(body.nodes).toMatchObject([
+      { task_id: 'fetch', exit_code: 0, max_attempts: 1, child_run_id: null },
+      { task_id: 'clean', exit_code: null, child_run_id: expect.stringMatching(/^run_/) },
+      { task_id: 'clean/fetch', exit_code: 3 },
+      { task_id: 'clean/dedupe', exit_code: null },
+      { task_id: 'publish', exit_code: null },
+    ]);
   });
 
   it('start a DAG without waiting, list it, and tell its nodes', async () => {
@@ -93,7 +101,7 @@ describe('the routes of the older DAG server', () => {
     await work(t.treeWhen(run_id, ({ endedAt }) => endedAt !== null));
     const list = await t.call<{ runs: object[] }>('GET', '/api/dag/runs?status=success&limit=1');
     expect(list.body.runs).toMatchObject([
-      { run_id, name: 'nested', status: 'success', total: 4, success: 4 },
+      { run_id, name: 'nested', status: 'success', total: 3, success: 3 },
     ]);
     const page = await t.call<{ task_runs: { task_id: string }[]; next_from: number }>(
       'GET',
@@ -177,6 +185,10 @@ describe('the routes of the older DAG server', () => {
       await agent.report(assigned, { outcome });
     }
     await t.treeWhen(started.body.run_id, ({ endedAt }) => endedAt !== null);
+    expect((await t.call('GET', `/api/tasks/get?id=${id}`)).body).toMatchObject({
+      attempt: 2,
+      max_attempts: 2,
+    });
     type Line = { seq: number; attempt: number; message: string };
     const seen: unknown[] = [];
     for (let from = 1; ; ) {

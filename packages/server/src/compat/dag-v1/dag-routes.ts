@@ -1,13 +1,16 @@
 import {
   isSuccessfulRunStatus,
   isTerminalRunStatus,
+  type OlderNode,
   olderDagEvent,
   olderNode,
   olderStatus,
   olderSummary,
   olderSummaryOf,
   type Run,
+  type RunListItem,
   readRunStatus,
+  type StatusCounts,
   TrainyardError,
   toOlderNode,
   toOlderStatus,
@@ -22,6 +25,8 @@ import type { ServerContext } from '../../server-context.ts';
 import { createPipelineStore } from '../../store/pipelines.ts';
 import { createRunStore } from '../../store/runs.ts';
 import { submitChecked } from '../../submit-checked.ts';
+import { readRunDetails } from '../run-details.ts';
+import { countNodes, layerCount } from './node-counts.ts';
 import { readOlderEvents } from './older-events.ts';
 import { waitForEnd } from './wait-for-end.ts';
 
@@ -49,7 +54,7 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
   const runs = createRunStore(context.database);
   const pipelines = createPipelineStore(context.database);
 
-  const submit = async (request: FastifyRequest): Promise<string> => {
+  const submit = async (request: FastifyRequest): Promise<{ rootId: string; layers: number }> => {
     const definition = request.body as Record<string, unknown>;
     const ready = await readSubmittedDefinition({ definition }, { pipelines, maxDepth: context.maxDepth });
     const { rootId } = await submitChecked(context, {
@@ -59,7 +64,11 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
       fileName: null,
       idempotencyKey: idempotencyKey(request.headers),
     });
-    return rootId;
+    return { rootId, layers: layerCount(ready.plan) };
+  };
+  const nodesOf = async (nodes: readonly Run[]): Promise<OlderNode[]> => {
+    const details = await readRunDetails(context.database.kysely, nodes);
+    return nodes.map((run) => toOlderNode(run, details(run)));
   };
   const treeOf = async (rootId: string): Promise<Run[]> => {
     const tree = await runs.tree(rootId, MAX_NODES);
@@ -81,6 +90,8 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
               run_id: z.string(),
               status: olderStatus,
               message: z.string(),
+              /** Of the outermost DAG. */
+              layers: z.int(),
               nodes: z.array(olderNode),
               summary: olderSummary,
             }),
@@ -88,17 +99,19 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
         },
       },
       async (request) => {
-        const rootId = await submit(request);
+        const { rootId, layers } = await submit(request);
         await waitForEnd({ bus: context.bus, runs }, rootId, AbortSignal.any([goneOf(request), stopping]));
         const [root, ...rest] = await treeOf(rootId);
-        const nodes = rest.map(toOlderNode);
+        const nodes = await nodesOf(rest);
+        const direct = new Set(rest.filter(({ parentId }) => parentId === rootId).map(({ id }) => id));
         return {
           ok: isSuccessfulRunStatus(root!.status),
           run_id: rootId,
           status: toOlderStatus(root!.status),
           message: root!.error?.message ?? root!.reason ?? '',
+          layers,
           nodes,
-          summary: olderSummaryOf(rest.filter(({ parentId }) => parentId === rootId).map(toOlderNode)),
+          summary: olderSummaryOf(nodes.filter(({ id }) => direct.has(id))),
         };
       },
     );
@@ -110,13 +123,23 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
         schema: {
           tags: ['older systems'],
           body: dagBody,
-          response: { 200: z.object({ run_id: z.string(), task_ids: z.record(z.string(), z.string()) }) },
+          response: {
+            200: z.object({
+              run_id: z.string(),
+              layers: z.int(),
+              task_ids: z.record(z.string(), z.string()),
+            }),
+          },
         },
       },
       async (request) => {
-        const rootId = await submit(request);
+        const { rootId, layers } = await submit(request);
         const [, ...rest] = await treeOf(rootId);
-        return { run_id: rootId, task_ids: Object.fromEntries(rest.map(({ path, id }) => [path, id])) };
+        return {
+          run_id: rootId,
+          layers,
+          task_ids: Object.fromEntries(rest.map(({ path, id }) => [path, id])),
+        };
       },
     );
 
@@ -141,7 +164,11 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
           throw new TrainyardError('INVALID_REQUEST', `"${word}" is not a status of a run.`);
         }
         const { items, nextCursor } = await runs.list({ limit, cursor, status });
-        return { runs: items.map(toDagRun), next_cursor: nextCursor };
+        const counts = await countNodes(
+          context.database.kysely,
+          items.map(({ id }) => id),
+        );
+        return { runs: items.map((run) => toDagRun(run, counts.get(run.id) ?? {})), next_cursor: nextCursor };
       },
     );
 
@@ -158,7 +185,7 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
       async (request) => {
         const { run_id, limit, from } = request.query;
         const [, ...rest] = await treeOf(run_id);
-        const items = rest.slice(from - 1, from - 1 + limit).map(toOlderNode);
+        const items = await nodesOf(rest.slice(from - 1, from - 1 + limit));
         return { task_runs: items, next_from: from - 1 + limit < rest.length ? from + limit : null };
       },
     );
@@ -186,8 +213,8 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
   };
 }
 
-function toDagRun(run: Awaited<ReturnType<ReturnType<typeof createRunStore>['list']>>['items'][number]) {
-  const { stages } = run;
+/** With its direct nodes by status, as `summary` counts them. */
+function toDagRun(run: RunListItem, stages: StatusCounts) {
   const count = (...statuses: (keyof typeof stages)[]): number =>
     statuses.reduce((sum, status) => sum + (stages[status] ?? 0), 0);
   return {

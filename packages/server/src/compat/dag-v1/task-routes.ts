@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { insertFacts } from '../../attempts/claim.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { createRunStore } from '../../store/runs.ts';
+import { readRunDetails } from '../run-details.ts';
 import { readTaskLog } from './task-log.ts';
 
 const taskQuery = z.object({ id: z.string().max(100) });
@@ -35,7 +36,10 @@ export function olderTaskRoutes(context: ServerContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: { tags: ['older systems'], querystring: taskQuery, response: { 200: olderNode } },
       },
-      async (request) => toOlderNode(await find(request.query.id)),
+      async (request) => {
+        const run = await find(request.query.id);
+        return toOlderNode(run, (await readRunDetails(context.database.kysely, [run]))(run));
+      },
     );
 
     app.post(

@@ -96,7 +96,11 @@ export async function noteStarted(db: Kysely<Schema>, id: string, rootId: string
   return numUpdatedRows === 1n;
 }
 
+/** Of a stage list that says nothing. */
+const USUAL_PRIORITY = 5;
+
 function toDraft(row: Row): Draft {
+  const { description, priority } = row.document;
   const status = row.status === null ? 'pending' : toOlderPipelineStatus(row.status);
   // Started: never "pending" again, although its first stage may still be.
   const shown = row.root_id !== null && status === 'pending' ? 'running' : status;
@@ -110,6 +114,8 @@ function toDraft(row: Row): Draft {
       name: row.name,
       status: shown,
       root_task_id: row.root_id,
+      description: typeof description === 'string' ? description : null,
+      priority: typeof priority === 'number' ? priority : USUAL_PRIORITY,
       results: row.outputs ?? null,
       error_message: row.error?.message ?? null,
       created_at: row.created_at.toISOString(),

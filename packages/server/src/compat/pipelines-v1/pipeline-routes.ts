@@ -1,7 +1,9 @@
 import {
+  type JsonValue,
   olderPipeline,
   olderPipelineStage,
   olderPipelineStatus,
+  olderStageToCome,
   TrainyardError,
   toOlderPipelineStage,
 } from '@trainyard/protocol';
@@ -9,14 +11,18 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { resolveParams } from '../../definition/index.ts';
 import { readSubmittedDefinition } from '../../pipelines/read-submitted.ts';
+import { readTreeRow, storedDefinition } from '../../rerun/earlier-tree.ts';
 import { ownerOf } from '../../routes/request-owner.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { deleteRun } from '../../store/delete-run.ts';
 import { createPipelineStore } from '../../store/pipelines.ts';
 import { createRunStore } from '../../store/runs.ts';
 import { submitChecked } from '../../submit-checked.ts';
+import { layerCount } from '../dag-v1/node-counts.ts';
+import { readRunDetails } from '../run-details.ts';
 import { tellTree } from '../training-v1/tell-tree.ts';
 import { createDraft, type Draft, findDraft, listDrafts, noteStarted } from './drafts.ts';
+import { stagesToCome } from './stages-to-come.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
 const MAX_STAGES = 10_000;
@@ -80,18 +86,43 @@ export function olderPipelineRoutes(context: ServerContext): FastifyPluginAsyncZ
         schema: {
           tags: TAGS,
           params: idParams,
-          response: { 200: z.object({ pipeline: olderPipeline, stages: z.array(olderPipelineStage) }) },
+          response: {
+            200: z.object({
+              pipeline: olderPipeline,
+              /** Of stages that run one behind the other. */
+              layers: z.int(),
+              stages: z.array(olderPipelineStage.or(olderStageToCome)),
+            }),
+          },
         },
       },
       async (request) => {
-        const { rootId, view } = await findDraft(kysely, request.params.id);
-        const tree = rootId === null ? [] : await runs.tree(rootId, MAX_STAGES);
-        return { pipeline: view, stages: tree.slice(1).map(toOlderPipelineStage) };
+        const { id, rootId, document, view } = await findDraft(kysely, request.params.id);
+        if (rootId === null) {
+          const { definition, plan } = await readDefinition(document);
+          const stages = stagesToCome(id, definition, document as JsonValue);
+          return { pipeline: view, layers: layerCount(plan), stages };
+        }
+        const layers = layerCount(storedDefinition(rootId, await readTreeRow(kysely, rootId)).plan);
+        const [, ...stages] = await runs.tree(rootId, MAX_STAGES);
+        const details = await readRunDetails(kysely, stages);
+        return {
+          pipeline: view,
+          layers,
+          stages: stages.map((run) => toOlderPipelineStage(run, details(run))),
+        };
       },
     );
     app.post(
       '/pipelines/:id/start',
-      { config: WRITE, schema: { tags: TAGS, params: idParams, response: { 200: olderPipeline } } },
+      {
+        config: WRITE,
+        schema: {
+          tags: TAGS,
+          params: idParams,
+          response: { 200: olderPipeline.extend({ layers: z.int() }) },
+        },
+      },
       async (request) => {
         const draft = await findDraft(kysely, request.params.id);
         if (draft.status !== 'pending') refuse(draft, 'started');
@@ -107,7 +138,7 @@ export function olderPipelineRoutes(context: ServerContext): FastifyPluginAsyncZ
         });
         if (!(await noteStarted(kysely, draft.id, rootId)))
           refuse(await findDraft(kysely, draft.id), 'started');
-        return (await findDraft(kysely, draft.id)).view;
+        return { ...(await findDraft(kysely, draft.id)).view, layers: layerCount(ready.plan) };
       },
     );
     app.post(

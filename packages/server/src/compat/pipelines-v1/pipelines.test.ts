@@ -34,8 +34,13 @@ describe('the older routes of pipelines and tasks', () => {
   const at = '/api/older/v1';
   const post = <T = Pipeline>(path: string, body?: object) => t.call<T>('POST', `${at}/${path}`, body);
   const create = async () =>
-    expectStatus(await post('pipelines', { name: 'older', stages: [stage('a'), stage('b', ['a'])] }), 201)
-      .uuid;
+    expectStatus(
+      await post('pipelines', {
+        ...{ name: 'older', description: 'As before', priority: 7 },
+        stages: [{ ...stage('a'), max_retries: 1, retry_delay: 2.5 }, stage('b', ['a'])],
+      }),
+      201,
+    ).uuid;
   const stages = async (id: string) =>
     expectStatus(
       await t.call<{ pipeline: Pipeline; stages: Stage[] }>('GET', `${at}/pipelines/${id}/status`),
@@ -45,11 +50,22 @@ describe('the older routes of pipelines and tasks', () => {
   it('make a pipeline, start it once and from pending only, and show its stages to the end', async () => {
     const id = await create();
     expect(await stages(id)).toMatchObject({
-      pipeline: { status: 'pending', root_task_id: null },
-      stages: [],
+      pipeline: { status: 'pending', root_task_id: null, description: 'As before', priority: 7 },
+      layers: 2,
+      stages: [
+        {
+          task_id: null,
+          pipeline_uuid: id,
+          stage_name: 'a',
+          status: 'pending',
+          task_params: { command: 'x' },
+        },
+        { stage_name: 'b', depends_on: ['a'] },
+      ],
     });
     const [first, second] = await Promise.all([post(`pipelines/${id}/start`), post(`pipelines/${id}/start`)]);
     expect([first.status, second.status].sort()).toEqual([200, 409]);
+    expect([first, second].find(({ status }) => status === 200)!.body).toMatchObject({ layers: 2 });
     expect((await t.call('DELETE', `${at}/pipelines/${id}`)).status).toBe(409);
     const a = await agent.take('a');
     await agent.report(a, { outcome: 'completed', outputs: { rows: 7 } });
@@ -59,7 +75,11 @@ describe('the older routes of pipelines and tasks', () => {
     expect(await stages(id)).toMatchObject({
       pipeline: { status: 'completed', root_task_id: rootId },
       stages: [
-        { stage_name: 'a', status: 'completed', result: { rows: 7 }, depends_on: [], retry_count: 0 },
+        {
+          ...{ stage_name: 'a', status: 'completed', result: { rows: 7 }, depends_on: [], retry_count: 0 },
+          ...{ pipeline_uuid: id, worker_task_id: a.spec.attemptId, task_name: 'job' },
+          ...{ task_params: { command: 'x' }, max_retries: 1, retry_delay: 2.5 },
+        },
         { stage_name: 'b', status: 'completed', depends_on: ['a'] },
       ],
     });
@@ -109,6 +129,12 @@ describe('the older routes of pipelines and tasks', () => {
       `${at}/tasks/stats/overview`,
     );
     expect(stats.body.tasks['completed']).toBe(1);
+    expect(
+      Object.keys(stats.body.tasks).filter(
+        (word) => !/^(pending|running|completed|failed|skipped)$/.test(word),
+      ),
+    ).toEqual([]);
+    expect(stats.body.tasks['skipped']).toBeGreaterThan(0);
     expect((await t.call('GET', `${at}/tasks/run_none`)).status).toBe(404);
   });
 

@@ -1,10 +1,13 @@
 import {
+  type OlderPipelineStage,
   olderPipelineStage,
   olderStageStatus,
   type Run,
+  type RunStatus,
   statusesOfOlderStage,
   TrainyardError,
   toOlderPipelineStage,
+  toOlderStageStatus,
 } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { sql } from 'kysely';
@@ -14,6 +17,7 @@ import { idempotencyKey } from '../../routes/idempotency-key.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { createRunStore } from '../../store/runs.ts';
 import { submitChecked } from '../../submit-checked.ts';
+import { readRunDetails } from '../run-details.ts';
 import { tellTree } from '../training-v1/tell-tree.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -33,6 +37,10 @@ export function olderPipelineTaskRoutes(context: ServerContext): FastifyPluginAs
     const run = await runs.find(id);
     if (run?.kind === 'job') return run;
     throw new TrainyardError('NOT_FOUND', `There is no task ${id}.`);
+  };
+  const shown = async (found: readonly Run[]): Promise<OlderPipelineStage[]> => {
+    const details = await readRunDetails(kysely, found);
+    return found.map((run) => toOlderPipelineStage(run, details(run)));
   };
   const cancel = ({ rootId, index }: Pick<Run, 'rootId' | 'index'>, reason: string) =>
     tellTree(context, { rootId, node: index }, { kind: 'cancel', reason });
@@ -60,7 +68,7 @@ export function olderPipelineTaskRoutes(context: ServerContext): FastifyPluginAs
           order by id desc offset ${offset} limit ${limit}`.execute(kysely);
         const found = await runs.findAll(rows.map(({ id }) => id));
         const byId = new Map(found.map((run) => [run.id, run]));
-        return { items: rows.flatMap(({ id }) => byId.get(id) ?? []).map(toOlderPipelineStage) };
+        return { items: await shown(rows.flatMap(({ id }) => byId.get(id) ?? [])) };
       },
     );
     app.get(
@@ -69,22 +77,26 @@ export function olderPipelineTaskRoutes(context: ServerContext): FastifyPluginAs
         config: READ,
         schema: {
           tags: TAGS,
-          response: { 200: z.object({ tasks: z.record(z.string(), z.int()), total: z.int() }) },
+          response: { 200: z.object({ tasks: z.partialRecord(olderStageStatus, z.int()), total: z.int() }) },
         },
       },
       async () => {
-        const { rows } = await sql<{ status: string; count: number }>`
+        const { rows } = await sql<{ status: RunStatus; count: number }>`
           select key as status, sum(value::int)::int as count
           from (select counts from trees order by root_id desc limit ${OVERVIEW_PIPELINES}) t, jsonb_each_text(t.counts)
           group by key`.execute(kysely);
-        const tasks = Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+        const tasks: Partial<Record<OlderPipelineStage['status'], number>> = {};
+        for (const { status, count } of rows) {
+          const word = toOlderStageStatus(status);
+          tasks[word] = (tasks[word] ?? 0) + count;
+        }
         return { tasks, total: rows.reduce((sum, { count }) => sum + count, 0) };
       },
     );
     app.get(
       '/tasks/:id',
       { config: READ, schema: { tags: TAGS, params: idParams, response: { 200: olderPipelineStage } } },
-      async (request) => toOlderPipelineStage(await find(request.params.id)),
+      async (request) => (await shown([await find(request.params.id)]))[0]!,
     );
     app.get(
       '/tasks/:id/result',
@@ -97,8 +109,8 @@ export function olderPipelineTaskRoutes(context: ServerContext): FastifyPluginAs
         },
       },
       async (request) => {
-        const { task_id, status, result } = toOlderPipelineStage(await find(request.params.id));
-        return { task_id, status, result };
+        const { id, status, outputs } = await find(request.params.id);
+        return { task_id: id, status: toOlderStageStatus(status), result: outputs };
       },
     );
     app.post(
@@ -113,7 +125,7 @@ export function olderPipelineTaskRoutes(context: ServerContext): FastifyPluginAs
           );
         }
         await cancel(run, 'cancelled by a user');
-        return reply.status(202).send(toOlderPipelineStage(run));
+        return reply.status(202).send((await shown([run]))[0]!);
       },
     );
     app.post(
