@@ -70,6 +70,8 @@ export class AgentPeer {
   foreignStatus: number | undefined;
   foreignAnswers = 0;
   maxAppendBytes = 1024 * 1024;
+  /** Reports are answered once this has resolved. */
+  reportsMayPass: Promise<void> = Promise.resolve();
   /** Answers agents that have read the files of a cached stage; undefined: no answer comes. */
   cached: (ask: AskCached) => string | null | undefined = () => null;
   readonly #queue: string[] = [];
@@ -188,7 +190,10 @@ export class AgentPeer {
     }
     if (url.pathname.endsWith('/claim')) return this.#claim(claimWork.parse(json()), request);
     if (url.pathname.endsWith('/heartbeat')) return this.#heartbeat(heartbeat.parse(json()));
-    if (url.pathname === '/api/v1/reports') return this.#reports(reports.parse(json()).reports);
+    if (url.pathname === '/api/v1/reports') {
+      await this.reportsMayPass;
+      return this.#reports(reports.parse(json()).reports);
+    }
     if (url.pathname.endsWith('/cached')) {
       const from = this.cached(askCached.parse(json()));
       return from === undefined ? new Promise(() => undefined) : { from };
