@@ -8,7 +8,10 @@ const OLDEST_MAJOR = 15;
 const INT8_OID = 20;
 const KEYED_CONNECTIONS = 10;
 // What may not be used is dear before PostgreSQL 18; such plans would be compiled at every run, which takes seconds.
-const BY_KEYS = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off';
+// With short arrays as parameters PostgreSQL takes plans of their own for cheaper, and makes one at every run, which
+// takes longer than the statement itself.
+const BY_KEYS =
+  '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c plan_cache_mode=force_generic_plan';
 const UNIQUE_VIOLATION = '23505';
 
 export interface DatabaseOptions {
