@@ -44,7 +44,7 @@ export const FAILURE_CLASSES = {
 export type FailureClass = keyof typeof FAILURE_CLASSES;
 
 /** Codes of errors that tell their class. */
-const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
+export const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
   exit_code: 'user_error',
   signal: 'signal',
   out_of_memory: 'out_of_memory',

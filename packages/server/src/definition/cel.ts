@@ -1,5 +1,6 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
 import type { JsonValue } from '@trainyard/protocol';
+import { comparedStatuses } from './compared-statuses.ts';
 import { countSteps, weighOperands } from './counting-evaluator.ts';
 import { takeSteps, withStepLimit } from './expression-work.ts';
 
@@ -23,6 +24,8 @@ export interface Reference {
 
 export interface CompiledExpression {
   readonly references: readonly Reference[];
+  /** Texts that a status is compared with. */
+  readonly statuses: readonly string[];
   /**
    * The value as JSON. Throws the library's error when it cannot be computed, `TooMuchWork` when that takes too
    * many steps, and an `ExpressionProblem` for a value that JSON has no form for.
@@ -40,9 +43,11 @@ export function compileExpression(source: string): CompiledExpression {
   } catch (error) {
     throw new ExpressionProblem(problemOf(error));
   }
-  const references = collectReferences(parsed.ast);
+  const statuses: string[] = [];
+  const references = collectReferences(parsed.ast, statuses);
   const result: CompiledExpression = {
     references,
+    statuses,
     evaluate: (scope) => withStepLimit(() => fromCel(parsed(scope))),
   };
   if (compiled.size >= MAX_COMPILED) compiled.clear();
@@ -118,14 +123,19 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-const environment = buildEnvironment();
+const environment = celEnvironment();
+countSteps(environment);
 
-function buildEnvironment(): Environment {
+/** What expressions are written in. To check types, `params` may have the types of some that are named. */
+export function celEnvironment(params?: Readonly<Record<string, string>>): Environment {
   const result = new Environment({
     homogeneousAggregateLiterals: false,
     limits: { maxAstNodes: 300, maxDepth: 50, maxListElements: 100, maxMapEntries: 100 },
   });
-  for (const root of [...EXPRESSION_ROOTS, ...TEMPLATE_ROOTS]) result.registerVariable(root, 'map');
+  for (const root of [...EXPRESSION_ROOTS, ...TEMPLATE_ROOTS]) {
+    if (root === 'params' && params !== undefined) result.registerVariable({ name: root, schema: params });
+    else result.registerVariable(root, 'map');
+  }
   // A param written as 1 is an int and as 1.5 a double; people expect arithmetic to work for both.
   for (const [left, right] of [
     ['int', 'double'],
@@ -136,11 +146,10 @@ function buildEnvironment(): Environment {
     result.registerOperator(`${left} * ${right}`, (a: unknown, b: unknown) => Number(a) * Number(b));
     result.registerOperator(`${left} / ${right}`, (a: unknown, b: unknown) => Number(a) / Number(b));
   }
-  countSteps(result);
   return result;
 }
 
-function collectReferences(ast: ASTNode): Reference[] {
+function collectReferences(ast: ASTNode, statuses: string[]): Reference[] {
   const references: Reference[] = [];
   let comprehensions = 0;
   const visit = (node: ASTNode, bound: ReadonlySet<string>): void => {
@@ -172,6 +181,7 @@ function collectReferences(ast: ASTNode): Reference[] {
       }
     }
     weighOperands(node);
+    statuses.push(...comparedStatuses(node));
     if (node.op === 'call') refuseRegularExpressions(node.args[0]);
     if (node.op === 'map') refusePrototypeKeys(node.args);
     for (const inner of nodesIn(node.args)) visit(inner, bound);

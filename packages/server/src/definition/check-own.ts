@@ -13,6 +13,7 @@ import { foreachFaults } from './foreach-check.ts';
 import { formFaults } from './form.ts';
 import { hookFaults } from './hook-check.ts';
 import { paramDefaultFaults } from './params.ts';
+import { retryFaults } from './retry-check.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { givenParamFaults } from './used-params.ts';
 import { wellShapedPart } from './well-shaped-part.ts';
@@ -71,5 +72,6 @@ function meaningFaults(definition: PipelineDefinition): Fault[] {
     ...expressionFaults(definition),
     ...foreachFaults(definition),
     ...hookFaults(definition),
+    ...retryFaults(definition),
   ];
 }

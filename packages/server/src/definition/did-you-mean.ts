@@ -12,11 +12,15 @@ export function didYouMean(wrong: string, names: Iterable<string>, maxListed = 1
 }
 
 /** The name with the smallest edit distance, if that is small against the length of the word. */
-function closest(wrong: string, names: readonly string[]): string | undefined {
+export function closest(
+  wrong: string,
+  names: readonly string[],
+  maxDistance = Math.max(1, Math.floor(wrong.length / 3)),
+): string | undefined {
   if (wrong.length > 100) return undefined;
   const lower = wrong.toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wrong.length / 3)) + 1;
+  let bestDistance = maxDistance + 1;
   for (const name of names) {
     if (Math.abs(name.length - wrong.length) >= bestDistance) continue;
     const distance = editDistance(lower, name.toLowerCase());

@@ -8,10 +8,12 @@ import {
   stageKind,
   type UsedBody,
 } from '@trainyard/protocol';
-import { compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
+import { type CompiledExpression, compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
-import { clip, type DefinitionPath, type Fault } from './faults.ts';
+import { resultFaults, typeProblems } from './expression-type-check.ts';
+import { CEL_TYPES, type CelType } from './expression-types.ts';
+import { clip, type DefinitionPath, EXPRESSION_TYPE, type Fault } from './faults.ts';
 import { expressionParts, mayHoldSecrets } from './stage-expressions.ts';
 import { findVisible, type Level, levelOf, visibleOnLevel } from './visible-stages.ts';
 
@@ -22,7 +24,7 @@ const OUTCOME_FIELDS = ['status', 'error', 'stage'] as const;
 /** What is known at a place: the levels around it, outermost first, and the params that exist there. */
 interface Place {
   readonly levels: readonly Level[];
-  readonly params: ReadonlySet<string>;
+  readonly params: ReadonlyMap<string, CelType>;
   /** Names of the items of the foreach stages around. */
   readonly items: ReadonlySet<string>;
   /** Inside of a hook there is an outcome of its level to speak of. */
@@ -60,16 +62,23 @@ function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faul
         [...stagePath, 'foreach'],
         faults,
       );
+      const lists = foreach.matrix === undefined ? { in: foreach.in! } : foreach.matrix;
+      for (const [key, list] of Object.entries(lists)) {
+        const at = foreach.matrix === undefined ? [key] : ['matrix', key];
+        faults.push(...resultFaults(list, 'list', around.params, [...stagePath, 'foreach', ...at]));
+      }
     }
     const items = foreach === undefined ? outer.items : new Set([...outer.items, ...itemNames(foreach)]);
     // The params that a stage sets are computed from those around it and seen by what is inside it.
     checkValue(stage.params, { ...around, items }, [...stagePath, 'params'], faults);
-    const own = Object.keys(stage.params);
-    const params = own.length === 0 ? outer.params : new Set([...outer.params, ...own]);
+    const own = Object.keys(stage.params).map((name) => [name, 'dyn'] as const);
+    const params = own.length === 0 ? outer.params : new Map<string, CelType>([...outer.params, ...own]);
     const inside = { ...around, params, items };
     if (typeof stage.when === 'string') {
       // A foreach is judged as a whole: there is no item yet, nor params in the light of one.
-      checkValue(stage.when, foreach === undefined ? inside : around, [...stagePath, 'when'], faults);
+      const judged = foreach === undefined ? inside : around;
+      checkValue(stage.when, judged, [...stagePath, 'when'], faults);
+      faults.push(...resultFaults(stage.when, 'bool', judged.params, [...stagePath, 'when']));
     }
     checkParts(stage, inside, [...stagePath, stageKind(stage)], faults);
     checkCacheParams(stage, params, [...stagePath, 'cache', 'params'], faults);
@@ -118,7 +127,7 @@ function hasExpressions(value: unknown): boolean {
 function unitPlace({ params }: Pick<UsedBody, 'params'>): Place {
   return {
     levels: [],
-    params: new Set(Object.keys(params)),
+    params: new Map(Object.entries(params).map(([name, { type }]) => [name, CEL_TYPES[type]])),
     items: new Set(),
     hasOutcome: false,
     mayNameSecrets: false,
@@ -128,13 +137,13 @@ function unitPlace({ params }: Pick<UsedBody, 'params'>): Place {
 /** A param that is not there would silently count for nothing. */
 function checkCacheParams(
   stage: StageDefinition,
-  known: ReadonlySet<string>,
+  known: ReadonlyMap<string, CelType>,
   path: DefinitionPath,
   faults: Fault[],
 ): void {
   for (const [index, name] of (stageCache(stage)?.params ?? []).entries()) {
     if (known.has(name)) continue;
-    const message = `there is no param "${clip(name).slice(1, -1)}" that this stage can see${didYouMean(name, known)}`;
+    const message = `there is no param "${clip(name).slice(1, -1)}" that this stage can see${didYouMean(name, known.keys())}`;
     faults.push({ code: 'UNKNOWN_PARAM', message, path: [...path, index] });
   }
 }
@@ -160,12 +169,9 @@ function checkText(text: string, place: Place, path: DefinitionPath, faults: Fau
   }
   for (const part of split.parts) {
     if (part.kind === 'literal') continue;
-    for (const problem of problemsOf(part.source, place)) {
-      faults.push({
-        code: 'BAD_EXPRESSION',
-        message: `in \${{ ${clipped(part.source)} }}: ${problem}`,
-        path,
-      });
+    const { code, problems } = problemsOf(part.source, place);
+    for (const problem of problems) {
+      faults.push({ code, message: `in \${{ ${clipped(part.source)} }}: ${problem}`, path });
     }
   }
 }
@@ -174,24 +180,28 @@ function clipped(source: string): string {
   return clip(source, 100).slice(1, -1);
 }
 
-function problemsOf(source: string, place: Place): string[] {
-  let references: readonly Reference[];
+function problemsOf(source: string, place: Place): { code: string; problems: string[] } {
+  let expression: CompiledExpression;
   try {
-    references = compileExpression(source).references;
+    expression = compileExpression(source);
   } catch (error) {
-    return [error instanceof Error ? error.message : String(error)];
+    return { code: 'BAD_EXPRESSION', problems: [error instanceof Error ? error.message : String(error)] };
   }
+  const { references } = expression;
   const problems = references.flatMap((reference) => problemOfReference(reference, place) ?? []);
-  // `stages.pre-pare` reads as `stages.pre - pare`: what comes after the first complaint only confuses.
-  const dashed = problems.find((problem) => problem.endsWith(DASH_HINT));
-  return dashed === undefined ? problems : [dashed];
+  if (problems.length > 0) {
+    // `stages.pre-pare` reads as `stages.pre - pare`: what comes after the first complaint only confuses.
+    const dashed = problems.find((problem) => problem.endsWith(DASH_HINT));
+    return { code: 'BAD_EXPRESSION', problems: dashed === undefined ? problems : [dashed] };
+  }
+  return { code: EXPRESSION_TYPE, problems: typeProblems(source, expression, place.params) };
 }
 
 function problemOfReference({ root, name }: Reference, place: Place): string | undefined {
   switch (root) {
     case 'params':
       if (name === undefined || place.params.has(name)) return undefined;
-      return `there is no param "${name}"${didYouMean(name, place.params)}`;
+      return `there is no param "${name}"${didYouMean(name, place.params.keys())}`;
     case 'run':
       if (name === undefined || RUN_FIELDS.includes(name as (typeof RUN_FIELDS)[number])) return undefined;
       return `the run has no "${name}"${didYouMean(name, RUN_FIELDS)}`;

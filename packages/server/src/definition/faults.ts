@@ -6,6 +6,13 @@ export const MAX_FAULTS = 100;
 /** Most faults whose places are looked up, so that a file of faults costs little more than a good one. */
 export const MAX_PLACED = 2000;
 
+/**
+ * Faults of types and statuses in expressions, and causes of retries that never come. Definitions that were stored
+ * before they were looked for still run.
+ */
+export const EXPRESSION_TYPE = 'EXPRESSION_TYPE';
+export const UNKNOWN_CAUSE = 'UNKNOWN_CAUSE';
+
 export type DefinitionPath = readonly (string | number)[];
 
 /** A fault before its place is looked up: `at` says whether the key or the value is at fault. */

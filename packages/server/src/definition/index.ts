@@ -3,7 +3,7 @@ import { DEFINITION_LIMITS, type DefinitionFault, type PipelineDefinition } from
 import { checkOwn } from './check-own.ts';
 import { checkUses, type Expansion, usesOthers } from './check-uses.ts';
 import { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
-import { presentFaults } from './faults.ts';
+import { EXPRESSION_TYPE, presentFaults, UNKNOWN_CAUSE } from './faults.ts';
 import { isJsonObject } from './json-object.ts';
 import type { Library } from './library.ts';
 import { faultsInSource } from './older-forms.ts';
@@ -67,7 +67,7 @@ export function checkStored({
   const document =
     written === null ? { ...readDocument(source), directory: '.' } : jsonDocument(JSON.parse(source));
   // It has passed the limit of its day, which may have been another one.
-  return checkDocument(document, new Map(), DEFINITION_LIMITS.highestMaxDepth);
+  return checkDocument(document, new Map(), DEFINITION_LIMITS.highestMaxDepth, true);
 }
 
 /**
@@ -79,6 +79,7 @@ export function checkDocument(
   document: DefinitionDocument & Partial<UsableDocument>,
   library: Library = new Map(),
   maxDepth: number = DEFINITION_LIMITS.maxDepth,
+  isStored = false,
 ): CheckedDefinition {
   const { json, mapping, locate } = document;
   if (json === undefined) return { ok: false, faults: presentFaults(document.faults, locate) };
@@ -91,7 +92,10 @@ export function checkDocument(
   }
   const checked = checkOwn(json, maxDepth);
   const found = mapping === undefined ? checked.faults : faultsInSource(mapping, checked.faults);
-  const faults = [...document.faults, ...found];
+  const all = [...document.faults, ...found];
+  const faults = isStored
+    ? all.filter(({ code }) => code !== EXPRESSION_TYPE && code !== UNKNOWN_CAUSE)
+    : all;
   if (checked.result === undefined || faults.length > 0) {
     return { ok: false, faults: presentFaults(faults, locate) };
   }

@@ -6,7 +6,7 @@ import {
 } from '@trainyard/protocol';
 import type { z } from 'zod';
 import { didYouMean } from './did-you-mean.ts';
-import type { DefinitionPath, Fault } from './faults.ts';
+import { type DefinitionPath, EXPRESSION_TYPE, type Fault } from './faults.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -93,6 +93,8 @@ class Mending {
   }
 
   tells({ code, path }: Fault): boolean {
+    // Types of params may be among what is not there yet.
+    if (code === EXPRESSION_TYPE) return false;
     if (code !== 'BAD_EXPRESSION' && code !== 'UNKNOWN_PARAM') return !this.#isMended(path);
     for (let length = 0; length <= path.length; length++) {
       if (this.#unclear.has(JSON.stringify(path.slice(0, length)))) return false;

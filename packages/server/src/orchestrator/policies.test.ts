@@ -114,7 +114,7 @@ stages:
   });
 
   it.each([
-    ['${{ params.epochs }}', 'is 3, not true or false'],
+    ['${{ stages.first.outputs.score }}', 'is 0.5, not true or false'],
     ['${{ stages.first.outputs.nothing > 1 }}', 'nothing'],
   ])('fails a stage whose condition %s has no answer', async (when, says) => {
     plane = await startControlPlane(testDatabases()[0]!);

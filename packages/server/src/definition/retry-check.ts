@@ -1,0 +1,51 @@
+import {
+  CLASS_OF_CODE,
+  FAILURE_CLASSES,
+  type PipelineBody,
+  type PipelineDefinition,
+} from '@trainyard/protocol';
+import { closest } from './did-you-mean.ts';
+import { clip, type DefinitionPath, type Fault, UNKNOWN_CAUSE } from './faults.ts';
+
+/** What a try ends with, and classes of failures: the words that a cause in `retryOn` is mostly meant to be. */
+const WORDS: readonly string[] = ['failed', 'timed_out', 'lost', ...Object.keys(FAILURE_CLASSES)];
+const CODES: readonly string[] = Object.keys(CLASS_OF_CODE);
+const MAX_DISTANCE = 2;
+/** Shorter ones are too close to each other. */
+const MIN_LENGTH = 5;
+
+/**
+ * Causes in `retryOn` that are a known one but for a slip. Programs have codes of their own, so other words that
+ * nobody knows are taken as they are.
+ */
+export function retryFaults(definition: PipelineDefinition): Fault[] {
+  const faults: Fault[] = [];
+  const open: { readonly body: PipelineBody; readonly path: DefinitionPath }[] = [
+    { body: definition, path: [] },
+  ];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const [index, { retry, pipeline }] of next.body.stages.entries()) {
+      if (retry === undefined && pipeline === undefined) continue;
+      const path = [...next.path, 'stages', index];
+      for (const [at, cause] of (retry?.retryOn ?? []).entries()) {
+        const meant = meantBy(cause);
+        if (meant === undefined) continue;
+        const message = `no try ends with ${clip(cause)}; did you mean "${meant}"?`;
+        faults.push({ code: UNKNOWN_CAUSE, message, path: [...path, 'retry', 'retryOn', at] });
+      }
+      if (pipeline !== undefined) open.push({ body: pipeline, path: [...path, 'pipeline'] });
+    }
+  }
+  return faults;
+}
+
+function meantBy(cause: string): string | undefined {
+  if (WORDS.includes(cause) || CODES.includes(cause)) return undefined;
+  const same = [...WORDS, ...CODES].find((known) => bare(known) === bare(cause));
+  if (same !== undefined || cause.length < MIN_LENGTH) return same;
+  return closest(cause, WORDS, MAX_DISTANCE);
+}
+
+function bare(word: string): string {
+  return word.toLowerCase().replace(/[^a-z0-9]/g, '');
+}
