@@ -41,12 +41,10 @@ function visitLevel(
     if (pipeline === undefined) continue;
     const { used } = pipeline;
     // A used pipeline has params of its own: those whose values name a changed one have changed with it.
-    const within =
-      used === undefined
-        ? isChanged
-        : referenceTo(
-            new Set(Object.keys(used.given).filter((name) => mentions(used.given[name]!, isChanged))),
-          );
+    const names = Object.keys(used?.given ?? {}).filter((name) => mentions(used!.given[name]!, isChanged));
+    // All in it are handed them, as with the `params` of a pipeline that is written in place.
+    if (names.length > 0) changed.inputs.add(path);
+    const within = used === undefined ? isChanged : referenceTo(new Set(names));
     visitLevel(pipeline.stages, { around: path, isChanged: within }, changed);
   }
 }
