@@ -19,8 +19,8 @@ export function leafFinished(draft: Draft, event: LeafFinished): void {
     const ending: Ending = isDone ? { status: outcome } : endingOfStopped(row);
     // A timeout that was cancelled meanwhile has a reason.
     const mayTryAgain = ending.status === 'timed_out' && row.stopReason === 'timeout' && row.reason === null;
-    if (!mayTryAgain || !tryAgain(draft, { ...event, outcome: 'timed_out' }, ending))
-      finish(draft, node, ending);
+    if (mayTryAgain) tryAgainOrFinish(draft, { ...event, outcome: 'timed_out' }, ending);
+    else finish(draft, node, ending);
   } else if (status === 'active') {
     const { lostCount, releasedCount = 0, undeliveredCount = 0 } = draft.row(node);
     if (outcome === 'released') {
@@ -35,7 +35,7 @@ export function leafFinished(draft: Draft, event: LeafFinished): void {
     if (isLost) draft.patchRow(node, { lostCount: lostCount + 1 });
     const counted: LeafFinished = isLost ? { ...event, outcome: 'lost' } : event;
     const ending = naturalEnding(draft, counted);
-    if (!tryAgain(draft, counted, ending)) finish(draft, node, ending);
+    tryAgainOrFinish(draft, counted, ending);
   }
 }
 
@@ -64,14 +64,21 @@ function naturalEnding(draft: Draft, { node, outcome, error }: LeafFinished): En
   }
 }
 
-/** False when no try is left, or none could start before everything around it ends. */
+function tryAgainOrFinish(draft: Draft, event: LeafFinished, ending: Ending): void {
+  const next = tryAgain(draft, event, ending);
+  // Otherwise nobody could see why tries are left.
+  if (next !== 'again')
+    finish(draft, event.node, next === 'too_late' ? { ...ending, reason: 'deadline' } : ending);
+}
+
+/** `no` when no try is left, `too_late` when it could not start before everything around it ends. */
 function tryAgain(
   draft: Draft,
   { node, attempt, outcome, isFinal = false }: LeafFinished,
   { error = null }: Ending,
-): boolean {
-  if (isFinal) return false;
-  if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return false;
+): 'again' | 'no' | 'too_late' {
+  if (isFinal) return 'no';
+  if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return 'no';
   const { lostCount, releasedCount = 0, undeliveredCount = 0 } = draft.row(node);
   const parent = draft.parentOf(node);
   const retry = draft.retryOf(node);
@@ -84,8 +91,8 @@ function tryAgain(
     : retryDelayMs(retry, failures, () => chanceOf(`${draft.plan.seed}\n${draft.pathOf(node)}\n${attempt}`));
   const retryAt = draft.now + delayMs;
   const isOver = (draining || draft.statusOf(parent) !== 'active') && draft.ruleOf(node) !== 'always';
-  if (!hasTryLeft || isOver) return false;
-  if (retryAt >= deadlineAt && !draft.outlivesDeadline(node)) return false;
+  if (!hasTryLeft || isOver) return 'no';
+  if (retryAt >= deadlineAt && !draft.outlivesDeadline(node)) return 'too_late';
   draft.patchRow(node, {
     status: 'waiting_retry',
     startedAt: null,
@@ -102,7 +109,7 @@ function tryAgain(
   } else {
     draft.enqueue(node);
   }
-  return true;
+  return 'again';
 }
 
 /** Of an attempt that has not started. */

@@ -15,6 +15,20 @@ describe('a failure that is final', () => {
   });
 });
 
+describe('a try that could not start before the deadline', () => {
+  it('is not made, and the reason says so', () => {
+    const run = new Story({ deadlineMs: 500, nodes: [{ ...n('a'), retry }] });
+    run.end('a', 'failed', { code: 'exit', message: '' });
+    expect(run.row('a')).toMatchObject({ status: 'failed', reason: 'deadline', error: { code: 'exit' } });
+  });
+
+  it('is told of only where a try is left', () => {
+    const run = new Story({ deadlineMs: 500, nodes: [n('a')] });
+    run.end('a', 'failed', { code: 'exit', message: '' });
+    expect(run.row('a')).toMatchObject({ status: 'failed', reason: null });
+  });
+});
+
 describe('retryOn', () => {
   // Scenario 44: which outcomes are tried again, by class and by code.
   it.each([

@@ -53,6 +53,7 @@ export class ReferencePlanner {
   readonly #options: ReferenceOptions;
   #now = 0;
   #starts = 0;
+  #whyNoTry: 'deadline' | null = null;
   /** What the last event made it want, as `path#attempt`, or `path#attempt reason`. */
   readonly wishes = { ready: [] as string[], start: [] as string[], cancel: [] as string[] };
 
@@ -357,7 +358,7 @@ export class ReferencePlanner {
       if (counted === 'lost') spot.losses += 1;
       if (this.#tryAgain(spot, counted, code)) return;
       const status = outcome === 'timed_out' ? outcome : 'failed';
-      this.#finish(spot, { status, error: { code, path: spot.path } });
+      this.#finish(spot, { status, reason: this.#whyNoTry, error: { code, path: spot.path } });
     }
   }
 
@@ -376,8 +377,11 @@ export class ReferencePlanner {
   /** A leaf that was asked to end did not end by itself. */
   #stopped(spot: Spot): void {
     const { stop, reason, error } = spot;
-    if (stop === 'timeout' && reason === null && this.#tryAgain(spot, 'timed_out', 'timeout')) return;
-    if (stop !== 'cancel' && stop !== 'fail_fast') this.#finish(spot, { status: 'timed_out', error });
+    const mayTryAgain = stop === 'timeout' && reason === null;
+    if (mayTryAgain && this.#tryAgain(spot, 'timed_out', 'timeout')) return;
+    const why = mayTryAgain ? this.#whyNoTry : null;
+    if (stop !== 'cancel' && stop !== 'fail_fast')
+      this.#finish(spot, { status: 'timed_out', reason: why, error });
     else this.#finish(spot, { status: 'cancelled', reason, isCutShort: stop === 'fail_fast' });
   }
 
@@ -391,6 +395,7 @@ export class ReferencePlanner {
       jitter = 0,
       retryOn = ['failed'],
     } = node.retry ?? NO_RETRY;
+    this.#whyNoTry = null;
     const isFree = outcome === 'lost' && losses <= LOSSES_FOR_FREE;
     const tries = attempt - releases - undelivered - Math.min(losses, LOSSES_FOR_FREE);
     const isWanted = retryOn.includes(outcome) || (outcome !== 'lost' && retryOn.includes(code));
@@ -400,7 +405,10 @@ export class ReferencePlanner {
     for (let more = 1; more < tries && !isFree; more++)
       waitMs = Math.min(maxBackoffMs, backoffMs * factor ** more);
     if (jitter > 0) waitMs = Math.round(waitMs * (1 - jitter * this.#options.chance(path, attempt)));
-    if (this.#now + waitMs >= deadlineOf(parent) && !spot.isUnbounded) return false;
+    if (this.#now + waitMs >= deadlineOf(parent) && !spot.isUnbounded) {
+      this.#whyNoTry = 'deadline';
+      return false;
+    }
     const retryAt = waitMs === 0 ? null : this.#now + waitMs;
     Object.assign(spot, {
       status: 'waiting_retry',

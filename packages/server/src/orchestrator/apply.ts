@@ -1,9 +1,10 @@
-import { decide, type Effect, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
-import { type RunStatus, stageCache } from '@trainyard/protocol';
+import { decide, type Effect, isTerminal, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
+import { stageCache } from '@trainyard/protocol';
 import { asOneDecision } from '../definition/expression-work.ts';
 import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
+import { endRun, noteEnd } from './end-run.ts';
 import type { Fact } from './facts.ts';
 import { storedOutputs } from './group-outputs.ts';
 import { isFinal, plannerOutcome } from './judge-finished.ts';
@@ -11,7 +12,7 @@ import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
 import { errorOfRun, nodeError } from './plain-error.ts';
-import { offerToOthers, reasonOfTaken, takeKept, takeReportedCache } from './taken-over.ts';
+import { reasonOfTaken, takeKept, takeReportedCache } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
@@ -88,12 +89,20 @@ export function applyTimer(changes: TreeChanges, timer: DueTimer, nowMs: number)
   else applyEvent(changes, event, nowMs);
 }
 
-/** Lets the planner decide and takes its effects into rows, attempts, timers and events. */
-export function applyEvent(changes: TreeChanges, event: PlannerEvent, nowMs: number): void {
-  asOneDecision(() => applyAll(changes, event, nowMs));
+/**
+ * Lets the planner decide and takes its effects into rows, attempts, timers and events. What the event itself ends
+ * has ended at `endedMs`, which may be long before it is taken in; all that is decided of new happens now.
+ */
+export function applyEvent(
+  changes: TreeChanges,
+  event: PlannerEvent,
+  nowMs: number,
+  endedMs: number = nowMs,
+): void {
+  asOneDecision(() => applyAll(changes, event, nowMs, endedMs));
 }
 
-function applyAll(changes: TreeChanges, event: PlannerEvent, nowMs: number): void {
+function applyAll(changes: TreeChanges, event: PlannerEvent, nowMs: number, endedMs: number): void {
   const { tree } = changes;
   // Answers and stages that end at once are events of the same tick, not nested calls.
   const queue: PlannerEvent[] = [event];
@@ -106,7 +115,8 @@ function applyAll(changes: TreeChanges, event: PlannerEvent, nowMs: number): voi
       noteFirstFailure(tree, node);
     }
     for (const effect of decision.effects) {
-      const followUp = applyEffect(changes, effect, nowMs);
+      const isEnd = next === event && effect.type === 'node_status' && isTerminal(effect.status);
+      const followUp = applyEffect(changes, effect, isEnd ? endedMs : nowMs);
       if (followUp !== undefined) queue.push(followUp);
     }
     for (const question of decision.questions) queue.push(answerQuestion(changes, question));
@@ -152,6 +162,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
       ...(isFinal(changes.tree, fact) && { isFinal: true }),
     },
     nowMs,
+    Math.min(fact.at, nowMs),
   );
 }
 
@@ -215,8 +226,8 @@ function applyStatus(
   const { tree } = changes;
   const run = tree.runs[effect.node]!;
   const { isGroup } = nodeAt(tree, effect.node);
-  run.reason = effect.reason ?? reasonOfTaken(run);
   if (effect.error !== undefined) run.error = errorOfRun(effect.error);
+  run.reason = effect.reason ?? reasonOfTaken(run) ?? untoldDeadline(tree, effect.node);
   changes.touch(effect.node);
   switch (effect.status) {
     case 'pending':
@@ -245,8 +256,7 @@ function applyStatus(
       changes.addEvent(effect.node, 'run.cancelling', nowMs, { reason: run.reason });
       return;
     case 'skipped':
-      finish(changes, effect.node, 'skipped', nowMs);
-      changes.addEvent(effect.node, 'run.skipped', nowMs, {
+      changes.addEvent(effect.node, 'run.skipped', noteEnd(changes, effect.node, 'skipped', nowMs), {
         reason: run.reason,
         upstream: effect.upstream === undefined ? null : tree.runs[effect.upstream]!.path,
       });
@@ -255,24 +265,18 @@ function applyStatus(
       // An error of an earlier try does not describe a run that ended well.
       if (effect.status === 'completed' || effect.status === 'stopped') run.error = null;
       if (isGroup) run.outputs = storedOutputs(tree, effect.node);
-      finish(changes, effect.node, effect.status, nowMs);
-      offerToOthers(changes, effect.node);
-      changes.addEvent(effect.node, 'run.finished', nowMs, finishedData(tree, effect.node, effect.status));
+      endRun(changes, effect.node, effect.status, nowMs);
   }
 }
 
-function finish(changes: TreeChanges, node: number, status: RunStatus, nowMs: number): void {
-  changes.setStatus(node, status);
-  changes.tree.runs[node]!.endedAt = iso(nowMs);
-}
-
-function finishedData(tree: OwnedTree, node: number, status: RunStatus): Record<string, unknown> {
-  const run = tree.runs[node]!;
-  const durationMs =
-    run.startedAt === null || run.endedAt === null
-      ? null
-      : Date.parse(run.endedAt) - Date.parse(run.startedAt);
-  return { status, durationMs, error: run.error, reason: run.reason, attempt: run.attempt };
+/** That a deadline ended a pipeline, where its error tells of a stage that had failed before. */
+function untoldDeadline(tree: OwnedTree, node: number): 'deadline' | null {
+  const { path, error } = tree.runs[node]!;
+  const isEndedByIt = nodeAt(tree, node).isGroup && nodeSnapshot(tree.state, node).stopReason === 'deadline';
+  if (!isEndedByIt) return null;
+  const { path: from } = error ?? {};
+  const isTold = error?.code === 'deadline' && (!from || from === path || path.startsWith(`${from}/`));
+  return isTold ? null : 'deadline';
 }
 
 function iso(ms: number): string {

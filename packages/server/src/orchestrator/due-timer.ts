@@ -6,6 +6,8 @@ export type DueKind = TimerKind | 'approval_timeout' | 'approval_escalation';
 /** A timer, and whose tree it belongs to. */
 export interface DueTimer {
   readonly rootId: string;
+  /** When it was due, epoch ms. */
+  readonly atMs: number;
   readonly node: number;
   readonly kind: DueKind;
   readonly attempt: number | undefined;

@@ -84,4 +84,29 @@ describeDatabases('the first failure', (engine) => {
     });
     for (const name of NAMES) expect(runs.get(name)!.error).toMatchObject(errorOf(name));
   });
+
+  it('is told beside the deadline that ended the rest, and beside the try that it left no time for', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(`
+name: late
+deadline: 600ms
+stages:
+  - { name: bad, retry: { attempts: 3, backoff: 1h }, job: { command: 'false' } }
+  - { name: ask, approval: { message: Well? } }
+`);
+    const [bad] = await plane.claim(agent);
+    await fail(bad!);
+    await plane.until(root, (runs) => runs.get('')!.endedAt !== null);
+    const runs = await plane.runs(root);
+    expect(runs.get('bad')).toMatchObject({ status: 'failed', reason: 'deadline', attempt: 1 });
+    expect(runs.get('')).toMatchObject({ status: 'timed_out', reason: 'deadline', error: { path: 'bad' } });
+    const { items } = await plane.events(root);
+    const ended = items.filter(({ type }) => type === 'run.finished');
+    expect(ended.map(({ path, data }) => [path, data['reason']])).toEqual([
+      ['bad', 'deadline'],
+      ['ask', null],
+      ['', 'deadline'],
+    ]);
+  });
 });

@@ -10,9 +10,7 @@ import type { TimerRequest } from './tree-changes.ts';
 
 export interface LoadedTree {
   readonly tree: OwnedTree;
-  /** Timers that have to be armed again, and whatever the planner finds due. */
-  readonly effects: readonly Effect[];
-  /** Timers of approvals, likewise. */
+  /** Those that have to be armed again, of the planner and of approvals. */
   readonly timers: readonly TimerRequest[];
 }
 
@@ -60,7 +58,8 @@ export async function loadTree(
     .orderBy('sequence')
     .execute();
   const rerunOf = row.rerun_of === null ? null : { rootId: row.rerun_of, request: row.rerun! };
-  const restored = restoreState(plan, snapshots, input.nowMs, expansions);
+  // Timers keep the instants at which they were due: what has ended before then was in time.
+  const restored = restoreState(plan, snapshots, 0, expansions);
   const tree: OwnedTree = {
     rootId: input.rootId,
     epoch: input.epoch,
@@ -84,9 +83,15 @@ export async function loadTree(
   };
   for (const { index, status } of runs) if (isCounted(tree, index)) countLeaf(tree, status, 1);
   const timed = await timedApprovals(db, input.rootId);
-  const timers = timed.map(({ node, timeoutAtMs, isEscalated }): TimerRequest => {
+  const approvals = timed.map(({ node, timeoutAtMs, isEscalated }): TimerRequest => {
     const kind = isEscalated ? 'approval_escalation' : 'approval_timeout';
     return { atMs: Math.max(timeoutAtMs, input.nowMs), node, kind, attempt: runs[node]!.attempt };
   });
-  return { tree, effects: restored.effects, timers };
+  return { tree, timers: [...restored.effects.flatMap(timerOf), ...approvals] };
+}
+
+function timerOf(effect: Effect): TimerRequest[] {
+  if (effect.type !== 'set_timer') return [];
+  const { at, node, kind, attempt } = effect;
+  return [{ atMs: at, node, kind, attempt }];
 }

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Effect } from '@trainyard/dag';
 import { newId } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import { requirePools } from '../limits/require-pools.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
 import { askStore } from './ask-store.ts';
 import { beginTree } from './begin-tree.ts';
-import type { DueTimer } from './due-timer.ts';
+import { DueTimers } from './due-timers.ts';
 import { FACTS_PER_TICK, Inbox } from './inbox.ts';
 import { insertTree } from './insert-tree.ts';
 import { leaseAtOnce, settleLeases } from './lease-at-once.ts';
@@ -18,7 +17,6 @@ import { type AttemptReport, ReportDesk, type WaitingReport } from './report-des
 import { RestingTrees } from './resting-trees.ts';
 import { requestHash, type Submission } from './submission.ts';
 import { takeIn } from './take-in.ts';
-import { TimerHeap } from './timer-heap.ts';
 import { TreeChanges } from './tree-changes.ts';
 import { type TreeWork, workByTree } from './tree-work.ts';
 import { WakeUp } from './wake-up.ts';
@@ -38,7 +36,7 @@ class TreeOwner implements Orchestrator {
   readonly #now: () => number;
   readonly #serverId = newId('run').replace('run_', 'srv_');
   readonly #trees = new Map<string, OwnedTree>();
-  readonly #timers = new TimerHeap<DueTimer>();
+  readonly #timers: DueTimers;
   /** Trees that are ours but not in memory as the store has them; read again before the next tick. */
   readonly #stale = new Set<string>();
   readonly #resting = new RestingTrees();
@@ -54,6 +52,7 @@ class TreeOwner implements Orchestrator {
   constructor(options: OrchestratorOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#timers = new DueTimers(options.database.kysely);
     this.#ownership = createOwnership(options.database.kysely, {
       serverId: this.#serverId,
       exclusive: options.exclusive,
@@ -122,11 +121,11 @@ class TreeOwner implements Orchestrator {
   async tick(): Promise<boolean> {
     await this.#reloadStale();
     const nowMs = this.#now();
-    // Reports alone need no look: what they follow on has been taken in, or they do not fit.
-    const isNeeded = this.#desk.isEmpty || !this.#inbox.isQuiet;
-    const facts = isNeeded ? await this.#inbox.read([...this.#trees.keys()]) : [];
-    // Only now: had the read failed, timers and reports would be gone.
-    const timers = this.#timers.takeDue(nowMs);
+    const { timers, facts } = await this.#timers.takeWithFacts(nowMs, async (hasDue) => {
+      // Reports alone need no look: what they follow on has been taken in, or they do not fit.
+      const isNeeded = hasDue || this.#desk.isEmpty || !this.#inbox.isQuiet;
+      return isNeeded ? this.#inbox.read([...this.#trees.keys()]) : [];
+    });
     const reports = this.#desk.take();
     const work = workByTree({ timers, facts, reports });
     if (work.length === 0) return false;
@@ -181,7 +180,7 @@ class TreeOwner implements Orchestrator {
     let [hasWork, hasFacts, hasGroups] = [false, false, false];
     for (const change of changes) {
       const { tree } = change;
-      for (const timer of change.timers) this.#timers.add(timer.atMs, { rootId: tree.rootId, ...timer });
+      for (const timer of change.timers) this.#timers.add({ ...timer, rootId: tree.rootId });
       hasWork ||= change.attempts.length > change.leases.size || change.isAsking;
       hasFacts ||= change.isAsking || change.settlements.length > 0;
       hasGroups ||= change.concernsGroups;
@@ -242,14 +241,14 @@ class TreeOwner implements Orchestrator {
   async #load(rootId: string, epoch: number): Promise<boolean> {
     const { database, log } = this.#options;
     try {
-      const { tree, effects, timers } = await loadTree(database.kysely, {
+      const { tree, timers } = await loadTree(database.kysely, {
         rootId,
         epoch,
         nowMs: this.#now(),
       });
       this.#trees.set(rootId, tree);
-      for (const effect of effects) this.#armTimer(rootId, effect);
-      for (const { atMs, ...timer } of timers) this.#timers.add(atMs, { rootId, ...timer });
+      this.#timers.awaitAgentsOf(rootId);
+      for (const timer of timers) this.#timers.add({ ...timer, rootId });
       return true;
     } catch (error) {
       if (isDatabaseLost(error)) throw error;
@@ -259,15 +258,10 @@ class TreeOwner implements Orchestrator {
     }
   }
 
-  #armTimer(rootId: string, effect: Effect): void {
-    if (effect.type !== 'set_timer') return;
-    const { node, kind, attempt } = effect;
-    this.#timers.add(effect.at, { rootId, node, kind, attempt });
-  }
-
   async #runTicks(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       let more = false;
+      this.#timers.noteRound(this.#now(), this.#trees.keys());
       const untilTimerMs = (this.#timers.nextAtMs ?? Number.POSITIVE_INFINITY) - this.#now();
       const woken = this.#wakeUp.within(Math.min(IDLE_MS, untilTimerMs));
       try {

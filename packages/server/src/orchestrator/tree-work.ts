@@ -34,3 +34,33 @@ export function workByTree(all: {
   for (const waiting of all.reports) workOf(waiting.report.rootId).reports.push(waiting);
   return [...byTree.values()];
 }
+
+/** One thing that a tick takes into a tree. */
+export type WorkStep =
+  | { readonly timer: DueTimer }
+  | { readonly fact: Fact }
+  | { readonly waiting: WaitingReport };
+
+/**
+ * The work of a tree in the order in which it is taken in: as it came, but a timer follows what had happened when it
+ * was due. So an end in time stays one, however late it is heard of. What concerns one stage keeps its order.
+ */
+export function inOrderOfTime({ timers, facts, reports }: TreeWork): WorkStep[] {
+  const came: { readonly node: number; readonly atMs: number; readonly step: WorkStep }[] = [
+    ...facts.map(({ event }) => ({ node: event.node, atMs: event.at, step: { fact: event } })),
+    ...reports.map((waiting) => ({
+      node: waiting.report.node,
+      atMs: Math.max(0, ...waiting.report.facts.map(({ at }) => at)),
+      step: { waiting },
+    })),
+  ];
+  if (timers.length === 0) return came.map(({ step }) => step);
+  const latest = new Map<number, number>();
+  const timed = came.map(({ node, atMs, step }) => {
+    const notBefore = Math.max(atMs, latest.get(node) ?? 0);
+    latest.set(node, notBefore);
+    return { atMs: notBefore, step };
+  });
+  const steps = [...timed, ...timers.map((timer) => ({ atMs: timer.atMs, step: { timer } }))];
+  return steps.toSorted((a, b) => a.atMs - b.atMs).map(({ step }) => step);
+}
