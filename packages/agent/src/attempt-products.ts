@@ -4,6 +4,8 @@ import {
   type AttemptFiles,
   type AttemptSpec,
   datasetRecord,
+  type InexactNumber,
+  inexactNumber,
   type ReportedDataset,
   type RunError,
   runError,
@@ -76,8 +78,10 @@ async function readOutputs(path: string): Promise<Record<string, unknown> | null
   const text = await readLimited(path, PRODUCT_LIMITS.outputsBytes, 'invalid_outputs', 'outputs.json');
   if (text === undefined || text.trim() === '') return null;
   let parsed: unknown;
+  let inexact: InexactNumber | undefined;
   try {
     parsed = JSON.parse(text);
+    inexact = inexactNumber(text);
   } catch (error) {
     throw new ProductError(
       'invalid_outputs',
@@ -86,6 +90,12 @@ async function readOutputs(path: string): Promise<Record<string, unknown> | null
   }
   const fault = unfitFor(parsed);
   if (fault !== undefined) throw new ProductError('invalid_outputs', `outputs.json ${fault}`);
+  if (inexact !== undefined) {
+    const { key, source, problem } = inexact;
+    const where = key === '' ? '' : ` under "${key}"`;
+    const message = `outputs.json has ${source.slice(0, 100)}${where}, which is ${problem} and would be changed; write it as text, in quotes`;
+    throw new ProductError('invalid_outputs', message);
+  }
   const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
   return isObject ? (parsed as Record<string, unknown>) : { value: parsed };
 }

@@ -39,6 +39,7 @@ export * from './exit-code.ts';
 export * from './failure-class.ts';
 export * from './findings-api.ts';
 export * from './ids.ts';
+export * from './inexact-number.ts';
 export { type LinearRegex, linearRegex } from './linear-regex.ts';
 export * from './live.ts';
 export * from './metric-line.ts';

@@ -7,6 +7,7 @@ import { EXPRESSION_TYPE, presentFaults, UNKNOWN_CAUSE } from './faults.ts';
 import { isJsonObject } from './json-object.ts';
 import type { Library } from './library.ts';
 import { faultsInSource } from './older-forms.ts';
+import { INEXACT_NUMBER } from './yaml-reader.ts';
 
 export type { Expansion } from './check-uses.ts';
 export { diffDefinitions } from './definition-diff.ts';
@@ -64,10 +65,16 @@ export function checkStored({
   readonly written: string | null;
 }): CheckedDefinition {
   // With other pipelines put in it was written by us, as JSON: limits of files that people write are not for it.
-  const document =
-    written === null ? { ...readDocument(source), directory: '.' } : jsonDocument(JSON.parse(source));
+  const document = written === null ? storedDocument(source) : jsonDocument(JSON.parse(source));
   // It has passed the limit of its day, which may have been another one.
   return checkDocument(document, new Map(), DEFINITION_LIMITS.highestMaxDepth, true);
+}
+
+function storedDocument(source: string): DefinitionDocument & Partial<UsableDocument> {
+  const { faults, ...document } = readDocument(source);
+  // What was taken in once has to be readable for ever.
+  const left = faults.filter(({ code }) => code !== INEXACT_NUMBER);
+  return { ...document, faults: left, directory: '.' };
 }
 
 /**

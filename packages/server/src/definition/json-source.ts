@@ -22,9 +22,9 @@ export function readJsonSource(source: string): JsonSource | undefined {
   } catch {
     return undefined;
   }
-  const { fault, keys, hasFiniteNumbers } = jsonExtent(json);
+  const { fault, keys, hasExactNumbers } = jsonExtent(json);
   // Of equal keys `JSON.parse` keeps the last: the text then has more of them than the value.
-  if (fault !== undefined || !hasFiniteNumbers || keysInText(source) !== keys) return undefined;
+  if (fault !== undefined || !hasExactNumbers || keysInText(source) !== keys) return undefined;
   const locator = new JsonLocator(source);
   return { json, locate: (path, at) => locator.locate(path, at) };
 }

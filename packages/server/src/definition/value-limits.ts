@@ -16,8 +16,8 @@ interface JsonExtent {
   readonly fault: Fault | undefined;
   /** Keys of all mappings together. */
   readonly keys: number;
-  /** Whether all numbers are: `1e999` is none that JSON can hold. */
-  readonly hasFiniteNumbers: boolean;
+  /** Whether all numbers are as they were written: `1e999` and `12345678901234567890` cannot be. */
+  readonly hasExactNumbers: boolean;
 }
 
 /**
@@ -34,8 +34,8 @@ export function jsonExtent(json: unknown): JsonExtent {
   const depths = [0];
   let values = 1;
   let keys = 0;
-  let hasFiniteNumbers = Number.isFinite(json) || typeof json !== 'number';
-  const refused = (fault: Fault): JsonExtent => ({ fault, keys, hasFiniteNumbers });
+  let hasExactNumbers = typeof json !== 'number' || isExact(json);
+  const refused = (fault: Fault): JsonExtent => ({ fault, keys, hasExactNumbers });
   while (open.length > 0) {
     const value = open.pop();
     const depth = depths.pop()!;
@@ -55,13 +55,18 @@ export function jsonExtent(json: unknown): JsonExtent {
     }
     for (let at = 0; at < inner.length; at++) {
       const item = inner[at];
-      if (typeof item === 'number' && !Number.isFinite(item)) hasFiniteNumbers = false;
+      if (typeof item === 'number' && !isExact(item)) hasExactNumbers = false;
       if (typeof item !== 'object' || item === null) continue;
       open.push(item);
       depths.push(depth + 1);
     }
   }
-  return { fault: undefined, keys, hasFiniteNumbers };
+  return { fault: undefined, keys, hasExactNumbers };
+}
+
+/** Fractions are as exact as numbers get. */
+function isExact(number: number): boolean {
+  return Number.isFinite(number) && (Number.isSafeInteger(number) || !Number.isInteger(number));
 }
 
 function limit(code: string, message: string): Fault {

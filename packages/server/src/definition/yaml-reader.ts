@@ -1,7 +1,21 @@
-import type { JsonValue } from '@trainyard/protocol';
-import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Scalar, type YAMLMap } from 'yaml';
+import { type JsonValue, numberProblem } from '@trainyard/protocol';
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Scalar,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
 import { clip, type Fault, type Position } from './faults.ts';
+import { ScalarTexts } from './scalar-text.ts';
 import { isPrototypeKey, MAX_VALUE_DEPTH, MAX_VALUES } from './value-limits.ts';
+
+/** A whole number that would be changed. Files that were taken in before this was looked at may have some. */
+export const INEXACT_NUMBER = 'INEXACT_NUMBER';
 
 interface Anchored {
   readonly node: Node;
@@ -19,6 +33,7 @@ export class YamlReader {
   readonly #position: (offset: number) => Position;
   readonly #anchors = new Map<string, Anchored>();
   readonly #targets = new Map<Alias, Node>();
+  readonly #texts = new ScalarTexts();
   #values = 0;
   #stopped = false;
 
@@ -28,7 +43,10 @@ export class YamlReader {
 
   read(root: Node): JsonValue | undefined {
     const json = this.#read(root, 0);
-    return this.#stopped ? undefined : json;
+    if (this.#stopped) return undefined;
+    this.#texts.keepInPrograms(json);
+    for (const scalar of this.#texts.scalars()) this.#refuseInexact(scalar);
+    return json;
   }
 
   /** The node that an alias stands for; any other node itself. */
@@ -69,15 +87,34 @@ export class YamlReader {
 
   #readContent(node: Node, depth: number): JsonValue {
     if (isMap(node)) return this.#readMap(node, depth);
-    if (isSeq(node)) return node.items.map((item) => this.#read(item as Node | null, depth + 1));
+    if (isSeq(node)) return this.#readList(node, depth);
     if (!isScalar(node)) return null;
     const value = node.value;
-    if (typeof value === 'number' && !Number.isFinite(value)) {
-      this.#fault('BAD_VALUE', `${String(node.source ?? value)} is not a number that JSON can hold`, node);
-      return null;
-    }
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
     return typeof value === 'symbol' ? (node.source ?? '<<') : null;
+  }
+
+  #readList({ items }: YAMLSeq, depth: number): JsonValue {
+    const list = items.map((item) => this.#read(item as Node | null, depth + 1));
+    this.#texts.note(
+      list,
+      items.map((item, at) => [String(at), this.resolve((item ?? undefined) as Node | undefined)]),
+    );
+    return list;
+  }
+
+  /** What a program would be given in other words, or not as it was meant. */
+  #refuseInexact(scalar: Scalar): void {
+    const { value, source = String(value) } = scalar;
+    if (typeof value !== 'number') return;
+    if (!Number.isFinite(value)) {
+      this.#fault('BAD_VALUE', `${source} is not a number that JSON can hold`, scalar);
+      return;
+    }
+    const problem = numberProblem(source, value);
+    if (problem === undefined) return;
+    const message = `${clip(source)} is ${problem} and would be changed; write it as text, in quotes`;
+    this.#fault(INEXACT_NUMBER, message, scalar);
   }
 
   #readAlias(alias: Alias): JsonValue {
@@ -97,6 +134,7 @@ export class YamlReader {
     const own = new Map<string, JsonValue>();
     const firstAt = new Map<string, Node>();
     const merged: JsonValue[] = [];
+    const nodes: [string, Node | undefined][] = [];
     for (const pair of map.items) {
       const keyNode = pair.key as Node;
       if (this.isMergeKey(keyNode)) {
@@ -116,8 +154,11 @@ export class YamlReader {
       }
       firstAt.set(key, keyNode);
       own.set(key, value);
+      nodes.push([key, this.resolve((pair.value ?? undefined) as Node | undefined)]);
     }
-    return joinMaps(own, merged);
+    const joined = joinMaps(own, merged);
+    this.#texts.note(joined, nodes, merged as { [key: string]: JsonValue }[]);
+    return joined;
   }
 
   #readMerge(value: Node | null, keyNode: Node, depth: number): JsonValue[] {
@@ -170,7 +211,10 @@ export class YamlReader {
 }
 
 /** Own keys win over merged ones, earlier merged maps over later ones. */
-function joinMaps(own: ReadonlyMap<string, JsonValue>, merged: readonly JsonValue[]): JsonValue {
+function joinMaps(
+  own: ReadonlyMap<string, JsonValue>,
+  merged: readonly JsonValue[],
+): { [key: string]: JsonValue } {
   const object: { [key: string]: JsonValue } = {};
   for (const source of [...merged].reverse()) Object.assign(object, source);
   for (const [key, value] of own) object[key] = value;
