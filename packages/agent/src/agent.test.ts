@@ -162,7 +162,6 @@ describe('a job', () => {
     ['{"a": [{"__proto__": 1}]}', '"__proto__"'],
     ['{"\\u005f_proto__": 1}', '"__proto__"'],
     [`${'['.repeat(600)}${']'.repeat(600)}`, 'deeper than 150 levels'],
-    [`${'['.repeat(600)}${']'.repeat(600)}`, 'deeper than 500 levels'],
     ['{"a": [12345678901234567890]}', 'has 12345678901234567890 under "0", which is a whole number beyond'],
     ['1e400', 'has 1e400, which is too large'],
   ])('names what its outputs may not have, and keeps its exit code (%#)', async (text, named) => {
