@@ -22,7 +22,7 @@ const CONFIGURATIONS: readonly Configuration[] = [
   },
   { file: 'packages/agent/src/agent-options.ts', name: 'ResolvedAgentOptions', readIn: agentFiles() },
   { file: 'packages/agent/src/agent-options.ts', name: 'AgentTiming', readIn: agentFiles() },
-  { file: 'packages/agent/src/journal-limits.ts', name: 'JournalLimits', readIn: agentFiles() },
+  { file: 'packages/agent/src/stream/journal-limits.ts', name: 'JournalLimits', readIn: agentFiles() },
   {
     file: 'packages/agent/src/local-api/local-api-options.ts',
     name: 'LocalApiOptions',
@@ -35,7 +35,7 @@ const CONFIGURATIONS: readonly Configuration[] = [
   },
   { file: 'packages/cli/src/commands/agent.ts', name: 'AgentCommandOptions', readIn: cliFiles() },
   { file: 'packages/cli/src/commands/up.ts', name: 'UpOptions', readIn: cliFiles() },
-  { file: 'packages/cli/src/journal-options.ts', name: 'JournalOptions', readIn: cliFiles() },
+  { file: 'packages/cli/src/options/journal-options.ts', name: 'JournalOptions', readIn: cliFiles() },
 ];
 
 const root = resolve(import.meta.dirname, '..');
@@ -50,7 +50,7 @@ it.each(CONFIGURATIONS)('every key of $name is read somewhere', ({ file, name, r
 
 it.each(['agent', 'up'])('every option of "trainyard %s" is one of its command', (command) => {
   const program = read(
-    command === 'agent' ? 'packages/cli/src/program-agents.ts' : 'packages/cli/src/program.ts',
+    command === 'agent' ? 'packages/cli/src/program/agents.ts' : 'packages/cli/src/program.ts',
   );
   const declared = program.slice(program.indexOf(`.command('${command}')`)).split('.action(')[0]!;
   const options = [...declared.matchAll(/'--(no-)?([a-z-]+)/g)].map(([, , option]) => camelCase(option!));
@@ -58,7 +58,7 @@ it.each(['agent', 'up'])('every option of "trainyard %s" is one of its command',
   const name = command === 'agent' ? 'AgentCommandOptions' : 'UpOptions';
   const known = [
     ...keysOf(read(`packages/cli/src/commands/${command}.ts`), name),
-    ...keysOf(read('packages/cli/src/journal-options.ts'), 'JournalOptions'),
+    ...keysOf(read('packages/cli/src/options/journal-options.ts'), 'JournalOptions'),
   ];
   expect(options.filter((option) => !known.includes(option))).toEqual([]);
 });

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readIdentityFile } from './process-identity.ts';
-import { listProcesses } from './process-table.ts';
+import { readIdentityFile } from './local/process-identity.ts';
+import { listProcesses } from './local/process-table.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
 

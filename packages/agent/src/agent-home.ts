@@ -5,9 +5,9 @@ import { basename } from 'node:path';
 import { type AttemptFiles, type AttemptSpec, attemptFiles, TrainyardError } from '@trainyard/protocol';
 import { z } from 'zod';
 import type { AgentLog } from './agent-log.ts';
-import { AttemptJournal, type AttemptState, readAttempt } from './attempt-state.ts';
-import { identityOf, isAlive, readBootId, readIdentityFile } from './process-identity.ts';
-import { removeTemporaries, writeAtomically } from './write-atomically.ts';
+import { AttemptJournal, type AttemptState, readAttempt } from './attempt/attempt-state.ts';
+import { identityOf, isAlive, readBootId, readIdentityFile } from './local/process-identity.ts';
+import { removeTemporaries, writeAtomically } from './local/write-atomically.ts';
 
 const agentFile = z.object({
   agentId: z.string(),

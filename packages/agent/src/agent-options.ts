@@ -4,9 +4,9 @@ import { AGENT_PROTOCOL, TrainyardError } from '@trainyard/protocol';
 import { type AgentLane, type AgentQueue, agentLanes } from './agent-lanes.ts';
 import { type AgentLog, defaultAgentLog } from './agent-log.ts';
 import type { Executor } from './executor.ts';
-import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
+import { localExecutor } from './local/local-executor.ts';
 import { type LocalApiOptions, resolveLocalApi } from './local-api/local-api-options.ts';
-import { localExecutor } from './local-executor.ts';
+import { DEFAULT_JOURNAL_LIMITS, type JournalLimits } from './stream/journal-limits.ts';
 import type { MachineSource } from './telemetry/machine-source.ts';
 
 export interface AgentOptions {

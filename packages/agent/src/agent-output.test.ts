@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { JournalLimits } from './journal-limits.ts';
+import type { JournalLimits } from './stream/journal-limits.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
 

@@ -9,7 +9,7 @@ import {
   paramAnswer,
 } from '@trainyard/protocol';
 import type { z } from 'zod';
-import { writeAtomically } from './write-atomically.ts';
+import { writeAtomically } from './local/write-atomically.ts';
 
 /** The files by which an agent and a program talk about pauses and changed params, wherever the program runs. */
 export interface ControlFiles {

@@ -1,7 +1,7 @@
 import type { AttemptFiles, AttemptSpec, AttemptTarget, RunError } from '@trainyard/protocol';
-import type { ByteSource } from './byte-source.ts';
 import type { ControlFiles } from './control-files.ts';
-import type { StartGroup } from './start-groups.ts';
+import type { StartGroup } from './link/start-groups.ts';
+import type { ByteSource } from './stream/byte-source.ts';
 
 /** How an attempt's program ended. */
 export type ExitResult =

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from './agent.ts';
-import { failureOf } from './attempt-failure.ts';
+import { failureOf } from './attempt/attempt-failure.ts';
 import { AgentPeer, finishOf, type PeerAttempt } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
 import { silentLog } from './testing/silent-log.ts';

@@ -20,8 +20,8 @@ export {
   sshTargetOf,
 } from './hosts/host-config.ts';
 export { HostsFile } from './hosts/hosts-file.ts';
-export { localExecutor } from './local-executor.ts';
-export { noopExecutor } from './noop-executor.ts';
+export { localExecutor } from './local/local-executor.ts';
+export { noopExecutor } from './local/noop-executor.ts';
 export { createSlurmAgent } from './slurm/slurm-agent.ts';
 export { slurmSettings } from './slurm/slurm-settings.ts';
 export { detectGpuIds } from './telemetry/gpu-reader.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { PauseMode } from '@trainyard/protocol';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from './agent.ts';
-import { listProcesses } from './process-table.ts';
+import { listProcesses } from './local/process-table.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
 import { silentLog } from './testing/silent-log.ts';

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Client } from '@trainyard/client';
 import { type ApprovalInfo, type FormField, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
-import { oneLine } from './tree-view.ts';
+import { oneLine } from './view/tree-view.ts';
 
 /** Where a person is asked. */
 export interface Terminal {

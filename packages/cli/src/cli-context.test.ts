@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createContext, wantsColor } from './cli-context.ts';
 import { demoResult } from './demo-result.ts';
-import { formatMetric, latestNotes } from './metric-notes.ts';
-import { keyValue, wholeNumber } from './option-values.ts';
+import { keyValue, wholeNumber } from './options/option-values.ts';
 import { RunState } from './run-state.ts';
-import { runDocument } from './show-run.ts';
 import { testTree } from './testing/test-tree.ts';
+import { formatMetric, latestNotes } from './view/metric-notes.ts';
+import { runDocument } from './view/show-run.ts';
 
 describe('the context', () => {
   it('takes flags over the environment over defaults', () => {

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol';
 import type { Command } from 'commander';
-import { createStyle, type Style } from './style.ts';
+import { createStyle, type Style } from './view/style.ts';
 
 /** Options that every command has. */
 export interface GlobalOptions {

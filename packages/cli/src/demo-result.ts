@@ -1,9 +1,9 @@
 import type { MetricLatest, MetricNumber, RunTree } from '@trainyard/protocol';
 import { descend } from './find-run.ts';
-import { formatMetric, latestNotes } from './metric-notes.ts';
-import { type Style, statusIcon, statusPaint } from './style.ts';
-import { table } from './table.ts';
-import { runDuration } from './tree-view.ts';
+import { formatMetric, latestNotes } from './view/metric-notes.ts';
+import { type Style, statusIcon, statusPaint } from './view/style.ts';
+import { table } from './view/table.ts';
+import { runDuration } from './view/tree-view.ts';
 
 /** The document that `demo --json` prints. */
 export interface DemoResult {

@@ -1,8 +1,8 @@
 import type { Client } from '@trainyard/client';
 import type { RunTree } from '@trainyard/protocol';
 import { descend } from './find-run.ts';
-import { queueNotes } from './queue-notes.ts';
 import type { RunState } from './run-state.ts';
+import { queueNotes } from './view/queue-notes.ts';
 
 /** Queued for less, a job is just being taken. */
 const FIRST_LOOK_MS = 1000;

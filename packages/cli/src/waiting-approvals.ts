@@ -3,7 +3,7 @@ import { type ApprovalInfo, isTerminalRunStatus, type Run } from '@trainyard/pro
 import type { CliContext } from './cli-context.ts';
 import type { Connection } from './connection.ts';
 import { descend } from './find-run.ts';
-import { oneLine } from './tree-view.ts';
+import { oneLine } from './view/tree-view.ts';
 
 /** True for a stage that waits for a person, and not for its next try. */
 export function waitsForPerson({ kind, status }: Pick<Run, 'kind' | 'status'>): boolean {

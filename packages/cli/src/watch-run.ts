@@ -5,12 +5,12 @@ import type { WaitForApproval } from './command-parts.ts';
 import type { Connection } from './connection.ts';
 import { type Followed, type FollowOptions, followRun } from './follow-run.ts';
 import { guardInterrupts, Interrupted } from './interrupt.ts';
-import { LiveScreen } from './live-screen.ts';
-import { latestNotes } from './metric-notes.ts';
 import { type Notes, watchQueue } from './queue-watch.ts';
 import type { RunState } from './run-state.ts';
-import { statusIcon, statusPaint } from './style.ts';
-import { errorMessage, oneLine, renderTree, runDuration } from './tree-view.ts';
+import { LiveScreen } from './view/live-screen.ts';
+import { latestNotes } from './view/metric-notes.ts';
+import { statusIcon, statusPaint } from './view/style.ts';
+import { errorMessage, oneLine, renderTree, runDuration } from './view/tree-view.ts';
 import { waitingHints, waitsForPerson } from './waiting-approvals.ts';
 
 const REDRAW_MS = 160;

@@ -2,8 +2,8 @@ import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
 import { attemptFiles } from '@trainyard/protocol/plain';
-import { fillPlaceholders, SECRETS_VARIABLE } from '../attempt-secrets.ts';
-import { writeAtomically } from '../write-atomically.ts';
+import { fillPlaceholders, SECRETS_VARIABLE } from '../attempt/attempt-secrets.ts';
+import { writeAtomically } from '../local/write-atomically.ts';
 import { secretMask } from './secret-mask.ts';
 
 /** What a program of the agent's own finds: the same directory, environment and rules as any other program. */

@@ -1,6 +1,6 @@
 import type { HttpDefinition } from '@trainyard/protocol';
 import { HTTP_LIMITS } from '@trainyard/protocol/plain';
-import { PRODUCT_LIMITS } from '../product-limits.ts';
+import { PRODUCT_LIMITS } from '../attempt/product-limits.ts';
 import { type BuiltinAttempt, BuiltinFailure, messageOf } from './attempt.ts';
 import { jsonPointer } from './json-pointer.ts';
 

@@ -9,11 +9,11 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
-import { type AttemptJournal, isToEnd } from '../attempt-state.ts';
-import { Backoff } from '../backoff.ts';
+import { type AttemptJournal, isToEnd } from '../attempt/attempt-state.ts';
+import type { FinishReport } from '../attempt/finish-report.ts';
 import type { Executor } from '../executor.ts';
-import type { FinishReport } from '../finish-report.ts';
-import { sizeText } from '../stream-notes.ts';
+import { Backoff } from '../link/backoff.ts';
+import { sizeText } from '../stream/stream-notes.ts';
 import { FilesUnknown } from './files-unknown.ts';
 import { HashMemory } from './hash-memory.ts';
 import { CACHE_READ_LIMITS, type CacheReadLimits, readStageFiles } from './stage-files.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { AttemptCache, CacheHashes } from '@trainyard/protocol';
-import { sizeText } from '../stream-notes.ts';
+import { sizeText } from '../stream/stream-notes.ts';
 import { codeVersion } from './code-version.ts';
 import { FilesUnknown } from './files-unknown.ts';
 import type { HashMemory } from './hash-memory.ts';

@@ -2,8 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { AgentLog } from '../agent-log.ts';
-import { identityOf, isAlive, isLinux, type ProcessIdentity, readIdentityFile } from '../process-identity.ts';
-import { writeAtomically } from '../write-atomically.ts';
+import {
+  identityOf,
+  isAlive,
+  isLinux,
+  type ProcessIdentity,
+  readIdentityFile,
+} from '../local/process-identity.ts';
+import { writeAtomically } from '../local/write-atomically.ts';
 import { GUARD_SCRIPT } from './guard-script.ts';
 
 /** Until when a program may run without the agent having done something about it. */

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { attemptFiles } from '@trainyard/protocol';
-import { readAttempt } from '../attempt-state.ts';
-import { localExecutor } from '../local-executor.ts';
+import { readAttempt } from '../attempt/attempt-state.ts';
+import { localExecutor } from '../local/local-executor.ts';
 import { isServerGone } from './is-server-gone.ts';
 
 /**

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { TrainyardError } from '@trainyard/protocol';
 import { z } from 'zod';
-import { writeAtomically } from '../write-atomically.ts';
+import { writeAtomically } from '../local/write-atomically.ts';
 import { type HostConfig, type HostCredential, hostConfig } from './host-config.ts';
 
 const fileSchema = z.strictObject({ version: z.literal(1), hosts: z.record(z.string(), hostConfig) });

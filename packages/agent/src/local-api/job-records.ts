@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { attemptFiles, type LocalJobStatus } from '@trainyard/protocol';
-import { readAttempt } from '../attempt-state.ts';
+import { readAttempt } from '../attempt/attempt-state.ts';
 import { LineIndex } from './line-index.ts';
 
 /** An attempt that the agent holds now. */

@@ -1,6 +1,6 @@
 import type { AttemptSpec } from '@trainyard/protocol';
 import type { ExitResult } from '../executor.ts';
-import type { StartGroup } from '../start-groups.ts';
+import type { StartGroup } from '../link/start-groups.ts';
 import type { CallResult } from '../transport/transport.ts';
 import type { HostLink } from './host-link.ts';
 import type { RemoteState } from './poll-answer.ts';

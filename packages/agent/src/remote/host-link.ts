@@ -1,4 +1,4 @@
-import { Backoff } from '../backoff.ts';
+import { Backoff } from '../link/backoff.ts';
 import { type CallResult, type RemoteCall, type Transport, TransportError } from '../transport/transport.ts';
 
 /** Longest time of a call of ours that does nothing but look, signal or write small files. */

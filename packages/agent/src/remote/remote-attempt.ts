@@ -1,12 +1,12 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec, AttemptTarget } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
-import { Backoff, pause } from '../backoff.ts';
+import { PRODUCT_LIMITS } from '../attempt/product-limits.ts';
 import type { ControlFiles } from '../control-files.ts';
 import type { ExitResult, ProgramFiles, RunningAttempt } from '../executor.ts';
-import { PRODUCT_LIMITS } from '../product-limits.ts';
+import { Backoff, pause } from '../link/backoff.ts';
+import { writeAtomically } from '../local/write-atomically.ts';
 import { TransportError } from '../transport/transport.ts';
-import { writeAtomically } from '../write-atomically.ts';
 import type { AttemptControl } from './attempt-control.ts';
 import type { HostLink } from './host-link.ts';
 import { type PollAnswer, parsePollAnswer, type RemoteState } from './poll-answer.ts';

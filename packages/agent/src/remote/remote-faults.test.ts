@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RunningAttempt, StartContext } from '../executor.ts';
-import { listProcesses } from '../process-table.ts';
+import { listProcesses } from '../local/process-table.ts';
 import { eventually } from '../testing/eventually.ts';
 import { silentLog } from '../testing/silent-log.ts';
 import { hasSshd, SshTestServer } from '../testing/ssh-server.ts';

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { attemptFiles, newId } from '@trainyard/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from '../agent.ts';
-import { listProcesses } from '../process-table.ts';
+import { listProcesses } from '../local/process-table.ts';
 import { RemoteMachine } from '../telemetry/remote-machine.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from '../testing/agent-peer.ts';
 import { eventually } from '../testing/eventually.ts';

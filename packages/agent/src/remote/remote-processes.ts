@@ -1,5 +1,5 @@
-import { pause } from '../backoff.ts';
 import type { ExitResult } from '../executor.ts';
+import { pause } from '../link/backoff.ts';
 import type { AttemptControl, RemoteSignal } from './attempt-control.ts';
 import type { HostLink } from './host-link.ts';
 import { judgeRemote } from './judge-remote.ts';

@@ -1,5 +1,5 @@
 import { type StartContext, StartError } from '../executor.ts';
-import { SUPERVISOR_SCRIPT } from '../supervisor-script.ts';
+import { SUPERVISOR_SCRIPT } from '../local/supervisor-script.ts';
 import { exportLines, shellQuote } from '../transport/shell-quote.ts';
 
 /** What a start brings to a host; all of it may be secret. */

@@ -1,6 +1,6 @@
 import { appendFile, open, readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { writeAtomically } from '../write-atomically.ts';
+import { writeAtomically } from '../local/write-atomically.ts';
 import type { FilePiece } from './poll-answer.ts';
 
 const position = z.object({

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { SUPERVISOR_SCRIPT } from '../local/supervisor-script.ts';
 import type { BatchLaunch } from '../remote/attempt-control.ts';
 import { COMPLETE_LINE } from '../remote/start-payload.ts';
-import { SUPERVISOR_SCRIPT } from '../supervisor-script.ts';
 import { exportLines, shellQuote } from '../transport/shell-quote.ts';
 import type { RemoteCall } from '../transport/transport.ts';
 import { ARRAY_SCRIPT, SUBMIT_ARRAY_SCRIPT } from './array-scripts.ts';

@@ -2,7 +2,7 @@ import { executorQueue } from '@trainyard/protocol';
 import { type Agent, createAgent } from '../agent.ts';
 import { defaultAgentLog } from '../agent-log.ts';
 import type { AgentOptions } from '../agent-options.ts';
-import { inheritedEnvironment } from '../payload-environment.ts';
+import { inheritedEnvironment } from '../attempt/payload-environment.ts';
 import { LocalTransport } from '../transport/local-transport.ts';
 import type { SshTarget } from '../transport/ssh-target.ts';
 import { SshTransport } from '../transport/ssh-transport.ts';

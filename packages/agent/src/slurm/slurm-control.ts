@@ -1,6 +1,6 @@
 import type { AttemptSpec } from '@trainyard/protocol';
-import { Backoff, pause } from '../backoff.ts';
 import type { ExitResult } from '../executor.ts';
+import { Backoff, pause } from '../link/backoff.ts';
 import type { AttemptControl, RemoteSignal } from '../remote/attempt-control.ts';
 import type { HostLink } from '../remote/host-link.ts';
 import type { RemoteState } from '../remote/poll-answer.ts';

@@ -1,5 +1,5 @@
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
-import type { AttemptJournal } from '../attempt-state.ts';
+import type { AttemptJournal } from '../attempt/attempt-state.ts';
 import type { Executor, RunningAttempt } from '../executor.ts';
 import type { Telemetry } from './telemetry.ts';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { isLinux } from '../process-identity.ts';
-import { listProcesses } from '../process-table.ts';
+import { isLinux } from '../local/process-identity.ts';
+import { listProcesses } from '../local/process-table.ts';
 
 /** What the processes of one attempt use together. */
 export interface ProcessUsage {

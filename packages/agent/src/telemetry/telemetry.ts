@@ -1,7 +1,7 @@
 import { appendFile, open } from 'node:fs/promises';
 import type { MachineTelemetry } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
-import { pause } from '../backoff.ts';
+import { pause } from '../link/backoff.ts';
 import type { GpuSample } from './gpu-rows.ts';
 import type { MachineSource } from './machine-source.ts';
 import { systemMetrics } from './system-metrics.ts';

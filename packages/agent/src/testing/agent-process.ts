@@ -1,6 +1,6 @@
 import { createAgent } from '../agent.ts';
 import type { AgentTiming } from '../agent-options.ts';
-import type { JournalLimits } from '../journal-limits.ts';
+import type { JournalLimits } from '../stream/journal-limits.ts';
 
 /**
  * An agent in a process of its own, for tests that kill or measure it: arguments are the url, the data

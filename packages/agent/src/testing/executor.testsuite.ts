@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type { AttemptSpec } from '@trainyard/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Executor, ExitResult, RunningAttempt, StartContext } from '../executor.ts';
-import { listProcesses } from '../process-table.ts';
+import { listProcesses } from '../local/process-table.ts';
 import { eventually } from './eventually.ts';
 import { startContext } from './start-job.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AttemptSpec } from '@trainyard/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { Executor, RunningAttempt, StartContext } from '../executor.ts';
-import { listProcesses } from '../process-table.ts';
+import { listProcesses } from '../local/process-table.ts';
 import { slurmExecutor } from '../slurm/slurm-executor.ts';
 import { type SlurmSettings, slurmSettings } from '../slurm/slurm-settings.ts';
 import { LocalTransport } from '../transport/local-transport.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { type AttemptFiles, type AttemptSpec, attemptFiles, newId } from '@trainyard/protocol';
+import { payloadEnvironment } from '../attempt/payload-environment.ts';
 import type { StartContext } from '../executor.ts';
-import { payloadEnvironment } from '../payload-environment.ts';
 
 /** What an executor needs to start a command in a directory of its own below `root`. */
 export function startContext(

@@ -3,10 +3,10 @@ import { EXIT, TrainyardError } from '@trainyard/protocol';
 import { pino } from 'pino';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
-import { parseHostAddress } from '../host-address.ts';
 import { HostAgents } from '../host-agents.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
-import { journalLimits } from '../journal-options.ts';
+import { parseHostAddress } from '../options/host-address.ts';
+import { journalLimits } from '../options/journal-options.ts';
 import type { AgentCommandOptions } from './agent.ts';
 
 /** Runs jobs on hosts over SSH, in the foreground until SIGINT or SIGTERM. */

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
-import { type JournalOptions, journalLimits } from '../journal-options.ts';
+import { type JournalOptions, journalLimits } from '../options/journal-options.ts';
 
 export interface SlurmAgentCommandOptions extends JournalOptions {
   readonly host?: string;

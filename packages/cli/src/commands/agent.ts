@@ -6,11 +6,11 @@ import { agentQueue } from '../agent-queue.ts';
 import { guardAgentSignals } from '../agent-signals.ts';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
-import { readDuration } from '../duration-option.ts';
-import type { GpuChoice } from '../gpu-choice.ts';
 import { untilAborted } from '../interrupt.ts';
-import { type JournalOptions, journalLimits } from '../journal-options.ts';
-import { olderAgentSettings } from '../older-agent-environment.ts';
+import { readDuration } from '../options/duration-option.ts';
+import type { GpuChoice } from '../options/gpu-choice.ts';
+import { type JournalOptions, journalLimits } from '../options/journal-options.ts';
+import { olderAgentSettings } from '../options/older-agent-environment.ts';
 import { defaultSlots } from '../platform.ts';
 
 export interface AgentCommandOptions extends JournalOptions {

@@ -10,8 +10,8 @@ import { askApproval } from '../ask-approval.ts';
 import type { CliContext } from '../cli-context.ts';
 import { descend, findStage, idOrNewest } from '../find-run.ts';
 import { Interrupted } from '../interrupt.ts';
-import { table } from '../table.ts';
-import { oneLine } from '../tree-view.ts';
+import { table } from '../view/table.ts';
+import { oneLine } from '../view/tree-view.ts';
 import { waitsForPerson } from '../waiting-approvals.ts';
 import { withServer } from './runs.ts';
 

@@ -2,10 +2,10 @@ import type { Client } from '@trainyard/client';
 import { type Backfill, type CreateBackfill, EXIT, type Launch, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, isConnectionFault, repeatWhenServerEnds } from '../connection.ts';
-import { readDuration } from '../duration-option.ts';
 import { guardInterrupts, pause } from '../interrupt.ts';
+import { readDuration } from '../options/duration-option.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 import { launchTable } from './schedules.ts';
 

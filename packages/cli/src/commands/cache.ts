@@ -1,7 +1,7 @@
 import { EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { readDuration } from '../duration-option.ts';
-import { table } from '../table.ts';
+import { readDuration } from '../options/duration-option.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export interface CacheFilter {

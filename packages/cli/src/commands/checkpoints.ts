@@ -1,6 +1,6 @@
 import { EXIT, isId, type ModelCheckpoint } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export function listCheckpointsCommand(context: CliContext, of: string, deleted: boolean): Promise<number> {

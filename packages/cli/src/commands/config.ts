@@ -1,6 +1,6 @@
 import { EXIT, type FailurePattern, formatDurationMs } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 /** Shows the configuration of the server. */

@@ -9,8 +9,8 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { profileText, rowsTable } from '../dataset-text.ts';
-import { readDuration } from '../duration-option.ts';
+import { readDuration } from '../options/duration-option.ts';
+import { profileText, rowsTable } from '../view/dataset-text.ts';
 import { isLocalSource, type LocalOptions, versionRef, withDataset } from './dataset-source.ts';
 import { withServer } from './runs.ts';
 

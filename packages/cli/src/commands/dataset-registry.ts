@@ -1,6 +1,6 @@
 import { type DatasetLineage, type DatasetVersionDetails, EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { versionRef } from './dataset-source.ts';
 import { withServer } from './runs.ts';
 

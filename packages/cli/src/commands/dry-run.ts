@@ -1,7 +1,7 @@
 import type { Client } from '@trainyard/client';
 import { EXIT, type RunPlan } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { printRunPlan } from '../run-plan-view.ts';
+import { printRunPlan } from '../view/run-plan-view.ts';
 import { withServer } from './runs.ts';
 
 /** Prints what a run would do, and runs nothing. */

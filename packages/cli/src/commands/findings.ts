@@ -1,8 +1,8 @@
 import { EXIT, type FindingInfo } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { idOrNewest } from '../find-run.ts';
-import { table } from '../table.ts';
-import { oneLine } from '../tree-view.ts';
+import { table } from '../view/table.ts';
+import { oneLine } from '../view/tree-view.ts';
 import { withServer } from './runs.ts';
 
 export interface ListFindingsOptions {

@@ -21,9 +21,9 @@ import {
 } from '@trainyard/agent';
 import { EXIT, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { parseHostAddress } from '../host-address.ts';
-import { secretFromEnv } from '../secret-option.ts';
-import { table } from '../table.ts';
+import { parseHostAddress } from '../options/host-address.ts';
+import { secretFromEnv } from '../options/secret-option.ts';
+import { table } from '../view/table.ts';
 
 export interface AddHostOptions {
   readonly identity?: string;

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { EXIT, type ModelCheckpoint, type TrainingJob, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { readPipelineFile, withFaultsOf } from '../pipeline-file.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 /** Registers the job of a file; what is relative in it is relative to the file. */

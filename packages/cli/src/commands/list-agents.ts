@@ -1,6 +1,6 @@
 import { type AgentInfo, EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export function listAgentsCommand(context: CliContext): Promise<number> {

@@ -4,7 +4,7 @@ import { diffDefinitions } from '@trainyard/server/definition';
 import type { CliContext } from '../cli-context.ts';
 import { checkedFile, readPipelineFile } from '../pipeline-file.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
-import type { Style } from '../style.ts';
+import type { Style } from '../view/style.ts';
 import { withServer } from './runs.ts';
 
 /** Compares a version with another one, or with a file: what has an "@" is a version. */

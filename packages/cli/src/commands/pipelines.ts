@@ -4,7 +4,7 @@ import { EXIT, type PipelineDefinition, type PipelineVersion } from '@trainyard/
 import type { CliContext } from '../cli-context.ts';
 import { checkedFile, readPipelineFile, withFaultsOf } from '../pipeline-file.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export interface RegisterOptions {

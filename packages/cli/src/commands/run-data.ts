@@ -3,11 +3,11 @@ import type { CliContext } from '../cli-context.ts';
 import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { findStage, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, Interrupted } from '../interrupt.ts';
-import { formatMetric } from '../metric-notes.ts';
 import { hasLog, jobsOf, type LogOptions, writeLogLines, writeLogText, writeRawLog } from '../run-logs.ts';
 import { stdoutReaderGone } from '../stdout-reader.ts';
-import { table } from '../table.ts';
-import { oneLine } from '../tree-view.ts';
+import { formatMetric } from '../view/metric-notes.ts';
+import { table } from '../view/table.ts';
+import { oneLine } from '../view/tree-view.ts';
 import { withServer } from './runs.ts';
 
 export interface StageOptions {

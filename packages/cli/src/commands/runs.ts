@@ -18,14 +18,14 @@ import {
   isConnectionFault,
   repeatWhenServerEnds,
 } from '../connection.ts';
-import { epochTable } from '../epoch-table.ts';
 import { descend, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, pause } from '../interrupt.ts';
 import { notesOfQueued } from '../queue-watch.ts';
-import { runDocument, showText } from '../show-run.ts';
-import { statusIcon, statusPaint } from '../style.ts';
-import { table } from '../table.ts';
-import { runDuration } from '../tree-view.ts';
+import { epochTable } from '../view/epoch-table.ts';
+import { runDocument, showText } from '../view/show-run.ts';
+import { statusIcon, statusPaint } from '../view/style.ts';
+import { table } from '../view/table.ts';
+import { runDuration } from '../view/tree-view.ts';
 import { approvalsLeft, tellWaiting, waitingNotes } from '../waiting-approvals.ts';
 import { watchRun } from '../watch-run.ts';
 

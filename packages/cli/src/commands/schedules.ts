@@ -10,10 +10,10 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { readDuration } from '../duration-option.ts';
 import { pause } from '../interrupt.ts';
+import { readDuration } from '../options/duration-option.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export interface AddScheduleOptions {

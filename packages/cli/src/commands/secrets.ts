@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { EXIT, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export interface SetSecretOptions {

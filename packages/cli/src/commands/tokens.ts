@@ -1,8 +1,8 @@
 import { EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import type { Connection } from '../connection.ts';
-import { readDuration } from '../duration-option.ts';
-import { table } from '../table.ts';
+import { readDuration } from '../options/duration-option.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export interface CreateTokenOptions {

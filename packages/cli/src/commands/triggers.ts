@@ -1,8 +1,8 @@
 import { EXIT, type Trigger } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import { secretFromEnv } from '../options/secret-option.ts';
 import { readPipelineRef } from '../pipeline-ref.ts';
-import { secretFromEnv } from '../secret-option.ts';
-import { table } from '../table.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export interface AddTriggerOptions {

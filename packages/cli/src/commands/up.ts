@@ -1,7 +1,7 @@
 import { EXIT } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
-import { type JournalOptions, journalLimits } from '../journal-options.ts';
+import { type JournalOptions, journalLimits } from '../options/journal-options.ts';
 import { startPlatform } from '../platform.ts';
 
 export interface UpOptions extends JournalOptions {

@@ -4,7 +4,7 @@ import { definitionSize, type parseDefinition } from '@trainyard/server/definiti
 import type { CliContext } from '../cli-context.ts';
 import { isConnectionFault } from '../connection.ts';
 import { checkedFile, readPipelineFile, usedFiles, withFaultsOf } from '../pipeline-file.ts';
-import { table, wrapList } from '../table.ts';
+import { table, wrapList } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 /** The column "layer" and the space after the last one. */

@@ -11,8 +11,8 @@ import {
 } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { pause } from '../interrupt.ts';
-import { secretFromEnv } from '../secret-option.ts';
-import { table } from '../table.ts';
+import { secretFromEnv } from '../options/secret-option.ts';
+import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
 export interface AddWebhookOptions {

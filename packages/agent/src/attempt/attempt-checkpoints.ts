@@ -1,0 +1,115 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import {
+  type AttemptFiles,
+  type AttemptSpec,
+  checkpointRecord,
+  MAX_CHECKPOINTS_PER_ATTEMPT,
+  type ReportedCheckpoint,
+  type RunError,
+} from '@trainyard/protocol';
+import type { ProgramFiles } from '../executor.ts';
+
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+/** Larger checkpoints are not hashed. */
+const MAX_HASHED_BYTES = 32 * 1024 ** 3;
+
+export interface ReadCheckpoints {
+  readonly checkpoints: readonly ReportedCheckpoint[];
+  /** The first line that could not be read; the others count all the same. */
+  readonly error: RunError | null;
+}
+
+/**
+ * Reads checkpoints.jsonl and looks at the files that it names: one that is not there (any more) counts as
+ * deleted, and one that is there does not. Also after a failure, since what was saved before it is what one goes on from.
+ */
+export async function readCheckpoints(files: AttemptFiles, named: ProgramFiles): Promise<ReadCheckpoints> {
+  const found = await stat(files.checkpoints).catch(() => undefined);
+  if (found === undefined) return { checkpoints: [], error: null };
+  if (found.size > MAX_FILE_BYTES) {
+    return { checkpoints: [], error: invalid(`it has ${found.size} bytes; the limit is ${MAX_FILE_BYTES}`) };
+  }
+  const text = await readFile(files.checkpoints, 'utf8');
+  const checkpoints: ReportedCheckpoint[] = [];
+  let error: RunError | null = null;
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    if (checkpoints.length === MAX_CHECKPOINTS_PER_ATTEMPT) {
+      error ??= invalid(`it has more than ${MAX_CHECKPOINTS_PER_ATTEMPT} lines`);
+      break;
+    }
+    const parsed = checkpointRecord.safeParse(parseJson(line));
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues;
+      const field = issue === undefined || issue.path.length === 0 ? '' : ` at "${issue.path.join('.')}"`;
+      error ??= invalid(`line ${index + 1}: ${issue?.message ?? 'not a checkpoint record'}${field}`);
+      continue;
+    }
+    const { step, epoch, metrics, action } = parsed.data;
+    const path = resolve(named.workingDir, parsed.data.path);
+    const record = { path, step: step ?? null, epoch: epoch ?? null, metrics, action };
+    const seen = await described({ ...record, sizeBytes: 0, sha256: null }, named);
+    if (seen !== undefined) checkpoints.push(seen);
+  }
+  return { checkpoints, error };
+}
+
+/** The numbers among the outputs of an evaluation, and in their `metrics`: those of the checkpoint from now on. */
+export async function evaluatedCheckpoint(
+  { training }: Pick<AttemptSpec, 'training'>,
+  outputs: Record<string, unknown> | null,
+  named: ProgramFiles,
+): Promise<ReportedCheckpoint[]> {
+  if (training?.evaluates === undefined || outputs === null) return [];
+  const inner = outputs['metrics'];
+  const all = { ...outputs, ...(typeof inner === 'object' && inner !== null ? inner : {}) };
+  const metrics = Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  );
+  const checkpoint = {
+    path: resolve(named.workingDir, training.evaluates),
+    step: null,
+    epoch: null,
+    metrics,
+    action: 'evaluated',
+    sizeBytes: 0,
+    sha256: null,
+  } as const;
+  const seen = await described(checkpoint, named);
+  return seen === undefined ? [] : [seen];
+}
+
+/** What is true of it now; `undefined` when the line says that it is deleted and it is not. */
+async function described(
+  checkpoint: ReportedCheckpoint,
+  named: ProgramFiles,
+): Promise<ReportedCheckpoint | undefined> {
+  const found = await named.stat(checkpoint.path);
+  if (found === undefined) return { ...checkpoint, action: 'deleted' };
+  if (checkpoint.action === 'deleted') return undefined;
+  const { sizeBytes } = found;
+  // A directory has no hash, nor has a file that would take minutes.
+  const isHashed = checkpoint.action === 'saved' && found.kind === 'file' && sizeBytes <= MAX_HASHED_BYTES;
+  const sha256 = isHashed
+    ? await named.sha256(checkpoint.path, new AbortController().signal).catch(() => null)
+    : null;
+  return { ...checkpoint, sizeBytes, sha256 };
+}
+
+function invalid(message: string): RunError {
+  return { code: 'invalid_checkpoints', message: `checkpoints.jsonl: ${message}` };
+}
+
+/** JSON, and what Python makes of numbers that are none, which then read as null. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    try {
+      return JSON.parse(text.replace(/(?<=[:,[]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, 'null'));
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { resolve } from 'node:path';
+import type { AgentClient } from '@trainyard/client';
+import type {
+  AttemptFiles,
+  AttemptSpec,
+  ControlAnswer,
+  FailurePattern,
+  Report,
+  ResumePoint,
+  RunError,
+  StreamName,
+} from '@trainyard/protocol';
+import { readControlAnswer } from '../control-files.ts';
+import type { ExitResult, ProgramFiles } from '../executor.ts';
+import { evaluatedCheckpoint, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
+import { failureOf } from './attempt-failure.ts';
+import { judgeOutcome, type Products } from './attempt-outcome.ts';
+import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
+import type { AttemptState } from './attempt-state.ts';
+import { applyRetention } from './checkpoint-retention.ts';
+import { kernelOomKills } from './oom-evidence.ts';
+
+export type FinishReport = Extract<Report, { kind: 'finished' }>;
+
+const NO_CHECKPOINTS: ReadCheckpoints = { checkpoints: [], error: null };
+
+/** Puts the end of an attempt together from what the agent knows and what the program left in its files. */
+export async function composeFinish(options: {
+  readonly spec: AttemptSpec;
+  readonly state: AttemptState;
+  /** `undefined` for an executor without files. */
+  readonly files: AttemptFiles | undefined;
+  /** Where what the program names is. */
+  readonly named: ProgramFiles;
+  readonly exit: ExitResult | undefined;
+  readonly startError: RunError | null;
+  readonly cleanupError: string | undefined;
+  /** What the executor knows of it; `undefined`: nothing. */
+  readonly ranOutOfMemory: boolean | undefined;
+  /** What the log said. */
+  readonly pattern: FailurePattern | undefined;
+  readonly undeliveredBytes: Partial<Record<StreamName, number>>;
+  readonly client: Pick<AgentClient, 'retention'>;
+  readonly signal: AbortSignal;
+}): Promise<FinishReport> {
+  const { spec, state, files, exit } = options;
+  if (files !== undefined) await applyRetention({ ...options, files, token: state.token });
+  const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
+  const recorded = files === undefined ? NO_CHECKPOINTS : await readCheckpoints(files, options.named);
+  let products: Products =
+    files !== undefined && endedWell
+      ? await readProducts(files, spec, options.named, options.signal)
+      : { ok: true, outputs: null, datasets: [] };
+  if (endedWell && products.ok && recorded.error !== null) products = { ok: false, error: recorded.error };
+  const answer = files === undefined ? undefined : await readControlAnswer(files);
+  const outcome = judgeOutcome({
+    command: spec.command,
+    exit,
+    startError: options.startError,
+    cancelRequested: state.cancelRequested,
+    partitioned: state.partitioned,
+    preempted: state.preempted,
+    released: state.releaseKilled || (endedWell && answer?.word === 'release'),
+    stalled: state.stalled,
+    products,
+    failure:
+      spec.builtin === undefined || files === undefined || endedWell
+        ? null
+        : await readFailure(files.failure),
+    logTail: files !== undefined && !endedWell ? await readLogTail(files.output) : '',
+  });
+  // What the kernel of this machine has done says nothing of a program on another one.
+  const ranOutOfMemory = options.ranOutOfMemory ?? (options.named.isLocal && hasKernelEndedSome(state));
+  const failed = failureOf({ outcome, ranOutOfMemory, pattern: options.pattern });
+  const checkpoints = [
+    ...recorded.checkpoints,
+    ...(await evaluatedCheckpoint(spec, outcome.outputs, options.named)),
+  ];
+  const point = outcome.outcome === 'released' ? resumePoint(options.named, answer, recorded) : undefined;
+  return {
+    kind: 'finished',
+    attemptId: spec.attemptId,
+    epoch: spec.epoch,
+    token: state.token,
+    ...outcome,
+    ...failed,
+    datasets: [...outcome.datasets],
+    ...(point === undefined ? {} : { checkpoint: point }),
+    // An older server does not know them.
+    ...(checkpoints.length === 0 ? {} : { checkpoints }),
+    at: exit?.kind === 'exited' ? Math.max(exit.endedAtMs, state.startedAtMs ?? 0) : Date.now(),
+    cleanupError: options.cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
+    undeliveredBytes: options.undeliveredBytes,
+  };
+}
+
+/** Of all processes of the machine, while the program ran: with its own end by KILL that is evidence enough. */
+function hasKernelEndedSome({ oomKillsBefore }: AttemptState): boolean {
+  return oomKillsBefore !== null && (kernelOomKills() ?? 0) > oomKillsBefore;
+}
+
+/** The checkpoint that the next attempt goes on from: the one that it named, else the last that it recorded. */
+function resumePoint(
+  named: ProgramFiles,
+  answer: ControlAnswer | undefined,
+  { checkpoints }: ReadCheckpoints,
+): ResumePoint | undefined {
+  if (answer?.word === 'release' && answer.checkpoint !== undefined) {
+    const { checkpoint, step } = answer;
+    return { path: resolve(named.workingDir, checkpoint), ...(step === undefined ? {} : { step }) };
+  }
+  const saved = checkpoints.filter(({ action }) => action === 'saved').at(-1);
+  if (saved === undefined) return undefined;
+  const { path, step = undefined } = saved;
+  return { path: resolve(named.workingDir, path), ...(typeof step === 'number' ? { step } : {}) };
+}
+
+/** The same end without what the program wrote, for a server that refuses the report as it is. */
+export function withoutProducts(report: FinishReport, why: string): FinishReport {
+  const message = `the server refused the report of the end: ${why}`.slice(0, MAX_REFUSAL);
+  const error = report.error ?? { code: 'report_refused', message };
+  const outcome = report.outcome === 'completed' ? 'failed' : report.outcome;
+  return { ...report, outcome, error, outputs: null, datasets: [], checkpoints: [] };
+}
+
+const MAX_CLEANUP_ERROR = 10_000;
+const MAX_REFUSAL = 2000;

@@ -1,0 +1,83 @@
+import { type Command, Option } from 'commander';
+import { type Act, examples } from '../command-parts.ts';
+import type { AgentCommandOptions } from '../commands/agent.ts';
+import { gpuChoice } from '../options/gpu-choice.ts';
+import { addJournalOptions } from '../options/journal-options.ts';
+import { keyValue, wholeNumber } from '../options/option-values.ts';
+import { keepHeapSmall } from '../small-heap.ts';
+
+/** `trainyard agent`, `trainyard agents …` */
+export function addAgentCommands(program: Command, act: Act): void {
+  addJournalOptions(program.command('agent'))
+    .description('run jobs on this machine for a server, in the foreground')
+    .option('--name <name>', 'shown to people; default: the host name')
+    .option(
+      '--slots <n>',
+      'jobs that run at the same time; default: one per core, at least 2',
+      wholeNumber('slots', 1),
+    )
+    .option(
+      '--gpus <n|ids|auto>',
+      'GPUs that jobs may ask for: how many, their ids, or those that the driver lists; default auto',
+      gpuChoice,
+    )
+    .option(
+      '--telemetry <duration>',
+      'how often the machine is looked at, for the metrics under system/; 0 for never; default 10s',
+    )
+    .option(
+      '--queue <queue...>',
+      'queues to take jobs from, one that has slots of its own as NAME:SLOTS; default: default',
+    )
+    .option('--label <key=value>', 'label; may be repeated', keyValue('label'))
+    .option(
+      '--api-port <port>',
+      'serve the own HTTP routes of the older agent on this port; 0 for any free one; default: none',
+      wholeNumber('api-port', 0, 65_535),
+    )
+    .option('--api-host <host>', 'address for them; beyond loopback TRAINYARD_AGENT_API_TOKEN must be set')
+    .addOption(
+      new Option(
+        '--when-full <what>',
+        'what becomes of a job sent there that finds no free slot; default queue',
+      ).choices(['queue', 'reject']),
+    )
+    .option(
+      '--ssh <host...>',
+      'run jobs on these hosts instead: names of "trainyard hosts", or [user@]host[:port]',
+    )
+    .option('--log-level <level>', 'debug, info, warn or error; default warn')
+    .addHelpText(
+      'after',
+      examples(
+        'trainyard agent --url http://train.example:7070 --slots 2 --gpus 2',
+        'trainyard agent --queue training:1 --queue short:4',
+        'trainyard agent --ssh gpu1 --ssh anna@gpu2.example',
+      ),
+    )
+    .action(
+      act<AgentCommandOptions>(async (context, options) => {
+        keepHeapSmall();
+        return (await import('../commands/agent.ts')).agentCommand(context, options);
+      }),
+    );
+  const agents = program
+    .command('agents')
+    .description('machines that run jobs')
+    .addHelpText('after', examples('trainyard agents list', 'trainyard agents drain agt_01…'));
+  agents
+    .command('list')
+    .description('all agents that ever registered: who is there, how busy, since when not')
+    .addHelpText('after', examples('trainyard agents list', 'trainyard agents list --json'))
+    .action(act(async (context) => (await import('../commands/list-agents.ts')).listAgentsCommand(context)));
+  agents
+    .command('drain')
+    .description('let an agent take no more work, finish what it has, and leave')
+    .argument('<id>', 'id of an agent')
+    .addHelpText('after', examples('trainyard agents drain agt_01…'))
+    .action(
+      act(async (context, _options, [id]) =>
+        (await import('../commands/drain-agent.ts')).drainAgentCommand(context, id!),
+      ),
+    );
+}
