@@ -58,7 +58,7 @@ const FAILURES: readonly [what: string, stage: object, code: string, says: strin
     'job_not_found',
     'nobody',
   ],
-  ['a server that is not there', { http: { url: 'http://127.0.0.1:9' } }, 'http_unreachable', '127.0.0.1:9'],
+  ['a server that is not there', { http: { url: 'http://127.0.0.1:2' } }, 'http_unreachable', '127.0.0.1:2'],
   ['outputs that are none', { job: { command: 'echo 1 2 > "$TRAINYARD_OUTPUTS"' } }, 'invalid_outputs', ''],
   [
     'an expression without a value',

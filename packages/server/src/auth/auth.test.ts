@@ -206,6 +206,7 @@ describe('every route with every scope', () => {
       '/api/training/local/{jobId}/params',
       '/api/training/local/{jobId}/predictions',
       '/api/training/local/{jobId}/status',
+      '/api/v1/attempts/{id}/cached',
       '/api/v1/attempts/{id}/job-token',
       '/api/v1/attempts/{id}/retention',
       '/api/v1/attempts/{id}/secrets',

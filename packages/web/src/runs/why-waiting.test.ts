@@ -58,6 +58,7 @@ function agent(busySlots: number, slots: number): AgentInfo {
     gpus: 0,
     labels: {},
     telemetry: null,
+    outOfService: [],
     draining: false,
     online: true,
     lastSeenAt: '',
