@@ -94,7 +94,7 @@ stages:
         - name: beside
           when: '\${{ stages.a.status == "completed" }}'
           params: { v: '\${{ stages.a.outputs.v }}' }
-          job: { command: [echo, '\${{ stages.a.outputs.v }}', '\${{ stages[params.v].outputs.v }}'] }
+          job: { command: [echo, '\${{ stages.a.outputs.v }}', '\${{ stages["a"].outputs["v"] }}'] }
         - name: each
           foreach: { item: i, in: ['\${{ stages.a.outputs.v }}'] }
           pipeline:
