@@ -45,7 +45,8 @@ describe('keepCompiledCode', () => {
   const start = (): number | null => {
     const program = `import { keepCompiledCode } from ${JSON.stringify(MODULE)};
       keepCompiledCode();
-      await import(${JSON.stringify(MODULE.replace('cache-directory', 'hold-out'))});`;
+      await import(${JSON.stringify(join(home, 'other.mjs'))});`;
+    writeFileSync(join(home, 'other.mjs'), 'export const one = 1;');
     const env = { PATH: process.env['PATH'], XDG_CACHE_HOME: home };
     return spawnSync(process.execPath, ['--input-type=module', '-e', program], { env }).status;
   };
