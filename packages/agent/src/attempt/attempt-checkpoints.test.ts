@@ -62,6 +62,11 @@ describe('checkpoints.jsonl', () => {
     expect(error!.message).toMatch(/^checkpoints\.jsonl: line 1: .* at "path"/);
   });
 
+  it('says of a line that was cut off that it is not JSON, and shows it', async () => {
+    const { error } = await read('{"path": "file.bin", "step": 3}', '{"path": "file.b');
+    expect(error!.message).toBe('checkpoints.jsonl: line 2: is not JSON: {"path": "file.b');
+  });
+
   it('need not be there', async () => {
     expect(await readCheckpoints(attemptFiles(join(dir, 'none'), 'r'), localProgramFiles(dir))).toEqual({
       checkpoints: [],

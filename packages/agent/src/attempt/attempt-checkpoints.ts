@@ -9,6 +9,7 @@ import {
   type RunError,
 } from '@trainyard/protocol';
 import type { ProgramFiles } from '../executor.ts';
+import { recordFault } from './record-fault.ts';
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** Larger checkpoints are not hashed. */
@@ -39,11 +40,10 @@ export async function readCheckpoints(files: AttemptFiles, named: ProgramFiles):
       error ??= invalid(`it has more than ${MAX_CHECKPOINTS_PER_ATTEMPT} lines`);
       break;
     }
-    const parsed = checkpointRecord.safeParse(parseJson(line));
+    const value = parseJson(line);
+    const parsed = checkpointRecord.safeParse(value);
     if (!parsed.success) {
-      const [issue] = parsed.error.issues;
-      const field = issue === undefined || issue.path.length === 0 ? '' : ` at "${issue.path.join('.')}"`;
-      error ??= invalid(`line ${index + 1}: ${issue?.message ?? 'not a checkpoint record'}${field}`);
+      error ??= invalid(`line ${index + 1}: ${recordFault(line, value, parsed.error)}`);
       continue;
     }
     const { step, epoch, metrics, action } = parsed.data;

@@ -14,6 +14,7 @@ import type { ProgramFiles } from '../executor.ts';
 import { lastLines, type Products } from './attempt-outcome.ts';
 import { describeContent } from './dataset-content.ts';
 import { PRODUCT_LIMITS } from './product-limits.ts';
+import { recordFault } from './record-fault.ts';
 
 /** Reads outputs.json and datasets.jsonl, and hashes the artifacts and the files that the latter names. */
 export async function readProducts(
@@ -170,14 +171,10 @@ async function readDataset(
   signal: AbortSignal,
 ): Promise<ReportedDataset> {
   const where = `datasets.jsonl line ${lineNumber}`;
-  const parsed = datasetRecord.safeParse(parseJson(line));
+  const value = parseJson(line);
+  const parsed = datasetRecord.safeParse(value);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const field = issue === undefined || issue.path.length === 0 ? '' : ` at "${issue.path.join('.')}"`;
-    throw new ProductError(
-      'invalid_datasets',
-      `${where}: ${issue?.message ?? 'not a dataset record'}${field}`,
-    );
+    throw new ProductError('invalid_datasets', `${where}: ${recordFault(line, value, parsed.error)}`);
   }
   const path = resolve(named.workingDir, parsed.data.path);
   const found = await named.stat(path);

@@ -1,7 +1,14 @@
-import { type JobCheckpoint, type ModelCheckpoint, newestFirst, rankCheckpoints } from '@trainyard/protocol';
+import {
+  type JobCheckpoint,
+  type ModelCheckpoint,
+  newestFirst,
+  rankCheckpoints,
+  type TrainingJob,
+} from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
 import { createCheckpointReads } from '../../store/model-checkpoints.ts';
 import type { Schema } from '../../store/schema.ts';
+import { createTrainingJobStore } from '../../store/training-jobs.ts';
 import type { LocalJob } from './local-jobs.ts';
 
 const MAX_LISTED = 1000;
@@ -11,15 +18,25 @@ export async function checkpointsOf(db: Kysely<Schema>, job: LocalJob): Promise<
   const reads = createCheckpointReads(db);
   const query = { deleted: false, limit: MAX_LISTED };
   const trainingJobId = job.attempt?.trainingJobId ?? null;
-  return toJobCheckpoints(
-    trainingJobId === null ? await reads.ofRun(job.runId, query) : await reads.ofJob(trainingJobId, query),
-  );
+  if (trainingJobId === null) return toJobCheckpoints(await reads.ofRun(job.runId, query), undefined);
+  const [checkpoints, trainingJob] = await Promise.all([
+    reads.ofJob(trainingJobId, query),
+    createTrainingJobStore(db).find(trainingJobId),
+  ]);
+  return toJobCheckpoints(checkpoints, trainingJob?.retention);
 }
 
-/** The best by evaluation loss, or by training loss where nothing was evaluated, and the latest are marked. */
-export function toJobCheckpoints(checkpoints: readonly ModelCheckpoint[]): JobCheckpoint[] {
-  const byLoss = (metric: string) => rankCheckpoints(checkpoints, { metric, direction: 'min' })[0];
-  const best = byLoss('eval_loss') ?? byLoss('train_loss');
+/**
+ * The latest and the best are marked: the best by the metric and direction that the job keeps its best ones by, else
+ * by evaluation loss, or by training loss where nothing was evaluated.
+ */
+export function toJobCheckpoints(
+  checkpoints: readonly ModelCheckpoint[],
+  retention: Pick<NonNullable<TrainingJob['retention']>, 'metric' | 'direction'> | undefined,
+): JobCheckpoint[] {
+  const { metric, direction } = retention ?? { metric: 'eval_loss', direction: 'min' };
+  const bestBy = (name: string) => rankCheckpoints(checkpoints, { metric: name, direction })[0];
+  const best = bestBy(metric) ?? (metric === 'eval_loss' ? bestBy('train_loss') : undefined);
   const sorted = newestFirst(checkpoints);
   return sorted.map((checkpoint) => ({
     id: checkpoint.id,

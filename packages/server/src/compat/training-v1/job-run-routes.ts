@@ -208,8 +208,8 @@ export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
       '/jobs/:id/available-checkpoints',
       { config: READ, schema: { tags: TAGS, params: idParams, response: { 200: jobCheckpoints } } },
       async (request) => {
-        const { id } = await jobs.get(request.params.id);
-        return { checkpoints: toJobCheckpoints(await checkpoints.live(id)) };
+        const { id, retention } = await jobs.get(request.params.id);
+        return { checkpoints: toJobCheckpoints(await checkpoints.live(id), retention) };
       },
     );
     app.get(
