@@ -116,6 +116,22 @@ describe('pause', () => {
     expect(run.finished?.status).toBe('timed_out');
   });
 
+  it('after a deadline gives nothing a new try that would never begin', () => {
+    const retry = { attempts: 3, backoffMs: 5, factor: 2, maxBackoffMs: 15, retryOn: ['timeout'] };
+    const last = { ...n('last'), triggerRule: 'always' as const, timeoutMs: 4, retry };
+    const run = new Story({ nodes: [{ ...n('g'), dag: { deadlineMs: 4, nodes: [last, n('x')] } }] });
+    start(run, 'g/last');
+    run.now = 7;
+    run.timer('g/last', 'timeout');
+    run.timer('g', 'deadline');
+    pause(run, '');
+    run.end('g/last', 'cancelled').end('g/x', 'cancelled');
+    expect(run.status('g/last')).toBe('timed_out');
+    run.now = 8;
+    resume(run, '');
+    expect(run.finished).toBeDefined();
+  });
+
   it('survives a restart of its server, with what is left of the time', () => {
     const run = new Story(dag);
     start(run, 'a');

@@ -117,10 +117,11 @@ function moveDeadline(draft: Draft, group: number): void {
   const { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 } = draft.row(group);
   const { deadlineMs } = draft.groupOf(group)!;
   const around = draft.deadlineAround(group);
-  const hasOwn = deadlineMs !== null && pausedAt === null;
+  // One that has ended the group has passed for good: a pause after it gives nothing in there a new try.
+  const isOver = status === 'cancelling' && stopReason === 'deadline';
+  const hasOwn = deadlineMs !== null && (pausedAt === null || isOver);
   const own = hasOwn ? startedAt! + pausedMs + deadlineMs : Number.POSITIVE_INFINITY;
   draft.patchBook(group, { deadlineAt: Math.min(own, around) });
-  const isOver = status === 'cancelling' && stopReason === 'deadline';
   if (own >= around || isOver) return;
   draft.setTimer({ type: 'set_timer', node: group, kind: 'deadline', at: Math.max(draft.now, own) });
 }

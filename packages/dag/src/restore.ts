@@ -170,8 +170,9 @@ function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, no
 
 function ownDeadlineAt(
   deadlineMs: number | null | undefined,
-  { startedAt, pausedAt = null, pausedMs = 0 }: NodeSnapshot,
+  { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 }: NodeSnapshot,
 ): number {
-  const isGoing = deadlineMs !== null && deadlineMs !== undefined && startedAt !== null && pausedAt === null;
+  const isOver = status === 'cancelling' && stopReason === 'deadline';
+  const isGoing = deadlineMs != null && startedAt !== null && (pausedAt === null || isOver);
   return isGoing ? startedAt + pausedMs + deadlineMs : Number.POSITIVE_INFINITY;
 }

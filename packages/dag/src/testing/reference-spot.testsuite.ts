@@ -95,7 +95,9 @@ export function limitOf({ isForeach, node }: Spot): number {
 
 export function deadlineOf(group: Spot | null): number {
   if (group === null) return Number.POSITIVE_INFINITY;
-  if (group.startedAt === null || group.pausedAt !== null) return deadlineAround(group);
+  // One that has ended the group has passed for good.
+  const stands = group.pausedAt !== null && !(group.status === 'cancelling' && group.stop === 'deadline');
+  if (group.startedAt === null || stands) return deadlineAround(group);
   return Math.min(deadlineAround(group), group.startedAt + group.pausedMs + limitOf(group));
 }
 
