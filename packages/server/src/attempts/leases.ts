@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import {
   AGENT_PROTOCOL,
   type HeldAttempt,
@@ -61,8 +62,10 @@ export interface LeaseLook {
 export class LeaseJudge {
   readonly #db: Kysely<Schema>;
   readonly #longestGapMs: number;
-  /** By the database's clock. */
+  /** By the database's clock; null before the first look. */
   #lookedAt: string | null = null;
+  /** Until then the time since this was made counts, by a clock that goes on while the machine is suspended. */
+  readonly #madeAtMs = uptime() * 1000;
 
   constructor(db: Kysely<Schema>, options: { readonly longestGapMs?: number } = {}) {
     this.#db = db;
@@ -78,9 +81,10 @@ export class LeaseJudge {
       // The time of the transaction is that of its begin: what stands still from here on is not judged.
       const { rows } = await sql<{ at: string; gap: number }>`
         select now()::text as at,
-          coalesce(extract(epoch from now() - ${this.#lookedAt}::timestamptz) * 1000, 0)::float8 as gap`.execute(
-        trx,
-      );
+          coalesce(
+            extract(epoch from now() - ${this.#lookedAt}::timestamptz) * 1000,
+            ${uptime() * 1000 - this.#madeAtMs}::float8
+          )::float8 as gap`.execute(trx);
       const { at, gap } = rows[0]!;
       if (gap <= this.#longestGapMs)
         return { at, look: { facts: await expireLeases(trx), stoodStillMs: null } };
