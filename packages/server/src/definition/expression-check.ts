@@ -176,8 +176,9 @@ function checkText(text: string, place: Place, path: DefinitionPath, faults: Fau
   }
 }
 
+/** As it was written, except for line breaks and the like. */
 function clipped(source: string): string {
-  return clip(source, 100).slice(1, -1);
+  return clip(source, 100).slice(1, -1).replaceAll('\\"', '"');
 }
 
 function problemsOf(source: string, place: Place): { code: string; problems: string[] } {

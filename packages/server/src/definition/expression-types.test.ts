@@ -45,6 +45,7 @@ describe('an expression that can never be computed', () => {
   ])('is a fault with line and column: %s', (expression, named) => {
     const [fault, ...others] = faultsOf(inParams(expression));
     expect(fault).toMatch(/^5:\d+ in \$\{\{ /);
+    expect(fault).toContain(`in \${{ ${expression} }}: `);
     expect(fault).toContain(named);
     expect(others).toEqual([]);
   });
