@@ -3,7 +3,7 @@ import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openDataset } from '../open-dataset.ts';
 import { allOf } from '../testing/all-of.ts';
 import { tempDir } from '../testing/temp-dir.ts';
@@ -58,6 +58,18 @@ async function options(more: FetchOptions = {}): Promise<{ fetch: FetchOptions &
   };
 }
 
+/** Sends a part, and breaks the connection when all of it is on the client's disk. */
+async function breakOffAfter(part: string, response: ServerResponse, cacheDir: string): Promise<void> {
+  response.write(part);
+  const dir = join(cacheDir, 'partial');
+  const sizes = async () =>
+    Promise.all((await readdir(dir)).map(async (name) => (await stat(join(dir, name))).size));
+  await vi.waitUntil(async () => (await sizes()).includes(part.length), { timeout: 20_000, interval: 5 });
+  response.destroy();
+}
+/** So long that a busy machine does not count as a server that stalls. */
+const PATIENT = { stallTimeoutMs: 20_000 };
+
 describe('a dataset at a URL', () => {
   it('is fetched once, and then only asked for whether it has changed', async () => {
     const { url, requests } = await serve(serveCsv);
@@ -86,27 +98,28 @@ describe('a dataset at a URL', () => {
   });
 
   it('goes on where the transfer broke off, and is whole', async () => {
+    const given = await options(PATIENT);
     let isFirst = true;
     const { url, requests } = await serve((request, response) => {
       if (!isFirst) return serveCsv(request, response);
       isFirst = false;
       response.writeHead(200, { etag: ETAG, 'content-length': CSV.length });
-      response.write(CSV.slice(0, 100_000), () => setTimeout(() => response.destroy(), 50));
+      void breakOffAfter(CSV.slice(0, 100_000), response, given.fetch.cacheDir);
     });
-    const dataset = await openDataset(`${url}/data.csv`, await options());
+    const dataset = await openDataset(`${url}/data.csv`, given);
     expect(await readFile(dataset.files[0]!, 'utf8')).toBe(CSV);
     expect(requests[1]!.headers).toMatchObject({ range: 'bytes=100000-', 'if-range': ETAG });
   });
 
   it('begins anew when the file is another one by now', async () => {
-    const given = await options({ attempts: 1 });
+    const given = await options({ ...PATIENT, attempts: 1 });
     let etag = '"old"';
     let isBroken = true;
     const { url } = await serve((_, response) => {
       const body = etag === '"old"' ? 'n\n1\n2\n' : 'n\n7\n';
       response.writeHead(200, { etag, 'content-length': body.length });
       if (!isBroken) return void response.end(body);
-      response.write(body.slice(0, 4), () => setTimeout(() => response.destroy(), 50));
+      void breakOffAfter(body.slice(0, 4), response, given.fetch.cacheDir);
     });
     await expect(openDataset(`${url}/data.csv`, given)).rejects.toMatchObject({
       code: 'DATASET_FETCH_FAILED',
