@@ -32,6 +32,7 @@ describe('the token that a program asks for', () => {
     const rootId = await t.submit(PIPELINE);
     const taken = await agent.take('train');
     await agent.report(taken, 'started');
+    await t.treeWhen(rootId, ({ children }) => children[0]!.status === 'running');
     const { token } = expectStatus(await mint(taken), 200);
     const id = taken.spec.runId;
     return {
