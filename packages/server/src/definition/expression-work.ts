@@ -42,7 +42,9 @@ export function withStepLimit<T>(compute: () => T): T {
   } finally {
     const taken = steps - left;
     sinceTurn += taken;
-    if (decisionLeft !== undefined) decisionLeft -= Math.max(0, taken - EXPRESSION_LIMITS.freeSteps);
+    // What ends an expression may take more than was left: the free steps of the others stay theirs.
+    if (decisionLeft !== undefined)
+      decisionLeft = Math.max(0, decisionLeft - Math.max(0, taken - EXPRESSION_LIMITS.freeSteps));
     left = before;
   }
 }
