@@ -17,7 +17,7 @@ import {
   upstreamDigest,
 } from '../cache/cache-key.ts';
 import { type CachedResult, datasetsWrittenBy, findCached } from '../cache/stage-cache.ts';
-import { asOneDecision } from '../definition/expression-work.ts';
+import { asOneDecision, giveTurn } from '../definition/expression-work.ts';
 import { canonicalJson } from '../rerun/canonical-json.ts';
 import { stagePath } from '../rerun/kept-stages.ts';
 import type { Schema } from '../store/schema.ts';
@@ -67,6 +67,7 @@ export async function resolveCached(
       const { key } = known[at]!;
       const isWanted = key !== undefined && !hasToRun(one.changes.tree, one.node);
       answer(one, known[at]!, isWanted ? found.get(key) : undefined, nowMs);
+      await giveTurn();
     }
   }
 }
@@ -139,7 +140,13 @@ async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<Know
     );
     return knownOf(one, spec, digest);
   };
-  return asOneDecision(() => asked.map(keyOf));
+  const known: Known[] = [];
+  // They come tree by tree, and what one takes is none of another's matter.
+  for (const ofTree of Map.groupBy(asked, ({ changes }) => changes).values()) {
+    known.push(...asOneDecision(() => ofTree.map(keyOf)));
+    await giveTurn();
+  }
+  return known;
 }
 
 function knownOf({ changes: { tree }, node, cache }: Asked, { remote }: AttemptSpec, digest: string): Known {
