@@ -1,5 +1,6 @@
 import type { Draft } from './draft.ts';
 import { holdsPlace } from './node-status.ts';
+import { isPastDeadline, ownDeadlineAt } from './own-deadline.ts';
 import type { NodeSnapshot } from './state.ts';
 import { walkBelow } from './subtree.ts';
 
@@ -114,14 +115,10 @@ function armTimeout(draft: Draft, index: number): void {
 }
 
 function moveDeadline(draft: Draft, group: number): void {
-  const { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 } = draft.row(group);
-  const { deadlineMs } = draft.groupOf(group)!;
+  const row = draft.row(group);
   const around = draft.deadlineAround(group);
-  // One that has ended the group has passed for good: a pause after it gives nothing in there a new try.
-  const isOver = status === 'cancelling' && stopReason === 'deadline';
-  const hasOwn = deadlineMs !== null && (pausedAt === null || isOver);
-  const own = hasOwn ? startedAt! + pausedMs + deadlineMs : Number.POSITIVE_INFINITY;
+  const own = ownDeadlineAt(draft.groupOf(group)!.deadlineMs, row);
   draft.patchBook(group, { deadlineAt: Math.min(own, around) });
-  if (own >= around || isOver) return;
+  if (own >= around || isPastDeadline(row)) return;
   draft.setTimer({ type: 'set_timer', node: group, kind: 'deadline', at: Math.max(draft.now, own) });
 }

@@ -2,6 +2,7 @@ import type { Effect, Question } from './events.ts';
 import type { Expansion, ItemBlock } from './expansion.ts';
 import { firstNodesOf, itemNodes } from './expansion.ts';
 import { holdsPlace, isTerminal } from './node-status.ts';
+import { ownDeadlineAt } from './own-deadline.ts';
 import { PersistentVector } from './persistent-vector.ts';
 import type { Plan, PlanNode } from './plan.ts';
 import { openQuestion } from './questions.ts';
@@ -166,13 +167,4 @@ function timerOf(node: PlanNode, row: NodeSnapshot, around: GroupBook | null, no
   const at = ownDeadlineAt(node.group?.deadlineMs, row);
   if (at >= (around?.deadlineAt ?? Number.POSITIVE_INFINITY)) return null;
   return { type: 'set_timer', node: node.index, kind: 'deadline', at: Math.max(at, now) };
-}
-
-function ownDeadlineAt(
-  deadlineMs: number | null | undefined,
-  { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 }: NodeSnapshot,
-): number {
-  const isOver = status === 'cancelling' && stopReason === 'deadline';
-  const isGoing = deadlineMs != null && startedAt !== null && (pausedAt === null || isOver);
-  return isGoing ? startedAt + pausedMs + deadlineMs : Number.POSITIVE_INFINITY;
 }

@@ -4,6 +4,7 @@ import { noteFailure } from './failure.ts';
 import { pause, resume, settleHolds } from './hold.ts';
 import { leafFinished } from './leaf-finished.ts';
 import { holdsPlace } from './node-status.ts';
+import { isPastDeadline, ownDeadlineAt } from './own-deadline.ts';
 import { conditionAnswered, expanded } from './questions.ts';
 import { skipDeselected } from './selection.ts';
 import { finish, settle, startNode } from './settle.ts';
@@ -99,10 +100,10 @@ function timer(draft: Draft, event: EventOf<'timer'>): void {
 
 function deadlinePassed(draft: Draft, event: EventOf<'timer'>): void {
   const { node } = event;
-  const { status, stopReason, startedAt, pausedAt = null, pausedMs = 0 } = draft.row(node);
-  const deadlineMs = draft.groupOf(node)?.deadlineMs ?? null;
-  if (!holdsPlace(status) || deadlineMs === null || startedAt === null || pausedAt !== null) return;
-  const at = startedAt + pausedMs + deadlineMs;
+  const row = draft.row(node);
+  if (!holdsPlace(row.status) || isPastDeadline(row)) return;
+  const deadlineMs = draft.groupOf(node)?.deadlineMs;
+  const at = ownDeadlineAt(deadlineMs, row);
   // A timer from before a pause that has moved the one around to before it.
   if (at >= draft.deadlineAround(node) || isEarly(draft, event, at)) return;
   const error: NodeError = {
@@ -111,9 +112,9 @@ function deadlinePassed(draft: Draft, event: EventOf<'timer'>): void {
     path: draft.pathOf(node),
   };
   const stop: Stop = { kind: 'deadline', error, cause: node };
-  if (status === 'active') stopStarted(draft, node, stop, { status: 'timed_out', error });
+  if (row.status === 'active') stopStarted(draft, node, stop, { status: 'timed_out', error });
   // After a cancel only that is left which the cancel has passed over.
-  else if (stopReason !== 'deadline') stopDescendants(draft, node, stop);
+  else stopDescendants(draft, node, stop);
 }
 
 function backoffOver(draft: Draft, event: EventOf<'timer'>): void {
