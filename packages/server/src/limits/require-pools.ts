@@ -1,5 +1,6 @@
 import { type PipelineBody, TrainyardError } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
+import { mayHoldExpressions } from '../definition/expression-text.ts';
 import { createPoolStore } from '../store/pools.ts';
 import type { Schema } from '../store/schema.ts';
 import { poolUse } from './resolve-limits.ts';
@@ -14,7 +15,9 @@ const NAMED = 5;
  */
 export async function requirePools(db: Kysely<Schema>, definition: PipelineBody): Promise<void> {
   const stageByPool = new Map<string, string>();
-  collect(definition, '', stageByPool);
+  for (const { stage, name } of poolWants(definition)) {
+    if (!stageByPool.has(name)) stageByPool.set(name, stage);
+  }
   const missing = (await createPoolStore(db).missing([...stageByPool.keys()])).sort();
   if (missing.length === 0) return;
   const details = missing.map((pool) => ({ pool, stage: stageByPool.get(pool)! }));
@@ -30,14 +33,21 @@ export async function requirePools(db: Kysely<Schema>, definition: PipelineBody)
   );
 }
 
-/** The first stage that needs each pool whose name is written out. */
-function collect(body: PipelineBody, prefix: string, stageByPool: Map<string, string>): void {
-  for (const stage of body.stages) {
-    const path = `${prefix}${stage.name}`;
-    for (const use of stage.pools ?? []) {
-      const { name } = poolUse(use);
-      if (!name.includes('${{') && !stageByPool.has(name)) stageByPool.set(name, path);
+/** What a stage needs of a pool whose name is written out. */
+export interface PoolWant {
+  /** Names from the outermost level in, with slashes. */
+  readonly stage: string;
+  readonly name: string;
+  readonly slots: number;
+}
+
+export function* poolWants(body: PipelineBody, prefix = ''): Generator<PoolWant> {
+  for (const { name: own, pools = [], pipeline } of body.stages) {
+    const stage = `${prefix}${own}`;
+    for (const use of pools) {
+      const { name, slots } = poolUse(use);
+      if (!mayHoldExpressions(name)) yield { stage, name, slots };
     }
-    if (stage.pipeline !== undefined) collect(stage.pipeline, `${path}/`, stageByPool);
+    if (pipeline !== undefined) yield* poolWants(pipeline, `${stage}/`);
   }
 }
