@@ -1,7 +1,7 @@
 import { type NodeSnapshot, nodeSnapshot } from '@trainyard/dag';
 import type { Run } from '@trainyard/protocol';
 import { jsonbText } from '../store/jsonb-text.ts';
-import { RowColumns } from '../store/row-columns.ts';
+import { type Columns, RowColumns } from '../store/row-columns.ts';
 import type { OwnedTree } from './owned-tree.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -17,9 +17,7 @@ const ROWS_PER_STATEMENT = 5000;
 /** Inserts of the runs from number `first` on, as they are now. */
 export function* runInserts(tree: OwnedTree, first: number): Generator<Insert> {
   for (let from = first; from < tree.runs.length; from += ROWS_PER_STATEMENT) {
-    const rows = tree.runs
-      .slice(from, from + ROWS_PER_STATEMENT)
-      .map((run) => ({ run, planner: nodeSnapshot(tree.state, run.index) }));
+    const rows = tree.runs.slice(from, from + ROWS_PER_STATEMENT).map(({ index }) => runRow(tree, index));
     yield { text: INSERT_RUNS, values: RUN_COLUMNS.values(rows) };
   }
 }
@@ -35,22 +33,18 @@ export function expansionInsert({ tree, expansions }: TreeChanges): Insert {
   return { text: INSERT_EXPANSIONS, values: [jsonbText(rows)] };
 }
 
-interface NewRun {
+/** A run, and what the planner knows of its node. */
+export interface RunRow {
   readonly run: Run;
   readonly planner: NodeSnapshot;
 }
 
-const RUN_COLUMNS = new RowColumns<NewRun>({
-  id: ['text', ({ run }) => run.id],
-  root_id: ['text', ({ run }) => run.rootId],
-  parent_id: ['text', ({ run }) => run.parentId],
-  node_index: ['int4', ({ run }) => run.index],
-  item: ['json', ({ run }) => run.item],
-  depth: ['int4', ({ run }) => run.depth],
-  kind: ['text', ({ run }) => run.kind],
-  name: ['text', ({ run }) => run.name],
-  path: ['text', ({ run }) => run.path],
-  depends_on: ['text', ({ run }) => arrayLiteral(run.dependsOn)],
+export function runRow({ runs, state }: OwnedTree, node: number): RunRow {
+  return { run: runs[node]!, planner: nodeSnapshot(state, node) };
+}
+
+/** What changes of a run while its tree goes on. All else is set once. */
+export const CHANGING_COLUMNS: Columns<RunRow> = {
   status: ['text', ({ run }) => run.status],
   reason: ['text', ({ run }) => run.reason],
   error: ['jsonb', ({ run }) => run.error],
@@ -61,10 +55,24 @@ const RUN_COLUMNS = new RowColumns<NewRun>({
   cache_key: ['text', ({ run }) => run.cacheKey],
   attempt: ['int4', ({ run }) => run.attempt],
   planner: ['jsonb', ({ planner }) => planner],
-  created_at: ['timestamptz', ({ run }) => run.createdAt],
   queued_at: ['timestamptz', ({ run }) => run.queuedAt],
   started_at: ['timestamptz', ({ run }) => run.startedAt],
   ended_at: ['timestamptz', ({ run }) => run.endedAt],
+};
+
+const RUN_COLUMNS = new RowColumns<RunRow>({
+  id: ['text', ({ run }) => run.id],
+  root_id: ['text', ({ run }) => run.rootId],
+  parent_id: ['text', ({ run }) => run.parentId],
+  node_index: ['int4', ({ run }) => run.index],
+  item: ['json', ({ run }) => run.item],
+  depth: ['int4', ({ run }) => run.depth],
+  kind: ['text', ({ run }) => run.kind],
+  name: ['text', ({ run }) => run.name],
+  path: ['text', ({ run }) => run.path],
+  depends_on: ['text', ({ run }) => arrayLiteral(run.dependsOn)],
+  created_at: ['timestamptz', ({ run }) => run.createdAt],
+  ...CHANGING_COLUMNS,
 });
 
 const INSERT_RUNS = `

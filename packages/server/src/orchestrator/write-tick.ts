@@ -1,5 +1,3 @@
-import { type NodeSnapshot, nodeSnapshot } from '@trainyard/dag';
-import type { Run } from '@trainyard/protocol';
 import pg from 'pg';
 import { AS_EXPECTED, UPDATE_COLUMNS, updateAttemptsSql } from '../attempts/attempt-update.ts';
 import { approvalInsert, settlementStatement } from '../store/approvals.ts';
@@ -13,7 +11,14 @@ import {
   insertAttemptsSql,
   insertEventsSql,
 } from './added-rows.ts';
-import { expansionInsert, type Insert, runInserts } from './new-rows.ts';
+import {
+  CHANGING_COLUMNS,
+  expansionInsert,
+  type Insert,
+  type RunRow,
+  runInserts,
+  runRow,
+} from './new-rows.ts';
 import { pauseStatements } from './pause-attempts.ts';
 import { resultInserts } from './result-inserts.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -80,27 +85,7 @@ export function followUps(changes: readonly TreeChanges[], nowMs: number): Inser
 
 const DIVISION_BY_ZERO = '22012';
 
-interface ChangedRun {
-  readonly run: Run;
-  readonly planner: NodeSnapshot;
-}
-
-const CHANGED_COLUMNS = new RowColumns<ChangedRun>({
-  id: ['text', ({ run }) => run.id],
-  status: ['text', ({ run }) => run.status],
-  reason: ['text', ({ run }) => run.reason],
-  error: ['jsonb', ({ run }) => run.error],
-  params: ['jsonb', ({ run }) => run.params],
-  outputs: ['jsonb', ({ run }) => run.outputs],
-  kept_from: ['text', ({ run }) => run.keptFrom],
-  cached_from: ['text', ({ run }) => run.cachedFrom],
-  cache_key: ['text', ({ run }) => run.cacheKey],
-  attempt: ['int4', ({ run }) => run.attempt],
-  planner: ['jsonb', ({ planner }) => planner],
-  queued_at: ['timestamptz', ({ run }) => run.queuedAt],
-  started_at: ['timestamptz', ({ run }) => run.startedAt],
-  ended_at: ['timestamptz', ({ run }) => run.endedAt],
-});
+const CHANGED_COLUMNS = new RowColumns<RunRow>({ id: ['text', ({ run }) => run.id], ...CHANGING_COLUMNS });
 
 /** Number of the first parameter of each kind of rows; before them come those that are no rows. */
 const FIRST = firstParameters(7);
@@ -177,10 +162,10 @@ function treeRow({ tree }: TreeChanges) {
   };
 }
 
-function changedRuns({ tree, dirtyNodes, firstNew }: TreeChanges): ChangedRun[] {
+function changedRuns({ tree, dirtyNodes, firstNew }: TreeChanges): RunRow[] {
   // What is new has been inserted as it is now.
   const known = dirtyNodes.filter((node) => node < firstNew);
-  return known.map((node) => ({ run: tree.runs[node]!, planner: nodeSnapshot(tree.state, node) }));
+  return known.map((node) => runRow(tree, node));
 }
 
 async function writeGrowth(client: pg.PoolClient, changes: readonly TreeChanges[]): Promise<void> {

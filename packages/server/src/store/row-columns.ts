@@ -3,6 +3,9 @@ import { jsonbText } from './jsonb-text.ts';
 /** What a column holds. Instants are given as ISO text or in epoch milliseconds. */
 type ColumnType = keyof typeof ELEMENT_OIDS;
 
+/** By name: what each column holds, and what of a row that is. */
+export type Columns<Row> = Readonly<Record<string, readonly [type: ColumnType, of: (row: Row) => unknown]>>;
+
 /** A column of rows that go into a statement as parameters. */
 interface RowColumn<Row> {
   readonly name: string;
@@ -17,7 +20,7 @@ interface RowColumn<Row> {
 export class RowColumns<Row> {
   readonly #columns: readonly RowColumn<Row>[];
 
-  constructor(columns: Readonly<Record<string, readonly [type: ColumnType, of: (row: Row) => unknown]>>) {
+  constructor(columns: Columns<Row>) {
     this.#columns = Object.entries(columns).map(([name, [type, of]]) => ({ name, type, of }));
   }
 
