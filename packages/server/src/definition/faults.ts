@@ -6,12 +6,19 @@ export const MAX_FAULTS = 100;
 /** Most faults whose places are looked up, so that a file of faults costs little more than a good one. */
 export const MAX_PLACED = 2000;
 
-/**
- * Faults of types and statuses in expressions, and causes of retries that never come. Definitions that were stored
- * before they were looked for still run.
- */
+/** Types and statuses in expressions. */
 export const EXPRESSION_TYPE = 'EXPRESSION_TYPE';
+/** Causes of retries that never come. */
 export const UNKNOWN_CAUSE = 'UNKNOWN_CAUSE';
+/** A whole number that would be changed. */
+export const INEXACT_NUMBER = 'INEXACT_NUMBER';
+
+/** Definitions that were stored before these faults were looked for still run: what was taken in stays readable. */
+export const FORGIVEN_WHEN_STORED: ReadonlySet<string> = new Set([
+  EXPRESSION_TYPE,
+  UNKNOWN_CAUSE,
+  INEXACT_NUMBER,
+]);
 
 export type DefinitionPath = readonly (string | number)[];
 

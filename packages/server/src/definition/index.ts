@@ -3,11 +3,10 @@ import { DEFINITION_LIMITS, type DefinitionFault, type PipelineDefinition } from
 import { checkOwn } from './check-own.ts';
 import { checkUses, type Expansion, usesOthers } from './check-uses.ts';
 import { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
-import { EXPRESSION_TYPE, presentFaults, UNKNOWN_CAUSE } from './faults.ts';
+import { FORGIVEN_WHEN_STORED, presentFaults } from './faults.ts';
 import { isJsonObject } from './json-object.ts';
 import type { Library } from './library.ts';
 import { faultsInSource } from './older-forms.ts';
-import { INEXACT_NUMBER } from './yaml-reader.ts';
 
 export type { Expansion } from './check-uses.ts';
 export { diffDefinitions } from './definition-diff.ts';
@@ -29,6 +28,7 @@ export {
 } from './param-templates.ts';
 export { resolveParams } from './params.ts';
 export { secretsOfDefinition } from './secret-references.ts';
+export { visibleStages } from './visible-stages.ts';
 export { type ImportedDefinition, importWfFormat } from './wfformat-import.ts';
 
 /** A definition that can be run, or every fault found in it. */
@@ -65,16 +65,10 @@ export function checkStored({
   readonly written: string | null;
 }): CheckedDefinition {
   // With other pipelines put in it was written by us, as JSON: limits of files that people write are not for it.
-  const document = written === null ? storedDocument(source) : jsonDocument(JSON.parse(source));
+  const document =
+    written === null ? { ...readDocument(source), directory: '.' } : jsonDocument(JSON.parse(source));
   // It has passed the limit of its day, which may have been another one.
   return checkDocument(document, new Map(), DEFINITION_LIMITS.highestMaxDepth, true);
-}
-
-function storedDocument(source: string): DefinitionDocument & Partial<UsableDocument> {
-  const { faults, ...document } = readDocument(source);
-  // What was taken in once has to be readable for ever.
-  const left = faults.filter(({ code }) => code !== INEXACT_NUMBER);
-  return { ...document, faults: left, directory: '.' };
 }
 
 /**
@@ -100,12 +94,9 @@ export function checkDocument(
   const checked = checkOwn(json, maxDepth);
   const found = mapping === undefined ? checked.faults : faultsInSource(mapping, checked.faults);
   const all = [...document.faults, ...found];
-  const faults = isStored
-    ? all.filter(({ code }) => code !== EXPRESSION_TYPE && code !== UNKNOWN_CAUSE)
-    : all;
+  const faults = isStored ? all.filter(({ code }) => !FORGIVEN_WHEN_STORED.has(code)) : all;
   if (checked.result === undefined || faults.length > 0) {
     return { ok: false, faults: presentFaults(faults, locate) };
   }
   return { ok: true, ...checked.result };
 }
-export { visibleStages } from './visible-stages.ts';

@@ -10,12 +10,9 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { clip, type Fault, type Position } from './faults.ts';
+import { clip, type Fault, INEXACT_NUMBER, type Position } from './faults.ts';
 import { ScalarTexts } from './scalar-text.ts';
 import { isPrototypeKey, MAX_VALUE_DEPTH, MAX_VALUES } from './value-limits.ts';
-
-/** A whole number that would be changed. Files that were taken in before this was looked at may have some. */
-export const INEXACT_NUMBER = 'INEXACT_NUMBER';
 
 interface Anchored {
   readonly node: Node;
