@@ -3,6 +3,7 @@ import { describeDatabases } from '../testing/index.ts';
 import { type ControlPlane, startControlPlane } from './testing/control-plane.ts';
 
 const ONE = "name: one\nstages: [{ name: a, job: { command: 'true' } }]";
+const TOLD_AT_ONCE = ['run.ready', 'run.queued', 'attempt.claimed', 'attempt.finished', 'run.finished'];
 
 describeDatabases('the news of a claim', (engine) => {
   let plane: ControlPlane;
@@ -21,13 +22,7 @@ describeDatabases('the news of a claim', (engine) => {
     expect(await waiting(rootId)).toHaveLength(1);
     await plane.report(a!, 'completed');
     expect(await waiting(rootId)).toEqual([]);
-    expect(await told(rootId)).toEqual([
-      'run.ready',
-      'run.queued',
-      'attempt.claimed',
-      'attempt.finished',
-      'run.finished',
-    ]);
+    expect(await told(rootId)).toEqual(TOLD_AT_ONCE);
   });
 
   it('is written by itself when no report comes', async () => {
@@ -77,12 +72,6 @@ describeDatabases('the news of a claim', (engine) => {
     await plane.otherServer();
     await plane.report(a!, 'completed');
     await plane.until(rootId, (runs) => runs.get('a')!.status === 'completed');
-    expect(await told(rootId)).toEqual([
-      'run.ready',
-      'run.queued',
-      'attempt.claimed',
-      'attempt.finished',
-      'run.finished',
-    ]);
+    expect(await told(rootId)).toEqual(TOLD_AT_ONCE);
   });
 });
