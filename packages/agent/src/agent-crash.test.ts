@@ -1,18 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readIdentityFile } from './local/process-identity.ts';
 import { listProcesses } from './local/process-table.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
+import { killProgramsOf, SpawnedAgents } from './testing/spawned-agents.ts';
 
 let peer: AgentPeer;
 let dataDir: string;
-const children = new Set<ChildProcess>();
+const agents = new SpawnedAgents();
 
 beforeEach(async () => {
   peer = new AgentPeer();
@@ -21,36 +20,13 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const child of children) await kill(child);
+  await agents.killAll();
   await peer.close();
-  for (const { attemptId, pid } of await listProcesses()) {
-    if (attemptId !== undefined && peer.attempts.has(attemptId)) process.kill(pid, 'SIGKILL');
-  }
+  await killProgramsOf(peer);
   await rm(dataDir, { recursive: true, force: true });
 });
 
-async function startAgent(): Promise<ChildProcess> {
-  const program = fileURLToPath(new URL('./testing/agent-process.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, peer.url, dataDir], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  children.add(child);
-  let output = '';
-  child.stdout?.on('data', (chunk) => {
-    output += String(chunk);
-  });
-  await eventually('agent is ready', () => output.includes('ready'));
-  return child;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  children.delete(child);
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
-}
-
+const startAgent = () => agents.start({ url: peer.url, dataDir });
 const fileOf = (attempt: PeerAttempt, name: string) =>
   join(dataDir, 'attempts', attempt.spec.attemptId, name);
 const logOf = (attempt: PeerAttempt) => streamOf(attempt, 'log').toString();
@@ -62,7 +38,7 @@ test('kill -9 of the agent does not disturb the program; the next agent delivers
   await eventually('some lines', () => logOf(job).includes('line 2\n'));
   const program = readIdentityFile(fileOf(job, 'pid'));
   for (const line of ['line 12\n', 'line 24\n']) {
-    await kill(agent);
+    await agents.kill(agent);
     await eventually('the program goes on', () =>
       readFileSync(fileOf(job, 'output.log'), 'utf8').includes(line),
     );
@@ -78,7 +54,7 @@ test('a program that ends while no agent runs is reported by the next one (12)',
   const agent = await startAgent();
   const job = peer.submit({ command: 'echo ready; sleep 0.5; echo \'{"a":1}\' > "$TRAINYARD_OUTPUTS"' });
   await eventually('ready', () => logOf(job).includes('ready'));
-  await kill(agent);
+  await agents.kill(agent);
   await eventually('exit file', () => existsSync(fileOf(job, 'exit.json')));
   await startAgent();
   expect(await eventually('finish', () => finishOf(job))).toMatchObject({
@@ -91,7 +67,7 @@ test('a program that was killed with agent and supervisor has vanished (13)', as
   const agent = await startAgent();
   const job = peer.submit({ command: 'echo ready; exec sleep 60' });
   await eventually('ready', () => logOf(job).includes('ready'));
-  await kill(agent);
+  await agents.kill(agent);
   process.kill(readIdentityFile(join(fileOf(job, 'pid.lock'), 'supervisor'))!.pid, 'SIGKILL');
   process.kill(readIdentityFile(fileOf(job, 'pid'))!.pid, 'SIGKILL');
   await startAgent();
@@ -106,7 +82,7 @@ test('the next agent cancels what was to be cancelled while none ran (7)', async
     command: 'trap "" TERM; echo ready; while :; do sleep 0.05; done',
   });
   await eventually('ready', () => logOf(job).includes('ready'));
-  await kill(agent);
+  await agents.kill(agent);
   peer.command(job, 'cancel');
   await startAgent();
   expect(await eventually('finish', () => finishOf(job))).toMatchObject({

@@ -1,19 +1,20 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { JournalLimits } from './stream/journal-limits.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from './testing/agent-peer.ts';
 import { eventually } from './testing/eventually.ts';
+import { SpawnedAgents } from './testing/spawned-agents.ts';
 
 const MIB = 1024 * 1024;
 let peer: AgentPeer;
 let dataDir: string;
 let isMounted = false;
 let agent: ChildProcess | undefined;
+const agents = new SpawnedAgents();
 
 beforeEach(async () => {
   peer = new AgentPeer();
@@ -22,27 +23,15 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  const gone = new Promise((resolve) => agent?.once('exit', resolve));
-  if (agent?.kill('SIGKILL')) await gone;
-  agent = undefined;
+  await agents.killAll();
   await peer.close();
   if (isMounted) execFileSync('/usr/bin/umount', ['--lazy', dataDir]);
   isMounted = false;
   await rm(dataDir, { recursive: true, force: true });
 });
 
-/** An agent in a process of its own, whose memory can be measured. */
 async function startAgent(limits: Partial<JournalLimits> = {}): Promise<void> {
-  const program = fileURLToPath(new URL('./testing/agent-process.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, peer.url, dataDir, JSON.stringify(limits)], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  agent = child;
-  let output = '';
-  child.stdout.on('data', (chunk) => {
-    output += String(chunk);
-  });
-  await eventually('agent is ready', () => output.includes('ready'));
+  agent = await agents.start({ url: peer.url, dataDir, limits });
 }
 
 /** Most memory that the agent ever had, in bytes. */

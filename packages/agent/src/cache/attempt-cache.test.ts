@@ -1,17 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { AskCached } from '@trainyard/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from '../testing/agent-peer.ts';
 import { eventually } from '../testing/eventually.ts';
+import { SpawnedAgents } from '../testing/spawned-agents.ts';
 
 let peer: AgentPeer;
 let dir: string;
 let asks: AskCached[];
-const children = new Set<ChildProcess>();
+const agents = new SpawnedAgents();
 
 beforeEach(async () => {
   peer = new AgentPeer();
@@ -23,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const attempt of peer.attempts.values()) peer.command(attempt, 'discard');
-  for (const child of children) await kill(child);
+  await agents.killAll();
   await peer.close();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -35,29 +34,7 @@ function answer(from: string | null | undefined): void {
   };
 }
 
-/** An agent in a process of its own, which can be killed. */
-async function startAgent(): Promise<ChildProcess> {
-  const program = fileURLToPath(new URL('../testing/agent-process.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, peer.url, join(dir, 'agent')], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  children.add(child);
-  let output = '';
-  child.stdout?.on('data', (chunk) => {
-    output += String(chunk);
-  });
-  await eventually('agent is ready', () => output.includes('ready'));
-  return child;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  children.delete(child);
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
-}
-
+const startAgent = () => agents.start({ url: peer.url, dataDir: join(dir, 'agent') });
 const cache = { digest: 'd'.repeat(64), inputs: ['in.csv'], code: [], lookUp: true, maxAgeMs: null };
 const submit = (command: string, more = {}): PeerAttempt =>
   peer.submit({ command, workingDir: dir, cache: { ...cache, baseDir: dir, ...more } });
@@ -72,7 +49,7 @@ test('a result that the server has ends an attempt without a process, also when 
   const agent = await startAgent();
   const job = submit('echo ran');
   await eventually('the question', () => asks.length === 1);
-  await kill(agent);
+  await agents.kill(agent);
   answer('run_earlier');
   await startAgent();
   const { hashes } = asks[0]!;
@@ -90,7 +67,7 @@ test('what a program started with is known to the agent that adopts it', async (
   const agent = await startAgent();
   const same = submit(UNTIL_GO);
   await eventually('it runs', () => logOf(same).includes('up'));
-  await kill(agent);
+  await agents.kill(agent);
   writeFileSync(join(dir, 'go'), '');
   await startAgent();
   expect(await finished(same)).toMatchObject({ cache: { kind: 'ran', hashes: asks[0]!.hashes } });
@@ -100,7 +77,7 @@ test('a file that changes while no agent looks is noticed', async () => {
   const agent = await startAgent();
   const job = submit(UNTIL_GO);
   await eventually('it runs', () => logOf(job).includes('up'));
-  await kill(agent);
+  await agents.kill(agent);
   writeFileSync(join(dir, 'in.csv'), '2\n');
   writeFileSync(join(dir, 'go'), '');
   await startAgent();

@@ -1,21 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createAgent } from '../agent.ts';
 import { isAlive, readIdentityFile } from '../local/process-identity.ts';
-import { listProcesses, signalProcess } from '../local/process-table.ts';
+import { listProcesses } from '../local/process-table.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from '../testing/agent-peer.ts';
 import { eventually } from '../testing/eventually.ts';
 import { silentLog } from '../testing/silent-log.ts';
+import { killProgramsOf, SpawnedAgents } from '../testing/spawned-agents.ts';
 
 let peer: AgentPeer;
 let otherPeer: AgentPeer;
 let dir: string;
-const children = new Set<ChildProcess>();
+const agents = new SpawnedAgents();
 
 beforeEach(async () => {
   peer = new AgentPeer();
@@ -25,41 +24,14 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const child of children) await kill(child);
+  await agents.killAll();
   await Promise.all([peer.close(), otherPeer.close()]);
-  for (const row of await listProcesses()) {
-    const { attemptId } = row;
-    if (attemptId === undefined) continue;
-    if (peer.attempts.has(attemptId) || otherPeer.attempts.has(attemptId)) signalProcess(row, 'SIGKILL');
-  }
+  await killProgramsOf(peer, otherPeer);
   await rm(dir, { recursive: true, force: true });
 });
 
-async function startAgent(name: string, timing: object, server = peer): Promise<ChildProcess> {
-  const program = fileURLToPath(new URL('../testing/agent-process.ts', import.meta.url));
-  const child = spawn(
-    process.execPath,
-    [program, server.url, join(dir, name), '{}', JSON.stringify(timing)],
-    {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-  children.add(child);
-  let output = '';
-  child.stdout?.on('data', (chunk) => {
-    output += String(chunk);
-  });
-  await eventually('agent is ready', () => output.includes('ready'));
-  return child;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  children.delete(child);
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
-}
+const startAgent = (name: string, timing: object, { url } = peer) =>
+  agents.start({ url, dataDir: join(dir, name), timing });
 
 /** Runs for ever, with a child in a session of its own, and does not care for signals. */
 const STUBBORN = 'trap "" TERM; setsid sleep 300 & echo ready; while :; do sleep 0.1; done';
@@ -86,7 +58,7 @@ test('the programs of an agent that stands still, or is gone, end before the ser
   const still = await stubbornJobOn('still', otherPeer);
   const lostAtMs = performance.now() + LEASE_MS + timing.lostGraceMs;
   still.agent.kill('SIGSTOP');
-  await kill(gone.agent);
+  await agents.kill(gone.agent);
   for (const { job } of [gone, still]) expect(await processesOf(job)).not.toEqual([]);
   for (const { job } of [gone, still]) {
     await eventually('its programs are gone', async () => (await processesOf(job)).length === 0);
@@ -125,7 +97,7 @@ test('while the only server of an embedded database is down, the programs of a k
   await logHas(job, 'ready');
   await eventually('the guard', () => guardOf('agent'));
   await peer.close();
-  await kill(agent);
+  await agents.kill(agent);
   const exit = join(dir, 'agent', 'attempts', job.spec.attemptId, 'exit.json');
   await eventually('the program ends by itself', () => existsSync(exit));
   expect(JSON.parse(readFileSync(exit, 'utf8'))).toMatchObject({ exitCode: 0 });
