@@ -10,6 +10,7 @@ import {
 } from '@trainyard/protocol';
 import type { z } from 'zod';
 import { writeAtomically } from './local/write-atomically.ts';
+import { parseJson } from './parse-json.ts';
 
 /** The files by which an agent and a program talk about pauses and changed params, wherever the program runs. */
 export interface ControlFiles {
@@ -60,11 +61,7 @@ export const MAX_PARAM_ANSWER_BYTES = 256 * 1024;
 
 /** `undefined` for what is not there, not JSON, or something else. */
 function parseAs<T>(schema: z.ZodType<T>, text: string): T | undefined {
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  return schema.safeParse(parseJson(text)).data;
 }
 
 const LOCAL_POLL_MS = 40;

@@ -9,7 +9,8 @@ import {
   type RunError,
 } from '@trainyard/protocol';
 import type { ProgramFiles } from '../executor.ts';
-import { recordFault } from './record-fault.ts';
+import { parseJson } from '../parse-json.ts';
+import { recordLines } from './record-lines.ts';
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** Larger checkpoints are not hashed. */
@@ -34,22 +35,18 @@ export async function readCheckpoints(files: AttemptFiles, named: ProgramFiles):
   const text = await readFile(files.checkpoints, 'utf8');
   const checkpoints: ReportedCheckpoint[] = [];
   let error: RunError | null = null;
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
+  for (const { lineNumber, record, fault } of recordLines(text, checkpointRecord, parsePythonJson)) {
     if (checkpoints.length === MAX_CHECKPOINTS_PER_ATTEMPT) {
       error ??= invalid(`it has more than ${MAX_CHECKPOINTS_PER_ATTEMPT} lines`);
       break;
     }
-    const value = parseJson(line);
-    const parsed = checkpointRecord.safeParse(value);
-    if (!parsed.success) {
-      error ??= invalid(`line ${index + 1}: ${recordFault(line, value, parsed.error)}`);
+    if (record === undefined) {
+      error ??= invalid(`line ${lineNumber}: ${fault}`);
       continue;
     }
-    const { step, epoch, metrics, action } = parsed.data;
-    const path = resolve(named.workingDir, parsed.data.path);
-    const record = { path, step: step ?? null, epoch: epoch ?? null, metrics, action };
-    const seen = await described({ ...record, sizeBytes: 0, sha256: null }, named);
+    const { step = null, epoch = null, metrics, action } = record;
+    const path = resolve(named.workingDir, record.path);
+    const seen = await described({ path, step, epoch, metrics, action, sizeBytes: 0, sha256: null }, named);
     if (seen !== undefined) checkpoints.push(seen);
   }
   return { checkpoints, error };
@@ -102,14 +99,6 @@ function invalid(message: string): RunError {
 }
 
 /** JSON, and what Python makes of numbers that are none, which then read as null. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    try {
-      return JSON.parse(text.replace(/(?<=[:,[]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, 'null'));
-    } catch {
-      return undefined;
-    }
-  }
+function parsePythonJson(text: string): unknown {
+  return parseJson(text) ?? parseJson(text.replace(/(?<=[:,[]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, 'null'));
 }

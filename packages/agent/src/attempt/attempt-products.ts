@@ -10,11 +10,13 @@ import {
   type RunError,
   runError,
 } from '@trainyard/protocol';
+import type { z } from 'zod';
 import type { ProgramFiles } from '../executor.ts';
+import { parseJson } from '../parse-json.ts';
 import { lastLines, type Products } from './attempt-outcome.ts';
 import { describeContent } from './dataset-content.ts';
 import { PRODUCT_LIMITS } from './product-limits.ts';
-import { recordFault } from './record-fault.ts';
+import { recordLines } from './record-lines.ts';
 
 /** Reads outputs.json and datasets.jsonl, and hashes the artifacts and the files that the latter names. */
 export async function readProducts(
@@ -151,32 +153,27 @@ async function readDatasets(
 ): Promise<ReportedDataset[]> {
   const text = await readLimited(path, PRODUCT_LIMITS.datasetsBytes, 'invalid_datasets', 'datasets.jsonl');
   const datasets: ReportedDataset[] = [];
-  for (const [index, line] of (text ?? '').split('\n').entries()) {
-    if (line.trim() === '') continue;
+  for (const { lineNumber, record, fault } of recordLines(text ?? '', datasetRecord)) {
     if (datasets.length === PRODUCT_LIMITS.datasets) {
       throw new ProductError(
         'invalid_datasets',
         `datasets.jsonl has more than ${PRODUCT_LIMITS.datasets} lines`,
       );
     }
-    datasets.push(await readDataset(line, index + 1, named, signal));
+    const where = `datasets.jsonl line ${lineNumber}`;
+    if (record === undefined) throw new ProductError('invalid_datasets', `${where}: ${fault}`);
+    datasets.push(await readDataset(record, where, named, signal));
   }
   return datasets;
 }
 
 async function readDataset(
-  line: string,
-  lineNumber: number,
+  record: z.output<typeof datasetRecord>,
+  where: string,
   named: ProgramFiles,
   signal: AbortSignal,
 ): Promise<ReportedDataset> {
-  const where = `datasets.jsonl line ${lineNumber}`;
-  const value = parseJson(line);
-  const parsed = datasetRecord.safeParse(value);
-  if (!parsed.success) {
-    throw new ProductError('invalid_datasets', `${where}: ${recordFault(line, value, parsed.error)}`);
-  }
-  const path = resolve(named.workingDir, parsed.data.path);
+  const path = resolve(named.workingDir, record.path);
   const found = await named.stat(path);
   if (found === undefined)
     throw new ProductError('dataset_missing', `${where}: the file ${path} does not exist`);
@@ -188,7 +185,7 @@ async function readDataset(
   }
   const sha256 = await named.sha256(path, signal);
   const content = named.isLocal ? await describeContent(path, signal) : {};
-  return { ...parsed.data, path, sha256, sizeBytes: found.sizeBytes, ...content };
+  return { ...record, path, sha256, sizeBytes: found.sizeBytes, ...content };
 }
 
 async function readLimited(
@@ -206,12 +203,4 @@ async function readLimited(
     );
   }
   return readFile(path, 'utf8');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { pause } from '../link/backoff.ts';
+import { parseJson } from '../parse-json.ts';
 import type { ByteSource } from '../stream/byte-source.ts';
 
 /**
@@ -60,12 +61,8 @@ async function readText(source: ByteSource): Promise<string | undefined> {
 }
 
 function parseProgress(text: string): Record<string, unknown> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-      ? (parsed as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(text);
+  return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
+    ? (parsed as Record<string, unknown>)
+    : undefined;
 }

@@ -3,6 +3,7 @@ import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { TrainyardError } from '@trainyard/protocol';
 import { z } from 'zod';
 import { writeAtomically } from '../local/write-atomically.ts';
+import { parseJson } from '../parse-json.ts';
 import { type HostConfig, type HostCredential, hostConfig } from './host-config.ts';
 
 const fileSchema = z.strictObject({ version: z.literal(1), hosts: z.record(z.string(), hostConfig) });
@@ -106,13 +107,5 @@ export class HostsFile {
     });
     await rm(temporary, { force: true });
     return readFile(this.#keyPath);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
