@@ -1,7 +1,7 @@
-import { type AgentClient, isServerDown } from '@trainyard/client';
+import type { AgentClient } from '@trainyard/client';
 import { type AttemptSpec, TrainyardError } from '@trainyard/protocol';
 import { StartError } from '../executor.ts';
-import { Backoff } from '../link/backoff.ts';
+import { untilAnswered } from '../link/until-answered.ts';
 
 /** Environment variable in which a program of our own finds the values for its input, by placeholder. */
 export const SECRETS_VARIABLE = 'TRAINYARD_SECRETS';
@@ -53,17 +53,10 @@ export function fillPlaceholders(value: unknown, byPlaceholder: Readonly<Record<
 
 /** Asks until the server answers. @throws StartError with `code` when it refuses, and the signal's reason */
 export async function fetchFor<T>(code: string, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-  const backoff = new Backoff({ firstMs: 200, maxMs: 5000 });
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      signal.throwIfAborted();
-      const isAway = isServerDown(error) || (error as { code?: unknown }).code === 'SERVER_UNREACHABLE';
-      if (!isAway && error instanceof TrainyardError) {
-        throw new StartError(code, error.message, { cause: error });
-      }
-      await backoff.wait(signal);
-    }
+  try {
+    return await untilAnswered(ask, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof TrainyardError ? new StartError(code, error.message, { cause: error }) : error;
   }
 }

@@ -1,8 +1,8 @@
 import { appendFile } from 'node:fs/promises';
-import { type AgentClient, isServerDown } from '@trainyard/client';
+import type { AgentClient } from '@trainyard/client';
 import type { AttemptFiles, AttemptSpec, ReportedCheckpoint } from '@trainyard/protocol';
 import type { ProgramFiles } from '../executor.ts';
-import { Backoff } from '../link/backoff.ts';
+import { untilAnswered } from '../link/until-answered.ts';
 import { readCheckpoints } from './attempt-checkpoints.ts';
 
 /**
@@ -34,15 +34,11 @@ async function askServer(
   { spec, token, client, signal }: Parameters<typeof applyRetention>[0],
   checkpoints: readonly ReportedCheckpoint[],
 ): Promise<readonly string[]> {
-  const backoff = new Backoff({ firstMs: 250, maxMs: 10_000 });
-  for (;;) {
-    try {
-      return await client.retention(spec.attemptId, token, { checkpoints: [...checkpoints] }, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      const isAway = isServerDown(error) || (error as { code?: unknown }).code === 'SERVER_UNREACHABLE';
-      if (!isAway) return [];
-      await backoff.wait(signal);
-    }
+  const ask = { checkpoints: [...checkpoints] };
+  try {
+    return await untilAnswered(() => client.retention(spec.attemptId, token, ask, signal), signal);
+  } catch {
+    signal.throwIfAborted();
+    return [];
   }
 }

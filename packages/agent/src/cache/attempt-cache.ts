@@ -1,22 +1,22 @@
 import { appendFile } from 'node:fs/promises';
-import { type AgentClient, isServerDown } from '@trainyard/client';
-import {
-  type AttemptCache,
-  type AttemptFiles,
-  type AttemptSpec,
-  type CacheHashes,
-  type ReportedCache,
-  TrainyardError,
+import type { AgentClient } from '@trainyard/client';
+import type {
+  AttemptCache,
+  AttemptFiles,
+  AttemptSpec,
+  CacheHashes,
+  ReportedCache,
 } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
 import { type AttemptJournal, isToEnd } from '../attempt/attempt-state.ts';
 import type { FinishReport } from '../attempt/finish-report.ts';
 import type { Executor } from '../executor.ts';
-import { Backoff } from '../link/backoff.ts';
+import { untilAnswered } from '../link/until-answered.ts';
+import { messageOf } from '../message-of.ts';
 import { sizeText } from '../stream/stream-notes.ts';
 import { FilesUnknown } from './files-unknown.ts';
 import { HashMemory } from './hash-memory.ts';
-import { CACHE_READ_LIMITS, type CacheReadLimits, readStageFiles } from './stage-files.ts';
+import { CACHE_READ_LIMITS, readStageFiles } from './stage-files.ts';
 
 /** Shared by all attempts of the process: the stages of a pipeline mostly name the same files. */
 const memory = new HashMemory();
@@ -34,7 +34,6 @@ export interface AttemptCacheOptions {
   readonly log: AgentLog;
   /** Follows the log of the attempt from now on. */
   readonly openLog: () => void;
-  readonly limits?: CacheReadLimits;
 }
 
 /**
@@ -118,7 +117,6 @@ export class AttemptCacheCheck {
 
   /** A text says why it cannot be told. */
   async #read(cache: AttemptCache, signal: AbortSignal, { isBefore }: { readonly isBefore: boolean }) {
-    const { limits = CACHE_READ_LIMITS } = this.#options;
     let nextAtMs = performance.now() + FIRST_NOTE_MS;
     const onProgress = (bytes: number): void => {
       if (performance.now() < nextAtMs) return;
@@ -126,7 +124,7 @@ export class AttemptCacheCheck {
       this.#note(`reading the files that the cache of this stage names: ${sizeText(bytes)} so far`, isBefore);
     };
     try {
-      return await readStageFiles(cache, { memory, limits, signal, onProgress });
+      return await readStageFiles(cache, { memory, limits: CACHE_READ_LIMITS, signal, onProgress });
     } catch (error) {
       if (error instanceof FilesUnknown) return error.message.slice(0, MAX_REASON);
       throw error;
@@ -146,20 +144,14 @@ export class AttemptCacheCheck {
   async #ask(hashes: CacheHashes, signal: AbortSignal): Promise<string | null> {
     const { spec, journal, client, log } = this.#options;
     const { attemptId, epoch } = spec;
-    const backoff = new Backoff({ firstMs: 200, maxMs: 5000 });
-    for (;;) {
-      try {
-        return (await client.cached(attemptId, journal.state.token, { epoch, hashes }, signal)).from;
-      } catch (error) {
-        signal.throwIfAborted();
-        const isAway = isServerDown(error) || (error as { code?: unknown }).code === 'SERVER_UNREACHABLE';
-        if (!isAway && error instanceof TrainyardError) {
-          // Of one that is over the server says so by its commands, too.
-          log.warn({ attemptId, error: error.message }, 'the cache could not be asked');
-          return null;
-        }
-        await backoff.wait(signal);
-      }
+    try {
+      const ask = () => client.cached(attemptId, journal.state.token, { epoch, hashes }, signal);
+      return (await untilAnswered(ask, signal)).from;
+    } catch (error) {
+      signal.throwIfAborted();
+      // Of one that is over the server says so by its commands, too.
+      log.warn({ attemptId, error: messageOf(error) }, 'the cache could not be asked');
+      return null;
     }
   }
 }

@@ -20,6 +20,7 @@ import { Backoff } from './backoff.ts';
 import { httpExchange } from './http-exchange.ts';
 import { leaseNowMs } from './lease-clock.ts';
 import { ServerContact } from './server-contact.ts';
+import { isUnanswered } from './until-answered.ts';
 
 /** The agent's standing with the server: who it is there, and what the last contact has told. */
 export class ServerLink {
@@ -176,10 +177,6 @@ export class ServerLink {
     if (this.#database === 'embedded' && isAway) this.#onSafe(sentAtMs, this.#leaseMs);
     this.#contactTried = true;
   }
-}
-
-function isUnanswered(error: unknown): boolean {
-  return error instanceof TrainyardError && error.code === 'SERVER_UNREACHABLE';
 }
 
 const deflate = promisify(gzip);
