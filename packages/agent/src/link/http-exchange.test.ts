@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -59,23 +59,19 @@ test('sends again where the server had closed the connection that was kept', asy
 
 test('sends again where the server had closed all the connections that were kept', async () => {
   const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok';
-  let connections = 0;
+  const old: Socket[] = [];
   const url = await listen(
     createTcpServer((socket) => {
-      connections += 1;
-      const isOld = connections <= 3;
-      let requests = 0;
       socket.on('error', () => undefined);
       socket.on('data', () => {
-        requests += 1;
-        if (requests === 1) setTimeout(() => socket.write(answer), 50);
-        else if (isOld) socket.resetAndDestroy();
-        else socket.write(answer);
+        if (old.includes(socket)) socket.resetAndDestroy();
+        else if (old.length === 3) socket.write(answer);
+        else if (old.push(socket) === 3) for (const each of old) each.write(answer);
       });
     }),
   );
   await Promise.all(['one', 'two', 'three'].map((text) => post(url, text)));
-  expect(connections).toBe(3);
+  expect(old.length).toBe(3);
   expect((await post(url, 'four')).text).toBe('ok');
 });
 
