@@ -10,6 +10,7 @@ import {
   type StartContext,
   StartError,
 } from '../executor.ts';
+import { WakeableWait } from '../wakeable-wait.ts';
 import { type Cgroup, createCgroup, existingCgroup } from './cgroup.ts';
 import { isAlive, type ProcessIdentity, readBootId, readIdentityFile } from './process-identity.ts';
 import { ATTEMPT_MARKER } from './process-table.ts';
@@ -55,8 +56,8 @@ class LocalAttempt implements RunningAttempt {
   readonly #files: AttemptFiles;
   readonly #spec: AttemptSpec;
   readonly #cgroup: Cgroup | undefined;
-  /** Called when something happened that is worth a look before the next poll. */
-  readonly #wakers = new Set<() => void>();
+  /** From one look to the next. */
+  readonly #pauses = new WakeableWait();
   #program: ProcessIdentity | undefined;
   #supervisor: ProcessIdentity | undefined;
   #programGoneSinceMs: number | undefined;
@@ -83,7 +84,7 @@ class LocalAttempt implements RunningAttempt {
     this.#lastPollMs = LAST_POLL_OF_CHILD_MS;
     child.once('exit', () => {
       this.#lastPollMs = LAST_POLL_MS;
-      this.#wake();
+      this.#pauses.wake();
     });
   }
 
@@ -95,7 +96,7 @@ class LocalAttempt implements RunningAttempt {
       if (program !== undefined || readExit(this.#files) !== undefined) return;
       const waitedMs = performance.now() - launchedAtMs;
       if (supervisor === undefined ? waitedMs > START_LIMIT_MS : !isAlive(supervisor)) return;
-      await this.#pause(START_POLL_MS);
+      await this.#pauses.wait(START_POLL_MS);
     }
   }
 
@@ -103,7 +104,8 @@ class LocalAttempt implements RunningAttempt {
     for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.2, this.#lastPollMs)) {
       const result = this.#poll();
       if (result !== undefined) return result;
-      await this.#pause(pauseMs, signal);
+      await this.#pauses.wait(pauseMs, signal);
+      signal.throwIfAborted();
     }
   }
 
@@ -112,7 +114,7 @@ class LocalAttempt implements RunningAttempt {
     await this.waitForStart();
     if (readExit(this.#files) !== undefined) return false;
     await endSession(this.#tree(), graceMs);
-    this.#wake();
+    this.#pauses.wake();
     return true;
   }
 
@@ -180,27 +182,6 @@ class LocalAttempt implements RunningAttempt {
     this.#program ??= readIdentityFile(this.#files.pid);
     this.#supervisor ??= readIdentityFile(`${lockDir(this.#files)}/supervisor`);
     return { program: this.#program, supervisor: this.#supervisor };
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#wakers]) wake();
-  }
-
-  /** Ends early when woken. @throws the signal's reason when it fires */
-  async #pause(ms: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
-        this.#wakers.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal?.addEventListener('abort', done, { once: true });
-      this.#wakers.add(done);
-    });
-    signal?.throwIfAborted();
   }
 }
 

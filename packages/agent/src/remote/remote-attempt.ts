@@ -4,9 +4,10 @@ import type { AgentLog } from '../agent-log.ts';
 import { PRODUCT_LIMITS } from '../attempt/product-limits.ts';
 import type { ControlFiles } from '../control-files.ts';
 import type { ExitResult, ProgramFiles, RunningAttempt } from '../executor.ts';
-import { Backoff, pause } from '../link/backoff.ts';
+import { Backoff } from '../link/backoff.ts';
 import { writeAtomically } from '../local/write-atomically.ts';
 import { TransportError } from '../transport/transport.ts';
+import { WakeableWait } from '../wakeable-wait.ts';
 import type { AttemptControl } from './attempt-control.ts';
 import type { HostLink } from './host-link.ts';
 import { type PollAnswer, parsePollAnswer, type RemoteState } from './poll-answer.ts';
@@ -37,7 +38,8 @@ export class RemoteAttempt implements RunningAttempt {
   readonly target: AttemptTarget;
   readonly #options: RemoteAttemptOptions;
   readonly #control: AttemptControl;
-  readonly #wakers = new Set<() => void>();
+  /** From one look to the next. */
+  readonly #pauses = new WakeableWait();
   #mirrors: Promise<{ readonly log: StreamMirror; readonly metrics: StreamMirror }> | undefined;
   /** One poll at a time: each goes on from what the one before brought. */
   #polling: Promise<unknown> = Promise.resolve();
@@ -107,7 +109,10 @@ export class RemoteAttempt implements RunningAttempt {
         continue;
       }
       pauseMs = Math.min(pauseMs, this.#options.pollMs);
-      if (!more) await this.#pause(pauseMs, signal);
+      if (more) continue;
+      await this.#pauses.wait(pauseMs, AbortSignal.any([signal, this.#options.link.closed]));
+      signal.throwIfAborted();
+      this.#options.link.closed.throwIfAborted();
     }
   }
 
@@ -115,12 +120,12 @@ export class RemoteAttempt implements RunningAttempt {
     this.#cancelledAtMs ??= performance.now();
     const untilMs = performance.now() + graceMs + GIVE_UP_MS;
     const said = await this.#control.signalOnceStarted(graceMs > 0 ? 'TERM' : 'KILL', untilMs);
-    this.#wake();
+    this.#pauses.wake();
     if (said === 'ended') return false;
     if (said !== 'sent' || graceMs === 0) return true;
     await this.#control.untilEmpty(performance.now() + graceMs);
     await this.#control.signal('KILL', untilMs);
-    this.#wake();
+    this.#pauses.wake();
     return true;
   }
 
@@ -215,23 +220,6 @@ export class RemoteAttempt implements RunningAttempt {
     }
     const { exitCode, endedAtMs } = result;
     await writeAtomically(files.exit, `${JSON.stringify({ exitCode, endedAtMs })}\n`);
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#wakers]) wake();
-  }
-
-  /** Ends early when woken. @throws when the signal fires or the agent stops */
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    const wake = () => woken.abort();
-    this.#wakers.add(wake);
-    await pause(ms, AbortSignal.any([signal, this.#options.link.closed, woken.signal])).catch(
-      () => undefined,
-    );
-    this.#wakers.delete(wake);
-    signal.throwIfAborted();
-    this.#options.link.closed.throwIfAborted();
   }
 }
 

@@ -1,6 +1,7 @@
 import { type FSWatcher, type Stats, statSync, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { WakeableWait } from '../wakeable-wait.ts';
 import type { ByteSource, SourceLook } from './byte-source.ts';
 import { punchHole } from './punch-hole.ts';
 
@@ -17,8 +18,7 @@ export class FileSource implements ByteSource {
   #identity = '';
   #watcher: FSWatcher | undefined;
   #watched = '';
-  /** Ends the wait that goes on, if one does. */
-  #onChange: (() => void) | undefined;
+  readonly #waits = new WakeableWait();
   /** Where the last look ended: the file has grown if it is longer now. */
   #seenSize = 0;
   #buffer: Buffer | undefined;
@@ -58,17 +58,7 @@ export class FileSource implements ByteSource {
     // What was appended before the watch began is seen by no watch.
     if (this.#hasChanged()) return;
     const longest = this.#watcher === undefined ? Math.min(ms, UNWATCHED_POLL_MS) : ms;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        wake.removeEventListener('abort', done);
-        this.#onChange = undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, longest);
-      wake.addEventListener('abort', done, { once: true });
-      this.#onChange = done;
-    });
+    await this.#waits.wait(longest, wake);
   }
 
   async free(from: number, to: number): Promise<void> {
@@ -158,7 +148,7 @@ export class FileSource implements ByteSource {
     try {
       this.#watcher = watch(path, { persistent: false }, () => {
         this.#unwatch();
-        this.#onChange?.();
+        this.#waits.wake();
       });
       this.#watched = path;
       this.#watcher.on('error', () => this.#unwatch());
