@@ -214,7 +214,9 @@ describe('waitForExit', () => {
     await start(parent);
     const pid = await eventually(
       'a zombie',
-      () => existsSync(join(root, 'zombie')) && Number(readFileSync(join(root, 'zombie'), 'utf8')),
+      // Empty between its opening and its first write.
+      () =>
+        (existsSync(join(root, 'zombie')) && Number(readFileSync(join(root, 'zombie'), 'utf8'))) || undefined,
     );
     await eventually('state Z', () => readProcess(pid)?.state === 'Z');
     const { startTime } = readProcess(pid)!;
