@@ -2,6 +2,8 @@ import {
   AGENT_PROTOCOL,
   type AgentId,
   type AgentInfo,
+  type AttemptCache,
+  type AttemptSpec,
   type ClaimedWork,
   type claimWork,
   type FailurePattern,
@@ -14,7 +16,6 @@ import {
   type RegisteredAgent,
   type ReportResult,
   type registerAgent,
-  type SecretPlace,
   TrainyardError,
 } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
@@ -79,7 +80,7 @@ export interface Attempts {
   /** Names of the secrets that an attempt needs. */
   secretsOf(attemptId: string): Promise<string[]>;
   /** What an attempt was told of the cache of its stage. */
-  cacheOf(attemptId: string): Promise<unknown>;
+  cacheOf(attemptId: string): Promise<AttemptCache | undefined>;
   agents(): Promise<AgentInfo[]>;
   /** From now on it gets no work; it leaves when it has finished. @throws TrainyardError NOT_FOUND */
   drain(agentId: string): Promise<AgentInfo>;
@@ -149,13 +150,13 @@ export function createAttempts(options: {
     return agent;
   };
 
-  const specOf = async (attemptId: string): Promise<{ secrets?: SecretPlace[]; cache?: unknown }> => {
+  const specOf = async (attemptId: string): Promise<Pick<AttemptSpec, 'secrets' | 'cache'>> => {
     const row = await kysely
       .selectFrom('attempts')
       .select('spec')
       .where('id', '=', attemptId)
       .executeTakeFirstOrThrow();
-    return row.spec as { secrets?: SecretPlace[]; cache?: unknown };
+    return row.spec as AttemptSpec;
   };
 
   return {

@@ -1,4 +1,4 @@
-import { type AttemptCache, attemptCache, type RunError } from '@trainyard/protocol';
+import type { AttemptCache, RunError } from '@trainyard/protocol';
 import type { PoolClient } from 'pg';
 import { cacheKey } from '../cache/cache-key.ts';
 import type { CacheFact } from '../orchestrator/facts.ts';
@@ -31,11 +31,10 @@ export async function readHits(client: PoolClient, reports: readonly ParsedRepor
  */
 export function judgeCache(
   report: FinishedReport,
-  asked: unknown,
+  cache: AttemptCache | null,
   hits: HitRuns,
 ): { readonly fact?: CacheFact; readonly error?: RunError } {
-  const { data: cache } = attemptCache.safeParse(asked);
-  if (cache === undefined || report.outcome !== 'completed') return {};
+  if (cache === null || report.outcome !== 'completed') return {};
   const told = report.cache ?? SILENT;
   switch (told.kind) {
     case 'hit': {

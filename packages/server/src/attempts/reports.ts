@@ -1,4 +1,4 @@
-import type { ParamAnswer, ReportResult, RunError } from '@trainyard/protocol';
+import type { AttemptCache, ParamAnswer, ReportResult, RunError } from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
@@ -40,7 +40,7 @@ interface AttemptRow {
   /** It takes part in pools or a group. */
   is_limited: boolean;
   /** What it was told of the cache of its stage. */
-  cache: unknown;
+  cache: AttemptCache | null;
 }
 
 export interface TakenReports {

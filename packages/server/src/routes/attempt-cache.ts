@@ -1,10 +1,10 @@
-import { askCached, attemptCache, cachedAnswer, TrainyardError } from '@trainyard/protocol';
+import { askCached, cachedAnswer } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { cacheKey } from '../cache/cache-key.ts';
 import { findCached } from '../cache/stage-cache.ts';
 import type { ServerContext } from '../server-context.ts';
-import { bearerToken } from './route-access.ts';
+import { attemptOfEpoch } from './attempt-access.ts';
 
 /** Asked by agents that have read the files of a cached stage: whether there is a result to use instead of running it. */
 export function attemptCacheRoutes({ database, attempts }: ServerContext): FastifyPluginAsyncZod {
@@ -24,15 +24,8 @@ export function attemptCacheRoutes({ database, attempts }: ServerContext): Fasti
       async (request) => {
         const { id } = request.params;
         const { epoch, hashes } = request.body;
-        const token = bearerToken(request);
-        if (token === undefined) {
-          throw new TrainyardError('UNAUTHENTICATED', `The cache of attempt ${id} needs its token.`);
-        }
-        const identity = await attempts.authorise(id, token);
-        if (identity.epoch !== epoch) {
-          throw new TrainyardError('ATTEMPT_FENCED', `Attempt ${id} has epoch ${identity.epoch} by now.`);
-        }
-        const { data: cache } = attemptCache.safeParse(await attempts.cacheOf(id));
+        await attemptOfEpoch(attempts, request, id, epoch);
+        const cache = await attempts.cacheOf(id);
         if (cache === undefined || !cache.lookUp) return { from: null };
         const key = cacheKey(cache.digest, hashes);
         const found = await findCached(database.kysely, [{ key, maxAgeMs: cache.maxAgeMs }]);

@@ -1,10 +1,10 @@
-import { askRetention, modelCheckpoint, retentionAnswer, TrainyardError } from '@trainyard/protocol';
+import { askRetention, modelCheckpoint, retentionAnswer } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../server-context.ts';
 import { createCheckpointDecisions, decideRetention } from '../store/checkpoint-decisions.ts';
 import { createTrainingJobStore } from '../store/training-jobs.ts';
-import { bearerToken } from './route-access.ts';
+import { attemptOf } from './attempt-access.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
 const answer = { 200: modelCheckpoint };
@@ -53,11 +53,7 @@ export function checkpointRoutes({ database, attempts }: ServerContext): Fastify
       },
       async (request) => {
         const { id } = request.params;
-        const token = bearerToken(request);
-        if (token === undefined) {
-          throw new TrainyardError('UNAUTHENTICATED', `The retention of attempt ${id} needs its token.`);
-        }
-        await attempts.authorise(id, token);
+        await attemptOf(attempts, request, id);
         const { training_job_id: jobId } = await database.kysely
           .selectFrom('attempts')
           .select('training_job_id')

@@ -1,8 +1,8 @@
-import { jobTokenMade, TrainyardError } from '@trainyard/protocol';
+import { jobTokenMade } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../server-context.ts';
-import { bearerToken } from './route-access.ts';
+import { attemptOf } from './attempt-access.ts';
 
 /** Tokens for programs, which their agents fetch just before they start them. */
 export function jobTokenRoutes({ attempts }: ServerContext): FastifyPluginAsyncZod {
@@ -21,14 +21,7 @@ export function jobTokenRoutes({ attempts }: ServerContext): FastifyPluginAsyncZ
       },
       async (request) => {
         const { id } = request.params;
-        const token = bearerToken(request);
-        if (token === undefined) {
-          throw new TrainyardError(
-            'UNAUTHENTICATED',
-            `A token for the program of attempt ${id} needs its own.`,
-          );
-        }
-        await attempts.authorise(id, token);
+        await attemptOf(attempts, request, id);
         return { token: await attempts.makeJobToken(id) };
       },
     );

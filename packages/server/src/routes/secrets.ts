@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../server-context.ts';
 import { createSecretStore } from '../store/secrets.ts';
-import { bearerToken } from './route-access.ts';
+import { attemptOf } from './attempt-access.ts';
 
 const nameParams = z.object({ name: secretName });
 
@@ -61,11 +61,7 @@ export function secretRoutes({ database, secrets: box, attempts }: ServerContext
       },
       async (request) => {
         const { id } = request.params;
-        const token = bearerToken(request);
-        if (token === undefined) {
-          throw new TrainyardError('UNAUTHENTICATED', `The secrets of attempt ${id} need its token.`);
-        }
-        await attempts.authorise(id, token);
+        await attemptOf(attempts, request, id);
         return { values: await secrets.open(await attempts.secretsOf(id)) };
       },
     );

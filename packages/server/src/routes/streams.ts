@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../server-context.ts';
-import { bearerToken } from './route-access.ts';
+import { attemptOfEpoch } from './attempt-access.ts';
 
 const inflate = promisify(gunzip);
 
@@ -38,20 +38,7 @@ export function streamRoutes({ attempts, ingest }: ServerContext): FastifyPlugin
       },
       async (request) => {
         const { id, stream } = request.params;
-        const token = bearerToken(request);
-        if (token === undefined) {
-          throw new TrainyardError(
-            'UNAUTHENTICATED',
-            `Appending to attempt ${id} needs the attempt's token: Authorization: Bearer TOKEN.`,
-          );
-        }
-        const attempt = await attempts.authorise(id, token);
-        if (attempt.epoch !== request.query.epoch) {
-          throw new TrainyardError(
-            'ATTEMPT_FENCED',
-            `Attempt ${id} has epoch ${attempt.epoch}, not ${request.query.epoch}; end its process.`,
-          );
-        }
+        const attempt = await attemptOfEpoch(attempts, request, id, request.query.epoch);
         return ingest.append({
           attemptId: id,
           runId: attempt.runId,
