@@ -3,23 +3,18 @@ import { ATTEMPT_STATUS_TABLE, type AttemptStatus, TrainyardError } from '@train
 import type { ClientBase, Pool } from 'pg';
 import { inTransaction } from '../store/transaction.ts';
 import type { PreparedChunk } from './chunk-bytes.ts';
-import {
-  type LineFormat,
-  type LineProblem,
-  type ParserState,
-  PointsByKey,
-  parseMetricBytes,
-} from './metric-parser.ts';
+import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
 import { writePoints } from './metric-sql.ts';
 import { placeAppends } from './place-appends.ts';
 import type { Points } from './points.ts';
 import { toSeriesPoints } from './series-points.ts';
-import { hasPoints, type StoredStream } from './stored-stream.ts';
+import { formatOf, hasPoints, type LineFormat, type StoredStream } from './stored-stream.ts';
 import {
   type LockedStream,
   lockStreams,
   type NewChunk,
   readStreamBytes,
+  type StreamEnd,
   writeStreams,
 } from './stream-sql.ts';
 import type { TailCache } from './tail-cache.ts';
@@ -53,17 +48,11 @@ export type AppendOutcome =
   | { readonly ok: false; readonly error: TrainyardError };
 
 /** What the appends of one stream came to, once committed. */
-export interface StreamOutcome {
+export interface StreamOutcome extends StreamEnd {
   readonly append: Append;
   readonly outcomes: ReadonlyMap<Append, AppendOutcome>;
   /** The bytes that were new, in order, from `offset` on. */
   readonly pieces: readonly NewChunk[];
-  readonly size: number;
-  /** Line ends that are stored. */
-  readonly lines: number;
-  readonly insertedBytes: number;
-  readonly insertedLines: number;
-  readonly hasCutLine: boolean;
   /** Something of its row is to be written. */
   readonly isChanged: boolean;
   /** Points are built from it. */
@@ -160,8 +149,7 @@ async function placeGroup(
   if (!isParsed || pieces.length === 0) return empty;
   if (row.hasOwnMetrics) return { ...empty, parser: { parsed: end.size, tail: [], inLongLine: false } };
   const state = await parserState(client, row, tails);
-  const format = append.stream === 'log' ? 'console' : 'json';
-  return { ...base, ...(await parsePieces(state, pieces, receivedAtMs, format)) };
+  return { ...base, ...(await parsePieces(state, pieces, receivedAtMs, formatOf(append.stream))) };
 }
 
 /** Parsed between two turns of the event loop. */

@@ -4,6 +4,7 @@ import { inTransaction } from '../store/transaction.ts';
 import { PointsByKey, parseMetricBytes } from './metric-parser.ts';
 import { writePoints } from './metric-sql.ts';
 import { toSeriesPoints } from './series-points.ts';
+import { formatOf } from './stored-stream.ts';
 import { readStreamBytes, type UnparsedEnd, unparsedEnds, writeStreams } from './stream-sql.ts';
 
 const TERMINAL = ATTEMPT_STATUSES.filter(isTerminalAttemptStatus);
@@ -23,8 +24,7 @@ async function finish(client: ClientBase, end: UnparsedEnd, runId: string, nowMs
   const tail = await readStreamBytes(client, end, end.parsed, end.size);
   const collected = new PointsByKey();
   const state = { parsed: end.parsed, tail: [tail], inLongLine: end.inLongLine };
-  const format = end.stream === 'log' ? 'console' : 'json';
-  const { unreadable } = parseMetricBytes(state, LINE_END, nowMs, collected, format);
+  const { unreadable } = parseMetricBytes(state, LINE_END, nowMs, collected, formatOf(end.stream));
   const stream = { ...end, parsed: end.size, inLongLine: false, newUnreadableLines: unreadable };
   await writeStreams(client, [], [stream], new Date(nowMs));
   const series = toSeriesPoints({ runId, attemptNumber: end.attemptNumber }, collected.build());

@@ -6,11 +6,9 @@ import {
   parseMetricLine,
 } from '@trainyard/protocol';
 import { type Points, PointsBuilder } from './points.ts';
+import type { LineFormat } from './stored-stream.ts';
 
 const NEWLINE = 10;
-
-/** `json`: every line is a point. `console`: some lines of a log are, and the others are no faults. */
-export type LineFormat = 'json' | 'console';
 
 /** A line that could not be read. `offset` is the byte offset of its begin in the stream. */
 export interface LineProblem {

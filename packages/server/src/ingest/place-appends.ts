@@ -3,10 +3,7 @@ import type { ClientBase } from 'pg';
 import { countLineEnds, type Placement, placeAppend, placeLines } from './append-placement.ts';
 import type { Append, AppendOutcome } from './append-transaction.ts';
 import { prepareChunks } from './chunk-bytes.ts';
-import { type LockedStream, type NewChunk, readStreamBytes } from './stream-sql.ts';
-
-/** Where a stream ends, and how much of it was put in beside its sender. */
-type StreamEnd = Pick<LockedStream, 'size' | 'lines' | 'insertedBytes' | 'insertedLines' | 'hasCutLine'>;
+import { type LockedStream, type NewChunk, readStreamBytes, type StreamEnd } from './stream-sql.ts';
 
 /** Finds the place of each append of a stream; what has none is refused among the outcomes. */
 export async function placeAppends(
@@ -16,9 +13,9 @@ export async function placeAppends(
   outcomes: Map<Append, AppendOutcome>,
 ): Promise<{ end: StreamEnd; pieces: NewChunk[] }> {
   const pieces: NewChunk[] = [];
-  let { size, lines, insertedBytes, insertedLines, hasCutLine } = row;
+  const { size, lines, insertedBytes, insertedLines, hasCutLine } = row;
+  const end = { size, lines, insertedBytes, insertedLines, hasCutLine };
   for (const each of group) {
-    const end = { size, lines, insertedBytes, insertedLines, hasCutLine };
     const placement = place(each, end);
     if (placement.kind === 'gap') {
       outcomes.set(each, { ok: false, error: gap(each, ownEnd(each, end)) });
@@ -27,32 +24,31 @@ export async function placeAppends(
     if (placement.kind === 'new') {
       let bytes = placement.skip === 0 ? each.bytes : each.bytes.subarray(placement.skip);
       if (each.offset === 'beside') {
-        insertedLines += countLineEnds(bytes);
+        end.insertedLines += countLineEnds(bytes);
         if (!(await endsWithLine(client, row, pieces.at(-1)))) {
           bytes = Buffer.concat([LINE_END, bytes]);
-          hasCutLine = true;
+          end.hasCutLine = true;
         }
-        insertedBytes += bytes.length;
-      } else if (hasCutLine && bytes.length > 0) {
+        end.insertedBytes += bytes.length;
+      } else if (end.hasCutLine && bytes.length > 0) {
         // The end of the line that was ended for its sender: it stands there already.
         if (bytes[0] === LINE_END[0]) {
           bytes = bytes.subarray(1);
-          insertedBytes -= 1;
+          end.insertedBytes -= 1;
         }
-        hasCutLine = false;
+        end.hasCutLine = false;
       }
       const { attemptId, stream, prepared } = each;
       const isWhole = bytes === each.bytes && prepared !== undefined;
       for (const chunk of await (isWhole ? prepared : prepareChunks(bytes))) {
-        pieces.push({ attemptId, stream, ...chunk, offset: size, firstLine: lines });
-        size += chunk.bytes.length;
-        lines += countLineEnds(chunk.bytes);
+        pieces.push({ attemptId, stream, ...chunk, offset: end.size, firstLine: end.lines });
+        end.size += chunk.bytes.length;
+        end.lines += countLineEnds(chunk.bytes);
       }
     }
-    const { size: ownSize } = ownEnd(each, { size, lines, insertedBytes, insertedLines, hasCutLine });
-    outcomes.set(each, { ok: true, size: ownSize, lines });
+    outcomes.set(each, { ok: true, size: ownEnd(each, end).size, lines: end.lines });
   }
-  return { end: { size, lines, insertedBytes, insertedLines, hasCutLine }, pieces };
+  return { end, pieces };
 }
 
 function place(each: Append, end: StreamEnd): Placement {

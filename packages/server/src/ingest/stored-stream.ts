@@ -8,8 +8,17 @@ export const STORED_STREAMS = [...streamName.options, 'reported', 'predictions']
 export type StoredStream = (typeof STORED_STREAMS)[number];
 
 /** Streams whose every line is a point. */
-const OF_POINTS: ReadonlySet<StoredStream> = new Set(['metrics', 'system', 'reported']);
+export const POINT_STREAMS = ['metrics', 'system', 'reported'] as const satisfies StoredStream[];
+const OF_POINTS: ReadonlySet<StoredStream> = new Set(POINT_STREAMS);
 
 export function hasPoints(stream: StoredStream): boolean {
   return OF_POINTS.has(stream);
+}
+
+/** `json`: every line is a point. `console`: some lines of a log are, and the others are no faults. */
+export type LineFormat = 'json' | 'console';
+
+/** How points are read from the lines of a stream, if they are. */
+export function formatOf(stream: StoredStream): LineFormat {
+  return stream === 'log' ? 'console' : 'json';
 }

@@ -2,18 +2,13 @@ import type { AttemptStatus } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
 import { restoreChunk, type StoredBytes } from './chunk-bytes.ts';
 import { int2Array, int4Array, int8Array, packBytes } from './sql-arrays.ts';
-import type { StoredStream } from './stored-stream.ts';
+import { POINT_STREAMS, type StoredStream } from './stored-stream.ts';
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;
 
-/** A stream's row, locked until the end of the transaction, and its attempt's status. */
-export interface LockedStream {
-  readonly attemptId: string;
-  readonly stream: StoredStream;
+/** Where a stream ends, and how much of it was put in beside its sender. */
+export interface StreamEnd {
   readonly size: number;
-  readonly parsed: number;
-  readonly inLongLine: boolean;
-  readonly unreadableLines: number;
   /** Line ends that are stored. */
   readonly lines: number;
   /** Of a log: what its program put in itself. Its agent does not count these. */
@@ -21,12 +16,25 @@ export interface LockedStream {
   readonly insertedLines: number;
   /** The agent's last line was ended for it, since another one had to be put behind it. */
   readonly hasCutLine: boolean;
+}
+
+/** A stream's row, locked until the end of the transaction, and its attempt's status. */
+export interface LockedStream extends StreamEnd {
+  readonly attemptId: string;
+  readonly stream: StoredStream;
+  readonly parsed: number;
+  readonly inLongLine: boolean;
+  readonly unreadableLines: number;
   /** Of a log: points are built from its lines, too. */
   readonly readsConsole: boolean;
   /** The program writes its metrics itself: then its log is not read for them, too. */
   readonly hasOwnMetrics: boolean;
   readonly attemptStatus: AttemptStatus;
 }
+
+/** Columns of a stream `s`. */
+const STREAM_END = `s.size, s.lines, s.inserted_bytes as "insertedBytes", s.inserted_lines as "insertedLines",
+  s.has_cut_line as "hasCutLine"`;
 
 export interface StreamKey {
   readonly attemptId: string;
@@ -61,9 +69,8 @@ export async function lockStreams(client: ClientBase, keys: readonly StreamKey[]
 async function selectForUpdate(client: ClientBase, keys: readonly StreamKey[]): Promise<LockedStream[]> {
   const { rows } = await client.query<LockedStream>({
     name: 'ingest-lock-streams',
-    text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
-        s.unreadable_lines as "unreadableLines", s.lines, s.inserted_bytes as "insertedBytes",
-        s.inserted_lines as "insertedLines", s.has_cut_line as "hasCutLine", s.reads_console as "readsConsole",
+    text: `select s.attempt_id as "attemptId", s.stream, ${STREAM_END}, s.parsed, s.in_long_line as "inLongLine",
+        s.unreadable_lines as "unreadableLines", s.reads_console as "readsConsole",
         ${HAS_OWN_METRICS} as "hasOwnMetrics", a.status as "attemptStatus"
       from streams s join attempts a on a.id = s.attempt_id
       where s.attempt_id = any($1::text[]) and s.stream = any($2::text[])
@@ -125,22 +132,12 @@ export const HAS_OWN_METRICS = `(s.reads_console and exists (
   where m.attempt_id = s.attempt_id and m.stream in ('metrics', 'reported') and m.size > 0))`;
 
 /** Condition for a stream `s` that points are built from. */
-export const IS_PARSED = `(s.stream in ('metrics', 'system', 'reported') or s.reads_console)`;
+export const IS_PARSED = `(s.stream in (${POINT_STREAMS.map((stream) => `'${stream}'`).join(', ')}) or s.reads_console)`;
 
 /** A stream whose last bytes are not parsed. */
 export interface UnparsedEnd
-  extends Pick<
-    LockedStream,
-    | 'attemptId'
-    | 'stream'
-    | 'size'
-    | 'parsed'
-    | 'inLongLine'
-    | 'lines'
-    | 'insertedBytes'
-    | 'insertedLines'
-    | 'hasCutLine'
-  > {
+  extends StreamEnd,
+    Pick<LockedStream, 'attemptId' | 'stream' | 'parsed' | 'inLongLine'> {
   readonly attemptNumber: number;
 }
 
@@ -152,9 +149,8 @@ export async function unparsedEnds(
 ): Promise<UnparsedEnd[]> {
   const { rows } = await client.query<UnparsedEnd>({
     name: 'ingest-unparsed-ends',
-    text: `select s.attempt_id as "attemptId", s.stream, s.size, s.parsed, s.in_long_line as "inLongLine",
-        s.lines, s.inserted_bytes as "insertedBytes", s.inserted_lines as "insertedLines",
-        s.has_cut_line as "hasCutLine", a.number as "attemptNumber"
+    text: `select s.attempt_id as "attemptId", s.stream, ${STREAM_END}, s.parsed,
+        s.in_long_line as "inLongLine", a.number as "attemptNumber"
       from attempts a join streams s on s.attempt_id = a.id and ${IS_PARSED}
       where a.run_id = $1 and a.status = any($2::text[]) and s.parsed < s.size
       order by s.attempt_id for no key update of s`,
@@ -173,15 +169,10 @@ export interface NewChunk extends Pick<StreamKey, 'attemptId' | 'stream'> {
   readonly firstLine: number;
 }
 
-export interface StreamState extends Pick<StreamKey, 'attemptId' | 'stream'> {
-  readonly size: number;
+export interface StreamState extends StreamEnd, Pick<StreamKey, 'attemptId' | 'stream'> {
   readonly parsed: number;
   readonly inLongLine: boolean;
   readonly newUnreadableLines: number;
-  readonly lines: number;
-  readonly insertedBytes: number;
-  readonly insertedLines: number;
-  readonly hasCutLine: boolean;
 }
 
 /** Writes chunks and the new sizes of their streams, in one statement. */

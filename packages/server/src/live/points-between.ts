@@ -1,7 +1,7 @@
 import type { MetricPoint } from '@trainyard/protocol';
 import { toMetricNumber } from '../ingest/index.ts';
 import { type ParserState, PointsByKey, parseMetricBytes } from '../ingest/metric-parser.ts';
-import type { StoredStream } from '../ingest/stored-stream.ts';
+import { formatOf, type StoredStream } from '../ingest/stored-stream.ts';
 import { HAS_OWN_METRICS, readStream, type StreamPiece } from '../ingest/stream-sql.ts';
 import type { Database } from '../store/database.ts';
 
@@ -27,7 +27,7 @@ export async function readPointsBetween(
   { pool }: Database,
   { attemptId, stream, offset, size }: StreamRange,
 ): Promise<Record<string, MetricPoint[]> | undefined> {
-  const format = stream === 'log' ? 'console' : 'json';
+  const format = formatOf(stream);
   if (format === 'console' && !(await readsConsole(pool, attemptId))) return {};
   if (size - offset > MAX_RANGE_BYTES) return undefined;
   const from = Math.max(0, offset - LOOK_BACK_BYTES);

@@ -1,11 +1,11 @@
 import type { ClientBase, Pool } from 'pg';
-import type { StoredStream } from '../ingest/stored-stream.ts';
+import { POINT_STREAMS, type StoredStream } from '../ingest/stored-stream.ts';
 import type { RemovalReason } from './stream-schema.ts';
 
 /** What retention removes, with the column of `trees` that says that it has. */
 const KINDS = {
   logs: { column: 'logs_removed_at', streams: ['log'] },
-  metricFiles: { column: 'metric_files_removed_at', streams: ['metrics', 'system', 'reported'] },
+  metricFiles: { column: 'metric_files_removed_at', streams: POINT_STREAMS },
 } as const satisfies Record<string, { column: string; streams: readonly StoredStream[] }>;
 
 export type RemovableKind = keyof typeof KINDS;
