@@ -9,6 +9,8 @@ interface Row {
   readonly large?: number | null;
   readonly at?: string | number | null;
   readonly json?: unknown;
+  readonly tiny?: number;
+  readonly real?: number;
 }
 
 const COLUMNS = new RowColumns<Row>({
@@ -18,6 +20,8 @@ const COLUMNS = new RowColumns<Row>({
   instant: ['timestamptz', (row) => row.at],
   packed: ['jsonb', (row) => row.json],
   plain: ['json', (row) => row.json],
+  tiny: ['int2', (row) => row.tiny],
+  real: ['float8', (row) => row.real],
 });
 
 describeDatabases('rows as columns', (engine) => {
@@ -34,7 +38,7 @@ describeDatabases('rows as columns', (engine) => {
   });
 
   const roundTrip = async (rows: readonly Row[]) => {
-    const sql = `select word, small, large::text, instant, packed, plain from ${COLUMNS.from(2)} where $1::int = 1`;
+    const sql = `select word, small, large::text, instant, packed, plain, tiny, real from ${COLUMNS.from(2)} where $1::int = 1`;
     return (await client.query(sql, [1, ...COLUMNS.values(rows)])).rows;
   };
 
@@ -42,15 +46,29 @@ describeDatabases('rows as columns', (engine) => {
     const now = '2026-11-26T01:02:03.456Z';
     const rows: Row[] = [
       { text: 'ä "quoted" \\ {1,2} 🚂', small: -7, large: 2 ** 52 + 1, at: now, json: { a: [1, 'ü', null] } },
-      { text: '', small: 0, large: -1, at: Date.parse('1969-12-31T23:59:59.999Z'), json: 'text' },
+      {
+        ...{ text: '', small: 0, large: -1, at: Date.parse('1969-12-31T23:59:59.999Z'), json: 'text' },
+        ...{ tiny: -3, real: Number.NaN },
+      },
+      { tiny: 2 ** 15 - 1, real: -0 },
       { text: null, small: null, large: null, at: null, json: null },
       {},
     ];
-    const nothing = { word: null, small: null, large: null, instant: null, packed: null, plain: null };
+    const nothing = {
+      ...{ word: null, small: null, large: null, instant: null, packed: null, plain: null },
+      ...{ tiny: null, real: null },
+    };
     const { text: word, json } = rows[0]!;
     expect(await roundTrip(rows)).toEqual([
-      { word, small: -7, large: String(2 ** 52 + 1), instant: new Date(now), packed: json, plain: json },
-      { word: '', small: 0, large: '-1', instant: new Date(-1), packed: 'text', plain: 'text' },
+      {
+        ...nothing,
+        ...{ word, small: -7, large: String(2 ** 52 + 1), instant: new Date(now), packed: json, plain: json },
+      },
+      {
+        ...{ word: '', small: 0, large: '-1', instant: new Date(-1), packed: 'text', plain: 'text' },
+        ...{ tiny: -3, real: Number.NaN },
+      },
+      { ...nothing, tiny: 2 ** 15 - 1, real: -0 },
       nothing,
       nothing,
     ]);
