@@ -1,11 +1,4 @@
-import type {
-  AgentCommand,
-  AgentId,
-  Assignment,
-  ClaimedWork,
-  claimWork,
-  FailurePattern,
-} from '@trainyard/protocol';
+import type { AgentCommand, AgentId, ClaimedWork, claimWork, FailurePattern } from '@trainyard/protocol';
 import type { z } from 'zod';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
@@ -15,6 +8,7 @@ import type { HandedOut } from './handed-out.ts';
 import { commandsFor } from './held-commands.ts';
 import type { OpenCalls } from './open-calls.ts';
 import { RecentMap } from './recent-map.ts';
+import { withServerPatterns } from './server-patterns.ts';
 import { waitForWork } from './wait-for-work.ts';
 
 /** Safety net for a claim that missed its wake-up, for example from another server. */
@@ -161,12 +155,10 @@ export class ClaimDesk {
 
   #answer(handed: readonly HandedAttempt[], commands: AgentCommand[]): ClaimedWork {
     this.#handedOut.note(handed);
-    return { assignments: handed.map(({ assignment }) => this.#withPatterns(assignment)), commands };
-  }
-
-  #withPatterns(assignment: Assignment): Assignment {
-    if (this.#failures.length === 0) return assignment;
-    const { spec } = assignment;
-    return { ...assignment, spec: { ...spec, failures: [...(spec.failures ?? []), ...this.#failures] } };
+    const assignments = handed.map(({ assignment }) => ({
+      ...assignment,
+      spec: withServerPatterns(assignment.spec, this.#failures),
+    }));
+    return { assignments, commands };
   }
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ErrorBody, ShownServerConfig } from '@trainyard/protocol';
+import type { Assignment, ErrorBody, ShownServerConfig } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeDatabases } from '../testing/index.ts';
@@ -161,6 +161,27 @@ describeDatabases('the configuration file of a server', (engine) => {
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+  /** The patterns of a job that another worker has claimed and gives to an agent. */
+  async function handedOver(t: TestServer, agentId: string): Promise<unknown> {
+    const { children } = await t.tree(await t.submit(SOURCE));
+    const job = children[0]!.id;
+    await t.call('POST', '/api/workers/register', { agent_id: 'agent_worker', queues: ['default'] });
+    const headers = { 'x-agent-id': 'agent_worker' };
+    const claim = await t.call<{ job_token: string }>(
+      'POST',
+      `/api/training/agent/claim/${job}`,
+      {},
+      { headers },
+    );
+    const { body } = await t.call<{ assignment: Assignment }>(
+      'POST',
+      `/api/training/local/${job}/handover`,
+      { agent_id: agentId, config: {} },
+      { token: claim.body.job_token },
+    );
+    return body.assignment.spec.failures;
+  }
+
   it('gives log patterns to every attempt after its own, and is shown', async () => {
     const configFile = join(dir, 'config.yaml');
     const own = '- { pattern: licence expired, class: preempted, label: licence }';
@@ -186,6 +207,7 @@ describeDatabases('the configuration file of a server', (engine) => {
       );
       const { spec } = await agent.take('train');
       expect(spec.failures?.map(({ pattern }) => pattern)).toEqual(['of the stage', 'licence expired']);
+      expect(await handedOver(t, agent.id)).toMatchObject([{ pattern: 'licence expired' }]);
     } finally {
       await t.end();
     }

@@ -9,6 +9,7 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { withServerPatterns } from '../../attempts/server-patterns.ts';
 import { mergePatch } from '../../orchestrator/merge-patch.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { jsonbText } from '../../store/jsonb-text.ts';
@@ -58,7 +59,7 @@ export function handOverRoute(context: ServerContext): FastifyPluginAsyncZod {
         if (rows[0] === undefined) {
           throw new OlderRefusal('INVALID_STATUS', `Job ${jobId} has been started already.`);
         }
-        const spec = attemptSpec.parse(rows[0].spec);
+        const spec = withServerPatterns(attemptSpec.parse(rows[0].spec), context.config.failures);
         return { success: true as const, assignment: { spec, token, leaseMs: AGENT_PROTOCOL.leaseMs } };
       },
     );
