@@ -21,16 +21,11 @@ export const serverConfig = z.strictObject({
   retention: z
     .strictObject({
       /** Of runs that have ended, counted from their end. */
-      logs: z
-        .strictObject({ maxAge: duration.optional(), maxSize: byteSize.optional() })
-        .default({ maxAge: undefined, maxSize: undefined }),
+      logs: z.strictObject({ maxAge: duration.optional(), maxSize: byteSize.optional() }).prefault({}),
       /** What metrics were written as; the points that were made of it stay. */
-      metricFiles: z.strictObject({ maxAge: duration.optional() }).default({ maxAge: undefined }),
+      metricFiles: z.strictObject({ maxAge: duration.optional() }).prefault({}),
     })
-    .default({
-      logs: { maxAge: undefined, maxSize: undefined },
-      metricFiles: { maxAge: undefined },
-    }),
+    .prefault({}),
 });
 export type ServerConfig = z.infer<typeof serverConfig>;
 
@@ -55,7 +50,7 @@ export const removableAnswer = z.object({
   items: z.array(
     z.object({
       attemptId: z.string(),
-      /** `deleted`: its run is gone. `ended`: it has ended, and nothing that is recorded lies there. */
+      /** `deleted`: its run is gone. `ended`: its run has ended, and nothing that is recorded lies there. */
       because: z.enum(['deleted', 'ended']),
     }),
   ),

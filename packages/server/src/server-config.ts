@@ -1,21 +1,22 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type ServerConfig, serverConfig, TrainyardError } from '@trainyard/protocol';
 import { parseDocument } from 'yaml';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
- * Reads the configuration file of a server.
- * @param path `undefined`, or a file that need not be there: then the defaults hold
+ * Reads the configuration file of a server: the one that is given, or `config.yaml` of the data directory, which need
+ * not be there; then the defaults hold.
  * @throws TrainyardError USAGE naming the file, the place and what is wrong with it
  */
-export async function readServerConfig(
-  path: string | undefined,
-  options: { readonly isRequired: boolean },
-): Promise<ServerConfig> {
-  if (path === undefined) return serverConfig.parse({});
+export async function readServerConfig(options: {
+  readonly dataDir: string;
+  readonly configFile?: string | undefined;
+}): Promise<ServerConfig> {
+  const path = options.configFile ?? join(options.dataDir, 'config.yaml');
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' && !options.isRequired) return '';
+    if (error.code === 'ENOENT' && options.configFile === undefined) return '';
     throw refused(path, `it cannot be read (${error.code})`);
   });
   if (text.length > MAX_FILE_BYTES) throw refused(path, `it has more than ${MAX_FILE_BYTES} bytes`);

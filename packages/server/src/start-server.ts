@@ -99,9 +99,7 @@ async function assemble(
 ): Promise<RunningServer> {
   const host = options.host ?? DEFAULT_HOST;
   const maxDepth = checkedMaxDepth(options.maxDepth);
-  const config = await readServerConfig(options.configFile ?? join(options.dataDir, 'config.yaml'), {
-    isRequired: options.configFile !== undefined,
-  });
+  const config = await readServerConfig(options);
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // The embedded database is a lock of the directory itself, but knows nothing of the server that may be used.
   await refuseUsedDataDir(options.dataDir);
@@ -118,9 +116,8 @@ async function assemble(
   const isEmbedded = options.databaseUrl === undefined;
   const openCalls = new OpenCalls();
   const orchestrator = createOrchestrator({ database, bus, log, exclusive: isEmbedded, openCalls });
-  const attempts = createAttempts({
-    ...{ database, bus, owner: orchestrator, openCalls, failures: config.failures },
-  });
+  const { failures } = config;
+  const attempts = createAttempts({ database, bus, owner: orchestrator, openCalls, failures });
   await orchestrator.start();
   if (!isEmbedded) {
     const peers = await startPeerAnnouncements({ database, bus, log });

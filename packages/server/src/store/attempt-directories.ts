@@ -1,12 +1,6 @@
+import type { RemovableAnswer } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type { Schema } from './schema.ts';
-
-/** An attempt whose files its agent may remove, and why. */
-export interface RemovableAttempt {
-  readonly attemptId: string;
-  /** `deleted`: its run is gone. `ended`: its run has ended, and nothing that is recorded lies in its directory. */
-  readonly because: 'deleted' | 'ended';
-}
 
 /**
  * Which attempts of an agent need their directories no more. Needed are those of runs that go on or are kept, and
@@ -17,8 +11,8 @@ export async function removableAttempts(
   db: Kysely<Schema>,
   agentId: string,
   attemptIds: readonly string[],
-): Promise<RemovableAttempt[]> {
-  const { rows } = await sql<RemovableAttempt>`
+): Promise<RemovableAnswer['items']> {
+  const { rows } = await sql<RemovableAnswer['items'][number]>`
     with asked as (select id, '/' || id || '/' as part from unnest(${attemptIds}::text[]) as a (id)),
     found as (
       select asked.id, asked.part, d.run_id, 'deleted' as because, null::jsonb as outputs
