@@ -10,7 +10,7 @@ import {
 } from '../store/log-removals.ts';
 import type { RemovalReason } from '../store/stream-schema.ts';
 
-/** Chunks that one round removes; what is left goes with the next. */
+/** Chunks that one round removes; what is left goes with the next. A tree without any counts as one. */
 const CHUNKS_PER_ROUND = 20_000;
 const TREES_PER_LOOK = 100;
 /** All streams are read through for it. */
@@ -78,7 +78,7 @@ export class Retention {
         const maxChunks = limits.maxChunks - chunks;
         if (maxChunks <= 0 || !isWanted()) return chunks;
         const removed = await removeStreams(client, { kind, rootId, because: limits.because, maxChunks });
-        chunks += removed.chunks;
+        chunks += Math.max(1, removed.chunks);
         if (kind === 'logs') this.#excessBytes -= removed.bytes;
         if (!removed.isDone) return chunks;
       }
