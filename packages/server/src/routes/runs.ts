@@ -80,8 +80,9 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
           noCache: body.noCache,
         };
         if (body.dryRun) return reply.status(200).send(await previewChecked(context, submission));
-        const { rootId, isNew } = await submitChecked(context, submission);
+        // Before it is stored: what is stored has to be answered.
         const warnings = await serverWarnings(context.database.kysely, ready.definition);
+        const { rootId, isNew } = await submitChecked(context, submission);
         const more = warnings.length === 0 ? {} : { warnings };
         return reply.status(isNew ? 201 : 200).send({ id: rootId, ...more });
       },
