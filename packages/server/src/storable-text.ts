@@ -1,5 +1,6 @@
 import { TrainyardError } from '@trainyard/protocol';
 import type { FastifyInstance } from 'fastify';
+import { storableText } from './store/jsonb-text.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -26,30 +27,30 @@ export function guardText(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'ignore');
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
     parseJson(request, text, (error, body: unknown) => {
-      if (typeof body === 'object' && body !== null && !ESCAPED.test(text)) {
-        CLEAN_BODIES.add(body);
-      }
+      if (typeof body === 'object' && body !== null && !ESCAPED.test(text)) CLEAN_BODIES.add(body);
       done(error, body);
     });
   });
   app.addHook('preValidation', async (request) => {
-    const { body } = request;
-    const isClean = typeof body === 'object' && body !== null && CLEAN_BODIES.has(body);
-    if (isClean) refuseDepth(body, 0);
-    if (request.routeOptions.config.unstorableText === 'repair') {
-      if (!isClean) request.body = repairText(body, 0);
-      return;
+    const { body, params, query } = request;
+    const isRepaired = request.routeOptions.config.unstorableText === 'repair';
+    if (!isRepaired) {
+      refuseUnstorable(params, 'params');
+      refuseUnstorable(query, 'query');
     }
-    for (const part of isClean ? (['params', 'query'] as const) : (['params', 'query', 'body'] as const)) {
-      const path = findUnstorableText(request[part], part);
-      if (path !== undefined) {
-        throw new TrainyardError(
-          'INVALID_REQUEST',
-          `${path}: holds a NUL character or half of a surrogate pair, which cannot be stored.`,
-        );
-      }
-    }
+    if (typeof body === 'object' && body !== null && CLEAN_BODIES.has(body)) refuseDepth(body, 0);
+    else if (isRepaired) request.body = repairText(body, 0);
+    else refuseUnstorable(body, 'body');
   });
+}
+
+function refuseUnstorable(value: unknown, part: string): void {
+  const path = findUnstorableText(value, part);
+  if (path === undefined) return;
+  throw new TrainyardError(
+    'INVALID_REQUEST',
+    `${path}: holds a NUL character or half of a surrogate pair, which cannot be stored.`,
+  );
 }
 
 /** Where `value` holds text that cannot be stored, as key or as value; undefined when nowhere. */
@@ -66,12 +67,12 @@ export function findUnstorableText(value: unknown, path: string, depth = 0): str
 }
 
 function repairText(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return isStorable(value) ? value : repaired(value);
+  if (typeof value === 'string') return storableText(value);
   if (typeof value !== 'object' || value === null) return value;
   if (depth > MAX_DEPTH) throw tooDeep('body');
   if (Array.isArray(value)) return value.map((inner) => repairText(inner, depth + 1));
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [repaired(key), repairText(inner, depth + 1)]),
+    Object.entries(value).map(([key, inner]) => [storableText(key), repairText(inner, depth + 1)]),
   );
 }
 
@@ -84,10 +85,6 @@ function refuseDepth(value: object, depth: number): void {
 
 function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
-}
-
-function repaired(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
 function tooDeep(path: string): TrainyardError {

@@ -5,6 +5,7 @@ import {
   parseConsoleLine,
   parseMetricLine,
 } from '@trainyard/protocol';
+import { storableText } from '../store/jsonb-text.ts';
 import { type Points, PointsBuilder } from './points.ts';
 import type { LineFormat } from './stored-stream.ts';
 
@@ -48,7 +49,7 @@ export class PointsByKey {
   add(spelling: string, step: number, time: number, value: number): void {
     let points = this.#bySpelling.get(spelling);
     if (points === undefined) {
-      points = this.#builderOf(storableKey(spelling));
+      points = this.#builderOf(storableText(spelling));
       this.#bySpelling.set(spelling, points);
     }
     points.add(step, time, value);
@@ -209,9 +210,4 @@ class LineRun {
 function storableTime(timeMs: number | undefined): number | undefined {
   if (timeMs === undefined || !(Math.abs(timeMs) <= MAX_TIME_MS)) return undefined;
   return Math.round(timeMs * 1000) / 1000;
-}
-
-/** PostgreSQL's text holds neither NUL nor half of a surrogate pair. */
-function storableKey(key: string): string {
-  return key.toWellFormed().replaceAll('\0', '\uFFFD');
 }

@@ -1,4 +1,4 @@
-import { jsonbText } from './jsonb-text.ts';
+import { jsonbText, storableText } from './jsonb-text.ts';
 
 /** What an array holds, with its pg_type.oid. Instants are given as ISO text or in epoch milliseconds. */
 const ELEMENT_OIDS = {
@@ -43,8 +43,7 @@ const WRITE: Readonly<Record<ElementType, (writer: ElementWriter, value: unknown
   int4: (writer, value) => writer.int4(value as number),
   int8: (writer, value) => writer.int8(value as number),
   float8: (writer, value) => writer.float8(value as number),
-  // The driver of the database would refuse a NUL character.
-  text: (writer, value) => writer.text((value as string).replaceAll('\0', '\uFFFD')),
+  text: (writer, value) => writer.text(storableText(value as string)),
   json: (writer, value) => writer.text(jsonbText(value)),
   jsonb: (writer, value) => writer.jsonb(jsonbText(value)),
   timestamptz: (writer, value) => {

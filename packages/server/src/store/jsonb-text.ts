@@ -7,12 +7,13 @@ export function jsonbText(value: unknown): string {
   const text = JSON.stringify(value);
   if (!/\\u(?:0000|d[89a-f])/.test(text)) return text;
   return JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner === 'string') return clean(inner);
+    if (typeof inner === 'string') return storableText(inner);
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).map(([key, kept]) => [clean(key), kept]));
+    return Object.fromEntries(Object.entries(inner).map(([key, kept]) => [storableText(key), kept]));
   });
 }
 
-function clean(text: string): string {
+/** Text with U+FFFD in place of what PostgreSQL's text does not hold either: NUL and halves of surrogate pairs. */
+export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }
