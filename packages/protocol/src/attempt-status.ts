@@ -75,6 +75,11 @@ export function isTerminalAttemptStatus(status: AttemptStatus): boolean {
   return ATTEMPT_STATUS_TABLE[status].terminal;
 }
 
+/** Whether an agent has the attempt, and may report of it. */
+export function isHeldAttemptStatus(status: AttemptStatus): boolean {
+  return status !== 'queued' && !isTerminalAttemptStatus(status);
+}
+
 export function canAttemptGo(from: AttemptStatus, to: AttemptStatus): boolean {
   return (ATTEMPT_STATUS_TABLE[from].next as readonly string[]).includes(to);
 }

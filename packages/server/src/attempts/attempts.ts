@@ -2,13 +2,13 @@ import {
   AGENT_PROTOCOL,
   type AgentId,
   type AgentInfo,
-  type AttemptCache,
   type AttemptSpec,
   type ClaimedWork,
   type claimWork,
   type FailurePattern,
   type HeartbeatAnswer,
   type HeldAttempt,
+  isHeldAttemptStatus,
   isId,
   type MachineTelemetry,
   newId,
@@ -77,10 +77,8 @@ export interface Attempts {
   authorise(attemptId: string, token: string): Promise<AttemptIdentity>;
   /** A new token for the program of an attempt that asks for one. @throws TrainyardError INVALID_REQUEST */
   makeJobToken(attemptId: string): Promise<string>;
-  /** Names of the secrets that an attempt needs. */
-  secretsOf(attemptId: string): Promise<string[]>;
-  /** What an attempt was told of the cache of its stage. */
-  cacheOf(attemptId: string): Promise<AttemptCache | undefined>;
+  /** What an attempt was asked to do. */
+  specOf(attemptId: string): Promise<AttemptSpec>;
   agents(): Promise<AgentInfo[]>;
   /** From now on it gets no work; it leaves when it has finished. @throws TrainyardError NOT_FOUND */
   drain(agentId: string): Promise<AgentInfo>;
@@ -150,15 +148,6 @@ export function createAttempts(options: {
     return agent;
   };
 
-  const specOf = async (attemptId: string): Promise<Pick<AttemptSpec, 'secrets' | 'cache'>> => {
-    const row = await kysely
-      .selectFrom('attempts')
-      .select('spec')
-      .where('id', '=', attemptId)
-      .executeTakeFirstOrThrow();
-    return row.spec as AttemptSpec;
-  };
-
   return {
     async register(request) {
       const agentId =
@@ -216,7 +205,7 @@ export function createAttempts(options: {
       if (!isTokenOf(token, row.token_hash)) {
         throw new TrainyardError('UNAUTHENTICATED', `The token does not belong to attempt ${attemptId}.`);
       }
-      if (row.status !== 'leased' && row.status !== 'running' && row.status !== 'paused') {
+      if (!isHeldAttemptStatus(row.status)) {
         throw new TrainyardError('ATTEMPT_FENCED', `Attempt ${attemptId} is ${row.status}; end its process.`);
       }
       return { runId: row.run_id, rootId: row.root_id, number: row.number, epoch: row.epoch };
@@ -224,11 +213,14 @@ export function createAttempts(options: {
 
     makeJobToken: (attemptId) => makeJobToken(kysely, attemptId),
 
-    async secretsOf(attemptId) {
-      return ((await specOf(attemptId)).secrets ?? []).map(({ name }) => name);
+    async specOf(attemptId) {
+      const row = await kysely
+        .selectFrom('attempts')
+        .select('spec')
+        .where('id', '=', attemptId)
+        .executeTakeFirstOrThrow();
+      return row.spec as AttemptSpec;
     },
-
-    cacheOf: async (attemptId) => (await specOf(attemptId)).cache,
 
     agents: async () => (await readAgents(kysely, null)).map(toAgentInfo),
 

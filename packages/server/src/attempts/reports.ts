@@ -1,4 +1,11 @@
-import type { AttemptCache, ParamAnswer, ReportResult, RunError } from '@trainyard/protocol';
+import {
+  type AttemptCache,
+  type AttemptStatus,
+  isHeldAttemptStatus,
+  type ParamAnswer,
+  type ReportResult,
+  type RunError,
+} from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
@@ -30,7 +37,7 @@ interface AttemptRow {
   node_index: number;
   number: number;
   epoch: number;
-  status: string;
+  status: AttemptStatus;
   token_hash: Buffer | null;
   training_job_id: string | null;
   /** Why the server asked for its end. */
@@ -89,7 +96,7 @@ function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: Repo
     return refused(attemptId, 'UNAUTHENTICATED', `The token does not belong to attempt ${attemptId}.`);
   }
   const report = asAnnounced(asStopped(reported, row), row);
-  const isActive = row.status === 'leased' || row.status === 'running' || row.status === 'paused';
+  const isActive = isHeldAttemptStatus(row.status);
   if (report.epoch !== row.epoch) return fenced(row);
   if (!isActive && row.status === 'lost' && report.kind === 'finished') writes.late(row, report);
   if (!isActive)

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ATTEMPT_STATUS_TABLE, type AttemptStatus, TrainyardError } from '@trainyard/protocol';
+import { ATTEMPT_STATUS_TABLE, isHeldAttemptStatus, TrainyardError } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
 import { inTransaction } from '../store/transaction.ts';
 import type { PreparedChunk } from './chunk-bytes.ts';
@@ -233,12 +233,9 @@ function emptyOutcome(append: Append, outcomes: ReadonlyMap<Append, AppendOutcom
   };
 }
 
-/** Statuses in which an attempt may still write. */
-const WRITING: ReadonlySet<AttemptStatus> = new Set(['leased', 'running', 'paused']);
-
 function refuse(append: Append, row: LockedStream | undefined): TrainyardError | undefined {
   if (row === undefined) return notFound(append);
-  if (WRITING.has(row.attemptStatus)) return undefined;
+  if (isHeldAttemptStatus(row.attemptStatus)) return undefined;
   if (append.isLate === true && row.attemptStatus !== 'lost') return undefined;
   const { meaning } = ATTEMPT_STATUS_TABLE[row.attemptStatus];
   return new TrainyardError(

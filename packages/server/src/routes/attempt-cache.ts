@@ -25,7 +25,7 @@ export function attemptCacheRoutes({ database, attempts }: ServerContext): Fasti
         const { id } = request.params;
         const { epoch, hashes } = request.body;
         await attemptOfEpoch(attempts, request, id, epoch);
-        const cache = await attempts.cacheOf(id);
+        const { cache } = await attempts.specOf(id);
         if (cache === undefined || !cache.lookUp) return { from: null };
         const key = cacheKey(cache.digest, hashes);
         const found = await findCached(database.kysely, [{ key, maxAgeMs: cache.maxAgeMs }]);

@@ -62,7 +62,8 @@ export function secretRoutes({ database, secrets: box, attempts }: ServerContext
       async (request) => {
         const { id } = request.params;
         await attemptOf(attempts, request, id);
-        return { values: await secrets.open(await attempts.secretsOf(id)) };
+        const { secrets: places = [] } = await attempts.specOf(id);
+        return { values: await secrets.open(places.map(({ name }) => name)) };
       },
     );
   };

@@ -1,5 +1,6 @@
 import {
   type AttemptStatus,
+  isHeldAttemptStatus,
   type JobParamUpdate,
   type JsonValue,
   type ParamAnswer,
@@ -18,8 +19,6 @@ import { inTransaction } from './transaction.ts';
 const MAX_UPDATES_PER_RUN = 1000;
 /** Changes that are shown. */
 const MAX_SHOWN = 100;
-
-const GOES_ON: ReadonlySet<AttemptStatus> = new Set(['leased', 'running', 'paused']);
 
 /**
  * Notes a change for the program of an attempt that goes on; its agent, or the program, finds it from then on.
@@ -41,7 +40,7 @@ export function requestParamUpdate(
       'select status, params_revision from attempts where id = $1 for update',
       [attemptId],
     );
-    if (rows[0] === undefined || !GOES_ON.has(rows[0].status)) return undefined;
+    if (rows[0] === undefined || !isHeldAttemptStatus(rows[0].status)) return undefined;
     const revision = rows[0].params_revision + 1;
     if (revision > MAX_UPDATES_PER_RUN) {
       const message = `The params of run ${runId} were changed ${MAX_UPDATES_PER_RUN} times; that is the most.`;
