@@ -85,7 +85,7 @@ describe('kill -9 in the middle of training', () => {
 
   async function expectNothingLost(url: string, id: string): Promise<void> {
     const server = api(url);
-    await until('the end of the run', async () => (await server.tree(id)).endedAt !== null, 120_000);
+    await server.ended(id, 120_000);
     const runs = flatten(await server.tree(id));
     expect(runs.map((run) => `${run.name} ${run.status}`)).toEqual(
       ['chaos', 'train', 'left', 'right', 'after'].map((name) => `${name} completed`),

@@ -48,10 +48,7 @@ it('21: a server killed under full load and away for a minute gets every line an
   );
   await startServer(new URL(first.url).port);
   writeFileSync(stop, '');
-  const tree = await until('the run has ended', async () => {
-    const found = await server.tree(id);
-    return found.endedAt === null ? undefined : found;
-  });
+  const tree = await server.ended(id);
   expect(tree.status).toBe('completed');
   for (const { id: runId } of jobs) {
     const pieces: Uint8Array[] = [];

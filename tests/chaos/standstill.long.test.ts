@@ -38,12 +38,10 @@ describe('a process that stands still for longer than a lease (37)', () => {
     await new Promise((resolve) => setTimeout(resolve, STILL_MS)).finally(() =>
       process.kill(stopped.pid, 'SIGCONT'),
     );
-    await until('the end of the run', async () => (await server.tree(id)).endedAt !== null, 90_000).catch(
-      async (error: unknown) => {
-        const { items } = await server.get<{ items: object[] }>(`/api/v1/runs/${id}/events`);
-        throw new Error(`${String(error)}; ${JSON.stringify(items)}`);
-      },
-    );
+    await server.ended(id, 90_000).catch(async (error: unknown) => {
+      const { items } = await server.get<{ items: object[] }>(`/api/v1/runs/${id}/events`);
+      throw new Error(`${String(error)}; ${JSON.stringify(items)}`);
+    });
     const { items } = await server.get<{ items: Attempt[] }>(`/api/v1/runs/${running.id}/attempts`);
     expect(items.map(({ status, number }) => `${number} ${status}`)).toEqual(['1 completed']);
     expect(await server.text(`/api/v1/runs/${running.id}/log`)).toBe('end\n');

@@ -101,11 +101,7 @@ describe("an agent's own routes", () => {
       job_token: token,
       ...more,
     });
-  const ended = (root: string) =>
-    until('the end', async () => {
-      const tree = await api(url).tree(root);
-      return tree.endedAt !== null && tree;
-    });
+  const ended = (root: string) => api(url).ended(root);
   const idle = () =>
     until(
       'a free slot',

@@ -225,10 +225,7 @@ describe('an approval and a server that is killed', () => {
     await up!.kill('SIGKILL');
 
     url = await startUp();
-    const tree = await until('the end', async () => {
-      const now = await api(url).tree(id);
-      return now.endedAt === null ? undefined : now;
-    });
+    const tree = await api(url).ended(id);
     expect(tree.status).toBe('completed');
     const review = flatten(tree).find((run) => run.path === 'review')!;
     expect(review.outputs).toMatchObject({ channel: 'stable', comment: 'before the crash' });

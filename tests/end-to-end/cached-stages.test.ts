@@ -58,11 +58,7 @@ async function register(file: string): Promise<void> {
   expect(done.code, done.stderr).toBe(0);
 }
 
-const endOf = (id: string) =>
-  until('the end of the run', async () => {
-    const tree = await api(platform.url).tree(id);
-    return tree.endedAt !== null && tree;
-  });
+const endOf = (id: string) => api(platform.url).ended(id);
 
 async function eventsOf(tree: RunTree): Promise<RunEvent[]> {
   const { items } = await api(platform.url).get<{ items: RunEvent[] }>(

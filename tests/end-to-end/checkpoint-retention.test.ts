@@ -92,7 +92,7 @@ it('scenario 46: a pinned one and one that a training goes on from are never del
   expect(await steps().catch(() => 'differ')).toEqual('differ');
   expect(existsSync(join(platform.dir, 'pins', 'step-2'))).toBe(true);
   platform.write('go-resumed', '');
-  await until('its end', async () => (await api(platform.url).tree(resumed)).endedAt !== null);
+  await api(platform.url).ended(resumed);
   await platform.trainyard('checkpoints', 'unpin', pinned);
   await platform.ended(train({ losses: [0.6], first: 20 }));
   expect(await steps()).toEqual([10, 20]);

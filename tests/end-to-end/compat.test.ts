@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunTree } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { api, flatten, until } from '../support/api.ts';
+import { api, flatten } from '../support/api.ts';
 import { runTrainyard } from '../support/run-trainyard.ts';
 import { startTrainyard, type TrainyardProcess } from '../support/trainyard-process.ts';
 
@@ -63,10 +63,7 @@ describe('definitions of the older systems', () => {
   /** Submits a definition as JSON and waits for the end of its run. */
   async function ended(definition: unknown): Promise<RunTree> {
     const { id } = await api(url).post<{ id: string }>('/api/v1/runs', { definition, baseDir: dir });
-    return until('the end of the run', async () => {
-      const tree = await api(url).tree(id);
-      return tree.endedAt !== null && tree;
-    });
+    return api(url).ended(id);
   }
 
   it('as a task graph with an inner DAG run from a file to their end', async () => {

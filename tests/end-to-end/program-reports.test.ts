@@ -59,11 +59,7 @@ const submit = async (job: object) => {
   const [train] = (await api(url).tree(id)).children;
   return { id, job: `/api/training/local/${train!.id}`, runId: train!.id };
 };
-const ended = (id: string) =>
-  until('the end', async () => {
-    const tree = await api(url).tree(id);
-    return tree.endedAt !== null && tree.children[0]!;
-  });
+const ended = async (id: string) => (await api(url).ended(id)).children[0]!;
 
 it('a program with its token reports everything itself, across a kill -9 of server and agent', async () => {
   const { id, job, runId } = await submit({ command: ['python3', PROGRAM], jobToken: true });

@@ -71,10 +71,7 @@ it('an independent worker runs jobs for real, across a kill -9 of the server in 
   await server.kill('SIGKILL');
   writeFileSync(join(dir, 'go'), '');
   await startServer();
-  const tree = await until('the end', async () => {
-    const found = await api(url).tree(root);
-    return found.endedAt !== null && found;
-  });
+  const tree = await api(url).ended(root);
   expect((await exited)[0]).toBe(0);
   const [train, fails] = tree.children;
   expect(train).toMatchObject({ status: 'completed', attempt: 1 });
@@ -99,10 +96,7 @@ it('a job is cancelled while its worker runs it', async () => {
   const exited = startWorker(1);
   await until('the start', async () => (await api(url).tree(root)).children[0]!.status === 'running');
   await api(url).post(`/api/v1/runs/${root}/cancel`, {});
-  const tree = await until('the end', async () => {
-    const found = await api(url).tree(root);
-    return found.endedAt !== null && found;
-  });
+  const tree = await api(url).ended(root);
   expect(tree.status).toBe('cancelled');
   expect((await exited)[0]).toBe(0);
 });

@@ -64,15 +64,6 @@ afterAll(async () => {
 
 const attemptsOf = async (run: RunTree) =>
   (await api(platform.url).get<{ items: Attempt[] }>(`/api/v1/runs/${run.id}/attempts`)).items;
-const ended = (id: string) =>
-  until(
-    'the end of the run',
-    async () => {
-      const tree = await api(platform.url).tree(id);
-      return tree.endedAt !== null && tree;
-    },
-    60_000,
-  );
 const slurmId = ({ id }: Attempt) => readFileSync(shared(`jobs/attempts/${id}/slurm-job`), 'utf8').trim();
 
 describe.skipIf(whyNot !== undefined)(`a pipeline in Slurm (${whyNot ?? 'behind a login node'})`, () => {
@@ -112,7 +103,7 @@ describe.skipIf(whyNot !== undefined)(`a pipeline in Slurm (${whyNot ?? 'behind 
     );
     expect((await platform.trainyard('runs', 'cancel', fourth.id)).code).toBe(0);
     writeFileSync(go, '');
-    const tree = await ended(id);
+    const tree = await api(platform.url).ended(id);
     const items = [0, 1, 2, 3].map((at) => stageOf(tree, `tune[${at}]`));
     expect(items.map(({ status }) => status)).toEqual(['completed', 'completed', 'completed', 'cancelled']);
     expect(items.slice(0, 3).map(({ outputs }) => outputs)).toEqual([{ lr: 0.1 }, { lr: 0.2 }, { lr: 0.3 }]);

@@ -65,15 +65,7 @@ async function submitBoth(): Promise<string> {
   return (await api(url).post<{ id: string }>('/api/v1/runs', { definition, baseDir: dir })).id;
 }
 
-const ended = (id: string) =>
-  until(
-    'the end of the run',
-    async () => {
-      const tree = await api(url).tree(id);
-      return tree.endedAt !== null && tree;
-    },
-    90_000,
-  );
+const ended = (id: string) => api(url).ended(id, 90_000);
 const attempts = async (runId: string) =>
   (await api(url).get<{ items: Attempt[] }>(`/api/v1/runs/${runId}/attempts`)).items;
 const stored = async (run: RunTree) =>

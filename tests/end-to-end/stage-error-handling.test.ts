@@ -27,11 +27,7 @@ async function submit(stages: readonly object[], more: object = {}): Promise<str
   const definition = { name: 'errors', stages, ...more };
   return (await api(url).post<{ id: string }>('/api/v1/runs', { definition, baseDir: dir })).id;
 }
-const endOf = (id: string) =>
-  until('the end of the run', async () => {
-    const tree = await api(url).tree(id);
-    return tree.endedAt !== null && tree;
-  });
+const endOf = (id: string) => api(url).ended(id);
 const stageOf = (run: RunTree, path: string) => flatten(run).find((each) => each.path === path)!;
 
 /** Ways for a stage to fail, with the code of the error and a part of its message. */

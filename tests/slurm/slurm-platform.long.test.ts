@@ -43,15 +43,7 @@ const attemptsOf = async (run: RunTree) =>
   (await api(platform.url).get<{ items: Attempt[] }>(`/api/v1/runs/${run.id}/attempts`)).items.toSorted(
     (a, b) => a.number - b.number,
   );
-const ended = (id: string) =>
-  until(
-    'the end of the run',
-    async () => {
-      const tree = await api(platform.url).tree(id);
-      return tree.endedAt !== null && tree;
-    },
-    240_000,
-  );
+const ended = (id: string) => api(platform.url).ended(id, 240_000);
 const job = (command: string, executor: unknown = 'slurm') => ({ command, workingDir: 'code', executor });
 
 describe.skipIf(whyNoSlurm !== undefined)(`a pipeline in a Slurm in trouble (${whyNoSlurm ?? 42})`, () => {

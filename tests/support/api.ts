@@ -7,8 +7,20 @@ export function api(url: string) {
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   };
+  const tree = (id: string) => get<RunTree>(`/api/v1/runs/${id}/tree`);
   return {
     get,
+    tree,
+    /** The tree of a run as soon as it has ended. */
+    ended: (id: string, timeoutMs?: number): Promise<RunTree> =>
+      until(
+        `the end of run ${id}`,
+        async () => {
+          const found = await tree(id);
+          return found.endedAt !== null && found;
+        },
+        timeoutMs,
+      ),
     async text(path: string): Promise<string> {
       return (await patiently(() => fetch(url + path))).text();
     },
@@ -23,7 +35,6 @@ export function api(url: string) {
       if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
       return (await response.json()) as T;
     },
-    tree: (id: string) => get<RunTree>(`/api/v1/runs/${id}/tree`),
   };
 }
 

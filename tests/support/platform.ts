@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Attempt, RunTree } from '@trainyard/protocol';
-import { api, flatten, until } from './api.ts';
+import { api, flatten } from './api.ts';
 import { type Finished, runTrainyard } from './run-trainyard.ts';
 import { startTrainyard } from './trainyard-process.ts';
 
@@ -39,13 +39,7 @@ export async function startPlatform(slots = 4): Promise<TestPlatform> {
     },
     trainyard: (...args) => runTrainyard(args, { env: { TRAINYARD_URL: url }, cwd: dir }),
     submit,
-    async ended(definition, params) {
-      const id = await submit(definition, params);
-      return until('the end of the run', async () => {
-        const tree = await api(url).tree(id);
-        return tree.endedAt !== null && tree;
-      });
-    },
+    ended: async (definition, params) => api(url).ended(await submit(definition, params)),
     log: (run, stage) => api(url).text(`/api/v1/runs/${stageOf(run, stage).id}/log`),
     attempts: async (run, stage) =>
       (await api(url).get<{ items: Attempt[] }>(`/api/v1/runs/${stageOf(run, stage).id}/attempts`)).items,

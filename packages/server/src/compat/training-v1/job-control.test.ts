@@ -1,5 +1,6 @@
 import type { JobStatusView } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pullJob } from '../../testing/pulled-job.ts';
 import { expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
 
 const PIPELINE = `
@@ -23,19 +24,9 @@ describe('what people see and ask of a job', () => {
   });
   afterAll(() => t.end());
 
-  async function claim(id: string): Promise<string> {
+  function claim(id: string): Promise<string> {
     workers += 1;
-    const worker = `agent_control_${workers}`;
-    await t.call('POST', '/api/workers/register', { agent_id: worker, queues: ['pull'] });
-    const { body } = await t.call<{ job_token: string }>(
-      'POST',
-      `/api/training/agent/claim/${id}`,
-      {},
-      {
-        headers: { 'x-agent-id': worker },
-      },
-    );
-    return body.job_token;
+    return pullJob(t.call, id, `agent_control_${workers}`);
   }
   async function claimed() {
     const rootId = await t.submit(PIPELINE);

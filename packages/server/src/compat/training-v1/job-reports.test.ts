@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pullJob } from '../../testing/pulled-job.ts';
 import { expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
 
 const PIPELINE = `
@@ -8,10 +9,6 @@ stages:
   - { name: train, job: { command: [python3, train.py], queue: pull } }
 `;
 
-interface Claimed {
-  job_token: string;
-  job: { job_id: string; status: string; config: object; command: string[] };
-}
 interface Refused {
   success: boolean;
   error: string;
@@ -29,12 +26,8 @@ describe('what a trainer reports with the token of its job', () => {
   async function claimed(): Promise<{ rootId: string; id: string; token: string }> {
     const rootId = await t.submit(PIPELINE);
     workers += 1;
-    const headers = { 'x-agent-id': `agent_${workers}` };
-    const worker = { agent_id: headers['x-agent-id'], queues: ['pull'] };
-    expectStatus(await t.call('POST', '/api/workers/register', worker), 200);
     const id = (await t.tree(rootId)).children[0]!.id;
-    const { body } = await t.call<Claimed>('POST', `/api/training/agent/claim/${id}`, {}, { headers });
-    return { rootId, id, token: body.job_token };
+    return { rootId, id, token: await pullJob(t.call, id, `agent_${workers}`) };
   }
   const at = (id: string, what: string) => `/api/training/local/${id}/${what}`;
   const statusOf = async (id: string) => (await t.tree(id)).children[0]!.status;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pullJob } from '../../testing/pulled-job.ts';
 import { expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
 
 const PIPELINE = 'name: p\nstages: [{ name: train, job: { command: [x], queue: pull } }]\n';
@@ -22,15 +23,7 @@ describe('predictions of a job', () => {
     const rootId = await t.submit(PIPELINE);
     const { id } = (await t.tree(rootId)).children[0]!;
     workers += 1;
-    const headers = { 'x-agent-id': `agent_p${workers}` };
-    await t.call('POST', '/api/workers/register', { agent_id: headers['x-agent-id'], queues: ['pull'] });
-    const claim = await t.call<{ job_token: string }>(
-      'POST',
-      `/api/training/agent/claim/${id}`,
-      {},
-      { headers },
-    );
-    const { job_token: token } = claim.body;
+    const token = await pullJob(t.call, id, `agent_p${workers}`);
     const path = `/api/training/local/${id}/predictions`;
     return {
       path,

@@ -1,5 +1,6 @@
 import type { AgentCommand, JobParamUpdate } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pullJob } from '../../testing/pulled-job.ts';
 import type { ScriptedAgent } from '../../testing/scripted-agent.ts';
 import { expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
 
@@ -153,15 +154,7 @@ describe('params of a running job', () => {
   it('reach a worker that pulls with each heartbeat until it answers', async () => {
     const rootId = await t.submit(pipeline('pull'));
     const { id } = (await t.tree(rootId)).children[0]!;
-    await t.call('POST', '/api/workers/register', { agent_id: 'agent_up', queues: ['pull'] });
-    const headers = { 'x-agent-id': 'agent_up' };
-    const claim = await t.call<{ job_token: string }>(
-      'POST',
-      `/api/training/agent/claim/${id}`,
-      {},
-      { headers },
-    );
-    const { job_token: token } = claim.body;
+    const token = await pullJob(t.call, id, 'agent_up');
     expectStatus(
       await t.call('PATCH', `/api/training/local/${id}/status`, { status: 'running' }, { token }),
       200,
