@@ -1,4 +1,4 @@
-import { type DiagnosisPlan, diagnosisPlan } from '@trainyard/protocol';
+import { type DiagnosisPlan, diagnosisPlan, SYSTEM_PREFIX } from '@trainyard/protocol';
 import { sql } from 'kysely';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
@@ -76,7 +76,8 @@ async function runningWithMetrics({ kysely }: Database, after: string): Promise<
       where c.attempt_id = a.id and c.stream = 'metrics' order by c."offset" desc limit 1
     ) as last
     left join lateral (
-      select max(count) as points from metric_series m where m.run_id = a.run_id
+      select max(count) as points from metric_series m
+      where m.run_id = a.run_id and not starts_with(m.key, ${SYSTEM_PREFIX})
     ) as series on true
     where a.status = 'running' and a.started_at is not null and a.id > ${after}
     order by a.id limit ${MAX_PER_ROUND}`.execute(kysely);

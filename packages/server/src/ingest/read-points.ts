@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { TrainyardError } from '@trainyard/protocol';
+import { SYSTEM_PREFIX, TrainyardError } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { decodePoints } from './chunk-codec.ts';
@@ -13,6 +13,8 @@ interface PointsQuery {
   /** Both ends belong to the range. */
   readonly firstStep?: number | undefined;
   readonly lastStep?: number | undefined;
+  /** Leaves out what agents record of their machine: its steps are seconds, not those of the program. */
+  readonly isOfProgram?: boolean | undefined;
 }
 
 /** Most stored points of one read. */
@@ -33,7 +35,8 @@ export function readPoints(
   const firstStep = query.firstStep ?? 0;
   const lastStep = query.lastStep ?? Number.MAX_SAFE_INTEGER;
   return inTransaction(database.pool, 'repeatable read read only', async (client) => {
-    const series = await seriesOfRuns(client, [runId], query.keys);
+    const all = await seriesOfRuns(client, [runId], query.keys);
+    const series = query.isOfProgram ? all.filter(({ key }) => !key.startsWith(SYSTEM_PREFIX)) : all;
     const sizes = await chunkSizesOfSeries(
       client,
       series.map((each) => each.id),

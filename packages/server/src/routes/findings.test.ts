@@ -152,6 +152,24 @@ describeDatabases('the diagnosis of runs', (engine) => {
     const [over] = await findings(`run=${root}`);
     expect(over!.closedAt).not.toBeNull();
   });
+
+  it('goes by the distance of its own points, not of what the agent measures', async () => {
+    const { root, agent, job } = await running();
+    await agent.append(job, 'metrics', 0, lines('accuracy', [1, 2]));
+    const measured = Array.from(
+      { length: 600 },
+      (_, n) => `{"step":${n},"system/cpu/utilization_percent":1}`,
+    );
+    await agent.append(job, 'system', 0, `${measured.join('\n')}\n`);
+    await t.treeWhen(root, (tree) => tree.children[0]!.children[0]!.status === 'running');
+    const { pool } = t.server.database;
+    await pool.query("update attempts set started_at = now() - interval '100 minutes' where root_id = $1", [
+      root,
+    ]);
+    const now = () => Date.now() + 60 * 60_000;
+    await createStalledWatch({ database: t.server.database, bus: createLiveBus(), now }).look();
+    expect(await findings(`run=${root}`)).toEqual([]);
+  });
 });
 
 describeDatabases('a finding that ends its job', (engine) => {

@@ -34,7 +34,10 @@ export function toMonitorSocket(socket: WebSocket): MonitorSocket {
     hasRoom,
     feed: {
       message(message) {
-        if (message.type === 'error') send({ type: 'error', message: message.message });
+        if (message.type !== 'error') return;
+        send({ type: 'error', message: message.message });
+        // After any other error nothing more comes; a failed read is tried again.
+        if (message.code !== 'INTERNAL') socket.close(1000);
       },
       isFull,
       drained: hasRoom,

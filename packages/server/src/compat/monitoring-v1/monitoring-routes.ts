@@ -43,7 +43,8 @@ export function olderMonitoringRoutes(context: ServerContext, stopping: AbortSig
       async (request) => {
         const { start_step, end_step, limit } = request.query;
         const { runId } = await findMonitoredJob(database, request.params.job);
-        const series = await readPoints(database, runId, { firstStep: start_step, lastStep: end_step });
+        const range = { firstStep: start_step, lastStep: end_step };
+        const series = await readPoints(database, runId, { ...range, isOfProgram: true });
         const anomalies = await readAnomalies(database, runId, start_step, end_step);
         const steps = stepsOf(series);
         const metrics = [...metricRows(series, steps.subarray(0, limit), anomalies)];

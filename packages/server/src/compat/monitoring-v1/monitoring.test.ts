@@ -84,6 +84,42 @@ describe('monitoring of the older system', () => {
     expect([limited.body.total, limited.body.metrics.length]).toEqual([10, 1]);
   });
 
+  it('has no rows of what the agent measures, whose steps are seconds', async () => {
+    const { agent, assigned, runId } = await startJob();
+    const then = Date.now() / 1000 - 400;
+    const line = (step: number) => `{"step":${step},"timestamp":${then},"loss":${step + 1}}\n`;
+    await agent.append(assigned, 'metrics', 0, line(0) + line(1));
+    await agent.append(
+      assigned,
+      'system',
+      0,
+      '{"step":1,"system/process/count":2}\n{"step":9,"system/process/count":3}\n',
+    );
+    const { body } = await t.call<{ metrics: unknown[] }>('GET', `/monitoring/${runId}/metrics`);
+    expect(body.metrics).toMatchObject([
+      { step: 0, loss: 1 },
+      { step: 1, loss: 2 },
+    ]);
+    expect(JSON.stringify(body)).not.toContain('system');
+    const socket = await openSocket(`${t.server.url}/monitoring/${runId}/playback?speed=10`);
+    expect(await socket.closed).toBe(1000);
+    expect(socket.messages[0]).toMatchObject({ total: 2 });
+    const older = await t.call<{ metrics: { step: number }[] }>(
+      'GET',
+      `/api/training/local/${runId}/metrics`,
+    );
+    expect(older.body.metrics.map(({ step }) => step)).toEqual([0, 1]);
+    expect(JSON.stringify(older.body)).not.toContain('system');
+    await t.server.database.pool.query(
+      "update runs set started_at = now() - interval '500 seconds' where id = $1",
+      [runId],
+    );
+    expect((await t.call('GET', `/api/training/local/${runId}/status`)).body).toMatchObject({
+      current_step: 1,
+      warnings: [{ code: 'stale' }],
+    });
+  });
+
   it('plays stored metrics back with their place and share, and closes', async () => {
     const { agent, assigned, runId } = await startJob();
     const lines = Array.from(
@@ -122,11 +158,12 @@ describe('monitoring of the older system', () => {
     expect(playbackIntervalMs({}, 0.1)).toBe(5000);
   });
 
-  it('tells of a job that does not exist and closes nothing else', async () => {
-    const socket = await openSocket(`${t.server.url}/monitoring/run_none/live`);
-    await socket.until((all) => all.length > 0);
-    expect(socket.messages).toEqual([{ type: 'error', message: 'There is no job run_none.' }]);
-    socket.close();
+  it('tells of a job that does not exist, and closes', async () => {
+    for (const name of ['live', 'playback']) {
+      const socket = await openSocket(`${t.server.url}/monitoring/run_none/${name}`);
+      expect(await socket.closed).toBe(1000);
+      expect(socket.messages).toEqual([{ type: 'error', message: 'There is no job run_none.' }]);
+    }
     expect((await t.call('GET', '/monitoring/run_none/metrics')).status).toBe(404);
   });
 

@@ -35,7 +35,8 @@ async function play(
 ): Promise<void> {
   const { start_step, end_step, speed } = query;
   const { runId } = await findMonitoredJob(database, jobId);
-  const series = await readPoints(database, runId, { firstStep: start_step, lastStep: end_step });
+  const range = { firstStep: start_step, lastStep: end_step };
+  const series = await readPoints(database, runId, { ...range, isOfProgram: true });
   const steps = stepsOf(series);
   const anomalies = await readAnomalies(database, runId, start_step, end_step);
   const total = steps.length;

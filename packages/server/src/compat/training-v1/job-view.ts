@@ -1,4 +1,10 @@
-import { type JobParamUpdate, type JobStatusView, type JsonValue, TRAINING_API } from '@trainyard/protocol';
+import {
+  type JobParamUpdate,
+  type JobStatusView,
+  type JsonValue,
+  SYSTEM_PREFIX,
+  TRAINING_API,
+} from '@trainyard/protocol';
 import { type LatestValue, type Points, readLatest, readPoints, toMetricNumber } from '../../ingest/index.ts';
 import type { Database } from '../../store/database.ts';
 import { paramUpdatesOf } from '../../store/param-updates.ts';
@@ -19,7 +25,7 @@ const TRAIN_LOSSES = ['train_loss', 'loss', 'total_loss'];
 
 /** Everything that the older API told of a job at once. */
 export async function jobStatusOf(database: Database, job: LocalJob, now: Date): Promise<JobStatusView> {
-  const latest = new Map((await readLatest(database, [job.runId])).map((value) => [value.key, value]));
+  const latest = await latestOfProgram(database, job.runId);
   const trainKey = TRAIN_LOSSES.find((key) => latest.has(key)) ?? 'train_loss';
   const lossKey = latest.get('eval_loss')?.min == null ? trainKey : 'eval_loss';
   const series = await readHistory(database, job.runId, latest, [lossKey, trainKey, 'epoch']);
@@ -92,6 +98,14 @@ export async function jobStatusOf(database: Database, job: LocalJob, now: Date):
 /** The newest value of each param that the program has taken over. */
 function acceptedParams(newestFirst: readonly JobParamUpdate[]): Record<string, JsonValue> {
   return Object.assign({}, ...newestFirst.toReversed().map(({ accepted }) => accepted ?? {}));
+}
+
+/** Without what the agent records of its machine, whose steps are seconds and which never falls silent. */
+async function latestOfProgram(database: Database, runId: string): Promise<Map<string, LatestValue>> {
+  const values = await readLatest(database, [runId]);
+  return new Map(
+    values.filter(({ key }) => !key.startsWith(SYSTEM_PREFIX)).map((value) => [value.key, value]),
+  );
 }
 
 function readHistory(

@@ -20,7 +20,7 @@ export async function readJobPoints(
     readonly limit: number;
   },
 ): Promise<{ points: JobPoint[]; nextStep: number | null }> {
-  const series = await readPoints(database, runId, query);
+  const series = await readPoints(database, runId, { ...query, isOfProgram: true });
   const steps = new Set<number>();
   for (const points of series.values()) for (const step of points.steps) steps.add(step);
   const sorted = [...steps].sort((a, b) => a - b);
