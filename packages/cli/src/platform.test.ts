@@ -366,12 +366,16 @@ describe('tokens', () => {
     try {
       const address = /ready (\S+)/.exec(await platform.until('stdout', /\n/))![1]!;
       const here = { TRAINYARD_HOME: own.dir };
+      const first = await command(['tokens', 'create', '--name', 'ci'], here);
+      expect([first.code, first.stderr]).toEqual([2, expect.stringContaining('--scope admin')]);
+      await command(['tokens', 'create', '--name', 'ada', '--scope', 'admin'], here);
       const made = await command(['tokens', 'create', '--name', 'ci', '--scope', 'viewer', '--json'], here);
       const { id, token } = JSON.parse(made.stdout);
       expect((await command(['runs', 'list', '--url', address])).code).toBe(4);
       const read = { TRAINYARD_URL: address, TRAINYARD_TOKEN: token };
       expect((await command(['runs', 'list', '--json'], read)).stdout).toBe('[]\n');
-      expect((await command(['tokens', 'list'], read)).code).toBe(4);
+      const refused = await command(['tokens', 'list'], read);
+      expect([refused.code, refused.stderr]).toEqual([4, expect.stringMatching(/without TRAINYARD_URL/)]);
       expect((await command(['tokens', 'list'], here)).stdout).toMatch(/ci +viewer/);
       expect((await command(['tokens', 'revoke', id], here)).code).toBe(0);
       expect((await command(['tokens', 'list', '--json'], here)).stdout).toContain('"revokedAt": "2');

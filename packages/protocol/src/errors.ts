@@ -21,6 +21,11 @@ export const ERRORS = {
   USAGE: row(400, 2, 'The command line was not understood.'),
   UNAUTHENTICATED: row(401, 4, 'No valid token came with the request.'),
   FORBIDDEN: row(403, 4, 'The token is valid but does not allow this.'),
+  ADMIN_TOKEN_REQUIRED: row(
+    409,
+    2,
+    'Nobody could administer the server: a token with the scope admin has to be there, and to last as long as others.',
+  ),
   HOST_NOT_ALLOWED: row(403, 4, 'An open server on loopback answers only requests addressed to loopback.'),
   NOT_FOUND: row(404, 3, 'There is nothing with this id or at this address.'),
   SECRET_MISSING: row(409, 2, 'A job needs a secret that is not stored, or was stored with another key.'),

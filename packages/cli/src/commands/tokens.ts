@@ -1,9 +1,9 @@
-import { EXIT } from '@trainyard/protocol';
+import { EXIT, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import type { Connection } from '../connection.ts';
 import { readDuration } from '../options/duration-option.ts';
 import { table } from '../view/table.ts';
-import { withServer } from './runs.ts';
+import { type WorkOptions, withServer } from './runs.ts';
 
 export interface CreateTokenOptions {
   readonly name: string;
@@ -25,11 +25,11 @@ export function createTokenCommand(context: CliContext, options: CreateTokenOpti
     context.out(context.json ? `${JSON.stringify(created)}\n` : `${created.token}\n`);
     return EXIT.ok;
   };
-  return withServer(context, create, { once: true });
+  return asAdministrator(context, create, { once: true });
 }
 
 export function listTokensCommand(context: CliContext): Promise<number> {
-  return withServer(context, async ({ client }) => {
+  return asAdministrator(context, async ({ client }) => {
     const tokens = await client.listTokens();
     if (context.json) {
       context.out(`${JSON.stringify(tokens, null, 2)}\n`);
@@ -50,9 +50,27 @@ export function listTokensCommand(context: CliContext): Promise<number> {
 }
 
 export function revokeTokenCommand(context: CliContext, id: string): Promise<number> {
-  return withServer(context, async ({ client }) => {
+  return asAdministrator(context, async ({ client }) => {
     await client.revokeToken(id);
     context.out(context.json ? `${JSON.stringify({ id, revoked: true })}\n` : `${id} revoked\n`);
     return EXIT.ok;
   });
+}
+
+/** Whoever has no token that may do this can do it all the same where the server is. */
+async function asAdministrator<T>(
+  context: CliContext,
+  work: (connection: Connection) => Promise<T>,
+  options?: WorkOptions,
+): Promise<T> {
+  try {
+    return await withServer(context, work, options);
+  } catch (error) {
+    if (!(error instanceof TrainyardError) || error.exitCode !== EXIT.auth) throw error;
+    const hint =
+      'Who has no token with the scope admin gives this command on the machine of the server, as the user that runs ' +
+      'it, without TRAINYARD_URL, TRAINYARD_TOKEN, --url and --token (and with its --data-dir, or with the same ' +
+      'TRAINYARD_DATABASE_URL).';
+    throw new TrainyardError(error.code, `${error.message} ${hint}`, { cause: error });
+  }
 }

@@ -11,7 +11,7 @@ export function addTokensCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('trainyard tokens create --name ci --scope user --expires 90d'));
   tokens
     .command('create')
-    .description('make a token and print it once')
+    .description('make a token and print it once; the first for people must have the scope admin')
     .requiredOption('--name <name>', 'what it is for')
     .option(
       '--scope <scope>',
@@ -23,6 +23,7 @@ export function addTokensCommands(program: Command, act: Act): void {
     .addHelpText(
       'after',
       examples(
+        'trainyard tokens create --name ada --scope admin',
         'trainyard tokens create --name gpu-1 --scope agent',
         'trainyard tokens create --name alice-gpu --scope training --owner alice',
       ),

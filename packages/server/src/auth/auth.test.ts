@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { expectError } from '../testing/expect-error.ts';
-import { eventually, startTestServer, type TestServer } from '../testing/test-server.ts';
+import { type Answer, eventually, startTestServer, type TestServer } from '../testing/test-server.ts';
 import type { Access, TokenScope } from './auth.ts';
 
 const ONE = 'name: one\nstages:\n  - { name: a, job: { command: "true" } }\n';
@@ -35,7 +35,7 @@ describe('tokens', () => {
     const { server } = t;
     expect(server.isOpen).toBe(true);
     expect((await t.call('GET', '/api/v1/runs')).status).toBe(200);
-    const { id, token } = await createToken(t, ['viewer']);
+    const { id, token } = await createToken(t, ['admin']);
     expect((await t.call('GET', '/api/v1/info')).body).toMatchObject({ auth: 'token' });
     expectError(await t.call('GET', '/api/v1/runs'), 'UNAUTHENTICATED');
     expectError(await t.call('GET', '/api/v1/nothing'), 'UNAUTHENTICATED');
@@ -55,6 +55,52 @@ describe('tokens', () => {
     expect((await t.call('GET', '/api/v1/runs')).status).toBe(200);
   });
 
+  it('begin with one that may administer, and end with it: nobody is locked out', async () => {
+    t = await startTestServer();
+    const as = { token: t.server.adminToken };
+    const make = (scope: TokenScope, extra: object = {}) =>
+      t.call<NewToken>('POST', '/api/v1/tokens', { name: 'x', scopes: [scope], ...extra }, as);
+    const revoke = (id: string) => t.call('DELETE', `/api/v1/tokens/${id}`, undefined, as);
+    const refused = (answer: Answer<unknown>) => expectError(answer, 'ADMIN_TOKEN_REQUIRED').message;
+    for (const scope of ['user', 'viewer', 'training'] as const) {
+      expect(refused(await make(scope))).toContain('trainyard tokens create --name NAME --scope admin');
+    }
+    expect((await t.call('GET', '/api/v1/runs')).status).toBe(200);
+    const anHour = { expiresInMs: 3_600_000 };
+    const first = (await make('admin', anHour)).body;
+    // One that outlives the administrator would be the last one day.
+    expect(refused(await make('user'))).toMatch(/ends at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ, before this one/);
+    expect((await make('agent')).status).toBe(201);
+    const user = (await make('user', { expiresInMs: 1_800_000 })).body;
+    expect(refused(await revoke(first.id))).toMatch(/Make another one first/);
+    expect((await t.call('GET', '/api/v1/runs', undefined, { token: first.token })).status).toBe(200);
+    const second = (await make('admin')).body;
+    expect((await revoke(first.id)).status).toBe(204);
+    // Of two at once one is refused.
+    const third = (await make('admin')).body;
+    const both = await Promise.all([revoke(second.id), revoke(third.id)]);
+    expect(both.map(({ status }) => status).sort()).toEqual([204, 409]);
+    expect((await revoke(user.id)).status).toBe(204);
+    const last = both[0]!.status === 409 ? second : third;
+    expect((await revoke(last.id)).status).toBe(204);
+    expect((await t.call('GET', '/api/v1/runs')).status).toBe(200);
+  });
+
+  it('are revoked and made again where an older server has left no administrator', async () => {
+    t = await startTestServer();
+    const as = { token: t.server.adminToken };
+    await createToken(t, ['admin']);
+    const { id } = await createToken(t, ['user']);
+    await t.server.database.pool.query(
+      `update "${t.place.schema}".tokens set revoked_at = now() where 'admin' = any(scopes) and name = 'x'`,
+    );
+    const more = await t.call('POST', '/api/v1/tokens', { name: 'y', scopes: ['user'] }, as);
+    expectError(more, 'ADMIN_TOKEN_REQUIRED');
+    await createToken(t, ['agent']);
+    await createToken(t, ['admin'], { expiresInMs: 60_000 });
+    expect((await t.call('DELETE', `/api/v1/tokens/${id}`, undefined, as)).status).toBe(204);
+  });
+
   it('end at their time, also when they were used just before', async () => {
     t = await startTestServer();
     await createToken(t, ['admin']);
@@ -69,8 +115,8 @@ describe('tokens', () => {
   it('close the sockets that they opened when they are revoked, and those of nobody when a server closes', async () => {
     t = await startTestServer();
     const anonymous = await t.live();
-    const { id, token } = await createToken(t, ['viewer']);
     await createToken(t, ['admin']);
+    const { id, token } = await createToken(t, ['viewer']);
     await anonymous.until(() => anonymous.closedWith !== undefined);
     expect(anonymous.closedWith).toBe(1008);
     const [live, other] = [
@@ -310,6 +356,7 @@ describe('an open server', () => {
   });
 
   it('takes the token of a WebSocket as subprotocol and selects that', async () => {
+    await createToken(t, ['admin']);
     const { token } = await createToken(t, ['viewer']);
     await expect(t.live()).rejects.toThrow('401');
     await expect(t.live({ protocols: ['bearer.wrong'] })).rejects.toThrow('401');

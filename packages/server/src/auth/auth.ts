@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { newId, type TokenId, TrainyardError } from '@trainyard/protocol';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from '../store/database.ts';
+import type { Schema } from '../store/schema.ts';
+import { BUILT_IN, changeTokens, hasUserTokens } from './lasting-admin.ts';
 import { hashToken, newSecretToken } from './secret-token.ts';
 
 /** What a token may do. `admin` may do everything. */
@@ -28,8 +30,6 @@ const ALLOWED: Readonly<Record<Exclude<Access, 'public'>, readonly TokenScope[]>
   pull: ['admin', 'agent', 'training'],
 };
 
-/** Tokens that the server makes for itself at each start; they do not count as configured users. */
-const BUILT_IN = 'built-in ';
 const CACHE_MS = 5000;
 
 export interface TokenInfo {
@@ -65,6 +65,7 @@ export interface Auth {
   nameOf(token: string): Promise<string | null>;
   /** Whose request it is, for decisions that not everybody may make. The request was checked before. */
   holderOf(token: string | undefined): Promise<TokenHolder>;
+  /** @throws TrainyardError ADMIN_TOKEN_REQUIRED when people have tokens but none to administer with */
   createToken(input: {
     name: string;
     scopes: readonly TokenScope[];
@@ -75,6 +76,7 @@ export interface Auth {
   /** A token for the server's own agent or command line; replaces the one of the last start. */
   createBuiltInToken(name: string, scope: TokenScope): Promise<string>;
   listTokens(): Promise<TokenInfo[]>;
+  /** @throws TrainyardError NOT_FOUND, ADMIN_TOKEN_REQUIRED as above */
   revokeToken(id: string): Promise<void>;
   /** Calls back when tokens were made or revoked here; gives the function that ends it. */
   onChange(listener: () => void): () => void;
@@ -87,6 +89,7 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
   let openCache: { isOpen: boolean; untilMs: number } | undefined;
 
   const insert = async (
+    connection: Kysely<Schema>,
     name: string,
     scopes: readonly string[],
     expiresInMs: number | undefined,
@@ -95,13 +98,15 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
     const { token, hash } = newSecretToken(scopes.includes('training') ? 'wak' : 'tyu');
     const id = newId('tok');
     const expiresAt = expiresInMs === undefined ? null : new Date(Date.now() + expiresInMs);
-    await kysely
+    await connection
       .insertInto('tokens')
       .values({ id, name, hash, scopes: [...scopes], expires_at: expiresAt, owner })
       .execute();
+    return { id, token, scopes };
+  };
+  const announce = (): void => {
     openCache = undefined;
     for (const listener of listeners) listener();
-    return { id, token };
   };
 
   const scopesOf = async (token: string): Promise<readonly string[] | undefined> => {
@@ -177,14 +182,20 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
       if (name.startsWith(BUILT_IN)) {
         throw new TrainyardError('INVALID_REQUEST', `A token's name cannot start with "${BUILT_IN}".`);
       }
-      return insert(name, scopes, expiresInMs, owner);
+      const { id, token } = await changeTokens(kysely, 'make', (trx) =>
+        insert(trx, name, scopes, expiresInMs, owner),
+      );
+      announce();
+      return { id, token };
     },
     async createBuiltInToken(name, scope) {
       await kysely
         .deleteFrom('tokens')
         .where('name', '=', BUILT_IN + name)
         .execute();
-      return (await insert(BUILT_IN + name, [scope], undefined, null)).token;
+      const { token } = await insert(kysely, BUILT_IN + name, [scope], undefined, null);
+      announce();
+      return token;
     },
     async listTokens() {
       const rows = await kysely
@@ -204,16 +215,18 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
       }));
     },
     async revokeToken(id) {
-      const { numUpdatedRows } = await kysely
-        .updateTable('tokens')
-        .set({ revoked_at: new Date() })
-        .where('id', '=', id)
-        .where('revoked_at', 'is', null)
-        .executeTakeFirstOrThrow();
-      if (numUpdatedRows === 0n) throw new TrainyardError('NOT_FOUND', `There is no valid token ${id}.`);
+      const revoked = await changeTokens(kysely, 'revoke', (trx) =>
+        trx
+          .updateTable('tokens')
+          .set({ revoked_at: new Date() })
+          .where('id', '=', id)
+          .where('revoked_at', 'is', null)
+          .returning('scopes')
+          .executeTakeFirst(),
+      );
+      if (revoked === undefined) throw new TrainyardError('NOT_FOUND', `There is no valid token ${id}.`);
       cache.clear();
-      openCache = undefined;
-      for (const listener of listeners) listener();
+      announce();
     },
     onChange(listener) {
       listeners.add(listener);
@@ -222,16 +235,6 @@ export function createAuth({ database, isLoopback }: { database: Database; isLoo
       };
     },
   };
-}
-
-/** True when somebody can log in with a token that is not the server's own. */
-export async function hasUserTokens({ kysely }: Pick<Database, 'kysely'>): Promise<boolean> {
-  const { rows } = await sql`
-    select 1 from tokens
-    where revoked_at is null and (expires_at is null or expires_at > now())
-      and name not like ${`${BUILT_IN}%`} and scopes && array['admin', 'user', 'viewer', 'training']
-    limit 1`.execute(kysely);
-  return rows.length > 0;
 }
 
 export function isLoopbackHost(host: string): boolean {

@@ -35,6 +35,7 @@ it('warns of what nobody has, and says of a stage that may run on what that depe
   await t.agent();
   await t.call('PUT', '/api/v1/pools/lic', { slots: 2 });
   const as = { token: t.server.adminToken };
+  await t.call('POST', '/api/v1/tokens', { name: 'root', scopes: ['admin'] }, as);
   await t.call('POST', '/api/v1/tokens', { name: 'ada', scopes: ['user'] }, as);
   await t.call('POST', '/api/v1/tokens', { name: 'eve', scopes: ['viewer'] }, as);
   const source = `

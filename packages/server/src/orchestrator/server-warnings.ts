@@ -1,7 +1,7 @@
 import type { PipelineBody, RunPlan } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import { isAmong } from '../approvals/decider.ts';
-import { hasUserTokens } from '../auth/auth.ts';
+import { hasUserTokens } from '../auth/lasting-admin.ts';
 import { type PoolWant, poolWants } from '../limits/require-pools.ts';
 import type { Schema } from '../store/schema.ts';
 

@@ -297,7 +297,7 @@ describeDatabases('registering with a token', (engine) => {
     try {
       const made = await t.call<{ token: string }>('POST', '/api/v1/tokens', {
         name: 'mia',
-        scopes: ['user'],
+        scopes: ['admin'],
       });
       const body = { source: 'name: x\nstages:\n  - { name: a, job: { command: "true" } }\n' };
       const { token } = made.body;

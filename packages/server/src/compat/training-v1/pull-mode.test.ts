@@ -228,6 +228,7 @@ describe('pull mode', () => {
     const token = async (body: object) =>
       (await t.call<{ token: string }>('POST', '/api/v1/tokens', body, { token: t.server.adminToken })).body
         .token;
+    await token({ name: 'root', scopes: ['admin'] });
     const alice = await token({ name: 'alice', scopes: ['user'] });
     const alices = await token({ name: 'alice-gpu', scopes: ['training'], owner: 'alice' });
     const bobs = await token({ name: 'bob-gpu', scopes: ['training'], owner: 'bob' });
