@@ -39,6 +39,12 @@ export interface ProgramFiles {
   /** SHA-256 of a file in hex. */
   sha256(path: string, signal: AbortSignal): Promise<string>;
   /**
+   * One SHA-256 in hex for all that is in a directory: of a line `HASH  ./PATH` per regular file, in the order of the
+   * bytes of the paths, each ended by a zero byte. That is what `find . -type f -print0 | LC_ALL=C sort -z |
+   * xargs -0r sha256sum -z | sha256sum` gives in it; links are left out.
+   */
+  sha256OfDirectory(path: string, signal: AbortSignal): Promise<string>;
+  /**
    * Deletes what a program left: inside of an attempt's directory, or of `alsoIn`. Calls `before` when it is about
    * to. What lies elsewhere, or is a link, stays.
    */

@@ -34,7 +34,7 @@ export function createJobsClient(connection: ConnectionOptions) {
     /** Newest first. */
     checkpoints: (job: string, query: CheckpointQuery = {}) => checkpoints(jobPath(job), query),
 
-    /** Of one run, newest first. */
+    /** Of a run and all stages in it, newest first. */
     checkpointsOfRun: (runId: string, query: CheckpointQuery = {}) =>
       checkpoints(`/api/v1/runs/${encodeURIComponent(runId)}`, query),
   };

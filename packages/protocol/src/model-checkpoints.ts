@@ -33,7 +33,7 @@ export const reportedCheckpoint = z.strictObject({
   epoch: z.number().min(0).nullable().default(null),
   metrics: z.record(z.string().max(250), z.number()),
   sizeBytes: z.int().min(0),
-  /** Of a file; null for a directory, and where it is not known. */
+  /** Of a file, or of all that is in a directory (docs/guides/training-jobs.md); null where it is not known. */
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
@@ -54,6 +54,8 @@ export const modelCheckpoint = z.object({
   id: z.string(),
   jobId: z.string().nullable(),
   runId: z.string(),
+  /** Path of the stage that has it in the run that is asked for; null once its run is deleted. */
+  stage: z.string().nullable(),
   path: z.string(),
   step: z.int().nullable(),
   epoch: z.number().nullable(),

@@ -1,11 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attemptFiles } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localProgramFiles } from '../local/local-program-files.ts';
-import { evaluatedCheckpoint, readCheckpoints } from './attempt-checkpoints.ts';
+import { evaluatedCheckpoint, hashed, readCheckpoints } from './attempt-checkpoints.ts';
 
 let dir: string;
 
@@ -17,6 +18,14 @@ beforeAll(() => {
   writeFileSync(join(dir, 'file.bin'), '12');
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const never = new AbortController().signal;
+
+/** As the guide says that anybody can compute it. */
+function digestByTools(name: string): string {
+  const script = 'find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum -z | sha256sum';
+  return execFileSync('sh', ['-c', script], { cwd: join(dir, name), encoding: 'utf8' }).slice(0, 64);
+}
 
 function read(...lines: string[]) {
   const files = attemptFiles(mkdtempSync(join(dir, 'attempt-')), 'run_x');
@@ -38,13 +47,45 @@ describe('checkpoints.jsonl', () => {
     ]);
   });
 
-  it('is read with epochs and the SHA-256 of files', async () => {
-    const { checkpoints } = await read('{"path": "file.bin", "epoch": 1.5}', '{"path": "step-1"}');
+  it('is read with epochs and the SHA-256 of files and directories', async () => {
+    const { checkpoints } = await read(
+      '{"path": "file.bin", "epoch": 1.5}',
+      '{"path": "step-1"}',
+      '{"path": "file.bin", "action": "evaluated"}',
+      '{"path": "gone"}',
+    );
+    const all = await hashed(checkpoints, localProgramFiles(dir), never);
     const sha256 = createHash('sha256').update('12').digest('hex');
-    expect(checkpoints).toMatchObject([
+    expect(all).toMatchObject([
       { epoch: 1.5, sha256 },
-      { epoch: null, sha256: null },
+      { epoch: null, sha256: digestByTools('step-1') },
+      { action: 'evaluated', sha256: null },
+      { action: 'deleted', sha256: null },
     ]);
+  });
+
+  it('reads what many lines name once', async () => {
+    const { checkpoints } = await read(...Array<string>(50).fill('{"path": "step-1"}'));
+    const named = localProgramFiles(dir);
+    let reads = 0;
+    const counting = {
+      ...named,
+      sha256OfDirectory: (path: string, signal: AbortSignal) => {
+        reads += 1;
+        return named.sha256OfDirectory(path, signal);
+      },
+    };
+    const all = await hashed(checkpoints, counting, never);
+    expect([reads, all.length, new Set(all.map((each) => each.sha256)).size]).toEqual([1, 50, 1]);
+  });
+
+  it('says nothing of the hash of what cannot be read, and ends with its agent', async () => {
+    symlinkSync('nowhere', join(dir, 'step-1/link'));
+    const { checkpoints } = await read('{"path": "step-1"}', '{"path": "/proc/self/mem"}');
+    const [directory, unreadable] = await hashed(checkpoints, localProgramFiles(dir), never);
+    expect([directory!.sha256, unreadable!.sha256]).toEqual([digestByTools('step-1'), null]);
+    const ended = hashed(checkpoints, localProgramFiles(dir), AbortSignal.abort(new Error('stopped')));
+    await expect(ended).rejects.toThrow('stopped');
   });
 
   it('says what is on disk: what is gone is deleted, and what is there is not', async () => {
@@ -73,6 +114,30 @@ describe('checkpoints.jsonl', () => {
       error: null,
     });
   });
+});
+
+it('a directory has the same digest wherever it is computed: of names with line ends, by bytes, also when empty', async () => {
+  const odd = join(dir, 'odd');
+  mkdirSync(join(odd, 'a b/.hidden'), { recursive: true });
+  mkdirSync(join(odd, 'nothing'));
+  // In UTF-16 the second of the last two comes first.
+  for (const [index, name] of [
+    'b',
+    'B',
+    'a b/x\ny',
+    'a b/.hidden/\\',
+    'a-b',
+    '\uffee',
+    '\u{1f600}',
+  ].entries())
+    writeFileSync(join(odd, name), `${index}`);
+  const named = localProgramFiles(dir);
+  expect(await named.sha256OfDirectory(odd, never)).toBe(digestByTools('odd'));
+  const before = await named.sha256OfDirectory(odd, never);
+  writeFileSync(join(odd, 'nothing/new'), '');
+  expect(await named.sha256OfDirectory(odd, never)).not.toBe(before);
+  mkdirSync(join(dir, 'empty'));
+  expect(await named.sha256OfDirectory(join(dir, 'empty'), never)).toBe(digestByTools('empty'));
 });
 
 it('the numbers among the outputs of an evaluation are those of its checkpoint', async () => {

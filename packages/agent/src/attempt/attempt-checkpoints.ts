@@ -13,8 +13,8 @@ import { parseJson } from '../parse-json.ts';
 import { recordLines } from './record-lines.ts';
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
-/** Larger checkpoints are not hashed. */
-const MAX_HASHED_BYTES = 32 * 1024 ** 3;
+/** What is hashed of one attempt, the newest first; larger checkpoints, and older ones beyond that, are not. */
+const MAX_HASHED_BYTES = 128 * 1024 ** 3;
 
 export interface ReadCheckpoints {
   readonly checkpoints: readonly ReportedCheckpoint[];
@@ -25,6 +25,7 @@ export interface ReadCheckpoints {
 /**
  * Reads checkpoints.jsonl and looks at the files that it names: one that is not there (any more) counts as
  * deleted, and one that is there does not. Also after a failure, since what was saved before it is what one goes on from.
+ * Hashes are left to `hashed`.
  */
 export async function readCheckpoints(files: AttemptFiles, named: ProgramFiles): Promise<ReadCheckpoints> {
   const found = await stat(files.checkpoints).catch(() => undefined);
@@ -50,6 +51,39 @@ export async function readCheckpoints(files: AttemptFiles, named: ProgramFiles):
     if (seen !== undefined) checkpoints.push(seen);
   }
   return { checkpoints, error };
+}
+
+/**
+ * The same with the SHA-256 of what was saved, each path read once however often it is named.
+ * @throws the signal's reason
+ */
+export async function hashed(
+  checkpoints: readonly ReportedCheckpoint[],
+  named: ProgramFiles,
+  signal: AbortSignal,
+): Promise<ReportedCheckpoint[]> {
+  const hashes = new Map<string, string | null>();
+  let room = MAX_HASHED_BYTES;
+  for (const { path, action, sizeBytes } of checkpoints.toReversed()) {
+    if (action !== 'saved' || hashes.has(path)) continue;
+    const isHashed = sizeBytes <= room;
+    if (isHashed) room -= sizeBytes;
+    hashes.set(path, isHashed ? await hashOf(path, named, signal) : null);
+  }
+  return checkpoints.map((each) =>
+    each.action === 'saved' ? { ...each, sha256: hashes.get(each.path) ?? null } : each,
+  );
+}
+
+/** Null for what cannot be read: it is a checkpoint all the same. */
+async function hashOf(path: string, named: ProgramFiles, signal: AbortSignal): Promise<string | null> {
+  try {
+    const isDirectory = (await named.stat(path))?.kind === 'directory';
+    return isDirectory ? await named.sha256OfDirectory(path, signal) : await named.sha256(path, signal);
+  } catch {
+    signal.throwIfAborted();
+    return null;
+  }
 }
 
 /** The numbers among the outputs of an evaluation, and in their `metrics`: those of the checkpoint from now on. */
@@ -85,13 +119,7 @@ async function described(
   const found = await named.stat(checkpoint.path);
   if (found === undefined) return { ...checkpoint, action: 'deleted' };
   if (checkpoint.action === 'deleted') return undefined;
-  const { sizeBytes } = found;
-  // A directory has no hash, nor has a file that would take minutes.
-  const isHashed = checkpoint.action === 'saved' && found.kind === 'file' && sizeBytes <= MAX_HASHED_BYTES;
-  const sha256 = isHashed
-    ? await named.sha256(checkpoint.path, new AbortController().signal).catch(() => null)
-    : null;
-  return { ...checkpoint, sizeBytes, sha256 };
+  return { ...checkpoint, sizeBytes: found.sizeBytes };
 }
 
 function invalid(message: string): RunError {

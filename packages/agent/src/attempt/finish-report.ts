@@ -12,7 +12,7 @@ import type {
 } from '@trainyard/protocol';
 import { readControlAnswer } from '../control-files.ts';
 import type { ExitResult, ProgramFiles } from '../executor.ts';
-import { evaluatedCheckpoint, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
+import { evaluatedCheckpoint, hashed, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
 import { failureOf } from './attempt-failure.ts';
 import { judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
@@ -73,7 +73,7 @@ export async function composeFinish(options: {
   const ranOutOfMemory = options.ranOutOfMemory ?? (options.named.isLocal && hasKernelEndedSome(state));
   const failed = failureOf({ outcome, ranOutOfMemory, pattern: options.pattern });
   const checkpoints = [
-    ...recorded.checkpoints,
+    ...(await hashed(recorded.checkpoints, options.named, options.signal)),
     ...(await evaluatedCheckpoint(spec, outcome.outputs, options.named)),
   ];
   const point = outcome.outcome === 'released' ? resumePoint(options.named, answer, recorded) : undefined;

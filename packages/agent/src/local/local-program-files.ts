@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { judgePath } from '../builtin/inside-directory.ts';
+import { HashMemory } from '../cache/hash-memory.ts';
 import type { ProgramFiles } from '../executor.ts';
 
 /**
@@ -15,7 +14,8 @@ export function localProgramFiles(workingDir: string, attemptsDir?: string): Pro
     isLocal: true,
     workingDir: resolve(workingDir),
     stat: statLocal,
-    sha256: sha256Local,
+    sha256: async (path, signal) => (await memory.hash(path, { signal })).sha256,
+    sha256OfDirectory,
     async remove(path, alsoIn, before) {
       // An attempt directory is one name below its root, and what a program leaves in there one more.
       const roots = attemptsDir === undefined ? [] : [{ dir: attemptsDir, depth: 2 }];
@@ -29,7 +29,10 @@ export function localProgramFiles(workingDir: string, attemptsDir?: string): Pro
   };
 }
 
-/** Files of one directory whose sizes are added up. */
+/** Shared by all attempts of the process, since what one has saved another one goes on from, and names again. */
+const memory = new HashMemory();
+
+/** Files of one directory whose sizes are added up, or that are hashed. */
 const MAX_FILES = 100_000;
 
 async function statLocal(path: string): ReturnType<ProgramFiles['stat']> {
@@ -54,8 +57,28 @@ async function sizeOfDirectory(path: string): Promise<number> {
   return bytes;
 }
 
-async function sha256Local(path: string, signal: AbortSignal): Promise<string> {
+async function sha256OfDirectory(path: string, signal: AbortSignal): Promise<string> {
+  const names = await regularFilesIn(path);
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
+  for (const name of names) {
+    const { sha256 } = await memory.hash(join(path, name), { signal });
+    hash.update(`${sha256}  ${name}\0`);
+  }
   return hash.digest('hex');
+}
+
+/** Of all levels, as `./PATH`, in the order of their bytes. @throws when there are too many */
+async function regularFilesIn(path: string): Promise<string[]> {
+  const files: Buffer[] = [];
+  const open = ['.'];
+  for (let dir = open.pop(); dir !== undefined; dir = open.pop()) {
+    for (const entry of await readdir(join(path, dir), { withFileTypes: true })) {
+      const name = `${dir}/${entry.name}`;
+      if (entry.isDirectory()) open.push(name);
+      else if (entry.isFile()) files.push(Buffer.from(name));
+      if (files.length > MAX_FILES) throw new Error(`${path} has more than ${MAX_FILES} files`);
+    }
+  }
+  // As texts of JavaScript they would be in the order of their UTF-16 units.
+  return files.sort(Buffer.compare).map(String);
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -15,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { attemptFiles, newId } from '@trainyard/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from '../agent.ts';
+import { localProgramFiles } from '../local/local-program-files.ts';
 import { listProcesses } from '../local/process-table.ts';
 import { RemoteMachine } from '../telemetry/remote-machine.ts';
 import { AgentPeer, finishOf, type PeerAttempt, streamOf } from '../testing/agent-peer.ts';
@@ -211,6 +213,25 @@ describe.skipIf(!hasSshd)('files on a host', () => {
     expect(links().filter((name) => name.startsWith(other.spec.runId))).toHaveLength(2);
     expect(readdirSync(join(root, 'host/code'))).toHaveLength(1);
     await executor.removeFiles(files, one.spec);
+  });
+
+  test('that are directories have the digest that they have here, and none where something cannot be read', async () => {
+    const model = join(root, 'checkpoints', 'model');
+    mkdirSync(join(model, 'shards'), { recursive: true });
+    for (const name of ['b', 'B', 'shards/x\ny', '\uffee', '\u{1f600}'])
+      writeFileSync(join(model, name), name);
+    symlinkSync('b', join(model, 'link'));
+    const { signal } = new AbortController();
+    const there = new RemoteProgramFiles(new HostLink(transport, never), root, root);
+    const digest = await there.sha256OfDirectory(model, signal);
+    expect(digest).toBe(await localProgramFiles(root).sha256OfDirectory(model, signal));
+    expect(await there.sha256(join(model, 'b'), signal)).toMatch(/^[0-9a-f]{64}$/);
+    await expect(there.sha256OfDirectory(join(root, 'gone'), signal)).rejects.toThrow('cannot be read');
+    // Nobody can open a file with so long a path, root neither.
+    const deep = 'i=0; while [ $i -lt 20 ]; do mkdir "$1" && cd "$1"; i=$((i + 1)); done; : > file';
+    execFileSync('sh', ['-c', deep, 'sh', 'd'.repeat(250)], { cwd: model });
+    await expect(there.sha256OfDirectory(model, signal)).rejects.toThrow('cannot be read');
+    execFileSync('rm', ['-rf', model]);
   });
 
   test('are removed inside of attempts and the directory of the job, and nowhere else', async () => {

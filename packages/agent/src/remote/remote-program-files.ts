@@ -22,8 +22,16 @@ export class RemoteProgramFiles implements ProgramFiles {
     return { kind: match[1] as 'file' | 'directory', sizeBytes: Number(match[2]) };
   }
 
-  async sha256(path: string, signal: AbortSignal): Promise<string> {
-    const call = { script: 'sha256sum < "$1"', args: [path], timeoutMs: HASH_LIMIT_MS };
+  sha256(path: string, signal: AbortSignal): Promise<string> {
+    return this.#hash('sha256sum < "$1"', path, signal);
+  }
+
+  sha256OfDirectory(path: string, signal: AbortSignal): Promise<string> {
+    return this.#hash(DIRECTORY_HASH_SCRIPT, path, signal);
+  }
+
+  async #hash(script: string, path: string, signal: AbortSignal): Promise<string> {
+    const call = { script, args: [path], timeoutMs: HASH_LIMIT_MS };
     const { exitCode, stdout, stderr } = await this.#link.persistently(call, { signal });
     const sum = stdout.toString('utf8').slice(0, 64);
     if (exitCode !== 0 || !/^[0-9a-f]{64}$/.test(sum)) {
@@ -46,6 +54,15 @@ export class RemoteProgramFiles implements ProgramFiles {
 /** A terabyte takes about an hour. */
 const HASH_LIMIT_MS = 3_600_000;
 const REMOVE_LIMIT_MS = 600_000;
+
+/** A part that fails (a file that cannot be read, options that are not known) leaves a mark where the sum would be. */
+const DIRECTORY_HASH_SCRIPT = `
+cd "$1" || exit 1
+sum=$({ { find . -type f -print0 || echo failed >&3; } | { LC_ALL=C sort -z || echo failed >&3; } |
+  { xargs -0r sha256sum -z || echo failed >&3; } | sha256sum; } 3>&1)
+case $sum in *failed*) exit 1 ;; esac
+echo "$sum"
+`;
 
 /**
  * Prints `there` when something is at a path that may be deleted; ends otherwise. Arguments: path, directory of all

@@ -3,9 +3,11 @@ import type { CliContext } from '../cli-context.ts';
 import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
+const MAX_LISTED = 1000;
+
 export function listCheckpointsCommand(context: CliContext, of: string, deleted: boolean): Promise<number> {
   return withServer(context, async ({ client: { jobs } }) => {
-    const query = { deleted, limit: 1000 };
+    const query = { deleted, limit: MAX_LISTED };
     const items = isId('run', of)
       ? await jobs.checkpointsOfRun(of, query)
       : await jobs.checkpoints(of, query);
@@ -15,10 +17,11 @@ export function listCheckpointsCommand(context: CliContext, of: string, deleted:
     }
     if (items.length === 0) context.err('No checkpoints.\n');
     const rows = items.map((item) => [
-      ...[item.id, item.step === null ? '-' : String(item.step), metricsText(item)],
+      ...[item.id, item.stage || '-', item.step === null ? '-' : String(item.step), metricsText(item)],
       ...[String(item.sizeBytes), stateOf(item), item.path],
     ]);
-    context.out(table(['id', 'step', 'metrics', 'bytes', 'state', 'path'], rows));
+    context.out(table(['id', 'stage', 'step', 'metrics', 'bytes', 'state', 'path'], rows));
+    if (items.length === MAX_LISTED) context.err(`These are the newest ${MAX_LISTED}; there may be more.\n`);
     return EXIT.ok;
   });
 }

@@ -11,7 +11,7 @@ export function addCheckpointsCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('trainyard checkpoints list digits', 'trainyard checkpoints pin ckp_01…'));
   checkpoints
     .command('list')
-    .description('checkpoints of a training job or a run, newest first')
+    .description('checkpoints of a training job, or of a run and all stages in it, newest first')
     .argument('<job-or-run>', 'id or name of a training job, or id of a run')
     .option('--deleted', 'those whose files are deleted, too')
     .addHelpText(

@@ -1,11 +1,4 @@
-import {
-  findingInfo,
-  listFindingsQuery,
-  page,
-  type Run,
-  runHealth,
-  TrainyardError,
-} from '@trainyard/protocol';
+import { findingInfo, listFindingsQuery, page, runHealth, TrainyardError } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { healthOf } from '../diagnosis/finding.ts';
@@ -28,11 +21,11 @@ export function findingRoutes({ database, auth }: ServerContext): FastifyPluginA
         config: { access: 'read' },
         schema: { tags, querystring: listFindingsQuery, response: { 200: page(findingInfo) } },
       },
-      async ({ query: { run: runId, below, cursor, ...query } }) => {
+      async ({ query: { run: runId, cursor, ...query } }) => {
         const run = runId === undefined ? undefined : await runs.get(runId);
         const items = await listFindings(database.kysely, {
           ...query,
-          run: run && { ...run, pathBelow: below ? pathBelow(run) : null },
+          run,
           before: cursor,
         });
         return { items, nextCursor: items.length < query.limit ? null : items.at(-1)!.id };
@@ -60,9 +53,4 @@ export function findingRoutes({ database, auth }: ServerContext): FastifyPluginA
       },
     );
   };
-}
-
-/** What the paths of all runs inside of a run begin with. */
-function pathBelow({ parentId, path }: Pick<Run, 'parentId' | 'path'>): string {
-  return parentId === null ? '' : `${path}/`;
 }

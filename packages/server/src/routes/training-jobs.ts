@@ -107,7 +107,7 @@ export function trainingJobRoutes({ database }: ServerContext): FastifyPluginAsy
       },
       async (request) => {
         const run = await runs.get(request.params.id);
-        return { items: await reads.ofRun(run.id, request.query) };
+        return { items: await reads.ofRun(run, request.query) };
       },
     );
   };

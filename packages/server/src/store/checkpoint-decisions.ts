@@ -10,7 +10,7 @@ import {
 } from '@trainyard/protocol';
 import type { Pool, PoolClient } from 'pg';
 import type { Database } from './database.ts';
-import { readInUse, toCheckpoint } from './model-checkpoints.ts';
+import { readInUse, selectCheckpoints, toCheckpoint } from './model-checkpoints.ts';
 import { inTransaction } from './transaction.ts';
 
 /** What people decide about single checkpoints. Rows follow what agents find on disk; here nothing is deleted. */
@@ -32,7 +32,7 @@ const MAX_JUDGED = 10_000;
 export function createCheckpointDecisions({ kysely, pool }: Database): CheckpointDecisions {
   const get = async (id: string): Promise<ModelCheckpoint> => {
     const row = isId('ckp', id)
-      ? await kysely.selectFrom('model_checkpoints').selectAll().where('id', '=', id).executeTakeFirst()
+      ? await selectCheckpoints(kysely).where('c.id', '=', id).executeTakeFirst()
       : undefined;
     if (row === undefined) throw new TrainyardError('NOT_FOUND', `There is no checkpoint ${id}.`);
     return toCheckpoint(row);

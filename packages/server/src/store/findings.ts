@@ -7,6 +7,7 @@ import {
   newId,
 } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
+import { type Branch, inBranch } from './in-branch.ts';
 import type { Schema } from './schema.ts';
 
 /** Whose findings they are. */
@@ -106,10 +107,9 @@ export async function countFindings(db: Kysely<Schema>, of: DiagnosedAttempt): P
 }
 
 interface FindingsQuery {
-  /** A run and, where given, the path that runs inside of it begin with. */
-  readonly run?:
-    | { readonly id: string; readonly rootId: string; readonly pathBelow: string | null }
-    | undefined;
+  readonly run?: Branch | undefined;
+  /** Also those of all runs inside of it. */
+  readonly below: boolean;
   readonly open: boolean;
   readonly unseen: boolean;
   readonly limit: number;
@@ -124,13 +124,10 @@ export async function listFindings(db: Kysely<Schema>, query: FindingsQuery): Pr
   if (query.before !== undefined) select = select.where('f.id', '<', query.before);
   if (query.open) select = select.where('f.closed_at', 'is', null);
   if (query.unseen) select = select.where('f.acknowledged_at', 'is', null).where('f.action', '<>', 'note');
-  if (run !== undefined && run.pathBelow === null) select = select.where('f.run_id', '=', run.id);
-  else if (run !== undefined) {
-    select = select
-      .where('f.root_id', '=', run.rootId)
-      .where(({ or, eb }) =>
-        or([eb('f.run_id', '=', run.id), sql<boolean>`starts_with(r.path, ${run.pathBelow})`]),
-      );
+  if (run !== undefined) {
+    select = query.below
+      ? select.where('f.root_id', '=', run.rootId).where(inBranch(run))
+      : select.where('f.run_id', '=', run.id);
   }
   return (await select.execute()).map(toInfo);
 }

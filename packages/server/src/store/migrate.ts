@@ -27,6 +27,7 @@ import { up as chunkCodec } from './migrations/0026-chunk-codec.ts';
 import { up as outOfService } from './migrations/0027-out-of-service.ts';
 import { up as programReports } from './migrations/0029-program-reports.ts';
 import { up as retention } from './migrations/0030-retention.ts';
+import { up as checkpointsByRoot } from './migrations/0031-checkpoints-by-root.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -57,6 +58,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0027-out-of-service': { up: outOfService },
   '0029-program-reports': { up: programReports },
   '0030-retention': { up: retention },
+  '0031-checkpoints-by-root': { up: checkpointsByRoot },
 };
 
 /** Invalid schema name, undefined table, undefined column. */

@@ -1,6 +1,7 @@
 import { type ModelCheckpoint, newId, type ReportedCheckpoint } from '@trainyard/protocol';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { PoolClient } from 'pg';
+import { type Branch, inBranch } from './in-branch.ts';
 import { jsonbText } from './jsonb-text.ts';
 import type { Schema } from './schema.ts';
 
@@ -14,9 +15,9 @@ export interface CheckpointReads {
     jobId: string,
     query: { readonly deleted: boolean; readonly limit: number },
   ): Promise<ModelCheckpoint[]>;
-  /** Of a run, newest first. */
+  /** Of a run and all stages below it, newest first; of a stage that took over a result, those of that result. */
   ofRun(
-    runId: string,
+    run: Branch,
     query: { readonly deleted: boolean; readonly limit: number },
   ): Promise<ModelCheckpoint[]>;
   /** All of a job whose files are there. */
@@ -26,27 +27,52 @@ export interface CheckpointReads {
 }
 
 export function createCheckpointReads(db: Kysely<Schema>): CheckpointReads {
-  const read = async (
-    column: 'job_id' | 'run_id',
-    value: string,
-    { deleted, limit }: { readonly deleted: boolean; readonly limit: number },
-  ): Promise<ModelCheckpoint[]> => {
-    const rows = await db
-      .selectFrom('model_checkpoints')
-      .selectAll()
-      .where(column, '=', value)
-      .$if(!deleted, (query) => query.where('deleted_at', 'is', null))
-      .orderBy('id', 'desc')
+  const ofJob: CheckpointReads['ofJob'] = async (jobId, { deleted, limit }) => {
+    const rows = await selectCheckpoints(db)
+      .where('c.job_id', '=', jobId)
+      .$if(!deleted, (query) => query.where('c.deleted_at', 'is', null))
+      .orderBy('c.id', 'desc')
       .limit(limit)
       .execute();
     return rows.map(toCheckpoint);
   };
   return {
-    ofJob: (jobId, query) => read('job_id', jobId, query),
-    ofRun: (runId, query) => read('run_id', runId, query),
-    live: (jobId) => read('job_id', jobId, { deleted: false, limit: MAX_READ }),
+    ofJob,
+    ofRun: (run, query) => readOfRun(db, run, query),
+    live: (jobId) => ofJob(jobId, { deleted: false, limit: MAX_READ }),
     inUse: (jobId) => readInUse(db, jobId),
   };
+}
+
+/** With the path of the stage that has them, as long as its run is there. */
+export function selectCheckpoints(db: Kysely<Schema>) {
+  return db
+    .selectFrom('model_checkpoints as c')
+    .leftJoin('runs as r', 'r.id', 'c.run_id')
+    .selectAll('c')
+    .select('r.path as stage');
+}
+
+type CheckpointRow = Selectable<Schema['model_checkpoints']> & { readonly stage: string | null };
+
+async function readOfRun(
+  db: Kysely<Schema>,
+  run: Branch,
+  { deleted, limit }: Parameters<CheckpointReads['ofRun']>[1],
+): Promise<ModelCheckpoint[]> {
+  const live = deleted ? sql`true` : sql`c.deleted_at is null`;
+  const { rows } = await sql<CheckpointRow>`
+    (select c.*, r.path as stage from model_checkpoints c join runs r on r.id = c.run_id
+      where c.root_id = ${run.rootId} and ${inBranch(run)} and ${live}
+      order by c.id desc limit ${limit})
+    union all
+    (select c.*, r.path as stage from runs r
+      join model_checkpoints c on c.run_id = coalesce(r.kept_from, r.cached_from)
+      where r.root_id = ${run.rootId} and coalesce(r.kept_from, r.cached_from) is not null
+        and ${inBranch(run)} and ${live}
+      order by c.id desc limit ${limit})
+    order by id desc limit ${limit}`.execute(db);
+  return rows.map(toCheckpoint);
 }
 
 export async function readInUse(db: Kysely<Schema>, jobId: string): Promise<ReadonlySet<string>> {
@@ -137,11 +163,12 @@ export async function findDatasetVersion(
   return rows[0];
 }
 
-export function toCheckpoint(row: Selectable<Schema['model_checkpoints']>): ModelCheckpoint {
+export function toCheckpoint(row: CheckpointRow): ModelCheckpoint {
   return {
     id: row.id,
     jobId: row.job_id,
     runId: row.run_id,
+    stage: row.stage,
     path: row.path,
     step: row.step,
     epoch: row.epoch,

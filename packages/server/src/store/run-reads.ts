@@ -1,6 +1,7 @@
 import type { Attempt, DatasetVersion, Run, RunDefinition, RunEvent } from '@trainyard/protocol';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Database } from './database.ts';
+import { inBranch } from './in-branch.ts';
 import type { Schema } from './schema.ts';
 
 /** Reads of what hangs on a run. */
@@ -142,10 +143,4 @@ async function readDatasets(
     createdAt: row.created_at.toISOString(),
     runs: row.runs,
   }));
-}
-
-/** Condition on a runs table `r`: it belongs to the branch that starts at `run`. */
-function inBranch(run: Run): RawBuilder<boolean> {
-  if (run.parentId === null) return sql<boolean>`r.root_id = ${run.rootId}`;
-  return sql<boolean>`(r.id = ${run.id} or (r.root_id = ${run.rootId} and starts_with(r.path, ${`${run.path}/`})))`;
 }

@@ -53,7 +53,7 @@ interface ModelCheckpointsTable {
   size_bytes: number;
   created_at: Generated<Date>;
   epoch: number | null;
-  /** Of its file; null for a directory. */
+  /** Of its file or directory; null where it is not known. */
   sha256: string | null;
   /** Somebody wants to keep it. */
   pinned_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;

@@ -6,6 +6,7 @@ const checkpoint = (step: number, metrics: Record<string, number>): ModelCheckpo
   id: `ckp_${step}`,
   jobId: 'job_a',
   runId: 'run_a',
+  stage: 'train',
   path: `/c/${step}`,
   step,
   epoch: null,

@@ -18,7 +18,9 @@ export async function checkpointsOf(db: Kysely<Schema>, job: LocalJob): Promise<
   const reads = createCheckpointReads(db);
   const query = { deleted: false, limit: MAX_LISTED };
   const trainingJobId = job.attempt?.trainingJobId ?? null;
-  if (trainingJobId === null) return toJobCheckpoints(await reads.ofRun(job.runId, query), undefined);
+  if (trainingJobId === null) {
+    return toJobCheckpoints(await reads.ofRun({ ...job, id: job.runId }, query), undefined);
+  }
   const [checkpoints, trainingJob] = await Promise.all([
     reads.ofJob(trainingJobId, query),
     createTrainingJobStore(db).find(trainingJobId),
