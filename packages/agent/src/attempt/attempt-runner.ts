@@ -10,7 +10,7 @@ import { followProgram } from '../telemetry/follow-program.ts';
 import { AttemptParams } from './attempt-params.ts';
 import { AttemptPause } from './attempt-pause.ts';
 import type { AttemptRunnerOptions } from './attempt-runner-options.ts';
-import { type EndReason, isToEnd, NO_REASON } from './attempt-state.ts';
+import { type EndReason, isToEnd, NO_REASON, OVER } from './attempt-state.ts';
 import { AttemptStreams } from './attempt-streams.ts';
 import { composeFinish, type FinishReport } from './finish-report.ts';
 import { endLeft } from './left-processes.ts';
@@ -147,7 +147,7 @@ export class AttemptRunner {
     this.#killing = (async () => {
       // On disk before the signal, so that a crash in between does not forget why the program ended.
       await journal.update(change);
-      this.#ending.abort();
+      this.#ending.abort(OVER);
       if (graceMs > 0) await before;
       // Not while it is being frozen: it would stand still again behind the signal.
       await this.#pause.settled();
@@ -186,7 +186,7 @@ export class AttemptRunner {
       if (isKept) this.#reservation = undefined;
     }
     this.#programEnded = true;
-    this.#gone.abort();
+    this.#gone.abort(OVER);
     this.#release();
     return exit;
   }
@@ -218,7 +218,7 @@ export class AttemptRunner {
 
   #refuseWhenEnding(): void {
     const { state } = this.#options.journal;
-    if (this.#discarded || isToEnd(state)) this.#ending.abort();
+    if (this.#discarded || isToEnd(state)) this.#ending.abort(OVER);
     this.#ending.signal.throwIfAborted();
   }
 

@@ -63,6 +63,9 @@ export type AttemptState = z.infer<typeof attemptState>;
 export type EndReason = Partial<
   Pick<AttemptState, 'cancelRequested' | 'partitioned' | 'preempted' | 'stalled'>
 >;
+/** Why signals of an attempt fire; one for all, since an error of its own, with a stack, costs more than the rest of it. */
+export const OVER = new DOMException('The attempt is over.', 'AbortError');
+
 export const NO_REASON: EndReason = {
   cancelRequested: false,
   partitioned: false,
