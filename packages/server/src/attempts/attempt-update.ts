@@ -1,6 +1,7 @@
 import type { AttemptTarget, LateReport, RunError, report as reportSchema } from '@trainyard/protocol';
 import type { z } from 'zod';
 import type { CacheFact, Fact } from '../orchestrator/facts.ts';
+import { instantText } from '../store/instant-text.ts';
 import { RowColumns } from '../store/row-columns.ts';
 
 export type ParsedReport = z.output<typeof reportSchema>;
@@ -76,7 +77,7 @@ export const AS_EXPECTED = `a.status = x.expected_status and a.token_hash = deco
 export function noteStart(update: AttemptUpdate, report: StartedReport): void {
   update.status = 'running';
   update.pid = report.pid ?? null;
-  update.started_at = instant(report.at);
+  update.started_at = instantText(report.at);
   if (report.target !== undefined) update.target = report.target;
 }
 
@@ -89,12 +90,12 @@ export function noteEnd(update: AttemptUpdate, report: FinishedReport): void {
   update.undelivered = Object.keys(report.undeliveredBytes).length === 0 ? null : report.undeliveredBytes;
   update.released_from = report.checkpoint ?? null;
   update.failure = report.failure ?? null;
-  update.ended_at = instant(report.at);
+  update.ended_at = instantText(report.at);
 }
 
 /** It changes nothing but to be there for who wants to know. */
 export function noteLateEnd(update: AttemptUpdate, { outcome, exitCode, at }: FinishedReport): void {
-  update.late_report = { outcome, exitCode, at: instant(at) };
+  update.late_report = { outcome, exitCode, at: instantText(at) };
 }
 
 /** The attempt as its tree knows it. */
@@ -130,8 +131,4 @@ export function finishedFact({ node, number }: Subject, report: FinishedReport, 
     ...(report.failure === undefined ? {} : { failure: report.failure }),
     ...(cache === undefined ? {} : { cache }),
   };
-}
-
-function instant(ms: number): string {
-  return new Date(ms).toISOString();
 }

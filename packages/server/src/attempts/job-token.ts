@@ -12,7 +12,7 @@ export async function makeJobToken(db: Kysely<Schema>, attemptId: string): Promi
   const { token, hash } = newSecretToken('tyj');
   const { rows } = await sql`
     update attempts set job_token_hash = ${hash}
-    where id = ${attemptId} and (spec -> 'jobToken')::boolean returning id`.execute(db);
+    where id = ${attemptId} and (spec ->> 'jobToken')::boolean returning id`.execute(db);
   if (rows.length > 0) return token;
   throw new TrainyardError(
     'INVALID_REQUEST',

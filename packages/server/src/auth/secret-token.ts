@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /**
  * What a token is for shows in its prefix, so that a leaked one is recognised: `tyu` users and agents, `tya`
@@ -16,7 +16,7 @@ export function newSecretToken(prefix: TokenPrefix): { token: string; hash: Buff
 }
 
 export function hashToken(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  return hash('sha256', token, 'buffer');
 }
 
 /** Whether it looks like a token of an attempt or of its program, which is good for the routes of that job only. */
@@ -38,7 +38,7 @@ export function newAttemptTokens(): { readonly seed: Buffer; token(number: numbe
   const seed = randomBytes(32);
   return {
     seed,
-    token: (number) => `tya_${createHash('sha256').update(seed).update(String(number)).digest('hex')}`,
+    token: (number) => `tya_${hash('sha256', Buffer.concat([seed, Buffer.from(String(number))]))}`,
   };
 }
 

@@ -56,7 +56,7 @@ export async function lockStreams(client: ClientBase, keys: readonly StreamKey[]
     name: 'ingest-make-streams',
     text: `insert into streams (attempt_id, stream, run_id, size, reads_console)
       select k.attempt_id, k.stream, k.run_id, 0,
-        k.stream = 'log' and coalesce((a.spec -> 'metricsFromLog')::boolean, false)
+        k.stream = 'log' and coalesce((a.spec ->> 'metricsFromLog')::boolean, false)
       from unnest($1::text[], $2::text[], $3::text[]) as k (attempt_id, stream, run_id)
       join attempts a on a.id = k.attempt_id
       order by k.attempt_id, k.stream

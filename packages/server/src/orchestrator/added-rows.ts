@@ -43,25 +43,37 @@ export const ATTEMPT_COLUMNS = new RowColumns<AttemptRow>({
   limits: ['jsonb', ({ attempt }) => attempt.limits],
   replacing_group: ['text', ({ attempt }) => replacingGroup(attempt.limits)],
   training_job_id: ['text', ({ attempt }) => attempt.spec.training?.jobId],
-  spec: ['jsonb', ({ id, attempt }) => ({ ...attempt.spec, attemptId: id })],
+  spec: ['json', ({ id, attempt }) => ({ ...attempt.spec, attemptId: id })],
   created_at: ['timestamptz', (row) => row.createdAtMs],
   agent_id: ['text', ({ lease }) => lease?.agentId],
   claim_request: ['text', ({ lease }) => lease?.requestId],
   token_hash: ['text', ({ lease }) => lease?.tokenHash.toString('hex')],
 });
 
-/** Agents on which earlier attempts of a run failed in a way that the next one is to keep away from. */
-const FAILED_ELSEWHERE = `select array_agg(distinct p.agent_id) as agents from attempts p
-    where x.number > 1 and p.run_id = x.run_id and (p.failure ->> 'excludeAgent')::boolean`;
+/** What is looked up for attempts that follow others of their run. Most are the first, and cost no look then. */
+function ofLater(sql: string, ofFirst = 'null'): string {
+  return `case when number > 1 then ${sql} else ${ofFirst} end`;
+}
 
-/** The newest checkpoint with which an earlier attempt of the run gave its slot back. */
-const RELEASED_BEFORE = `select p.released_from as point, p.agent_id as agent from attempts p
-    where x.number > 1 and p.run_id = x.run_id and p.released_from is not null
-    order by p.number desc limit 1`;
+/** Agents on which earlier attempts of a run failed in a way that the next one is to keep away from. */
+const FAILED_ELSEWHERE = ofLater(`(select array_agg(distinct p.agent_id) from attempts p
+    where p.run_id = x.run_id and (p.failure ->> 'excludeAgent')::boolean)`);
+
+/** Of the last earlier attempt of the run that gave its slot back with a checkpoint. */
+const ofReleased = (sql: string) => `(select ${sql} from attempts p
+    where p.run_id = x.run_id and p.released_from is not null order by p.number desc limit 1)`;
+
+const SPEC = ofLater(
+  `(spec::jsonb || coalesce(${ofReleased("jsonb_build_object('resumeFrom', p.released_from)")}, '{}'))::json`,
+  'spec',
+);
+const RELEASED_BY = ofLater(ofReleased('p.agent_id'));
 
 /** The newest change of the run's params: the next attempt is told of it, too. */
-const CHANGED_BEFORE = `select max(p.params_revision) as revision from attempts p
-    where x.number > 1 and p.run_id = x.run_id`;
+const CHANGED_BEFORE = ofLater(
+  '(select coalesce(max(p.params_revision), 0) from attempts p where p.run_id = x.run_id)',
+  '0',
+);
 
 /** `first` is the number of the first of the parameters, which are `ATTEMPT_COLUMNS`. */
 export function insertAttemptsSql(first: number): string {
@@ -72,16 +84,11 @@ export function insertAttemptsSql(first: number): string {
   select id, run_id, root_id, number, number, node_index,
     case when agent_id is null then 'queued' else 'leased' end, queue, priority, gpus, labels, limits,
     replacing_group, training_job_id,
-    case when released.point is null then spec
-      else spec || jsonb_build_object('resumeFrom', released.point) end,
-    created_at, failed.agents, released.agent, agent_id, claim_request, decode(token_hash, 'hex'),
+    ${SPEC}, created_at, ${FAILED_ELSEWHERE}, ${RELEASED_BY}, agent_id, claim_request, decode(token_hash, 'hex'),
     case when agent_id is not null then now() end,
     case when agent_id is not null then now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond' end,
-    coalesce(changed.revision, 0)
-  from ${ATTEMPT_COLUMNS.from(first)}
-  left join lateral (${FAILED_ELSEWHERE}) as failed on true
-  left join lateral (${RELEASED_BEFORE}) as released on true
-  left join lateral (${CHANGED_BEFORE}) as changed on true`;
+    ${CHANGED_BEFORE}
+  from ${ATTEMPT_COLUMNS.from(first)}`;
 }
 
 export const EVENT_COLUMNS = new RowColumns<RunEvent>({
@@ -90,7 +97,7 @@ export const EVENT_COLUMNS = new RowColumns<RunEvent>({
   run_id: ['text', (event) => event.runId],
   type: ['text', (event) => event.type],
   at: ['timestamptz', (event) => event.at],
-  data: ['jsonb', (event) => event.data],
+  data: ['json', (event) => event.data],
 });
 
 /** As with `insertAttemptsSql`, of `EVENT_COLUMNS`. */

@@ -1,4 +1,5 @@
 import type { PlannerEvent } from '@trainyard/dag';
+import { instantText } from '../store/instant-text.ts';
 import type { Leaf, LeafKind } from './leaf-kinds.ts';
 import type { Found } from './lookups.ts';
 import { stageAt } from './owned-tree.ts';
@@ -19,7 +20,7 @@ export const agentWork: LeafKind = {
     const { changes, node, attempt, nowMs } = leaf;
     const spec = stageSpec(changes.tree, stageAt(changes.tree, node)!, node, attempt);
     if (!spec.ok) return failed(leaf, spec.error);
-    changes.tree.runs[node]!.queuedAt ??= new Date(nowMs).toISOString();
+    changes.tree.runs[node]!.queuedAt ??= instantText(nowMs);
     if (spec.wanted === undefined) return queue(leaf, spec.build(NOTHING_WANTED));
     changes.lookups.push({ wanted: spec.wanted, take: (found) => queue(leaf, spec.build(found)) });
     return undefined;

@@ -1,6 +1,7 @@
 import { decide, type Effect, isTerminal, nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
 import { stageCache } from '@trainyard/protocol';
 import { asOneDecision } from '../definition/expression-work.ts';
+import { instantText } from '../store/instant-text.ts';
 import { answerQuestion } from './answer-question.ts';
 import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage.ts';
 import { type DueTimer, timerEvent } from './due-timer.ts';
@@ -50,7 +51,7 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
       return;
     case 'started':
       if (run.status === 'queued' || run.status === 'starting') changes.setStatus(fact.node, 'running');
-      run.startedAt ??= iso(fact.at);
+      run.startedAt ??= instantText(fact.at);
       changes.addEvent(fact.node, 'run.started', fact.at, { attempt: fact.attempt });
       applyEvent(changes, { type: 'leaf_started', node: fact.node, attempt: fact.attempt }, nowMs);
       changes.touch(fact.node);
@@ -62,7 +63,7 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
     case 'unreachable':
       changes.addEvent(fact.node, 'attempt.unreachable', fact.at, {
         attempt: fact.attempt,
-        since: iso(fact.at),
+        since: instantText(fact.at),
       });
       return;
     case 'finished':
@@ -235,7 +236,7 @@ function applyStatus(
     case 'active':
       // A leaf is handed out by start_leaf, which says more.
       if (!isGroup) return;
-      run.startedAt = iso(nowMs);
+      run.startedAt = instantText(nowMs);
       changes.setStatus(effect.node, 'running');
       changes.addEvent(effect.node, 'run.started', nowMs, { attempt: 1 });
       return;
@@ -279,10 +280,6 @@ function untoldDeadline(tree: OwnedTree, node: number): 'deadline' | null {
   return isTold ? null : 'deadline';
 }
 
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
 function isoOrNull(ms: number | null): string | null {
-  return ms === null ? null : iso(ms);
+  return ms === null ? null : instantText(ms);
 }

@@ -1,4 +1,5 @@
 import type { RunStatus } from '@trainyard/protocol';
+import { instantText } from '../store/instant-text.ts';
 import { childrenOf, nodeAt, type OwnedTree } from './owned-tree.ts';
 import { offerToOthers } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
@@ -16,7 +17,7 @@ export function noteEnd(changes: TreeChanges, node: number, status: RunStatus, a
   const run = tree.runs[node]!;
   changes.setStatus(node, status);
   // Instants of this form are in order as texts. Ends are not always heard of in their order.
-  let endedAt = new Date(atMs).toISOString();
+  let endedAt = instantText(atMs);
   if (run.startedAt !== null && run.startedAt > endedAt) endedAt = run.startedAt;
   for (const child of nodeAt(tree, node).isGroup ? childrenOf(tree, node) : []) {
     const end = tree.runs[child]!.endedAt;

@@ -45,22 +45,28 @@ export async function insertTree(
 ): Promise<{ rootId: string; isNew: boolean }> {
   return db.transaction().execute(async (trx) => {
     const { changes } = insert;
-    const earlier = await insertTreeRow(trx, insert);
-    if (earlier !== undefined) return { rootId: earlier, isNew: false };
+    const rows = statementsOf(changes, insert.nowMs);
+    const treeRow = insertTreeRow(trx, insert);
     // What comes next is prepared while the database is busy with what went before.
-    let stored: Promise<unknown> = Promise.resolve();
-    for (const { text, values } of statementsOf(changes, insert.nowMs)) {
-      const query = CompiledQuery.raw(text, values);
+    let next = await prepared(rows, treeRow);
+    const earlier = await treeRow;
+    if (earlier !== undefined) return { rootId: earlier, isNew: false };
+    while (next.done !== true) {
+      const { text, values } = next.value;
+      const stored = trx.executeQuery(CompiledQuery.raw(text, values));
+      next = await prepared(rows, stored);
       await stored;
-      stored = trx.executeQuery(query);
-      // It is awaited after the next one is prepared; until then its failure is nobody's.
-      stored.catch(() => {});
-      // Only now is it sent.
-      await setImmediate();
     }
-    await stored;
     return { rootId: changes.tree.rootId, isNew: true };
   });
+}
+
+/** The next statement, put together while `running` is under way, whose failure is for who awaits it. */
+async function prepared(rows: Iterator<Insert>, running: Promise<unknown>): Promise<IteratorResult<Insert>> {
+  running.catch(() => {});
+  // Only now is it sent.
+  await setImmediate();
+  return rows.next();
 }
 
 /** All rows of the tree behind that of the tree itself, in their order. */

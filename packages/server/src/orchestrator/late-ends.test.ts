@@ -30,7 +30,7 @@ describeDatabases('ends that are heard of late', (engine) => {
   /** Lets a server that is away be away for two hours more. */
   const passTwoHours = () =>
     sql`update runs set started_at = started_at - interval '2 hours',
-      planner = jsonb_set(planner, '{startedAt}', to_jsonb((planner->>'startedAt')::float8 - ${2 * HOUR_MS}::float8))
+      planner = jsonb_set(planner::jsonb, '{startedAt}', to_jsonb((planner->>'startedAt')::float8 - ${2 * HOUR_MS}::float8))
       where started_at is not null`.execute(plane.database.kysely);
 
   /** Starts the only job; then the server is away until its deadline has passed. */

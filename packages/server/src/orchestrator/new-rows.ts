@@ -11,8 +11,8 @@ export interface Insert {
   readonly values: unknown[];
 }
 
-/** Rows of one insert statement: keeps a statement's parameters at a few megabytes. */
-const ROWS_PER_STATEMENT = 5000;
+/** Rows of one insert statement: the next ones are put together while the database works on these. */
+const ROWS_PER_STATEMENT = 2000;
 
 /** Inserts of the runs from number `first` on, as they are now. */
 export function* runInserts(tree: OwnedTree, first: number): Generator<Insert> {
@@ -54,7 +54,7 @@ export const CHANGING_COLUMNS: Columns<RunRow> = {
   cached_from: ['text', ({ run }) => run.cachedFrom],
   cache_key: ['text', ({ run }) => run.cacheKey],
   attempt: ['int4', ({ run }) => run.attempt],
-  planner: ['jsonb', ({ planner }) => planner],
+  planner: ['json', ({ planner }) => planner],
   queued_at: ['timestamptz', ({ run }) => run.queuedAt],
   started_at: ['timestamptz', ({ run }) => run.startedAt],
   ended_at: ['timestamptz', ({ run }) => run.endedAt],

@@ -8,6 +8,7 @@ import {
   type StageDefinition,
   stageKind,
 } from '@trainyard/protocol';
+import { instantText } from '../store/instant-text.ts';
 import type { OwnedTree } from './owned-tree.ts';
 
 /** The first row of a node: everything that is known of it before anything happens. */
@@ -35,7 +36,7 @@ export function stageRun(
     // What a foreach stage depends on is the group's matter; its items have nothing to wait for.
     dependsOn: stage === null || node.item !== null ? [] : shownDependencies(stage, level),
     attempt: 0,
-    createdAt: new Date(nowMs).toISOString(),
+    createdAt: instantText(nowMs),
     queuedAt: null,
     startedAt: null,
     endedAt: null,

@@ -13,6 +13,7 @@ import type { Lease } from '../attempts/open-calls.ts';
 import type { NewCacheEntry } from '../cache/stage-cache.ts';
 import { type AttemptLimit, replacingGroup } from '../limits/attempt-limit.ts';
 import type { NewApproval, Settlement } from '../store/approvals.ts';
+import { instantText } from '../store/instant-text.ts';
 import type { DueKind } from './due-timer.ts';
 import type { Lookup } from './lookups.ts';
 import { addRuns, childrenOf, countLeaf, isCounted, nodeAt, type OwnedTree } from './owned-tree.ts';
@@ -167,7 +168,7 @@ export class TreeChanges {
       runId: run.id,
       path: run.path,
       type,
-      at: new Date(atMs).toISOString(),
+      at: instantText(atMs),
       data,
     });
   }

@@ -1,3 +1,4 @@
+import { instantMs } from './instant-text.ts';
 import { jsonbText, storableText } from './jsonb-text.ts';
 
 /** What an array holds, with its pg_type.oid. Instants are given as ISO text or in epoch milliseconds. */
@@ -47,7 +48,7 @@ const WRITE: Readonly<Record<ElementType, (writer: ElementWriter, value: unknown
   json: (writer, value) => writer.text(jsonbText(value)),
   jsonb: (writer, value) => writer.jsonb(jsonbText(value)),
   timestamptz: (writer, value) => {
-    const ms = typeof value === 'number' ? value : Date.parse(value as string);
+    const ms = typeof value === 'number' ? value : instantMs(value as string);
     writer.int8((ms - POSTGRES_EPOCH_MS) * 1000);
   },
 };

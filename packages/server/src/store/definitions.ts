@@ -14,6 +14,9 @@ export interface StoredDefinition {
   readonly uses?: readonly UsedPipeline[] | undefined;
 }
 
+/** From so many characters on it is worth asking before the whole is sent and parsed once more. */
+const LARGE = 64 * 1024;
+
 /** Stores a definition, each content once. Returns its SHA-256. */
 export async function insertDefinition(
   db: Kysely<Schema> | Transaction<Schema>,
@@ -21,6 +24,7 @@ export async function insertDefinition(
 ): Promise<string> {
   const content = written === undefined ? source : JSON.stringify([written, source]);
   const sha256 = createHash('sha256').update(content).digest('hex');
+  if (content.length > LARGE && (await isStored(db, sha256))) return sha256;
   await db
     .insertInto('definitions')
     .values({
@@ -33,4 +37,13 @@ export async function insertDefinition(
     .onConflict((conflict) => conflict.column('sha256').doNothing())
     .execute();
   return sha256;
+}
+
+async function isStored(db: Kysely<Schema> | Transaction<Schema>, sha256: string): Promise<boolean> {
+  const found = await db
+    .selectFrom('definitions')
+    .select('sha256')
+    .where('sha256', '=', sha256)
+    .executeTakeFirst();
+  return found !== undefined;
 }

@@ -53,7 +53,7 @@ export function handOverRoute(context: ServerContext): FastifyPluginAsyncZod {
           update attempts
           set agent_id = ${agentId}, claimed_at = now(),
             lease_until = now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond',
-            spec = spec || ${jsonbText({ params, env })}::jsonb
+            spec = (spec::jsonb || ${jsonbText({ params, env })}::jsonb)::json
           where id = ${attempt.id} and status = 'leased' and agent_id = ${attempt.agentId}
           returning spec`.execute(database.kysely);
         if (rows[0] === undefined) {

@@ -76,7 +76,7 @@ export async function saveWorker(
  * secret, and take part in no pool or group.
  */
 const PULLABLE = `a.status = 'queued' and a.limits is null and a.gate is null
-  and a.spec -> 'builtin' is null and coalesce(jsonb_array_length(a.spec -> 'secrets'), 0) = 0`;
+  and a.spec -> 'builtin' is null and coalesce(json_array_length(a.spec -> 'secrets'), 0) = 0`;
 
 /** The job that comes first; only of `owner`, where one is given. */
 export async function nextJob(
