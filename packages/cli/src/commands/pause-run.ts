@@ -23,7 +23,7 @@ export function pauseCommand(
     context,
     given,
     'pause requested',
-    (status) => status === 'paused',
+    ({ status, reason }) => status === 'paused' || (status === 'pending' && reason !== null),
     async ({ client }, id) => client.pauseRun(id, { ...wish, ...(mode === undefined ? {} : { mode }) }),
   );
 }
@@ -33,7 +33,7 @@ export function resumeCommand(context: CliContext, given: string, wish: Wish): P
     context,
     given,
     'resume requested',
-    (status) => status !== 'paused',
+    ({ status }) => status !== 'paused',
     async ({ client }, id) => client.resumeRun(id, wish),
   );
 }
@@ -42,7 +42,7 @@ function change(
   context: CliContext,
   given: string,
   otherwise: string,
-  isDone: (status: Run['status']) => boolean,
+  isDone: (run: Run) => boolean,
   ask: (connection: Connection, id: string) => Promise<Run>,
 ): Promise<number> {
   return withServer(
@@ -52,19 +52,24 @@ function change(
       const { id } = await ask(connection, await idOrNewest(client, given));
       const deadline = Date.now() + LOOK_MS;
       let run = await client.getRun(id);
-      while (!isDone(run.status) && !isTerminalRunStatus(run.status) && Date.now() < deadline) {
+      while (!isDone(run) && !isTerminalRunStatus(run.status) && Date.now() < deadline) {
         await pause(POLL_MS, new AbortController().signal);
         run = await client.getRun(id);
       }
-      const isSeen = isDone(run.status) || isTerminalRunStatus(run.status);
+      const isSeen = isDone(run) || isTerminalRunStatus(run.status);
       context.out(
         context.json
           ? `${JSON.stringify({ id, status: run.status })}\n`
-          : `${id} ${isSeen ? run.status : otherwise}\n`,
+          : `${id} ${isSeen ? stateOf(run) : otherwise}\n`,
       );
       return EXIT.ok;
     },
     // Programs are halted by an agent, so one has to be there.
     { otherwise: 'start server and agent' },
   );
+}
+
+/** A stage that is paused before its turn stays pending. */
+function stateOf({ status, reason }: Run): string {
+  return status === 'pending' && reason !== null ? reason : status;
 }

@@ -160,7 +160,8 @@ function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
   if (run.decision !== undefined) parts.push(decisionText(run.decision));
   // A pipeline's error repeats that of the stage below it.
   else if (run.error !== null && run.children.length === 0) parts.push(errorMessage(run.error));
-  else if (run.status === 'skipped' && run.reason !== null) parts.push(oneLine(run.reason));
+  else if ((run.status === 'skipped' || run.status === 'pending') && run.reason !== null)
+    parts.push(oneLine(run.reason));
   if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
   else if (run.cachedFrom !== undefined) parts.push(`cached from ${run.cachedFrom}`);
   return parts.length === 0 ? '' : `  ${parts.join('  ')}`;

@@ -5,6 +5,9 @@ import type { TreeChanges } from './tree-changes.ts';
 
 type FactOf<K extends Fact['kind']> = Extract<Fact, { kind: K }>;
 
+/** Why a stage is pending that was paused before it could start. */
+const BEFORE_ITS_TURN = 'paused before its turn';
+
 /** Takes in that a person wants a run or a stage to stand still, or to go on. */
 export function takePauseWish(
   changes: TreeChanges,
@@ -12,14 +15,27 @@ export function takePauseWish(
 ): PlannerEvent | undefined {
   const { node, kind, at } = fact;
   const wasHeld = nodeSnapshot(changes.tree.state, node).isHeld === true;
-  if (changes.tree.runs[node]!.endedAt !== null || (kind === 'pause' && wasHeld)) return undefined;
+  const run = changes.tree.runs[node]!;
+  if (run.endedAt !== null || (kind === 'pause' && wasHeld)) return undefined;
   if (kind === 'pause') {
     changes.pauseMode = fact.mode;
     changes.addEvent(node, 'run.pause_requested', at, { mode: fact.mode });
+    if (run.status === 'pending') tellHold(changes, node, BEFORE_ITS_TURN);
   } else {
-    changes.addEvent(node, 'run.resume_requested', at, { attempt: changes.tree.runs[node]!.attempt });
+    // Who lets a pipeline go on lets all inside go on.
+    for (const [inside, { path, reason }] of changes.tree.runs.entries()) {
+      const isThere = inside === node || node === 0 || path.startsWith(`${run.path}/`);
+      if (isThere && reason === BEFORE_ITS_TURN) tellHold(changes, inside, null);
+    }
+    changes.addEvent(node, 'run.resume_requested', at, { attempt: run.attempt });
   }
   return { type: kind, node };
+}
+
+/** A stage that does not start because of a pause has no status of its own; this says why it is pending. */
+function tellHold(changes: TreeChanges, node: number, reason: string | null): void {
+  changes.tree.runs[node]!.reason = reason;
+  changes.touch(node);
 }
 
 /** Carries out what the planner says about a node: a group is paused by that, a leaf when its program halts. */

@@ -65,6 +65,27 @@ describeDatabases('a pause', (engine) => {
     ]);
   });
 
+  it('of a stage before its turn says why it does not start, until it may', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(SOURCE);
+    const [a] = await plane.claim(agent);
+    await plane.report(a!, 'started');
+    for (const resumed of [2, 0]) {
+      await pause(root, 2);
+      const why = (await plane.settled(root)).get('b')!;
+      expect([why.status, why.reason]).toEqual(['pending', 'paused before its turn']);
+      await resume(root, resumed);
+      expect((await plane.settled(root)).get('b')!.reason).toBeNull();
+    }
+    await pause(root, 2);
+    await plane.report(a!, 'completed');
+    expect((await plane.settled(root)).get('b')!.status).toBe('pending');
+    await resume(root, 2);
+    await plane.until(root, (runs) => runs.get('b')!.status === 'queued');
+    expect((await plane.runs(root)).get('b')!.reason).toBeNull();
+  });
+
   it('of a stage goes on with its program when it is over', async () => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();

@@ -22,7 +22,7 @@ export function whyWaiting(
 ): string | undefined {
   switch (run.status) {
     case 'pending':
-      return whyPending(model, run);
+      return run.reason ?? whyPending(model, run);
     case 'queued':
       return whyQueued(run, agents, waits);
     case 'starting':
