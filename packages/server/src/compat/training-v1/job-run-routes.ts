@@ -285,7 +285,8 @@ export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
           updatedAt: ___,
           ...definition
         } = await jobs.get(request.params.id);
-        const { job } = await jobs.create({ ...definition, name: request.body.name }, baseDir);
+        const { job, isNew } = await jobs.create({ ...definition, name: request.body.name }, baseDir);
+        if (!isNew) throw new TrainyardError('CONFLICT', `"${job.name}" is taken; choose another name.`);
         return reply.status(201).send(job);
       },
     );

@@ -24,7 +24,11 @@ describe('runs of a training job by the job', () => {
   async function jobOf(name: string) {
     const definition = {
       name,
-      command: ['sh', '-c', 'cat "$TRAINYARD_PARAMS" > copy; echo "$MODE" > mode'],
+      command: [
+        'sh',
+        '-cu',
+        'cat "$TRAINYARD_PARAMS" > copy; echo "$MODE" > mode; echo "$TRAINYARD_JOB_ID $TRAINYARD_RUN_ID" > ids',
+      ],
       env: { MODE: "it's full" },
       numGpus: 0,
       config: { epochs: 3, lr: 0.1 },
@@ -69,6 +73,29 @@ describe('runs of a training job by the job', () => {
       effectiveRunId: run.runId,
     });
     expect((await job.get('runs')).body).toMatchObject({ runs: [{ runId: run.runId, status: 'completed' }] });
+  });
+
+  it('are what the older monitoring shows of a job, by its id or name, not its evaluations', async () => {
+    const job = await jobOf('watched');
+    const { runId } = expectStatus(await job.post<TrainingJobRun>('start', {}), 201);
+    await job.train(5);
+    const root = await t.submit(
+      'name: e\nstages: [{ name: judge, run_evaluation: { job: watched, command: x } }]\n',
+    );
+    const evaluation = await agent.take('judge');
+    await agent.report(evaluation, 'started');
+    await agent.report(evaluation, { outcome: 'completed' });
+    await t.treeWhen(root, ({ endedAt }) => endedAt !== null);
+    const { id } = (await t.call<TrainingJob>('GET', '/api/v1/jobs/watched')).body;
+    for (const name of [id, 'watched', runId]) {
+      const { body } = await t.call('GET', `/api/v1/monitoring/${name}/metrics`);
+      expect(body).toMatchObject({
+        metrics: [
+          { step: 0, loss: 2 },
+          { step: 5, loss: 1 },
+        ],
+      });
+    }
   });
 
   it('go on from a path, a step or the latest checkpoint, and from none that is not there', async () => {
@@ -158,6 +185,10 @@ describe('runs of a training job by the job', () => {
     expect(readFileSync(join(dir, 'mode'), 'utf8')).toBe("it's full\n");
     const clone = expectStatus(await job.post<TrainingJob>('clone', { name: 'copied' }), 201);
     expect(clone).toMatchObject({ name: 'copied', config: { epochs: 3 }, baseDir: dir });
+    expect(readFileSync(join(dir, 'ids'), 'utf8')).toMatch(/^job_\w+ by-hand\n$/);
     expect((await job.post('clone', { name: 'not a name!' })).status).toBe(400);
+    for (const taken of ['scripted', 'copied']) {
+      expect((await job.post('clone', { name: taken })).body.error.code).toBe('CONFLICT');
+    }
   });
 });

@@ -9,7 +9,17 @@ export function jobScript(job: TrainingJob, config: Readonly<Record<string, unkn
     job.checkpointDir === undefined
       ? []
       : [['TRAINYARD_CHECKPOINT_DIR', joinPath(job.baseDir, job.checkpointDir)]];
-  const env = Object.entries({ ...job.env, ...Object.fromEntries(dir), TRAINYARD_JOB_NAME: job.name });
+  const env = Object.entries({
+    PYTHONUNBUFFERED: '1',
+    ...job.env,
+    ...Object.fromEntries(dir),
+    TRAINYARD_JOB_ID: job.id,
+    TRAINYARD_JOB_NAME: job.name,
+    // Programs name their metrics file so.
+    TRAINYARD_RUN_ID: 'by-hand',
+    TRAINYARD_STAGE: 'train',
+    TRAINYARD_ATTEMPT: '1',
+  });
   return [
     '#!/bin/sh',
     `# Training job ${job.name}, as Trainyard would start it.`,
