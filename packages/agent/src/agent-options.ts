@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { checkServerUrl } from '@trainyard/client';
 import { AGENT_PROTOCOL, TrainyardError } from '@trainyard/protocol';
 import { type AgentLane, type AgentQueue, agentLanes } from './agent-lanes.ts';
 import { type AgentLog, defaultAgentLog } from './agent-log.ts';
@@ -87,6 +88,7 @@ export interface ResolvedAgentOptions {
 
 /** Fills in the defaults. @throws TrainyardError USAGE naming the option that cannot be used */
 export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions {
+  checkServerUrl(options.url);
   return {
     url: options.url,
     token: options.token,

@@ -29,12 +29,13 @@ export interface Agent {
   readonly held: readonly (HeldAttempt & { readonly pid: number | undefined })[];
   /**
    * Adopts what an earlier agent left running, registers and claims work. Resolves when registered; waits
-   * for the server as long as it takes. @throws TrainyardError DATA_DIR_IN_USE
+   * for the server as long as it takes. @throws TrainyardError DATA_DIR_IN_USE; UNAUTHENTICATED, FORBIDDEN or
+   * INVALID_REQUEST when the server refuses an agent that none has taken before
    */
   start(): Promise<void>;
   /**
-   * Takes no new work; resolves when all that it holds is reported. A job that is paused would never end: it is
-   * ended, and goes on elsewhere.
+   * Takes no new work; resolves when all that it holds is reported, or has ended while the server is away for
+   * longer than a lease. A job that is paused would never end: it is ended, and goes on elsewhere.
    */
   drain(): Promise<void>;
   /** Resolves when the server has asked it to drain and it has. */
@@ -66,6 +67,7 @@ class LocalAgent implements Agent {
   readonly #loops: Promise<void>[] = [];
   #home: AgentHome | undefined;
   #draining = false;
+  #preempting = false;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: ResolvedAgentOptions) {
@@ -181,12 +183,22 @@ class LocalAgent implements Agent {
     this.#draining = true;
     this.#attempts.preempt({ isPausedOnly: true });
     this.#options.log.info({ held: this.#attempts.size }, 'draining');
-    await Promise.all(this.#claims.map((claims) => claims.settle()));
-    while (this.#attempts.size > 0 && !this.#stopped.signal.aborted) {
+    // A call that goes to nobody brings nothing, and would only be waited for.
+    const mayBring = this.#link.isRegistered && this.#link.contact.awayMs === 0;
+    if (mayBring) await Promise.all(this.#claims.map((claims) => claims.settle()));
+    while (!this.#isDrained && !this.#stopped.signal.aborted) {
       // One may be paused while it drains.
       this.#attempts.preempt({ isPausedOnly: true });
       await pause(DRAIN_POLL_MS, this.#stopped.signal).catch(() => undefined);
     }
+  }
+
+  /** Where the server is away for longer than a lease, the next agent in this directory reports what has ended. */
+  get #isDrained(): boolean {
+    const { isRegistered, contact, leaseMs } = this.#link;
+    const { size, confirmed, isAtWork } = this.#attempts;
+    if (size === 0 || (confirmed === 0 && !isRegistered)) return true;
+    return !isAtWork && contact.awayMs > (this.#preempting ? 0 : leaseMs);
   }
 
   get drained(): Promise<void> {
@@ -194,6 +206,7 @@ class LocalAgent implements Agent {
   }
 
   preempt(): void {
+    this.#preempting = true;
     this.#attempts.preempt({ isPausedOnly: false });
   }
 

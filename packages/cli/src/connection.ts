@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Client, createClient } from '@trainyard/client';
+import { type Client, checkServerUrl, createClient } from '@trainyard/client';
 import { TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
 import { pause } from './interrupt.ts';
@@ -37,6 +37,7 @@ const POLL_MS = 250;
 /**
  * Finds the server to talk to: the one named by `--url` or TRAINYARD_URL, else the one that runs on the data
  * directory, else one started in this process for as long as the command lasts.
+ * @throws TrainyardError USAGE for an address that cannot be one
  */
 export async function connect(context: CliContext, options: ConnectOptions): Promise<Connection> {
   let target = await findTarget(context, options, new AbortController().signal);
@@ -98,6 +99,7 @@ async function findTarget(
   signal: AbortSignal,
 ): Promise<Target> {
   if (context.url !== undefined) {
+    checkServerUrl(context.url);
     return { client: createClient({ url: context.url, token: context.token }), token: context.token };
   }
   const deadline = performance.now() + TAKEN_MS;

@@ -9,6 +9,10 @@ import {
   HostsFile,
   sshTargetOf,
 } from '@trainyard/agent';
+import { EXIT, TrainyardError } from '@trainyard/protocol';
+
+/** What is the same for the agents of all hosts. */
+type HostOptions = Pick<AgentOptions, 'url' | 'token' | 'limits' | 'timing' | 'isBesideServer'>;
 
 /** How often the file of hosts is looked at. */
 const LOOK_EVERY_MS = 2000;
@@ -20,17 +24,18 @@ const LOOK_EVERY_MS = 2000;
 export class HostAgents {
   readonly #file: HostsFile;
   readonly #dataDir: string;
-  readonly #options: Pick<AgentOptions, 'url' | 'token' | 'limits' | 'isBesideServer'>;
+  readonly #options: HostOptions;
   readonly #log: AgentLog;
   /** Left out: all hosts. */
   readonly #only: ReadonlySet<string> | undefined;
   readonly #more: Readonly<Record<string, HostConfig>>;
   readonly #stopped = new AbortController();
   readonly #running = new Map<string, { readonly config: string; readonly agent: Agent }>();
+  readonly #refused = Promise.withResolvers<never>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(
-    options: Pick<AgentOptions, 'url' | 'token' | 'limits' | 'isBesideServer'> & {
+    options: HostOptions & {
       readonly dataDir: string;
       readonly log: AgentLog;
       readonly only?: readonly string[] | undefined;
@@ -40,15 +45,22 @@ export class HostAgents {
   ) {
     this.#file = new HostsFile(options.dataDir);
     this.#dataDir = options.dataDir;
-    const { url, token, limits, isBesideServer } = options;
-    this.#options = { url, token, limits, isBesideServer };
+    const { url, token, limits, timing, isBesideServer } = options;
+    this.#options = { url, token, limits, timing, isBesideServer };
     this.#log = options.log;
     this.#more = options.more ?? {};
+    // Who does not ask for it has nothing to do with it.
+    this.#refused.promise.catch(() => undefined);
     this.#only = options.only === undefined ? undefined : new Set(options.only);
   }
 
   get names(): readonly string[] {
     return [...this.#running.keys()];
+  }
+
+  /** Rejects when the server knows the token not, or not as an agent's. Only where it never took that agent before. */
+  get refused(): Promise<never> {
+    return this.#refused.promise;
   }
 
   /** Looks once and then on. @throws TrainyardError USAGE when the file cannot be read at first */
@@ -112,6 +124,7 @@ export class HostAgents {
   #fail(name: string, error: unknown): void {
     if (this.#stopped.signal.aborted) return;
     this.#running.delete(name);
+    if (error instanceof TrainyardError && error.exitCode === EXIT.auth) this.#refused.reject(error);
     this.#log.error(
       { host: name, error: error instanceof Error ? error.message : String(error) },
       'cannot use a host',

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Agent, type AgentLog, type AgentOptions, createAgent, detectGpuIds } from '@trainyard/agent';
+import { type Agent, type AgentLog, createAgent } from '@trainyard/agent';
 import { TrainyardError } from '@trainyard/protocol';
 import { type ServerOptions, startServer } from '@trainyard/server';
 import { pino } from 'pino';
 import { HostAgents } from './host-agents.ts';
+import { type agentOptionsOf, gpusOf } from './options/machine-options.ts';
 
 export interface PlatformOptions {
   readonly dataDir: string;
@@ -21,7 +22,7 @@ export interface PlatformOptions {
   /** Where the server may read files of datasets; those of DATASETS_DIR, unless given. */
   readonly datasetsDirs?: readonly string[] | undefined;
   /** Without it no agent runs beside the server. */
-  readonly agent?: Pick<AgentOptions, 'slots' | 'limits'> | undefined;
+  readonly agent?: ReturnType<typeof agentOptionsOf> | undefined;
 }
 
 export interface Platform {
@@ -54,15 +55,18 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     secretKey: secretKeyOf(process.env),
     webDir: findWebDir(),
   });
-  const agent = options.agent === undefined ? undefined : await newAgent(server, options);
+  const stopServer = async (error: unknown): Promise<never> => {
+    await server.stop();
+    throw error;
+  };
+  const agent = options.agent === undefined ? undefined : await newAgent(server, options).catch(stopServer);
   const agentStarted = agent?.start() ?? Promise.resolve();
   // Reported where it is awaited; until then it must not end the process.
   agentStarted.catch(() => undefined);
   const hosts = options.agent === undefined ? undefined : hostAgents(server, options);
   await hosts?.start().catch(async (error: unknown) => {
     await agent?.stop();
-    await server.stop();
-    throw error;
+    return stopServer(error);
   });
   return {
     url: server.url,
@@ -107,10 +111,10 @@ async function newAgent(
     url: server.url,
     token: server.agentToken,
     dataDir: join(options.dataDir, 'agent'),
+    ...options.agent,
     slots: options.agent?.slots ?? defaultSlots(),
-    limits: options.agent?.limits,
+    gpus: await gpusOf(options.agent?.gpus),
     isBesideServer: options.databaseUrl === undefined,
-    gpus: await detectGpuIds(process.env),
     log: agentLog(options.logLevel),
   });
 }
@@ -121,6 +125,7 @@ function hostAgents(server: { url: string; agentToken: string }, options: Platfo
     token: server.agentToken,
     dataDir: options.dataDir,
     limits: options.agent?.limits,
+    timing: options.agent?.timing,
     isBesideServer: options.databaseUrl === undefined,
     log: agentLog(options.logLevel),
   });

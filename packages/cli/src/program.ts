@@ -5,7 +5,7 @@ import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { UpOptions } from './commands/up.ts';
-import { addJournalOptions } from './options/journal-options.ts';
+import { addMachineOptions } from './options/machine-options.ts';
 import { collect, keyValue, wholeNumber } from './options/option-values.ts';
 import { addAgentCommands } from './program/agents.ts';
 import { addApprovalsCommands } from './program/approvals.ts';
@@ -104,7 +104,7 @@ function addGlobalOptions(program: Command): void {
 }
 
 function addUp(program: Command, act: Act): void {
-  addJournalOptions(program.command('up'))
+  addMachineOptions(program.command('up'))
     .description('start server, database, web page and an agent, in the foreground')
     .option('--host <host>', 'address to listen on; beyond loopback a token must exist', '127.0.0.1')
     .option(
@@ -112,11 +112,6 @@ function addUp(program: Command, act: Act): void {
       'port to listen on; 0 for any free one',
       wholeNumber('port', 0, 65_535),
       DEFAULT_PORT,
-    )
-    .option(
-      '--slots <n>',
-      'jobs that run at the same time; default: one per core, at least 2',
-      wholeNumber('slots', 1),
     )
     .option('--no-agent', 'run no agent here')
     .option(
@@ -144,7 +139,12 @@ function addUp(program: Command, act: Act): void {
     .option('--log-level <level>', 'debug, info, warn or error; default warn')
     .addHelpText(
       'after',
-      examples('trainyard up', 'trainyard up --port 8080 --slots 4', 'trainyard up --no-agent'),
+      examples(
+        'trainyard up',
+        'trainyard up --port 8080 --slots 4',
+        'trainyard up --gpus 2 --queue training:1 --queue short:4 --label zone=lab',
+        'trainyard up --no-agent',
+      ),
     )
     .action(
       act<UpOptions>(async (context, options) =>

@@ -263,7 +263,8 @@ export const agentInfo = z.object({
   slots: z.int(),
   busySlots: z.int(),
   queues: z.array(z.string()),
-  gpus: z.int(),
+  /** null: it has not told how many, and takes jobs whatever they need. */
+  gpus: z.int().nullable(),
   labels: z.record(z.string(), z.string()),
   /** How busy its machine was at its last heartbeat; null when it has not told. */
   telemetry: machineTelemetry.nullable(),

@@ -120,6 +120,7 @@ export const texts = {
       version: 'Version',
       seen: 'Last seen',
     },
+    anyGpus: 'any',
     online: 'Online',
     offline: 'Offline',
     empty: 'No agents yet',

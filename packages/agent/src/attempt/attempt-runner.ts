@@ -16,7 +16,7 @@ import { composeFinish, type FinishReport } from './finish-report.ts';
 import { endLeft } from './left-processes.ts';
 import { noteLeaseEnd } from './note-lease-end.ts';
 import { sendFinish } from './send-finish.ts';
-import { startErrorOf, startProgram } from './start-program.ts';
+import { noteStartError, startProgram } from './start-program.ts';
 
 /** One attempt that the agent holds, from the claim to the acknowledged report. */
 export class AttemptRunner {
@@ -73,6 +73,11 @@ export class AttemptRunner {
 
   get isPaused(): boolean {
     return this.#options.journal.state.pausedAs !== null;
+  }
+
+  /** Nothing of it is at work here any more; its end may still have to be reported. */
+  get hasEnded(): boolean {
+    return this.#programEnded;
   }
 
   held(): HeldAttempt {
@@ -167,7 +172,7 @@ export class AttemptRunner {
       this.#running = await this.#obtain();
     } catch (error) {
       stopped.throwIfAborted();
-      if (!this.#ending.signal.aborted) await this.#noteStartError(error);
+      if (!this.#ending.signal.aborted) this.#startError = await noteStartError(error, this.#options);
     }
     if (this.#running !== undefined) {
       this.#resumeEnding(this.#running);
@@ -227,13 +232,6 @@ export class AttemptRunner {
     const { state } = this.#options.journal;
     if (this.#discarded) this.#end({}, 0);
     else if (isToEnd(state)) this.#killing = running.cancel({ graceMs: this.spec.graceMs });
-  }
-
-  async #noteStartError(error: unknown): Promise<void> {
-    const { log, spec, journal } = this.#options;
-    this.#startError = startErrorOf(error);
-    await journal.update({ startError: this.#startError });
-    log.warn({ attemptId: spec.attemptId, error: this.#startError.message }, 'could not start');
   }
 
   #follow(running?: RunningAttempt): void {

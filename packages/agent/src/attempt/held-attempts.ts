@@ -53,6 +53,16 @@ export class HeldAttempts {
     return this.#runners.size + this.#unconfirmed.size;
   }
 
+  /** Those that an earlier agent claimed and never started are nobody's until the server has confirmed them. */
+  get confirmed(): number {
+    return this.#runners.size;
+  }
+
+  /** Some program runs, or is about to. */
+  get isAtWork(): boolean {
+    return [...this.#runners.values()].some(({ hasEnded }) => !hasEnded);
+  }
+
   /**
    * Undefined when so few hold no slot that more work may be asked for, else resolves when that is so or the agent
    * stops. Most of them wait for their end to be taken: while these pile up, more work would only make the server

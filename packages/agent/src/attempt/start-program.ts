@@ -5,6 +5,7 @@ import type { AttemptFiles, AttemptSpec, RunError } from '@trainyard/protocol';
 import { type Executor, type RunningAttempt, StartError } from '../executor.ts';
 import type { StartGroup } from '../link/start-groups.ts';
 import { writeAtomically } from '../local/write-atomically.ts';
+import type { AttemptRunnerOptions } from './attempt-runner-options.ts';
 import { withSecrets } from './attempt-secrets.ts';
 import type { AttemptJournal } from './attempt-state.ts';
 import { kernelOomKills } from './oom-evidence.ts';
@@ -62,8 +63,18 @@ export async function startProgram(options: {
   });
 }
 
-/** Why a program could not be started, for the report. */
-export function startErrorOf(error: unknown): RunError {
+/** Notes why a program could not be started, for the report. */
+export async function noteStartError(
+  error: unknown,
+  { log, spec, journal }: Pick<AttemptRunnerOptions, 'log' | 'spec' | 'journal'>,
+): Promise<RunError> {
+  const startError = startErrorOf(error);
+  await journal.update({ startError });
+  log.warn({ attemptId: spec.attemptId, error: startError.message }, 'could not start');
+  return startError;
+}
+
+function startErrorOf(error: unknown): RunError {
   if (error instanceof StartError) return error.runError;
   const message = error instanceof Error ? error.message : String(error);
   return { code: 'start_failed', message: `the program could not be started: ${message}` };

@@ -114,6 +114,7 @@ export class ClaimLoop {
       this.#asked = undefined;
       if (call.signal.aborted) return;
       onFailure(error);
+      this.#resolveSettled(settling.splice(0));
       await backoff.wait(signal).catch(() => undefined);
     } finally {
       signal.removeEventListener('abort', onStop);

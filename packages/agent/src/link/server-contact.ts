@@ -5,15 +5,25 @@ import { pause } from './backoff.ts';
  * other call was answered: long waits are for a server that is away, not for one that has come back.
  */
 export class ServerContact {
-  #isAway = false;
+  /** By the clock of `performance`; undefined while it answers. */
+  #awaySinceMs: number | undefined;
   #changed = new AbortController();
 
   /** After each call: `false` when no answer came, or only that the server is not up. */
   note(isThere: boolean): void {
     if (this.#isAway !== isThere) return;
-    this.#isAway = !isThere;
+    this.#awaySinceMs = isThere ? undefined : performance.now();
     this.#changed.abort();
     this.#changed = new AbortController();
+  }
+
+  /** For how long no call was answered; 0 while the server answers, and before the first call. */
+  get awayMs(): number {
+    return this.#awaySinceMs === undefined ? 0 : performance.now() - this.#awaySinceMs;
+  }
+
+  get #isAway(): boolean {
+    return this.#awaySinceMs !== undefined;
   }
 
   /** Waits `ms`, or until soon after the server has answered again. @throws the signal's reason when it fires */

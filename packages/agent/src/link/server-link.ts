@@ -19,6 +19,7 @@ import { messageOf } from '../message-of.ts';
 import { Backoff } from './backoff.ts';
 import { httpExchange } from './http-exchange.ts';
 import { leaseNowMs } from './lease-clock.ts';
+import { isRegistrationRefused, isTokenRefused, RefusalNotice } from './refusal.ts';
 import { ServerContact } from './server-contact.ts';
 import { isUnanswered } from './until-answered.ts';
 
@@ -36,6 +37,8 @@ export class ServerLink {
   #leaseMs: number = AGENT_PROTOCOL.leaseMs;
   #heartbeatMs: number = AGENT_PROTOCOL.heartbeatMs;
   #contactTried = false;
+  #isRegistered = false;
+  readonly #refusal: RefusalNotice;
   #registering: Promise<void> | undefined;
 
   constructor(options: {
@@ -46,6 +49,7 @@ export class ServerLink {
     this.#options = options.agent;
     this.#stopped = options.stopped;
     this.#onSafe = options.onSafe;
+    this.#refusal = new RefusalNotice(options.agent.log);
     const { url, token, timing } = options.agent;
     this.client = createAgentClient({
       url,
@@ -69,6 +73,11 @@ export class ServerLink {
     return this.#heartbeatMs;
   }
 
+  /** True once the server has taken this process as an agent. */
+  get isRegistered(): boolean {
+    return this.#isRegistered;
+  }
+
   /** True once a call has told whether the server can be reached; before that no lease is judged. */
   get contactTried(): boolean {
     return this.#contactTried;
@@ -82,7 +91,11 @@ export class ServerLink {
     this.#database = known?.database ?? 'external';
   }
 
-  /** Registers, or does so again when the server does not know this agent any more. Tries without limit. */
+  /**
+   * Registers, or does so again when the server does not know this agent any more. Tries without limit, but for an
+   * agent that no server has ever taken: it has nothing to lose, and whoever starts it has to know.
+   * @throws TrainyardError UNAUTHENTICATED, FORBIDDEN, INVALID_REQUEST
+   */
   register(): Promise<void> {
     this.#registering ??= this.#register().finally(() => {
       this.#registering = undefined;
@@ -118,7 +131,8 @@ export class ServerLink {
   }
 
   noteFailure(call: 'claim' | 'heartbeat', error: unknown): void {
-    this.#options.log.warn({ call, error: messageOf(error) }, 'the server did not answer as expected');
+    if (isTokenRefused(error)) this.#refusal.tell(error);
+    else this.#options.log.warn({ call, error: messageOf(error) }, 'the server did not answer as expected');
     const isUnknown = error instanceof TrainyardError && error.code === 'NOT_FOUND';
     // Only a stop of the agent ends the tries.
     if (isUnknown) this.register().catch(() => undefined);
@@ -138,6 +152,7 @@ export class ServerLink {
         this.#leaseMs = answer.leaseMs;
         this.#heartbeatMs = answer.heartbeatMs;
         this.#id = answer.agentId;
+        this.#isRegistered = true;
         const info = await this.client.info(this.#stopped).catch(() => undefined);
         this.#database = info?.database ?? this.#database;
         await this.#home?.writeAgentFile({ agentId: answer.agentId, database: this.#database });
@@ -146,7 +161,13 @@ export class ServerLink {
       } catch (error) {
         this.#stopped.throwIfAborted();
         this.#noteUnreachable(error, sentAtMs);
-        this.#options.log.warn({ error: messageOf(error) }, 'cannot register with the server; trying again');
+        if (this.#id === undefined && isRegistrationRefused(error)) throw error;
+        if (isTokenRefused(error)) this.#refusal.tell(error);
+        else
+          this.#options.log.warn(
+            { error: messageOf(error) },
+            'cannot register with the server; trying again',
+          );
         await backoff.wait(this.#stopped);
       }
     }

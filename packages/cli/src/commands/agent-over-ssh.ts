@@ -6,7 +6,7 @@ import { connect } from '../connection.ts';
 import { HostAgents } from '../host-agents.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
 import { parseHostAddress } from '../options/host-address.ts';
-import { journalLimits } from '../options/journal-options.ts';
+import { agentOptionsOf } from '../options/machine-options.ts';
 import type { AgentCommandOptions } from './agent.ts';
 
 /** Runs jobs on hosts over SSH, in the foreground until SIGINT or SIGTERM. */
@@ -18,6 +18,7 @@ export async function agentOverSshCommand(
   const guard = guardInterrupts(() =>
     context.err('Stopping. Running jobs go on; the next agent on this data directory takes them up again.\n'),
   );
+  const { limits, timing } = agentOptionsOf(options);
   const hosts = await hostsOf(context, options);
   const { client, token } = await connect(context, { otherwise: 'fail' });
   const level = options.logLevel ?? (context.debug ? 'debug' : 'warn');
@@ -25,7 +26,8 @@ export async function agentOverSshCommand(
     url: client.url,
     token,
     dataDir: context.dataDir,
-    limits: journalLimits(options),
+    limits,
+    timing,
     log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
     ...hosts,
   });
@@ -34,7 +36,7 @@ export async function agentOverSshCommand(
     await agents.start();
     const names = agents.names;
     context.out(context.json ? `${JSON.stringify({ hosts: names })}\n` : `ready ${names.join(' ')}\n`);
-    await untilAborted(guard.signal);
+    await Promise.race([untilAborted(guard.signal), agents.refused]);
   } finally {
     await agents.stop();
     guard.release();

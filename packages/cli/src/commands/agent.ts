@@ -1,25 +1,17 @@
 import { join } from 'node:path';
-import { type AgentOptions, createAgent, detectGpuIds } from '@trainyard/agent';
+import { type AgentOptions, createAgent } from '@trainyard/agent';
 import { EXIT } from '@trainyard/protocol';
 import { pino } from 'pino';
-import { agentQueue } from '../agent-queue.ts';
 import { guardAgentSignals } from '../agent-signals.ts';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
 import { untilAborted } from '../interrupt.ts';
-import { readDuration } from '../options/duration-option.ts';
-import type { GpuChoice } from '../options/gpu-choice.ts';
-import { type JournalOptions, journalLimits } from '../options/journal-options.ts';
+import { agentOptionsOf, gpusOf, type MachineOptions } from '../options/machine-options.ts';
 import { olderAgentSettings } from '../options/older-agent-environment.ts';
 import { defaultSlots } from '../platform.ts';
 
-export interface AgentCommandOptions extends JournalOptions {
+export interface AgentCommandOptions extends MachineOptions {
   readonly name?: string;
-  readonly slots?: number;
-  readonly gpus?: GpuChoice;
-  readonly telemetry?: string;
-  readonly queue?: readonly string[];
-  readonly label?: Readonly<Record<string, string>>;
   readonly logLevel?: string;
   readonly apiPort?: number;
   readonly apiHost?: string;
@@ -39,6 +31,7 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
     const { agentOverSshCommand } = await import('./agent-over-ssh.ts');
     return agentOverSshCommand(context, { ...options, ssh });
   }
+  const machine = agentOptionsOf(options);
   const { client, token } = await connect(context, { otherwise: 'fail' });
   const level = options.logLevel ?? (context.debug ? 'debug' : 'warn');
   const agent = createAgent({
@@ -50,14 +43,9 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
       options.name === undefined ? 'agent-alone' : `agent-${safe(options.name)}`,
     ),
     name: options.name,
-    slots: options.slots ?? defaultSlots(),
-    gpus: await chosenGpus(options.gpus ?? 'auto'),
-    queues: options.queue?.map(agentQueue),
-    labels: options.label,
-    limits: journalLimits(options),
-    ...(options.telemetry !== undefined && {
-      timing: { telemetryMs: readDuration('telemetry', options.telemetry) },
-    }),
+    ...machine,
+    slots: machine.slots ?? defaultSlots(),
+    gpus: await gpusOf(machine.gpus),
     log: pino({ level, base: null, name: 'agent' }, pino.destination(2)),
     env: jobEnvironment(older.token),
     api: apiOf(options, process.env),
@@ -78,16 +66,17 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
   });
   context.err(`Connecting to ${client.url}. Ctrl-C stops.\n`);
   try {
-    const started = agent.start();
+    const started = agent.start().then(() => 'ready' as const);
     const left = Promise.race([untilAborted(signals.leave), finished.promise, agent.drained]);
-    await Promise.race([started, left]);
+    const first = await Promise.race([started, left]);
     const { id, apiUrl } = agent;
-    if (id !== undefined && !signals.leave.aborted) {
+    if (first === 'ready' && !signals.leave.aborted) {
       if (apiUrl !== undefined) context.err(`Its own routes are at ${apiUrl}.\n`);
       context.out(context.json ? `${JSON.stringify({ id, apiUrl })}\n` : `ready ${id}\n`);
     }
     await left;
     started.catch(() => undefined);
+    if (!signals.leave.aborted) tellUnreported(context, agent.held.length);
   } finally {
     await agent.stop();
     signals.release();
@@ -95,9 +84,11 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
   return EXIT.ok;
 }
 
-/** @throws TrainyardError USAGE */
-async function chosenGpus(choice: GpuChoice): Promise<number | readonly string[]> {
-  return choice === 'auto' ? detectGpuIds(process.env) : choice;
+function tellUnreported(context: CliContext, count: number): void {
+  if (count === 0) return;
+  context.err(
+    `The server is away: of ${count} ${count === 1 ? 'job' : 'jobs'} it does not know the end. The next agent on this data directory reports it.\n`,
+  );
 }
 
 /** Jobs inherit the environment, but not the key of the agent that the older name for it holds. */

@@ -32,9 +32,10 @@ function slots({ busySlots, slots: count, outOfService }: AgentInfo): string {
   return `${busySlots}/${count}${waiting}`;
 }
 
-/** How many, and how busy each is. */
+/** How many, and how busy each is; a worker that pulls need not have told. */
 function gpus({ gpus: count, telemetry }: AgentInfo): string {
   const busy = telemetry?.gpus.map(({ utilization }) => percent(utilization)) ?? [];
+  if (count === null) return 'any';
   return busy.length === 0 ? String(count) : `${count} (${busy.join(' ')})`;
 }
 

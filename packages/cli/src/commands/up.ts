@@ -1,13 +1,12 @@
-import { EXIT } from '@trainyard/protocol';
+import { EXIT, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { guardInterrupts, untilAborted } from '../interrupt.ts';
-import { type JournalOptions, journalLimits } from '../options/journal-options.ts';
+import { agentOptionsOf, givenMachineOptions, type MachineOptions } from '../options/machine-options.ts';
 import { startPlatform } from '../platform.ts';
 
-export interface UpOptions extends JournalOptions {
+export interface UpOptions extends MachineOptions {
   readonly host?: string;
   readonly port: number;
-  readonly slots?: number;
   /** False for `--no-agent`. */
   readonly agent: boolean;
   readonly databaseUrl?: string;
@@ -21,6 +20,7 @@ export interface UpOptions extends JournalOptions {
 
 /** Runs the platform in the foreground until SIGINT or SIGTERM. */
 export async function upCommand(context: CliContext, options: UpOptions): Promise<number> {
+  const agent = builtInAgent(options);
   const guard = guardInterrupts(() =>
     context.err('Stopping. Running jobs go on and are taken up again by the next start.\n'),
   );
@@ -34,7 +34,7 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     privateWebhookHosts: options.allowPrivateWebhooks === true ? 'all' : options.allowPrivateWebhooks,
     configFile: options.config ?? context.configFile,
     datasetsDirs: options.datasetsDir,
-    agent: options.agent ? { slots: options.slots, limits: journalLimits(options) } : undefined,
+    agent,
   });
   try {
     await Promise.race([platform.agentStarted, untilAborted(guard.signal)]);
@@ -53,6 +53,17 @@ export async function upCommand(context: CliContext, options: UpOptions): Promis
     guard.release();
   }
   return EXIT.ok;
+}
+
+/** @throws TrainyardError USAGE for options of an agent that is not wanted */
+function builtInAgent(options: UpOptions) {
+  if (options.agent) return agentOptionsOf(options);
+  const given = givenMachineOptions(options);
+  if (given.length === 0) return undefined;
+  throw new TrainyardError(
+    'USAGE',
+    `${given.join(', ')} cannot be used with --no-agent: there is no agent here that would follow it.`,
+  );
 }
 
 /** An address that a browser on this machine can open: "any address" is none that can be gone to. */

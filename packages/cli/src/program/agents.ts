@@ -1,35 +1,15 @@
 import { type Command, Option } from 'commander';
 import { type Act, examples } from '../command-parts.ts';
 import type { AgentCommandOptions } from '../commands/agent.ts';
-import { gpuChoice } from '../options/gpu-choice.ts';
-import { addJournalOptions } from '../options/journal-options.ts';
-import { keyValue, wholeNumber } from '../options/option-values.ts';
+import { addMachineOptions } from '../options/machine-options.ts';
+import { wholeNumber } from '../options/option-values.ts';
 import { keepHeapSmall } from '../small-heap.ts';
 
 /** `trainyard agent`, `trainyard agents …` */
 export function addAgentCommands(program: Command, act: Act): void {
-  addJournalOptions(program.command('agent'))
+  addMachineOptions(program.command('agent'))
     .description('run jobs on this machine for a server, in the foreground')
     .option('--name <name>', 'shown to people; default: the host name')
-    .option(
-      '--slots <n>',
-      'jobs that run at the same time; default: one per core, at least 2',
-      wholeNumber('slots', 1),
-    )
-    .option(
-      '--gpus <n|ids|auto>',
-      'GPUs that jobs may ask for: how many, their ids, or those that the driver lists; default auto',
-      gpuChoice,
-    )
-    .option(
-      '--telemetry <duration>',
-      'how often the machine is looked at, for the metrics under system/; 0 for never; default 10s',
-    )
-    .option(
-      '--queue <queue...>',
-      'queues to take jobs from, one that has slots of its own as NAME:SLOTS; default: default',
-    )
-    .option('--label <key=value>', 'label; may be repeated', keyValue('label'))
     .option(
       '--api-port <port>',
       'serve the own HTTP routes of the older agent on this port; 0 for any free one; default: none',

@@ -56,7 +56,7 @@ function whyNobody({ queue, gpus, labels, help }: Needs, online: readonly Servin
     const wanted = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
     return `no agent that is online has the labels ${wanted.join(', ')}: start one with trainyard agent --label ${wanted[0]}`;
   }
-  const most = Math.max(...labelled.map((agent) => agent.gpus));
+  const most = Math.max(...labelled.map((agent) => agent.gpus ?? Number.POSITIVE_INFINITY));
   if (most >= gpus) return undefined;
   const where = queue === undefined ? '' : ` of the queue "${queue}"`;
   return `no agent${where} has ${gpus} GPUs; the largest has ${most}: ${help}`;

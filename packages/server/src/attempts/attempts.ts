@@ -24,6 +24,7 @@ import { isTokenOf } from '../auth/secret-token.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
+import { ANY_GPUS } from './any-gpus.ts';
 import type { ParsedReport } from './attempt-update.ts';
 import { ClaimDesk } from './claim-desk.ts';
 import { HandedOut } from './handed-out.ts';
@@ -279,7 +280,7 @@ function toAgentInfo(row: AgentRow): AgentInfo {
     slots: row.slots,
     busySlots: row.busy,
     queues: row.queues,
-    gpus: row.gpus,
+    gpus: !isId('agt', row.id) && row.gpus === ANY_GPUS ? null : row.gpus,
     labels: row.labels,
     telemetry: row.telemetry,
     outOfService: row.out_of_service,

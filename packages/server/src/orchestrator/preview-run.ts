@@ -188,7 +188,7 @@ function whyNobody(
     const named = wanted.map(([key, value]) => `${key}=${value}`).join(', ');
     return `no agent that is online and serves the queue "${queue}" has the labels ${named}`;
   }
-  const most = Math.max(...labelled.map((agent) => agent.gpus));
+  const most = Math.max(...labelled.map((agent) => agent.gpus ?? Number.POSITIVE_INFINITY));
   if (most >= gpus) return undefined;
   return `no agent of the queue "${queue}" has ${gpus} GPUs; the largest has ${most}`;
 }

@@ -59,7 +59,7 @@ export function AgentsPage() {
                   <td>
                     <SlotMeter busy={agent.busySlots} total={agent.slots} />
                   </td>
-                  <td className="text-right">{agent.gpus}</td>
+                  <td className="text-right">{agent.gpus ?? texts.agents.anyGpus}</td>
                   <td>{agent.queues.join(', ')}</td>
                   <td>{agent.version}</td>
                   <td className="whitespace-nowrap">

@@ -9,6 +9,7 @@ import {
 import { type Kysely, sql } from 'kysely';
 import type { Pool } from 'pg';
 import type { z } from 'zod';
+import { ANY_GPUS } from '../../attempts/any-gpus.ts';
 import { CLAIMED_COLUMNS, type ClaimedRow, leaseSql, tellClaimedSql } from '../../attempts/claim-parts.ts';
 import { newAttemptTokens } from '../../auth/secret-token.ts';
 import { joinedParamUpdates } from '../../store/param-updates.ts';
@@ -32,9 +33,6 @@ export interface PullableJob {
   readonly spec: AttemptSpec;
   readonly createdAt: Date;
 }
-
-/** Stands for "any number": a worker that did not say how many GPUs it has. */
-const ANY_GPUS = 1024;
 
 export async function findWorker(db: Kysely<Schema>, id: string): Promise<PullWorker | undefined> {
   return db
