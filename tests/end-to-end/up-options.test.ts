@@ -77,21 +77,18 @@ describe('the agent inside "trainyard up"', () => {
 });
 
 describe('options of an agent', () => {
-  it.concurrent.each([
-    ['agent --url http://127.0.0.1:9 --telemetry 1ms', /--telemetry is "1ms"; the shortest .* is 1s/],
-    ['agent --url http://127.0.0.1:9 --telemetry often', /--telemetry "often" is not a duration/],
-    ['up --port 0 --telemetry 999ms', /--telemetry is "999ms"; the shortest .* is 1s/],
-    ['up --port 0 --gpus some', /--gpus is "some"/],
-    ['up --port 0 --queue a:0', /--queue is "a:0"/],
-    ['up --port 0 --queue a --queue a:1', /queue "a" is named twice/],
-    ['up --port 0 --label zone', /write --label key=value/],
-    [
-      'up --port 0 --no-agent --gpus 1 --keep-attempts 5',
-      /--gpus, --keep-attempts cannot be used with --no-agent/,
-    ],
-  ])('%s is a usage error', async (line, message) => {
-    const command = startTrainyard([...line.split(' '), '--data-dir', join(dir, 'none')]);
-    expect((await command.exited).code).toBe(2);
-    expect(command.stderr()).toMatch(message);
+  it('that cannot be used are a usage error of "up" as of "agent"', async () => {
+    const lines: [string, RegExp][] = [
+      ['up --port 0 --telemetry 999ms', /--telemetry is "999ms"; the shortest .* is 1s/],
+      ['agent --url http://127.0.0.1:9 --telemetry 1ms', /--telemetry is "1ms"; the shortest .* is 1s/],
+      ['up --port 0 --no-agent --gpus 1 --label a=b', /--gpus, --label cannot be used with --no-agent/],
+    ];
+    await Promise.all(
+      lines.map(async ([line, message]) => {
+        const command = startTrainyard([...line.split(' '), '--data-dir', join(dir, 'none')]);
+        expect((await command.exited).code).toBe(2);
+        expect(command.stderr()).toMatch(message);
+      }),
+    );
   });
 });

@@ -62,3 +62,18 @@ test('a frozen job does not keep a drain from ending: it goes on elsewhere (34)'
   await agent.drain();
   expect(finishOf(job)).toMatchObject({ outcome: 'failed', error: { code: 'preempted' } });
 });
+
+test('a drain does not wait for a server that is away: what ended is reported by the next agent (34)', async () => {
+  const job = peer.submit({ command: 'sleep 300', graceMs: 500 });
+  await started(job);
+  await peer.close();
+  const drained = agent.drain();
+  agent.preempt();
+  await drained;
+  expect(agent.held).toMatchObject([{ attemptId: job.spec.attemptId }]);
+  await agent.stop();
+  await peer.listen();
+  agent = createAgent({ url: peer.url, dataDir: join(dir, 'agent'), log: silentLog });
+  await agent.start();
+  expect(await eventually('report', () => finishOf(job))).toMatchObject({ error: { code: 'preempted' } });
+});
