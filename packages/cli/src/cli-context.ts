@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol/plain';
 import type { Command } from 'commander';
 import { createStyle, type Style } from './view/style.ts';
 

@@ -1,4 +1,4 @@
-import { EXIT } from '@trainyard/protocol';
+import { EXIT } from '@trainyard/protocol/plain';
 
 /** The user pressed Ctrl-C. The message says what goes on and how to get back to it. */
 export class Interrupted extends Error {

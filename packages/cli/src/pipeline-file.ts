@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, posix, resolve } from 'node:path';
-import { DEFINITION_LIMITS, type DefinitionFault, TrainyardError } from '@trainyard/protocol';
+import type { DefinitionFault } from '@trainyard/protocol/definition';
+import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol/plain';
 
 /** @throws TrainyardError NOT_FOUND when there is no such file */
 export async function readPipelineFile(file: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS } from '@trainyard/protocol';
+import { DEFINITION_LIMITS } from '@trainyard/protocol/plain';
 import { Command, Option } from 'commander';
 import { contextOf } from './cli-context.ts';
 import { type Act, examples, WAIT_FOR_APPROVAL } from './command-parts.ts';

@@ -1,4 +1,5 @@
-import { type DefinitionFault, EXIT, TrainyardError } from '@trainyard/protocol';
+import type { DefinitionFault } from '@trainyard/protocol/definition';
+import { EXIT, TrainyardError } from '@trainyard/protocol/plain';
 import { CommanderError } from 'commander';
 import { Interrupted } from './interrupt.ts';
 

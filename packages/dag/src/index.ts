@@ -40,6 +40,7 @@ export {
   transitions,
 } from './node-status.ts';
 export type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
+export { extentOf, layersOf } from './plan-layers.ts';
 export type { Restored } from './restore.ts';
 export { restoreState } from './restore.ts';
 export type { RunDagOptions, RunEvent } from './run-dag.ts';

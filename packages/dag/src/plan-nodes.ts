@@ -1,7 +1,8 @@
-import type { PlanNode } from './plan.ts';
-import type { GroupColumns, PlanColumns } from './plan-columns.ts';
+import type { PlanGroup, PlanNode } from './plan.ts';
+import type { PlanColumns } from './plan-columns.ts';
 import { depthIn, endIn, extrasOf, groupIn, parentIn, pathIn, ruleIn, sourceIn } from './plan-columns.ts';
-import { linkCount, targetsOf } from './sibling-links.ts';
+import { layersIn } from './plan-layers.ts';
+import { targetsOf } from './sibling-links.ts';
 
 /** Every node of a plan as an object. O(nodes + dependencies). */
 export function planNodes(columns: PlanColumns): PlanNode[] {
@@ -12,6 +13,7 @@ const none: readonly number[] = [];
 
 function planNode(columns: PlanColumns, index: number): PlanNode {
   const group = groupIn(columns, index);
+  let layers: PlanGroup['layers'] | undefined;
   const dependsOn = targetsOf(columns.dependsOn, index);
   return {
     index,
@@ -35,24 +37,11 @@ function planNode(columns: PlanColumns, index: number): PlanNode {
       onSiblings: group.onSiblings,
       deadlineMs: group.deadlineMs,
       roots: group.roots,
-      layers: layersOf(group, columns),
+      // For display, and costly where there are many.
+      get layers() {
+        layers ??= layersIn(columns, group.children);
+        return layers;
+      },
     },
   };
-}
-
-function layersOf({ children }: GroupColumns, { dependsOn, dependents }: PlanColumns): number[][] {
-  const unmet = new Map(Array.from(children, (child) => [child, linkCount(dependsOn, child)]));
-  const layers: number[][] = [];
-  let layer = Array.from(children.filter((child) => unmet.get(child) === 0));
-  while (layer.length > 0) {
-    layers.push(layer);
-    const next: number[] = [];
-    for (const dependent of layer.flatMap((child) => targetsOf(dependents, child))) {
-      const left = unmet.get(dependent)! - 1;
-      unmet.set(dependent, left);
-      if (left === 0) next.push(dependent);
-    }
-    layer = next.sort((a, b) => a - b);
-  }
-  return layers;
 }

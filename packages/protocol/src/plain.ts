@@ -3,7 +3,12 @@
  * the processes of stages.
  */
 export { attemptFiles } from './attempt-files.ts';
+export { parseByteSize } from './byte-size.ts';
 export { decideCleanup, type JudgedCheckpoint, type KeepPolicy } from './checkpoint-retention.ts';
+export { DEFINITION_LIMITS } from './definition/limits.ts';
 export { HTTP_LIMITS, PREPROCESS_LIMITS } from './definition/stage-limits.ts';
+export { parseDurationMs } from './duration.ts';
 export { type ErrorCode, TrainyardError } from './errors.ts';
+export { EXIT } from './exit-code.ts';
+export { PAUSE_MODES, type PauseMode } from './pause-modes.ts';
 export { VERSION } from './version.ts';

@@ -1,4 +1,4 @@
-import { parseDurationMs, TrainyardError } from '@trainyard/protocol';
+import { parseDurationMs, TrainyardError } from '@trainyard/protocol/plain';
 
 /** Reads an option such as `30` (seconds), `10m` or `2h`. @throws TrainyardError USAGE */
 export function readDuration(name: string, text: string): number {

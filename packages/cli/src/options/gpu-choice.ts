@@ -1,4 +1,4 @@
-import { TrainyardError } from '@trainyard/protocol';
+import { TrainyardError } from '@trainyard/protocol/plain';
 
 /** How many GPUs an agent may give to jobs, which ones, or all that the driver lists. */
 export type GpuChoice = number | readonly string[] | 'auto';

@@ -1,4 +1,4 @@
-import { parseByteSize } from '@trainyard/protocol';
+import { parseByteSize } from '@trainyard/protocol/plain';
 import { InvalidArgumentError } from 'commander';
 
 /** Reads an option that is a whole number within limits. */

@@ -16,18 +16,6 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     .join('\n')}\n`;
 }
 
-/** Items parted by commas, in lines of at most `width` characters; a longer item has a line of its own. */
-export function wrapList(items: readonly string[], width: number): string {
-  const lines: string[] = [];
-  for (const [index, item] of items.entries()) {
-    const text = index === items.length - 1 ? item : `${item},`;
-    const line = lines.at(-1);
-    if (line === undefined || line.length + 1 + text.length > width) lines.push(text);
-    else lines[lines.length - 1] = `${line} ${text}`;
-  }
-  return lines.join('\n');
-}
-
 const NO_LINES = Object.fromEntries(
   [
     ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],

@@ -4,8 +4,8 @@ import { addressHere } from '../commands/up.ts';
 import { testTree } from '../testing/test-tree.ts';
 import { LiveScreen } from './live-screen.ts';
 import { createStyle } from './style.ts';
-import { wrapList } from './table.ts';
 import { errorText, oneLine, renderTree, type TreeViewInput } from './tree-view.ts';
+import { wrapList } from './wrap-list.ts';
 
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 
@@ -104,8 +104,8 @@ describe('texts', () => {
   });
 
   it('wrap lists, and leave a long item whole', () => {
-    expect(wrapList(['a', 'bb', 'a-long-one', 'c'], 6)).toBe('a, bb,\na-long-one,\nc');
-    expect(wrapList(['a', 'b'], Number.POSITIVE_INFINITY)).toBe('a, b');
+    expect(wrapList(['a', 'bb', 'a-long-one', 'c'], 6)).toEqual(['a, bb,', 'a-long-one,', 'c']);
+    expect(wrapList(['a', 'b'], Number.POSITIVE_INFINITY)).toEqual(['a, b']);
   });
 
   it('name an address that a browser here can open', () => {

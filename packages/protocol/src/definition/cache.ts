@@ -52,15 +52,15 @@ export function stageCache({
 const CACHED_KINDS: readonly StageKind[] = ['job', 'http', 'function'];
 
 /** Refuses `cache` for a stage of any other kind. */
-export function onlySomeAreCached(
-  value: { readonly [kind in StageKind]?: unknown } & { readonly cache?: unknown },
-  context: z.RefinementCtx,
-): void {
+export function onlySomeAreCached({
+  value,
+  issues,
+}: z.core.ParsePayload<{ readonly [kind in StageKind]?: unknown } & { readonly cache?: unknown }>): void {
   const kind = STAGE_KINDS.find((each) => value[each] !== undefined);
   if (value.cache === undefined || kind === undefined || CACHED_KINDS.includes(kind)) return;
   const where = kind === 'pipeline' ? '; put it on the stages inside' : '';
   const message = `"cache" is only for stages with ${CACHED_KINDS.map((each) => `"${each}"`).join(', ')}, not for one with "${kind}"${where}`;
-  context.addIssue({ code: 'custom', path: ['cache'], message });
+  issues.push({ code: 'custom', input: value, path: ['cache'], message, continue: true });
 }
 
 /** All patterns of files that count for the keys of a stage. */

@@ -106,8 +106,8 @@ const stage: z.ZodType<StageDefinition> = z.lazy(() =>
     .refine((value) => STAGE_KINDS.filter((kind) => value[kind] !== undefined).length === 1, {
       message: ONE_KIND,
     })
-    .superRefine(onlyAgentsTakeLimits)
-    .superRefine(onlySomeAreCached)
+    .check(onlyAgentsTakeLimits)
+    .check(onlySomeAreCached)
     .check(asksOnce),
 );
 
@@ -124,7 +124,7 @@ function asksOnce(context: z.core.ParsePayload<StageDefinition>): void {
 const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval']);
 const ONLY_OF_AGENTS = ['pools', 'concurrency', 'diagnosis', 'failures'] as const;
 
-function onlyAgentsTakeLimits(value: StageDefinition, context: z.RefinementCtx<StageDefinition>): void {
+function onlyAgentsTakeLimits({ value, issues }: z.core.ParsePayload<StageDefinition>): void {
   const kind = STAGE_KINDS.find((each) => value[each] !== undefined);
   if (kind === undefined || !WITHOUT_AGENT.has(kind)) return;
   for (const key of ONLY_OF_AGENTS) {
@@ -132,7 +132,7 @@ function onlyAgentsTakeLimits(value: StageDefinition, context: z.RefinementCtx<S
     const inside = key === 'diagnosis' || key === 'failures' ? 'into the pipeline' : 'on the stages inside';
     const where = kind === 'pipeline' ? `; put it ${inside}` : '';
     const message = `"${key}" is only for stages that an agent runs, not for a stage with "${kind}"${where}`;
-    context.addIssue({ code: 'custom', path: [key], message });
+    issues.push({ code: 'custom', input: value, path: [key], message, continue: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ApprovalDefinition, FormField, JsonValue } from '@trainyard/protocol';
+import type { ApprovalDefinition, FormField, JsonValue } from '@trainyard/protocol/definition';
 
 type Form = Readonly<Record<string, FormField>>;
 

@@ -1,5 +1,5 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 import { comparedStatuses } from './compared-statuses.ts';
 import { countSteps, weighOperands } from './counting-evaluator.ts';
 import { takeSteps, withStepLimit } from './expression-work.ts';

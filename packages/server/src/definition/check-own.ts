@@ -4,7 +4,7 @@ import {
   type JsonValue,
   type PipelineDefinition,
   pipelineDefinition,
-} from '@trainyard/protocol';
+} from '@trainyard/protocol/definition';
 import type { z } from 'zod';
 import { dagFaults, looseDag, stageCountFault, toDag } from './dag-of-definition.ts';
 import { expressionFaults } from './expression-check.ts';
@@ -15,6 +15,7 @@ import { hookFaults } from './hook-check.ts';
 import { paramDefaultFaults } from './params.ts';
 import { retryFaults } from './retry-check.ts';
 import { schemaFaults } from './schema-faults.ts';
+import { schemaReader, UNREAD } from './schema-reader.ts';
 import { givenParamFaults } from './used-params.ts';
 import { wellShapedPart } from './well-shaped-part.ts';
 
@@ -28,7 +29,7 @@ export interface CheckedOwn {
 export function checkOwn(json: JsonValue, maxDepth: number): CheckedOwn {
   const tooMany = stageCountFault(json);
   if (tooMany !== undefined) return { faults: [tooMany] };
-  const parsed = pipelineDefinition.safeParse(json);
+  const parsed = parsedDefinition(json);
   const limits = {
     maxDepth,
     maxNodes: DEFINITION_LIMITS.maxStages,
@@ -46,6 +47,15 @@ export function checkOwn(json: JsonValue, maxDepth: number): CheckedOwn {
     ...meaningFaults(definition),
   ];
   return validation.ok ? { faults, result: { definition, dag, plan: validation.plan } } : { faults };
+}
+
+const readDefinition = schemaReader(pipelineDefinition);
+
+/** What the schema says; it is asked itself only when it may have something to say. */
+function parsedDefinition(json: JsonValue) {
+  const definition = readDefinition(json);
+  if (definition === UNREAD) return pipelineDefinition.safeParse(json);
+  return { success: true, data: definition as PipelineDefinition } as const;
 }
 
 /** What can be judged although the shape of something else is wrong, so that one round of corrections is enough. */

@@ -1,4 +1,8 @@
-import { DEFINITION_LIMITS, type PipelineDefinition, type UsedPipeline } from '@trainyard/protocol';
+import {
+  DEFINITION_LIMITS,
+  type PipelineDefinition,
+  type UsedPipeline,
+} from '@trainyard/protocol/definition';
 import { type CheckedOwn, checkOwn } from './check-own.ts';
 import type { DefinitionDocument, UsableDocument } from './document.ts';
 import { expandUnit, shapeOf } from './expand.ts';

@@ -8,7 +8,7 @@ import {
   type PipelineBody,
   type StageDefinition,
   stagePriority,
-} from '@trainyard/protocol';
+} from '@trainyard/protocol/definition';
 import { clip, type DefinitionPath, type Fault } from './faults.ts';
 
 /** The definition in the words of the DAG engine; node i of a level is stage i of that level. */
@@ -29,6 +29,15 @@ export function toDag(body: PipelineBody): Dag {
 
 function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
   const { name, triggerRule, when, hook, foreach, retry, timeout, approval, pipeline } = stage;
+  const priority = stagePriority(stage);
+  if (
+    (when ?? hook ?? foreach ?? retry ?? timeout) === undefined &&
+    approval === undefined &&
+    pipeline === undefined
+  ) {
+    // Most of a large definition: nothing is put together for it.
+    return { name, dependsOn, triggerRule, priority };
+  }
   return {
     name,
     dependsOn,
@@ -36,7 +45,7 @@ function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
     ...(hook === undefined ? {} : { outlivesDeadline: true }),
     ...(when === undefined && hook === undefined ? {} : { condition: true }),
     ...(foreach === undefined ? {} : { foreach: toForeach(foreach) }),
-    priority: stagePriority(stage),
+    priority,
     ...(approval === undefined ? {} : { takesNoPlace: true }),
     ...timeoutOf(timeout, hook),
     ...(retry === undefined
@@ -102,7 +111,8 @@ export function stageCountFault(json: JsonValue): Fault | undefined {
       return { code: 'TOO_MANY_STAGES', message, path: [...next.path, 'stages', limit - total] };
     }
     total += stages.length;
-    for (const [index, stage] of stages.entries()) {
+    for (let index = 0; index < stages.length; index++) {
+      const stage = stages[index];
       const pipeline = isObject(stage) ? stage['pipeline'] : undefined;
       if (isObject(pipeline))
         open.push({ body: pipeline, path: [...next.path, 'stages', index, 'pipeline'] });

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { PipelineDiff } from '@trainyard/protocol';
+import type { PipelineDiff } from '@trainyard/protocol/definition';
 
 /** A definition as it was written, and as it was read: with defaults filled in. */
 export interface ComparedDefinition {

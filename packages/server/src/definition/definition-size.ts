@@ -1,4 +1,4 @@
-import type { PipelineBody } from '@trainyard/protocol';
+import type { PipelineBody } from '@trainyard/protocol/definition';
 
 interface DefinitionSize {
   /** Stages of all levels; a foreach counts once. */

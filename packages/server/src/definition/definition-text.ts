@@ -1,4 +1,4 @@
-import type { PipelineDefinitionInput } from '@trainyard/protocol';
+import type { PipelineDefinitionInput } from '@trainyard/protocol/definition';
 import { stringify } from 'yaml';
 
 /** A definition as a pipeline file in YAML, with a remark on top. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JsonValue, OlderFormMapping, PipelineVersionId } from '@trainyard/protocol';
+import type { JsonValue, OlderFormMapping, PipelineVersionId } from '@trainyard/protocol/definition';
 import type { Fault, Locate } from './faults.ts';
 import { readForm } from './older-forms.ts';
 import { readTextSource } from './text-source.ts';

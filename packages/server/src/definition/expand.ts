@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 import type { JsonObject } from './json-object.ts';
 import { schemaKeys } from './schema-keys.ts';
 import type { Unit, Units } from './units.ts';

@@ -7,7 +7,7 @@ import {
   stageCache,
   stageKind,
   type UsedBody,
-} from '@trainyard/protocol';
+} from '@trainyard/protocol/definition';
 import { type CompiledExpression, compileExpression, EXPRESSION_ROOTS, type Reference } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
@@ -47,7 +47,8 @@ export function expressionFaults(definition: PipelineDefinition): Fault[] {
 
 function checkLevel(body: PipelineBody, outer: Place, path: DefinitionPath, faults: Fault[]): void {
   let named: Omit<Level, 'current'> | undefined;
-  for (const [index, stage] of body.stages.entries()) {
+  for (let index = 0; index < body.stages.length; index++) {
+    const stage = body.stages[index]!;
     if (isPlain(stage)) continue;
     named ??= levelOf(body.stages);
     const level = named;
@@ -118,7 +119,10 @@ function isPlain(stage: StageDefinition): boolean {
 function hasExpressions(value: unknown): boolean {
   if (typeof value === 'string') return mayHoldExpressions(value);
   if (typeof value !== 'object' || value === null) return false;
-  if (Array.isArray(value)) return value.some(hasExpressions);
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) if (hasExpressions(value[at])) return true;
+    return false;
+  }
   for (const key in value) if (hasExpressions((value as Record<string, unknown>)[key])) return true;
   return false;
 }

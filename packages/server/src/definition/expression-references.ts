@@ -1,4 +1,4 @@
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 import { compileExpression, type Reference } from './cel.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
 

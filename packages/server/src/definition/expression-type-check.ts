@@ -1,4 +1,4 @@
-import { type JsonValue, RUN_STATUSES } from '@trainyard/protocol';
+import { type JsonValue, RUN_STATUSES } from '@trainyard/protocol/definition';
 import { type CompiledExpression, compileExpression } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { splitExpressions } from './expression-text.ts';

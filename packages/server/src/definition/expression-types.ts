@@ -1,5 +1,5 @@
 import type { Environment } from '@marcbachmann/cel-js';
-import type { ParamSpec } from '@trainyard/protocol';
+import type { ParamSpec } from '@trainyard/protocol/definition';
 import { celEnvironment, type Reference } from './cel.ts';
 
 /** What is known of a param before the run; `dyn` is known only then. */

@@ -1,5 +1,5 @@
-import type { JobDefinition, JsonValue, ParamSpec } from '@trainyard/protocol';
-import { TrainyardError } from '@trainyard/protocol';
+import type { JobDefinition, JsonValue, ParamSpec } from '@trainyard/protocol/definition';
+import { TrainyardError } from '@trainyard/protocol/definition';
 import {
   type CompiledExpression,
   celMapping,

@@ -1,4 +1,4 @@
-import type { DefinitionFault } from '@trainyard/protocol';
+import type { DefinitionFault } from '@trainyard/protocol/definition';
 
 /** Most faults that one answer carries; the rest is only counted. */
 export const MAX_FAULTS = 100;

@@ -1,4 +1,4 @@
-import type { ForeachDefinition, PipelineBody, PipelineDefinition } from '@trainyard/protocol';
+import type { ForeachDefinition, PipelineBody, PipelineDefinition } from '@trainyard/protocol/definition';
 import type { DefinitionPath, Fault } from './faults.ts';
 
 /** Lists that are written out and are known to be too long before the run. */
@@ -8,7 +8,9 @@ export function foreachFaults(definition: PipelineDefinition): Fault[] {
     { body: definition, path: [] },
   ];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for (const [index, { foreach, pipeline }] of next.body.stages.entries()) {
+    const { stages } = next.body;
+    for (let index = 0; index < stages.length; index++) {
+      const { foreach, pipeline } = stages[index]!;
       if (foreach === undefined && pipeline === undefined) continue;
       const path = [...next.path, 'stages', index];
       if (foreach !== undefined) faults.push(...faultOf(foreach, [...path, 'foreach']));

@@ -1,4 +1,9 @@
-import { type FormField, type JsonValue, type PipelineBody, TrainyardError } from '@trainyard/protocol';
+import {
+  type FormField,
+  type JsonValue,
+  type PipelineBody,
+  TrainyardError,
+} from '@trainyard/protocol/definition';
 import { didYouMean } from './did-you-mean.ts';
 import { clip, type DefinitionPath, type Fault } from './faults.ts';
 import { readDefault, readParam, wrongType } from './params.ts';
@@ -47,7 +52,8 @@ export function defaultProblems(form: Form): readonly { readonly name: string; r
 /** Faults of the forms of all approvals of a definition. */
 export function formFaults(body: PipelineBody, path: DefinitionPath = []): Fault[] {
   const faults: Fault[] = [];
-  for (const [index, { approval, pipeline }] of body.stages.entries()) {
+  for (let index = 0; index < body.stages.length; index++) {
+    const { approval, pipeline } = body.stages[index]!;
     if (approval === undefined && pipeline === undefined) continue;
     const stage = [...path, 'stages', index];
     const own = defaultProblems(approval?.form ?? {}).map(({ name, message }) => ({

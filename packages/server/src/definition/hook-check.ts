@@ -1,4 +1,4 @@
-import type { PipelineBody, PipelineDefinition } from '@trainyard/protocol';
+import type { PipelineBody, PipelineDefinition } from '@trainyard/protocol/definition';
 import type { DefinitionPath, Fault } from './faults.ts';
 
 /** Stages that name a hook in `dependsOn`, and levels that have nothing but hooks. */
@@ -10,7 +10,8 @@ export function hookFaults(definition: PipelineDefinition): Fault[] {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { body, path } = next;
     faults.push(...faultsOfLevel(body, [...path, 'stages']));
-    for (const [index, { pipeline }] of body.stages.entries()) {
+    for (let index = 0; index < body.stages.length; index++) {
+      const { pipeline } = body.stages[index]!;
       if (pipeline !== undefined) open.push({ body: pipeline, path: [...path, 'stages', index, 'pipeline'] });
     }
   }

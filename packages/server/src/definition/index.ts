@@ -1,5 +1,9 @@
 import type { Dag, Plan } from '@trainyard/dag';
-import { DEFINITION_LIMITS, type DefinitionFault, type PipelineDefinition } from '@trainyard/protocol';
+import {
+  DEFINITION_LIMITS,
+  type DefinitionFault,
+  type PipelineDefinition,
+} from '@trainyard/protocol/definition';
 import { checkOwn } from './check-own.ts';
 import { checkUses, type Expansion, usesOthers } from './check-uses.ts';
 import { type DefinitionDocument, jsonDocument, readDocument, type UsableDocument } from './document.ts';
@@ -8,6 +12,7 @@ import { isJsonObject } from './json-object.ts';
 import type { Library } from './library.ts';
 import { faultsInSource } from './older-forms.ts';
 
+export { extentOf, layersOf } from '@trainyard/dag';
 export type { Expansion } from './check-uses.ts';
 export { diffDefinitions } from './definition-diff.ts';
 export { definitionSize } from './definition-size.ts';

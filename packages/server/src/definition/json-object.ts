@@ -1,4 +1,4 @@
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 
 export type JsonObject = { [key: string]: JsonValue };
 

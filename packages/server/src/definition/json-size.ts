@@ -1,4 +1,4 @@
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 
 /** About how many characters a value has as JSON, without writing it: it may be too long for one text. */
 export function jsonSize(value: JsonValue): number {

@@ -1,4 +1,4 @@
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 import type { Locate } from './faults.ts';
 import { endOfString, JsonLocator } from './json-locator.ts';
 import { jsonExtent } from './value-limits.ts';

@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, TrainyardError } from '@trainyard/protocol/definition';
 import type { DefinitionDocument, UsableDocument } from './document.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import { readUse, type UseKey, usesIn } from './uses.ts';

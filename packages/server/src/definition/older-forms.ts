@@ -1,4 +1,9 @@
-import { fromStageList, fromTaskGraph, type JsonValue, type OlderFormMapping } from '@trainyard/protocol';
+import {
+  fromStageList,
+  fromTaskGraph,
+  type JsonValue,
+  type OlderFormMapping,
+} from '@trainyard/protocol/definition';
 import type { DefinitionPath, Fault } from './faults.ts';
 
 /** The forms in which a definition may be given. */
@@ -11,14 +16,14 @@ const FORM_NAMES: Readonly<Record<Form, string>> = {
 };
 
 /** Keys that only one form has; the others, such as `name` and `stages`, tell nothing. */
-const TOP_KEYS: Readonly<Record<string, Form>> = {
+const TOP_FORMS: ReadonlyMap<string, Form> = forms({
   maxParallel: 'own',
   failPolicy: 'own',
   deadline: 'own',
   max_retries: 'stage list',
   tasks: 'task graph',
-};
-const ITEM_KEYS: Readonly<Record<string, Form>> = {
+});
+const ITEM_FORMS: ReadonlyMap<string, Form> = forms({
   job: 'own',
   pipeline: 'own',
   dependsOn: 'own',
@@ -28,7 +33,11 @@ const ITEM_KEYS: Readonly<Record<string, Form>> = {
   exec_command: 'task graph',
   exec_params: 'task graph',
   deps: 'task graph',
-};
+});
+
+function forms(ofKeys: Readonly<Record<string, Form>>): Map<string, Form> {
+  return new Map(Object.entries(ofKeys));
+}
 
 /** `mapping` is there when the form is an older one. */
 export type ReadForm =
@@ -40,11 +49,10 @@ export type ReadForm =
  * two forms in one document are a fault: half of it would be read in a way that nobody meant.
  */
 export function readForm(json: JsonValue): ReadForm {
-  let first: Sign | undefined;
-  for (const sign of signsIn(json)) {
-    first ??= sign;
-    if (sign.form !== first.form) return { kind: 'mixed', fault: mixedFault(first, sign) };
-  }
+  const signs = new Signs();
+  signs.lookThrough(json);
+  const { first, other } = signs;
+  if (first !== undefined && other !== undefined) return { kind: 'mixed', fault: mixedFault(first, other) };
   const form = first?.form ?? 'own';
   if (form === 'own') return { kind: 'one' };
   return { kind: 'one', mapping: form === 'task graph' ? fromTaskGraph(json) : fromStageList(json) };
@@ -60,33 +68,44 @@ interface Sign {
   readonly path: DefinitionPath;
 }
 
-/** Keys that tell the form, those of the document before those of its stages and tasks. */
-function* signsIn(json: JsonValue): Generator<Sign> {
-  if (Array.isArray(json)) {
-    yield* signsInItems(json, []);
-    return;
-  }
-  if (typeof json !== 'object' || json === null) return;
-  for (const key of Object.keys(json)) if (Object.hasOwn(TOP_KEYS, key)) yield sign(TOP_KEYS, key, []);
-  for (const list of ['stages', 'tasks']) {
-    const items = Object.hasOwn(json, list) ? json[list] : undefined;
-    if (Array.isArray(items)) yield* signsInItems(items, [list]);
-  }
-  // Tasks beside stages that tell nothing: those were meant to be ours.
-  if (Object.hasOwn(json, 'tasks') && Object.hasOwn(json, 'stages')) yield { form: 'own', path: ['stages'] };
-}
+/** The first key that tells a form, and the first that tells another one. */
+class Signs {
+  first: Sign | undefined;
+  other: Sign | undefined;
 
-function* signsInItems(items: readonly JsonValue[], path: DefinitionPath): Generator<Sign> {
-  for (const [index, item] of items.entries()) {
-    if (typeof item !== 'object' || item === null || Array.isArray(item)) continue;
-    for (const key of Object.keys(item)) {
-      if (Object.hasOwn(ITEM_KEYS, key)) yield sign(ITEM_KEYS, key, [...path, index]);
+  /** The keys of the document before those of its stages and tasks. */
+  lookThrough(json: JsonValue): void {
+    if (Array.isArray(json)) {
+      this.#lookThroughItems(json, []);
+      return;
+    }
+    if (typeof json !== 'object' || json === null) return;
+    for (const key in json) this.#note(TOP_FORMS.get(key), [], key);
+    for (const list of ['stages', 'tasks']) {
+      const items = Object.hasOwn(json, list) ? json[list] : undefined;
+      if (Array.isArray(items)) this.#lookThroughItems(items, [list]);
+    }
+    // Tasks beside stages that tell nothing: those were meant to be ours.
+    if (Object.hasOwn(json, 'tasks') && Object.hasOwn(json, 'stages')) this.#note('own', [], 'stages');
+  }
+
+  #lookThroughItems(items: readonly JsonValue[], path: DefinitionPath): void {
+    for (let index = 0; index < items.length && this.other === undefined; index++) {
+      const item = items[index]!;
+      if (typeof item !== 'object' || item === null || Array.isArray(item)) continue;
+      for (const key in item) {
+        const form = ITEM_FORMS.get(key);
+        if (form !== undefined && form !== this.first?.form) this.#note(form, [...path, index], key);
+      }
     }
   }
-}
 
-function sign(keys: Readonly<Record<string, Form>>, key: string, path: DefinitionPath): Sign {
-  return { form: keys[key]!, path: [...path, key] };
+  #note(form: Form | undefined, place: DefinitionPath, key: string): void {
+    if (form === undefined || form === this.first?.form) return;
+    const sign = { form, path: [...place, key] };
+    if (this.first === undefined) this.first = sign;
+    else this.other ??= sign;
+  }
 }
 
 function mixedFault(first: Sign, second: Sign): Fault {

@@ -1,4 +1,4 @@
-import { type JsonValue, TrainyardError } from '@trainyard/protocol';
+import { type JsonValue, TrainyardError } from '@trainyard/protocol/definition';
 import { compileExpression, ExpressionProblem, problemOf, type TemplateRoot, toCel } from './cel.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';

@@ -1,4 +1,9 @@
-import { type JsonValue, type ParamSpec, type PipelineDefinition, TrainyardError } from '@trainyard/protocol';
+import {
+  type JsonValue,
+  type ParamSpec,
+  type PipelineDefinition,
+  TrainyardError,
+} from '@trainyard/protocol/definition';
 import { didYouMean } from './did-you-mean.ts';
 import { clip, describeValue, type Fault } from './faults.ts';
 import { jsonLimitFault } from './value-limits.ts';

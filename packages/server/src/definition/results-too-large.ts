@@ -1,4 +1,4 @@
-import { TrainyardError } from '@trainyard/protocol';
+import { TrainyardError } from '@trainyard/protocol/definition';
 
 /** Characters, as JSON, that what the expressions of one value (the params of a stage, its command…) read may have. */
 export const MAX_RESULT_SIZE = 4 * 1024 * 1024;

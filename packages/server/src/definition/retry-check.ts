@@ -3,7 +3,7 @@ import {
   FAILURE_CLASSES,
   type PipelineBody,
   type PipelineDefinition,
-} from '@trainyard/protocol';
+} from '@trainyard/protocol/definition';
 import { closest } from './did-you-mean.ts';
 import { clip, type DefinitionPath, type Fault, UNKNOWN_CAUSE } from './faults.ts';
 
@@ -24,7 +24,9 @@ export function retryFaults(definition: PipelineDefinition): Fault[] {
     { body: definition, path: [] },
   ];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for (const [index, { retry, pipeline }] of next.body.stages.entries()) {
+    const { stages } = next.body;
+    for (let index = 0; index < stages.length; index++) {
+      const { retry, pipeline } = stages[index]!;
       if (retry === undefined && pipeline === undefined) continue;
       const path = [...next.path, 'stages', index];
       for (const [at, cause] of (retry?.retryOn ?? []).entries()) {

@@ -1,4 +1,4 @@
-import { type JsonValue, STAGE_KINDS } from '@trainyard/protocol';
+import { type JsonValue, STAGE_KINDS } from '@trainyard/protocol/definition';
 import { isScalar, type Node, type Scalar } from 'yaml';
 import { isJsonObject } from './json-object.ts';
 

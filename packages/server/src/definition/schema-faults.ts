@@ -1,4 +1,4 @@
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 import type { z } from 'zod';
 import { valueAt } from './dag-of-definition.ts';
 import { didYouMean } from './did-you-mean.ts';

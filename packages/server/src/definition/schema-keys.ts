@@ -1,4 +1,4 @@
-import { pipelineDefinition } from '@trainyard/protocol';
+import { pipelineDefinition } from '@trainyard/protocol/definition';
 import type { z } from 'zod';
 import type { DefinitionPath } from './faults.ts';
 

@@ -1,4 +1,4 @@
-import type { JsonValue, PipelineDefinition, StageDefinition } from '@trainyard/protocol';
+import type { JsonValue, PipelineDefinition, StageDefinition } from '@trainyard/protocol/definition';
 import { compileExpression } from './cel.ts';
 import { mayHoldExpressions, splitExpressions } from './expression-text.ts';
 import { secretParts } from './stage-expressions.ts';

@@ -1,4 +1,9 @@
-import { type JsonValue, type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
+import {
+  type JsonValue,
+  type StageDefinition,
+  type StageKind,
+  stageKind,
+} from '@trainyard/protocol/definition';
 import { approvalTexts } from './approval-texts.ts';
 
 type Parts = Readonly<Record<string, JsonValue>>;

@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS, type JsonValue } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, type JsonValue } from '@trainyard/protocol/definition';
 import type { Fault, Locate, Position } from './faults.ts';
 import { readJsonSource } from './json-source.ts';
 import { readYamlSource } from './yaml-source.ts';

@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS, type JsonValue } from '@trainyard/protocol';
+import { DEFINITION_LIMITS, type JsonValue } from '@trainyard/protocol/definition';
 import type { Fault } from './faults.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import type { Unit, Units } from './units.ts';

@@ -4,7 +4,7 @@ import {
   type PipelineBody,
   TrainyardError,
   type UsedBody,
-} from '@trainyard/protocol';
+} from '@trainyard/protocol/definition';
 import { didYouMean } from './did-you-mean.ts';
 import { mayHoldExpressions } from './expression-text.ts';
 import { clip, type DefinitionPath, type Fault } from './faults.ts';
@@ -15,7 +15,9 @@ export function givenParamFaults(definition: PipelineBody): Fault[] {
   const faults: Fault[] = [];
   const open: { body: PipelineBody; path: DefinitionPath }[] = [{ body: definition, path: [] }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for (const [index, { pipeline }] of next.body.stages.entries()) {
+    const { stages } = next.body;
+    for (let index = 0; index < stages.length; index++) {
+      const { pipeline } = stages[index]!;
       if (pipeline === undefined) continue;
       const path = [...next.path, 'stages', index, 'pipeline'];
       if (pipeline.used !== undefined) faults.push(...faultsOf(pipeline.used, [...path, 'used', 'given']));

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { JsonValue } from '@trainyard/protocol';
+import type { JsonValue } from '@trainyard/protocol/definition';
 import { clip, type DefinitionPath, describeValue, type Fault } from './faults.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 
@@ -48,7 +48,7 @@ function isUse(pipeline: JsonObject): boolean {
 
 /** Faults of how uses are written. */
 export function useFaults(body: JsonObject): Fault[] {
-  return [...nestedPipelines(body)].flatMap(({ stage, pipeline, path }) => {
+  return nestedPipelines(body).flatMap(({ stage, pipeline, path }) => {
     if (!isUse(pipeline)) return [];
     const faults: Fault[] = [];
     for (const key of Object.keys(pipeline)) {
@@ -76,19 +76,22 @@ export function useFaults(body: JsonObject): Fault[] {
 }
 
 /** Every stage's "pipeline" that is a mapping, the inner ones too. */
-function* nestedPipelines(body: JsonObject): Generator<FoundStage> {
+function nestedPipelines(body: JsonObject): FoundStage[] {
+  const found: FoundStage[] = [];
   const open: { body: JsonObject; path: DefinitionPath; level: number }[] = [{ body, path: [], level: 1 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { stages } = next.body;
     if (!Array.isArray(stages)) continue;
-    for (const [index, stage] of stages.entries()) {
+    for (let index = 0; index < stages.length; index++) {
+      const stage = stages[index]!;
       const pipeline = isJsonObject(stage) ? stage['pipeline'] : undefined;
       if (!isJsonObject(pipeline)) continue;
       const path = [...next.path, 'stages', index, 'pipeline'];
-      yield { stage: stage as JsonObject, pipeline, path, level: next.level };
+      found.push({ stage: stage as JsonObject, pipeline, path, level: next.level });
       if (!isUse(pipeline)) open.push({ body: pipeline, path, level: next.level + 1 });
     }
   }
+  return found;
 }
 
 /**

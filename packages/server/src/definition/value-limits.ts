@@ -36,29 +36,34 @@ export function jsonExtent(json: unknown): JsonExtent {
   let keys = 0;
   let hasExactNumbers = typeof json !== 'number' || isExact(json);
   const refused = (fault: Fault): JsonExtent => ({ fault, keys, hasExactNumbers });
+  const note = (item: unknown, depth: number): void => {
+    if (typeof item === 'number') hasExactNumbers &&= isExact(item);
+    if (typeof item !== 'object' || item === null) return;
+    open.push(item);
+    depths.push(depth + 1);
+  };
   while (open.length > 0) {
     const value = open.pop();
     const depth = depths.pop()!;
     if (typeof value !== 'object' || value === null) continue;
-    const inner: unknown[] = Array.isArray(value) ? value : Object.values(value);
-    if (!Array.isArray(value)) {
-      if (Object.hasOwn(value, '__proto__'))
-        return refused(limit('BAD_KEY', 'the key "__proto__" is not allowed'));
-      keys += inner.length;
+    const list = Array.isArray(value) ? value : undefined;
+    const before = values;
+    if (list === undefined) {
+      for (const key in value) {
+        if (key === '__proto__') return refused(limit('BAD_KEY', 'the key "__proto__" is not allowed'));
+        keys += 1;
+        values += 1;
+        note((value as Record<string, unknown>)[key], depth);
+      }
+    } else {
+      values += list.length;
+      for (let at = 0; at < list.length && values <= MAX_VALUES; at++) note(list[at], depth);
     }
-    values += inner.length;
     if (values > MAX_VALUES) {
       return refused(limit('TOO_LARGE', `the definition has more than ${MAX_VALUES} values`));
     }
-    if (depth === MAX_VALUE_DEPTH && inner.length > 0) {
+    if (depth === MAX_VALUE_DEPTH && values > before) {
       return refused(limit('TOO_DEEP', `values are nested deeper than ${MAX_VALUE_DEPTH} levels`));
-    }
-    for (let at = 0; at < inner.length; at++) {
-      const item = inner[at];
-      if (typeof item === 'number' && !isExact(item)) hasExactNumbers = false;
-      if (typeof item !== 'object' || item === null) continue;
-      open.push(item);
-      depths.push(depth + 1);
     }
   }
   return { fault: undefined, keys, hasExactNumbers };

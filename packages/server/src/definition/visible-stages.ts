@@ -1,4 +1,4 @@
-import { dependencyNames, type PipelineBody, type StageDefinition } from '@trainyard/protocol';
+import { dependencyNames, type PipelineBody, type StageDefinition } from '@trainyard/protocol/definition';
 
 /** One level of a definition and the stage of it that is being looked at. */
 export interface Level {

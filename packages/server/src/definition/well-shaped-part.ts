@@ -3,7 +3,7 @@ import {
   type PipelineDefinition,
   pipelineDefinition,
   STAGE_KINDS,
-} from '@trainyard/protocol';
+} from '@trainyard/protocol/definition';
 import type { z } from 'zod';
 import { didYouMean } from './did-you-mean.ts';
 import { type DefinitionPath, EXPRESSION_TYPE, type Fault } from './faults.ts';

@@ -5,7 +5,7 @@ import {
   type JsonValue,
   type PipelineDefinitionInput,
   type WfFormatOptions,
-} from '@trainyard/protocol';
+} from '@trainyard/protocol/definition';
 import { checkOwn } from './check-own.ts';
 import { presentFaults } from './faults.ts';
 import { faultsInSource } from './older-forms.ts';

@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '@trainyard/protocol';
+import type { PipelineDefinition } from '@trainyard/protocol/definition';
 import type { DefinitionPath } from './faults.ts';
 import type { Unit } from './units.ts';
 import { useFinder } from './uses.ts';

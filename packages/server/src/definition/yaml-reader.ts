@@ -1,4 +1,4 @@
-import { type JsonValue, numberProblem } from '@trainyard/protocol';
+import { type JsonValue, numberProblem } from '@trainyard/protocol/definition';
 import {
   type Alias,
   isAlias,

@@ -1,4 +1,4 @@
-import { DEFINITION_LIMITS } from '@trainyard/protocol';
+import { DEFINITION_LIMITS } from '@trainyard/protocol/definition';
 import {
   Composer,
   type Document,

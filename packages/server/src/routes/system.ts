@@ -1,3 +1,4 @@
+import { layersOf } from '@trainyard/dag';
 import { serverInfo, submitRun } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -77,11 +78,10 @@ export function systemRoutes(context: ServerContext): FastifyPluginAsyncZod {
           pipelines,
           maxDepth: context.maxDepth,
         });
-        const root = plan.nodes[0]!;
         return {
           name: definition.name,
           ...definitionSize(definition),
-          layers: root.group!.layers.map((layer) => layer.map((node) => plan.nodes[node]!.name)),
+          layers: layersOf(plan).map((layer) => layer.map((node) => plan.columns.names[node]!)),
         };
       },
     );

@@ -1,4 +1,4 @@
-import type { Plan } from '@trainyard/dag';
+import { layersOf, type Plan } from '@trainyard/dag';
 import type { RunStatus, StatusCounts } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type { Schema } from '../../store/schema.ts';
@@ -20,5 +20,5 @@ export async function countNodes(
 
 /** Layers of the outermost level. */
 export function layerCount(plan: Plan): number {
-  return plan.nodes[0]?.group?.layers.length ?? 0;
+  return layersOf(plan).length;
 }
