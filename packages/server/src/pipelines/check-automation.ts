@@ -1,11 +1,13 @@
 import { type JsonValue, type PipelineVersionRef, TrainyardError } from '@trainyard/protocol';
+import { readParam, wrongType } from '../definition/params.ts';
 import type { ServerContext } from '../server-context.ts';
 import { createPipelineStore } from '../store/pipelines.ts';
 import { readRegisteredDefinition } from './read-submitted.ts';
 
 /**
- * Refuses to store what would start no run: the pipeline must be there, have the params that are set, and
- * have defaults for all others. Gives the version that a run of now would have.
+ * Refuses to store what would start no run: the pipeline must be there, have the params that are set, each with
+ * a value of its type where that is known already, and have defaults for all others. Gives the version that a
+ * run of now would have.
  * @throws TrainyardError NOT_FOUND, CONFLICT when it is archived, INVALID_PARAMS
  */
 export async function checkStartable(
@@ -24,12 +26,22 @@ export async function checkStartable(
   const missing = Object.entries(declared).filter(
     ([name, { default: byDefault }]) => byDefault === undefined && !Object.hasOwn(wanted.params, name),
   );
+  const wrong = Object.entries(wanted.params).filter(([name, value]) => {
+    const spec = Object.hasOwn(declared, name) ? declared[name] : undefined;
+    return spec !== undefined && !isTemplate(value) && readParam(value, spec) === undefined;
+  });
   const problems = [
     ...unknown.map((name) => `pipeline "${wanted.pipeline}" has no param "${name}"`),
     ...missing.map(
       ([name]) => `param "${name}" of pipeline "${wanted.pipeline}" has no default and is not set`,
     ),
+    ...wrong.map(([name, value]) => wrongType(`param "${name}"`, declared[name]!, value)),
   ];
   if (problems.length === 0) return found.version;
   throw new TrainyardError('INVALID_PARAMS', problems.join('\n'), { details: { problems } });
+}
+
+/** Whether its value is known only when a run starts. */
+function isTemplate(value: JsonValue): boolean {
+  return JSON.stringify(value).includes('${{');
 }

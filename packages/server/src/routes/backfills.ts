@@ -43,8 +43,8 @@ export function backfillRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: { tags: TAGS, body: createBackfill, response: { 201: backfill } },
       },
       async ({ body }, reply) => {
-        const version = await checkStartable(context, body);
-        const { instants, fromMs, toMs } = await plan(store, body);
+        const { instants, fromMs, toMs, params } = await plan(store, body);
+        const version = await checkStartable(context, { ...body, params });
         const added = await store.add({
           id: newId('bkf'),
           pipeline: body.pipeline,
@@ -73,8 +73,8 @@ export function backfillRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: { tags: TAGS, body: createBackfill, response: { 200: backfillPlan } },
       },
       async ({ body }) => {
-        const version = await checkStartable(context, body);
-        const { instants, occurrences } = await plan(store, body);
+        const { instants, occurrences, params } = await plan(store, body);
+        const version = await checkStartable(context, { ...body, params });
         const owner = { name: body.pipeline, params: body.params, timezone: body.timezone };
         const ordered = body.order === 'newest' ? instants.toReversed() : instants;
         const items = ordered.map(({ atMs, completedBy }, index) => ({
@@ -147,10 +147,11 @@ async function plan(store: BackfillStore, body: Body) {
   const [first] = found;
   if (first === undefined) throw new TrainyardError('INVALID_REQUEST', `There is no instant ${range}.`);
   // One that cannot be computed is found before anything is stored.
-  launchParams({ name: body.pipeline, params: body.params, timezone: body.timezone }, occurrences, first);
+  const owner = { name: body.pipeline, params: body.params, timezone: body.timezone };
+  const params = launchParams(owner, occurrences, first);
   const completed = body.again ? new Map<number, string>() : await store.completedBy(body.pipeline, found);
   const instants = found.map((atMs) => ({ atMs, completedBy: completed.get(atMs) ?? null }));
-  return { instants, occurrences, fromMs, toMs };
+  return { instants, occurrences, fromMs, toMs, params };
 }
 
 /** Up to one more than the limit. Thousands of them take seconds, in which others must be served. */

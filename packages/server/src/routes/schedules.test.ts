@@ -86,6 +86,11 @@ describeDatabases('schedules over HTTP', (engine) => {
     expect(await refuse({ params: { day: '${{ int(schedule.date) }}' } }, 'INVALID_PARAMS')).toMatch(/int/);
     expect(await refuse({ params: {} }, 'INVALID_PARAMS')).toMatch(/"day".*no default/);
     expect(await refuse({ params: { day: 'x', nope: 1 } }, 'INVALID_PARAMS')).toMatch(/no param "nope"/);
+    for (const epochs of ['three', 1.5, '${{ schedule.date }}']) {
+      expect(await refuse({ params: { day: 'x', epochs } }, 'INVALID_PARAMS')).toMatch(
+        /"epochs" must be a whole/,
+      );
+    }
     await refuse({ pipeline: 'other' }, 'NOT_FOUND');
     await refuse({ version: 7 }, 'NOT_FOUND');
     await refuse({ overlap: 'sometimes' }, 'INVALID_REQUEST');

@@ -38,8 +38,11 @@ export function scheduleRoutes(context: ServerContext): FastifyPluginAsyncZod {
       async ({ body }, reply) => {
         checkTemplates(body.params, 'schedule', SCHEDULE_FIELDS);
         const occurrences = cronOccurrences(body.cron, body.timezone);
-        await checkStartable(context, body);
-        return reply.status(201).send(await store.add(newRow(body, occurrences, Date.now())));
+        const { row, firstAt } = newRow(body, occurrences, Date.now());
+        // An expression that cannot be computed, or gives what the param cannot be, is found now, not at night.
+        const params = launchParams(body, occurrences, firstAt.getTime());
+        await checkStartable(context, { ...body, params });
+        return reply.status(201).send(await store.add(row));
       },
     );
 
@@ -154,9 +157,7 @@ function newRow(body: z.output<typeof createSchedule>, occurrences: Occurrences,
       `The schedule would never run: "${body.cron}" has no instant between ${startAt ?? 'now'} and ${endAt}.`,
     );
   }
-  // An expression that cannot be computed is found now, not at night.
-  launchParams({ name, params, timezone }, occurrences, nextAt.getTime());
-  return scheduleRow({
+  const row = scheduleRow({
     id,
     name,
     pipeline: body.pipeline,
@@ -174,6 +175,7 @@ function newRow(body: z.output<typeof createSchedule>, occurrences: Occurrences,
     pause_reason: null,
     created_at: new Date(nowMs),
   });
+  return { row, firstAt: nextAt };
 }
 
 type Clocked = Pick<Schedule, 'id' | 'startAt' | 'endAt' | 'jitterMs'>;

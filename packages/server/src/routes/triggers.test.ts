@@ -130,6 +130,7 @@ describeDatabases('triggers', (engine) => {
       expectError(await t.call('POST', '/api/v1/triggers', { name: 'x', pipeline: 'train', ...body }), code);
     await refuse({ params: {} }, 'INVALID_PARAMS');
     await refuse({ params: { ref: 'a', nope: 1 } }, 'INVALID_PARAMS');
+    await refuse({ params: { ref: 'a', epochs: 'many' } }, 'INVALID_PARAMS');
     await refuse({ params: { ref: '${{ payload. }}' } }, 'INVALID_PARAMS');
     expect((await refuse({ params: { ref: '${{ secrets.x }}' } }, 'INVALID_PARAMS')).message).toContain(
       'secrets',
