@@ -7,6 +7,7 @@ import type { RunTree } from '@trainyard/protocol';
 import { type RunningServer, startServer } from '@trainyard/server';
 import { startTrainyard, type TrainyardProcess } from '../tests/support/trainyard-process.ts';
 import { logLines } from './log-lines.ts';
+import { memoryOf, memoryText, watchMemory } from './process-memory.ts';
 import { machineLine } from './report.ts';
 
 /**
@@ -44,9 +45,10 @@ try {
     ...['--url', server.url, '--slots', String(jobs + 2), '--data-dir', join(dir, 'agent')],
   ]);
   await agent.line(/^ready /);
+  tell({ what: 'agent that has nothing to do', memory: memoryText(memoryOf(agent.pid)) });
   await measureStart();
   await measureLatency();
-  await measureOutput();
+  for (const writers of [1, 8]) await measureOutput(writers);
   if (outage > 0) await measureOutage();
   console.log(machineLine());
 } finally {
@@ -99,30 +101,47 @@ async function measureLatency(): Promise<void> {
     p50: `${quantile(latencies, 0.5)} ms`,
     p99: `${quantile(latencies, 0.99)} ms`,
     server: `${Math.round((user + system) / (seconds * 1e4))} % of a core`,
-    agent: `${memory().now} MB`,
+    agent: memoryText(memoryOf(agent!.pid)),
   });
   await client().cancelRun(id);
   await ended(id);
 }
 
-/** One job that writes as fast as it can. */
-async function measureOutput(): Promise<void> {
+/** Jobs that write as fast as they can. */
+async function measureOutput(writers: number): Promise<void> {
   const block = join(dir, 'block');
   writeFileSync(block, logLines(4_000_000));
-  const write = `for i in $(seq ${Math.ceil(megabytes / 4)}); do cat ${block}; done`;
+  const write = `for i in $(seq ${Math.ceil(megabytes / 4 / writers)}); do cat ${block}; done`;
   const command = `s=$(date +%s%N); ${write}; e=$(date +%s%N); echo; echo WROTE $(( (e - s) / 1000000 ))`;
-  const id = await submit({ name: 'output', stages: [{ name: 'noisy', job: { command } }] });
+  const stages = Array.from({ length: writers }, (_, at) => ({ name: `noisy${at}`, job: { command } }));
+  const watch = watchMemory(agent!.pid);
+  const before = cpuSeconds(agent!.pid);
+  const cpu = process.cpuUsage();
+  const id = await submit({ name: 'output', stages });
   const startedAt = performance.now();
-  const tree = await ended(id);
+  const found = leaves(await ended(id));
   const took = (performance.now() - startedAt) / 1000;
-  const [job] = leaves(tree);
-  const end = await client().readLog(job!.id, { offset: -100 });
-  const wrote = Number(/WROTE (\d+)/.exec(Buffer.from(end.bytes).toString())?.[1]) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  let size = 0;
+  let wrote = 0;
+  for (const { id: runId } of found) {
+    const end = await client().readLog(runId, { offset: -100 });
+    size += end.size;
+    wrote = Math.max(wrote, Number(/WROTE (\d+)/.exec(Buffer.from(end.bytes).toString())?.[1]) / 1000);
+  }
+  const perMegabyte = (ofCpu: number) => `${((1e3 * ofCpu) / (size / 1e6)).toFixed(1)} ms of CPU a MB`;
   tell({
-    what: `${megabytes} MB of output in ${wrote.toFixed(1)} s (${Math.round(megabytes / wrote)} MB/s)`,
-    stored: `${Math.round(end.size / took / 1e6)} MB/s`,
-    agent: `${memory().peak} MB at most`,
+    what: `${Math.round(size / 1e6)} MB of output of ${writers} in ${wrote.toFixed(1)} s (${Math.round(size / 1e6 / wrote)} MB/s)`,
+    stored: `${Math.round(size / took / 1e6)} MB/s`,
+    server: perMegabyte((user + system) / 1e6),
+    agent: `${perMegabyte(cpuSeconds(agent!.pid) - before)}, ${memoryText(watch.stop())} at most`,
   });
+}
+
+/** Of a process, in user and in kernel mode. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Log and metrics at full rate, the server away in the middle. */
@@ -201,13 +220,6 @@ function metricsFilesOf(runIds: readonly string[]): string[] {
     if (at !== undefined) files[at] = join(attempts, name, 'metrics', `${runId}_metrics.jsonl`);
   }
   return files;
-}
-
-/** Memory of the agent in MB. */
-function memory(): { now: number; peak: number } {
-  const status = readFileSync(`/proc/${agent?.pid}/status`, 'utf8');
-  const read = (name: string) => Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)![1]) / 1024);
-  return { now: read('VmRSS'), peak: read('VmHWM') };
 }
 
 function quantile(values: readonly number[], share: number): number {

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Agent, type AgentLog, createAgent } from '@trainyard/agent';
 import { TrainyardError } from '@trainyard/protocol';
 import { type ServerOptions, startServer } from '@trainyard/server';
 import { pino } from 'pino';
+import { defaultSlots } from './default-slots.ts';
 import { HostAgents } from './host-agents.ts';
 import { type agentOptionsOf, gpusOf } from './options/machine-options.ts';
 
@@ -96,11 +96,6 @@ function refuseOtherDatabase(databaseUrl: string): void {
       `${scheme === undefined ? 'no scheme' : `"${scheme}"`}; it must be that of a PostgreSQL: ` +
       'postgres://… or postgresql://…',
   );
-}
-
-/** Slots of the built-in agent: one per core, and never less than two. */
-export function defaultSlots(): number {
-  return Math.max(2, availableParallelism());
 }
 
 async function newAgent(

@@ -26,8 +26,14 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
  * in Node's default place below the temporary directory, where another user could lay down code for us.
  */
 export function keepCompiledCode(environment: NodeJS.ProcessEnv = process.env): void {
+  const directory = compiledCodeDirectory(environment);
+  if (directory !== undefined) enableCompileCache(directory);
+}
+
+/** Where it is kept; undefined where it is not. */
+export function compiledCodeDirectory(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const directory = cacheDirectory(environment);
-  if (directory !== undefined) enableCompileCache(join(directory, 'compiled'));
+  return directory === undefined ? undefined : join(directory, 'compiled');
 }
 
 function cacheHome(environment: NodeJS.ProcessEnv): string {

@@ -1,4 +1,3 @@
-import { formatByName, openDataset } from '@trainyard/datasets';
 import type { ReportedDataset } from '@trainyard/protocol';
 
 const MAX_COLUMNS = 2000;
@@ -13,6 +12,8 @@ export async function describeContent(
   path: string,
   signal: AbortSignal,
 ): Promise<Pick<ReportedDataset, 'format' | 'columns'>> {
+  // Most agents never need it.
+  const { formatByName, openDataset } = await import('@trainyard/datasets');
   const format = formatByName(path);
   if (format === undefined) return {};
   try {

@@ -1,6 +1,6 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Exchange, Exchanged, ExchangeRequest } from '@trainyard/client';
+import { http, https } from './node-http.ts';
 
 /**
  * HTTP without copies of what is sent: an agent sends what its jobs write, and each copy of two megabytes outside
@@ -37,7 +37,7 @@ class StaleConnection extends Error {
 
 function exchange({ url, method, headers, body, signal }: ExchangeRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+    const send = url.startsWith('https:') ? https.request : http.request;
     const sent: ClientRequest = send(url, { method, headers, signal }, (response) => {
       readAnswer(response).then((answer) => {
         // What is answered before it is sent must not be sent on: its memory is used again.

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   type Assignment,
@@ -8,6 +8,7 @@ import {
   VERSION,
 } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
+import { http } from '../link/node-http.ts';
 import { ApiError, checkedBody } from './api-error.ts';
 import { reportStatus, takeOver } from './execute.ts';
 import { type HeldJob, JobRecords } from './job-records.ts';
@@ -70,7 +71,7 @@ export class LocalApi {
   }
 
   async listen(): Promise<void> {
-    const server = createServer((request, response) => void this.#answer(request, response));
+    const server = http.createServer((request, response) => void this.#answer(request, response));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

@@ -5,10 +5,10 @@ import { pino } from 'pino';
 import { guardAgentSignals } from '../agent-signals.ts';
 import type { CliContext } from '../cli-context.ts';
 import { connect } from '../connection.ts';
+import { defaultSlots } from '../default-slots.ts';
 import { untilAborted } from '../interrupt.ts';
 import { agentOptionsOf, gpusOf, type MachineOptions } from '../options/machine-options.ts';
 import { olderAgentSettings } from '../options/older-agent-environment.ts';
-import { defaultSlots } from '../platform.ts';
 
 export interface AgentCommandOptions extends MachineOptions {
   readonly name?: string;

@@ -3,7 +3,7 @@ import { type Act, examples } from '../command-parts.ts';
 import type { AgentCommandOptions } from '../commands/agent.ts';
 import { addMachineOptions } from '../options/machine-options.ts';
 import { wholeNumber } from '../options/option-values.ts';
-import { keepHeapSmall } from '../small-heap.ts';
+import { restartSmall } from '../restart-small.ts';
 
 /** `trainyard agent`, `trainyard agents …` */
 export function addAgentCommands(program: Command, act: Act): void {
@@ -37,8 +37,9 @@ export function addAgentCommands(program: Command, act: Act): void {
     )
     .action(
       act<AgentCommandOptions>(async (context, options) => {
-        keepHeapSmall();
-        return (await import('../commands/agent.ts')).agentCommand(context, options);
+        const { agentCommand } = await import('../commands/agent.ts');
+        restartSmall();
+        return agentCommand(context, options);
       }),
     );
   const agents = program

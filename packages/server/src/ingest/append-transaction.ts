@@ -31,6 +31,8 @@ export interface Append {
    */
   readonly offset: number | 'end' | 'beside';
   readonly bytes: Buffer;
+  /** Nobody else has them: their memory is given back when the append is settled. */
+  readonly ownsBytes?: boolean;
   /** The same bytes, made ready to be stored while the append waits for its transaction. */
   readonly prepared?: Promise<readonly PreparedChunk[]>;
   /**

@@ -1,9 +1,10 @@
 import { TrainyardError } from '@trainyard/protocol';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
+import { freeMemory } from '../store/free-memory.ts';
 import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
 import { createBatcher } from './batcher.ts';
-import { prepareChunks } from './chunk-bytes.ts';
+import { freeStored, prepareChunks } from './chunk-bytes.ts';
 import { createCompactor } from './compaction.ts';
 import { finishStreams } from './finish-streams.ts';
 import type { Points } from './points.ts';
@@ -14,7 +15,7 @@ export type { Append } from './append-transaction.ts';
 /** Bytes that became part of a stream, told after the commit. */
 interface Appended extends Omit<Append, 'bytes' | 'offset'> {
   readonly offset: number;
-  /** The new bytes: from `offset` up to `size`. */
+  /** The new bytes: from `offset` up to `size`. Good until the listener returns. */
   readonly bytes: readonly Uint8Array[];
   readonly size: number;
   /** New points by key, sorted by step and time; empty for a log. */
@@ -127,9 +128,15 @@ export function createIngest(options: IngestOptions): Ingest {
       const prepared = prepareChunks(append.bytes);
       // Who waits for it hears of a failure; before that it must not end the process.
       prepared.catch(() => undefined);
-      return new Promise((resolve, reject) =>
+      const settled = new Promise<{ size: number; lines: number }>((resolve, reject) =>
         batcher.add({ append: { ...append, prepared }, resolve, reject }),
       );
+      // A thread may still read the bytes of an append that was refused.
+      void Promise.allSettled([prepared, settled]).then(([chunks]) => {
+        if (chunks.status === 'fulfilled') chunks.value.forEach(freeStored);
+        if (append.ownsBytes === true) freeMemory(append.bytes);
+      });
+      return settled;
     },
     async compactRun(runId) {
       await finishStreams(database.pool, runId, now);

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { freeAllAround } from '../store/free-memory.ts';
 
 /** How the bytes of a chunk of a stream are stored; the number stands beside them. */
 const CODEC = { plain: 0, zstd: 1 } as const;
@@ -46,6 +47,11 @@ export async function restoreChunk({ codec, data }: StoredBytes): Promise<Buffer
 export interface PreparedChunk {
   readonly bytes: Buffer;
   readonly stored: StoredBytes;
+}
+
+/** Gives back the memory of what was compressed, when it is stored. */
+export function freeStored({ stored }: PreparedChunk): void {
+  if (stored.codec !== CODEC.plain) freeAllAround(stored.data);
 }
 
 export function prepareChunks(bytes: Buffer): Promise<PreparedChunk[]> {

@@ -111,6 +111,31 @@ describeDatabases('streams, logs and metrics over HTTP', (engine) => {
     expect(await append(to, 'log', 0, gzipSync(largest), { headers })).toMatchObject({ status: 200 });
   });
 
+  it('takes bodies whose length is not announced, and stores nothing of one that breaks off', async () => {
+    const to = await attempt();
+    const url = `${server.url}/api/v1/attempts/${to.attemptId}/streams/log?offset=0&epoch=${to.attemptNumber}`;
+    const headers = { 'content-type': 'application/octet-stream', authorization: `Bearer ${to.token}` };
+    const pieces = ['one\n', 'x'.repeat(70_000), '\nend\n'].map((text) => Buffer.from(text));
+    const body = (breaksOff: boolean) =>
+      new ReadableStream<Uint8Array>({
+        pull(controller) {
+          const piece = pieces[at];
+          at += 1;
+          if (piece !== undefined) controller.enqueue(new Uint8Array(piece));
+          else if (breaksOff) controller.error(new Error('the sender ended'));
+          else controller.close();
+        },
+      });
+    let at = 0;
+    await expect(fetch(url, { method: 'POST', headers, body: body(true), duplex: 'half' })).rejects.toThrow();
+    at = 0;
+    const answer = await fetch(url, { method: 'POST', headers, body: body(false), duplex: 'half' });
+    const size = Buffer.concat(pieces).length;
+    expect(await answer.json()).toEqual({ size });
+    const log = await get(`/runs/${to.runId}/log`);
+    expect(Buffer.from(await log.arrayBuffer()).equals(Buffer.concat(pieces))).toBe(true);
+  });
+
   it('answers parts of a log with their place', async () => {
     const to = await attempt();
     await append(to, 'log', 0, 'one\ntwo\nthree');

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { AGENT_PROTOCOL, appendAnswer, streamName, TrainyardError } from '@trainyard/protocol';
@@ -6,6 +7,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../server-context.ts';
 import { attemptOfEpoch } from './attempt-access.ts';
+import { readBytes } from './read-bytes.ts';
 
 const inflate = promisify(gunzip);
 
@@ -15,8 +17,9 @@ export function streamRoutes({ attempts, ingest }: ServerContext): FastifyPlugin
     // For this plugin only: everywhere else a body is JSON.
     app.addContentTypeParser(
       'application/octet-stream',
-      { parseAs: 'buffer', bodyLimit: AGENT_PROTOCOL.maxAppendBytes },
-      (_request, body, done) => done(null, body),
+      { bodyLimit: AGENT_PROTOCOL.maxAppendBytes },
+      (_request: FastifyRequest, payload: IncomingMessage) =>
+        readBytes(payload, AGENT_PROTOCOL.maxAppendBytes),
     );
 
     app.post(
@@ -47,11 +50,15 @@ export function streamRoutes({ attempts, ingest }: ServerContext): FastifyPlugin
           stream,
           offset: request.query.offset,
           bytes: await readBody(request),
+          ownsBytes: true,
         });
       },
     );
   };
 }
+
+/** Each piece of the result is a turn of a thread. */
+const INFLATED_PIECE_BYTES = 256 * 1024;
 
 /** The bytes of the body, inflated if they came as gzip, never more than `maxAppendBytes`. */
 async function readBody(request: FastifyRequest): Promise<Buffer> {
@@ -65,7 +72,10 @@ async function readBody(request: FastifyRequest): Promise<Buffer> {
     );
   }
   try {
-    return await inflate(body, { maxOutputLength: AGENT_PROTOCOL.maxAppendBytes });
+    return await inflate(body, {
+      maxOutputLength: AGENT_PROTOCOL.maxAppendBytes,
+      chunkSize: INFLATED_PIECE_BYTES,
+    });
   } catch (error) {
     if (error instanceof RangeError) {
       throw new TrainyardError(
