@@ -64,9 +64,16 @@ describe.skipIf(whyNoSlurm !== undefined)(`a pipeline in a Slurm in trouble (${w
     expect(tries[0]).toMatchObject({ error: { class: 'lost' }, cleanupError: null });
   }, 300_000);
 
-  it('goes on in another job after its time in Slurm was up', async () => {
-    const saved = shared('saved');
-    const command = `[ -e "${saved}" ] && exit 0; trap 'echo saved > "${saved}"; exit 0' TERM; while :; do sleep 0.1; done`;
+  it('goes on from its checkpoint in another job after its time in Slurm was up', async () => {
+    const command = `
+      if [ -n "$TRAINYARD_RESUME_FROM" ]; then echo "from $(cat "$TRAINYARD_RESUME_FROM")"; exit 0; fi
+      save() {
+        echo 7 > step-7
+        echo '{"path":"step-7","step":7}' >> "$TRAINYARD_ATTEMPT_DIR/checkpoints.jsonl"
+        exit 0
+      }
+      trap save TERM
+      while :; do sleep 0.1; done`;
     const tree = await ended(
       await platform.submit({
         name: 'limit',
@@ -74,8 +81,10 @@ describe.skipIf(whyNoSlurm !== undefined)(`a pipeline in a Slurm in trouble (${w
       }),
     );
     expect(tree.status).toBe('completed');
-    const tries = await attemptsOf(stageOf(tree, 'train'));
+    const train = stageOf(tree, 'train');
+    const tries = await attemptsOf(train);
     expect(tries.map(({ error }) => error?.code)).toEqual(['time_limit', undefined]);
+    expect(await api(platform.url).text(`/api/v1/runs/${train.id}/log`)).toMatch(/^from 7$/m);
   }, 300_000);
 
   it('loses nothing of an array when controller and agent are away, and the agent is killed', async () => {

@@ -114,7 +114,7 @@ export const attemptSpec = z.object({
   jobToken: z.boolean().optional(),
   /** The server reads metrics from its log. */
   metricsFromLog: z.boolean().optional(),
-  /** The checkpoint that it goes on from, of an attempt that gave its slot back. */
+  /** The checkpoint that it goes on from, of an attempt that gave its slot back, or whose place was taken from it. */
   resumeFrom: resumePoint.optional(),
   /** Its result may be known, or be used later: that depends on files which only the agent can read. */
   cache: attemptCache.optional(),
@@ -270,7 +270,7 @@ export const report = z.discriminatedUnion('kind', [
     cleanupError: z.string().max(10_000).nullable(),
     /** Of one that failed: what kind of failure it was. */
     failure: attemptFailure.optional(),
-    /** Of a released attempt: what the next one goes on from. */
+    /** Of a released attempt, and of one whose time or nodes were taken from it: what the next one goes on from. */
     checkpoint: resumePoint.optional(),
     /** Of an attempt with `cache` in its spec that has completed. */
     cache: reportedCache.optional(),

@@ -169,7 +169,7 @@ export class AttemptRunner {
     const { executor, stopped } = this.#options;
     let exit: ExitResult | undefined;
     try {
-      this.#running = await this.#obtain();
+      this.#running = await this.#obtain().finally(() => this.#options.group?.settle(this.spec.attemptId));
     } catch (error) {
       stopped.throwIfAborted();
       if (!this.#ending.signal.aborted) this.#startError = await noteStartError(error, this.#options);

@@ -14,7 +14,7 @@ import { readControlAnswer } from '../control-files.ts';
 import type { ExitResult, ProgramFiles } from '../executor.ts';
 import { evaluatedCheckpoint, hashed, type ReadCheckpoints, readCheckpoints } from './attempt-checkpoints.ts';
 import { failureOf } from './attempt-failure.ts';
-import { judgeOutcome, type Products } from './attempt-outcome.ts';
+import { type AttemptOutcome, judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
 import type { AttemptState } from './attempt-state.ts';
 import { applyRetention } from './checkpoint-retention.ts';
@@ -76,7 +76,8 @@ export async function composeFinish(options: {
     ...(await hashed(recorded.checkpoints, options.named, options.signal)),
     ...(await evaluatedCheckpoint(spec, outcome.outputs, options.named)),
   ];
-  const point = outcome.outcome === 'released' ? resumePoint(options.named, answer, recorded) : undefined;
+  const isToGoOn = outcome.outcome === 'released' || goesOn(outcome, exit);
+  const point = isToGoOn ? resumePoint(options.named, answer, recorded) : undefined;
   return {
     kind: 'finished',
     attemptId: spec.attemptId,
@@ -98,6 +99,16 @@ export async function composeFinish(options: {
 function hasKernelEndedSome({ oomKillsBefore }: AttemptState): boolean {
   return oomKillsBefore !== null && (kernelOomKills() ?? 0) > oomKillsBefore;
 }
+
+/**
+ * Where its time or its nodes were taken from it, and the files that it saved are where the next attempt finds them.
+ * An agent that leaves its machine is none of these: the next attempt is most likely on another one.
+ */
+function goesOn({ error }: AttemptOutcome, exit: ExitResult | undefined): boolean {
+  return exit?.kind === 'vanished' && exit.error === error && TAKEN_AWAY.has(error.code);
+}
+
+const TAKEN_AWAY: ReadonlySet<string> = new Set(['time_limit', 'preempted', 'node_failed']);
 
 /** The checkpoint that the next attempt goes on from: the one that it named, else the last that it recorded. */
 function resumePoint(

@@ -23,7 +23,9 @@ describe('attempts that may be started together', () => {
     ].map((stage) => specOf(stage));
     const groups = startGroups([...specs, specOf('tune[0]', 'run_2'), specOf('other', 'run_2')]);
     expect([...groups.keys()]).toEqual([0, 1, 3, 4].map((at) => specs[at]!.attemptId));
-    expect(groups.get(specs[0]!.attemptId)).toEqual({ id: 'run_1/tune[]', size: 2 });
+    const tune = groups.get(specs[0]!.attemptId)!;
+    expect(tune).toMatchObject({ id: 'run_1/tune[]', size: 2 });
+    expect(groups.get(specs[1]!.attemptId)).toBe(tune);
     expect(groups.get(specs[3]!.attemptId)?.size).toBe(2);
   });
 

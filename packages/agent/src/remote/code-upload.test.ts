@@ -46,9 +46,9 @@ function put(name: string, text: string, mode = 0o644): void {
   writeFileSync(join(source, name), text, { mode });
 }
 
-async function upload(attempt: string): Promise<string> {
+function host(): Transport {
   const inner = new LocalTransport();
-  const transport: Transport = {
+  return {
     name: 'host',
     run: (call: RemoteCall) => {
       calls.push(call.script.includes('tar -x') ? 'send' : 'other');
@@ -56,11 +56,17 @@ async function upload(attempt: string): Promise<string> {
     },
     close: () => inner.close(),
   };
+}
+
+async function upload(attempt: string, transport = host(), until = signal): Promise<string> {
   const work = join(root, 'host/attempts', attempt, 'work');
   const link = new HostLink(transport, signal);
-  await uploadCode({ source, layout: remoteLayout(join(root, 'host')), work, link, signal });
+  const layout = remoteLayout(join(root, 'host'));
+  await uploadCode({ source, layout, work, link, signal: until });
   return work;
 }
+
+const SENT = ['.trainyardignore', 'keep.data', 'lib', 'link.py', 'run.sh', 'train.py'];
 
 test('sends what the rules leave, with modes and links', async () => {
   const work = await upload('a');
@@ -83,6 +89,36 @@ test('sends unchanged code once, and gives each attempt a copy of its own', asyn
   const third = await upload('c');
   expect(calls.filter((call) => call === 'send')).toHaveLength(2);
   expect(readFileSync(join(third, 'train.py'), 'utf8')).toBe('print(2)\n');
+});
+
+test('is not disturbed by other agents that send the same code at the same time', async () => {
+  const rounds = Array.from({ length: 4 }, (_, round) => round);
+  for (const round of rounds) {
+    put('train.py', `print(${round})\n`);
+    const works = await Promise.all(['a', 'b', 'c', 'd'].map((name) => upload(`${round}${name}`)));
+    for (const work of works) expect(readdirSync(work).sort()).toEqual(SENT);
+  }
+  const code = join(root, 'host/code');
+  const stores = readdirSync(code);
+  expect(stores).toHaveLength(rounds.length);
+  for (const store of stores) expect(readdirSync(join(code, store)).sort()).toEqual(SENT);
+});
+
+test('sends it once for attempts that need it at the same time, also when one of them is not wanted any more', async () => {
+  const transport = host();
+  const unwanted = new AbortController();
+  const first = upload('a', transport, unwanted.signal);
+  const others = Promise.all(['b', 'c', 'd'].map((name) => upload(name, transport)));
+  const run = transport.run;
+  transport.run = (call) => {
+    if (call.script.includes('tar -x')) unwanted.abort();
+    return run(call);
+  };
+  await first.catch(() => undefined);
+  for (const work of await others) expect(readdirSync(work).sort()).toEqual(SENT);
+  expect(calls.filter((call) => call === 'send').length).toBeLessThanOrEqual(2);
+  // Of the one that was cut off parts may be left, which count for nothing.
+  expect(readdirSync(join(root, 'host/code')).filter((name) => !name.includes('.'))).toHaveLength(1);
 });
 
 test('takes an empty folder', async () => {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { StartError } from '../executor.ts';
-import type { CallResult } from '../transport/transport.ts';
+import type { CallResult, Transport } from '../transport/transport.ts';
 import { type CodeSnapshot, snapshotCode } from './code-snapshot.ts';
 import type { HostLink } from './host-link.ts';
 import type { RemoteLayout } from './remote-layout.ts';
@@ -30,9 +31,36 @@ export async function uploadCode(options: {
     if (result.exitCode !== 0 && result.exitCode !== ABSENT) throw notSent(source, result);
     return result.exitCode === 0;
   };
-  if (await place()) return snapshot;
-  await send(source, snapshot, { store, work }, link, signal);
+  while (!(await place())) {
+    const others = sendingTo(link.transport);
+    const other = others.get(store);
+    if (other === undefined) {
+      const sent = send(source, snapshot, { store, work }, link, signal);
+      others.set(store, sent);
+      await sent.finally(() => others.delete(store));
+      break;
+    }
+    // What becomes of it is seen by a look; its end is not ours.
+    await Promise.race([other.catch(() => undefined), aborted(signal)]);
+  }
   return snapshot;
+}
+
+/** Code that is on its way to a host, by where it is to be: who needs the same does not send it once more. */
+const sending = new WeakMap<Transport, Map<string, Promise<void>>>();
+
+function sendingTo(transport: Transport): Map<string, Promise<void>> {
+  const known = sending.get(transport) ?? new Map<string, Promise<void>>();
+  sending.set(transport, known);
+  return known;
+}
+
+/** Rejects when the signal fires. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** Packs the files with this machine's tar and checks every one of them over there before any counts. */
@@ -43,14 +71,16 @@ async function send(
   link: HostLink,
   signal: AbortSignal,
 ): Promise<void> {
+  // Another agent may be sending the same.
+  const parts = `${store}.${randomBytes(6).toString('hex')}`;
   const sums = await link.once(
-    { script: SUMS_SCRIPT, args: [store], stdin: Buffer.from(snapshot.checksums) },
+    { script: SUMS_SCRIPT, args: [parts], stdin: Buffer.from(snapshot.checksums) },
     signal,
   );
   if (sums.exitCode !== 0) throw notSent(source, sums);
   const call = {
     script: `(${UNPACK_SCRIPT}) || exit\n${PLACE_SCRIPT}`,
-    args: [store, work],
+    args: [store, work, parts],
     stdin: pack(source, snapshot),
     timeoutMs: SEND_LIMIT_MS,
   };
@@ -93,8 +123,17 @@ const ABSENT = 44;
 const COPY_LIMIT_MS = 10 * 60_000;
 const SEND_LIMIT_MS = 3_600_000;
 
+/**
+ * Renames a directory unless the new name is taken. Plain mv would put it into a directory of that name that another
+ * one has just made; where it has no -T only a look is left.
+ */
+const RENAME = `
+rename() { mv -T "$1" "$2" 2>/dev/null || [ -d "$2" ] || mv "$1" "$2"; }
+`;
+
 /** Copies what is in the store to the place of the attempt, once. */
 const PLACE_SCRIPT = `
+${RENAME}
 store=$1 work=$2
 [ -d "$work" ] && exit 0
 [ -d "$store" ] || exit 44
@@ -104,25 +143,23 @@ trap 'rm -rf "$tmp"' EXIT
 # What was not wanted for long is removed.
 touch "$store" 2>/dev/null
 cp -Rp --reflink=auto "$store" "$tmp" 2>/dev/null || { rm -rf "$tmp"; cp -Rp "$store" "$tmp" || exit 73; }
-[ -d "$work" ] || mv "$tmp" "$work" || exit 73
+rename "$tmp" "$work" || exit 73
 `;
 
-const SUMS_SCRIPT = 'mkdir -p "${1%/*}" && cat > "$1.sums.$$" && mv -f "$1.sums.$$" "$1.sums"';
+const SUMS_SCRIPT = 'mkdir -p "${1%/*}" && cat > "$1.sums"';
 
 /** Nothing has the name of the store unless all of it is there and every file has its checksum. */
 const UNPACK_SCRIPT = `
-store=$1 tmp=$1.$$
-trap 'rm -rf "$tmp"' EXIT
+${RENAME}
+store=$1 tmp=$3
+trap 'rm -rf "$tmp" "$tmp.sums" "$tmp.check"' EXIT
 mkdir -p "$tmp" && tar -xzof - -C "$tmp" || { echo "the code arrived incomplete" >&2; exit 74; }
-if [ -s "$store.sums" ]; then
-  (cd "$tmp" && sha256sum -c "$store.sums") > "$tmp.check" 2>&1 || {
+if [ -s "$tmp.sums" ]; then
+  (cd "$tmp" && sha256sum -c "$tmp.sums") > "$tmp.check" 2>&1 || {
     grep -v ': OK$' "$tmp.check" | head -n 5 >&2
-    rm -f "$tmp.check"
     echo "the code changed while it was sent" >&2
     exit 74
   }
-  rm -f "$tmp.check"
 fi
-rm -f "$store.sums"
-[ -d "$store" ] || mv "$tmp" "$store"
+rename "$tmp" "$store"
 `;

@@ -93,6 +93,8 @@ export class RemoteAttempt implements RunningAttempt {
         more = hasMore(answer);
         const result = more ? undefined : await this.#control.judge(answer.state);
         if (result !== undefined) {
+          // Also of a program that left no exit code: another attempt may go on from what it saved.
+          await this.#bringProducts();
           if (result.kind === 'exited') await this.#keepEnd(result);
           return result;
         }
@@ -208,8 +210,8 @@ export class RemoteAttempt implements RunningAttempt {
     return parsePollAnswer(result.stdout);
   }
 
-  /** Brings what the program left besides its streams, and only then notes its end on this machine. */
-  async #keepEnd(result: Extract<ExitResult, { kind: 'exited' }>): Promise<void> {
+  /** What the program left besides its streams. */
+  async #bringProducts(): Promise<void> {
     const { files, remote } = this.#options;
     const wanted = PRODUCTS.map(([name, limit]) => ({
       ...{ name, most: limit + 1 },
@@ -218,8 +220,11 @@ export class RemoteAttempt implements RunningAttempt {
     for (const { name, bytes } of (await this.#look(wanted)).pieces) {
       await writeAtomically(files[name as (typeof PRODUCTS)[number][0]], bytes.toString('utf8'));
     }
-    const { exitCode, endedAtMs } = result;
-    await writeAtomically(files.exit, `${JSON.stringify({ exitCode, endedAtMs })}\n`);
+  }
+
+  /** Notes its end on this machine; to be called when everything of it is here. */
+  async #keepEnd({ exitCode, endedAtMs }: Extract<ExitResult, { kind: 'exited' }>): Promise<void> {
+    await writeAtomically(this.#options.files.exit, `${JSON.stringify({ exitCode, endedAtMs })}\n`);
   }
 }
 

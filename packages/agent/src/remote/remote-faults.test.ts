@@ -177,12 +177,18 @@ describe('a start that goes wrong', () => {
 
   test('a host that was restarted meanwhile has lost the job, and no process gets a signal', async () => {
     const executor = executorOver(new LocalTransport());
-    const given = context('exec sleep 60');
+    const saved = '{"path":"step-1"}';
+    const given = context('echo "$SAVED" > "$TRAINYARD_ATTEMPT_DIR/checkpoints.jsonl"; exec sleep 60', {
+      SAVED: saved,
+    });
     const attempt = await start(executor, given);
+    await eventually('it saved', () => textOf(join(remoteDir(given), 'checkpoints.jsonl')) !== '');
     const pidFile = join(remoteDir(given), 'pid');
     const line = readFileSync(pidFile, 'utf8');
     writeFileSync(pidFile, line.replace(/^\S+/, 'another-boot'));
     expect(await attempt.waitForExit(never)).toMatchObject({ error: { code: 'machine_restarted' } });
+    // What it has saved is known all the same.
+    expect(textOf(given.files.checkpoints)).toBe(`${saved}\n`);
     await attempt.cancel({ graceMs: 0 });
     expect(await attempt.cleanUp()).toBeUndefined();
     expect((await listProcesses()).some(({ attemptId }) => attemptId === given.spec.attemptId)).toBe(true);

@@ -28,9 +28,9 @@ export function arrayName(attemptIds: readonly string[]): string {
   return `trainyard-${createHash('sha256').update(attemptIds.join(' ')).digest('hex').slice(0, 32)}`;
 }
 
-/** What sets attempts apart that could be one array otherwise. */
-export function arrayKey({ spec, group, condaEnv }: BatchLaunch, settings: SlurmSettings): string {
-  return JSON.stringify([group?.id, condaEnv, sbatchArguments(spec, { name: '', dir: '' }, settings)]);
+/** What sets attempts of a group apart that could be one array otherwise. */
+export function arrayKey({ spec, condaEnv }: BatchLaunch, settings: SlurmSettings): string {
+  return JSON.stringify([condaEnv, sbatchArguments(spec, { name: '', dir: '' }, settings)]);
 }
 
 /** Bytes that an attempt adds to the environment of its array: what it does not have in common with the others. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AttemptSpec } from '@trainyard/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Executor, RunningAttempt, StartContext } from '../executor.ts';
+import { StartGroup } from '../link/start-groups.ts';
 import { whyNoSlurm } from '../testing/slurm-cluster.ts';
 import { SlurmJobs } from '../testing/slurm-jobs.ts';
 import { LocalTransport } from '../transport/local-transport.ts';
@@ -16,11 +17,17 @@ describe.skipIf(whyNoSlurm !== undefined)(`arrays in Slurm (${whyNoSlurm ?? 'sce
   const jobs = new SlurmJobs({ MaxArraySize: '4' });
 
   /** Items of one foreach, that were claimed together. */
-  function items(commands: readonly string[], change: Partial<AttemptSpec> = {}, size = commands.length) {
-    return commands.map((command, at): StartContext => {
+  function items(
+    commands: readonly string[],
+    change: Partial<AttemptSpec> = {},
+    others: readonly string[] = [],
+  ) {
+    const given = commands.map((command, at): StartContext => {
       const env = { DIR: jobs.root, SHARED: 'same for "all"', OWN: `it's ${at}\n`, ...change.env };
-      return { ...jobs.context(command, { ...change, env }), group: { id: 'run_1/sweep[]', size } };
+      return jobs.context(command, { ...change, env });
     });
+    const group = new StartGroup('run_1/sweep[]', [...given.map(({ spec }) => spec.attemptId), ...others]);
+    return given.map((each): StartContext => ({ ...each, group }));
   }
   const startAll = (given: readonly StartContext[], executor: Executor) =>
     Promise.all(given.map((each) => jobs.start(each, executor)));
@@ -103,9 +110,11 @@ describe.skipIf(whyNoSlurm !== undefined)(`arrays in Slurm (${whyNoSlurm ?? 'sce
     expect([...sizes.values()].map((ids) => ids.length).sort()).toEqual([2, 4]);
   });
 
-  test('a task that waits is cancelled alone, and those that never come are not waited for', async () => {
+  test('a task that waits is cancelled alone, and one that takes long is not waited for', async () => {
     await jobs.cluster.command('scontrol', 'update', 'PartitionName=other', 'State=DOWN');
-    const given = items(['exit 4', 'exit 5', 'exit 6'], { remote: { slurm: { partition: 'other' } } }, 50);
+    const given = items(['exit 4', 'exit 5', 'exit 6'], { remote: { slurm: { partition: 'other' } } }, [
+      'late',
+    ]);
     try {
       const attempts = await startAll(given, jobs.open());
       const ids = idsOf(given).map((id) => id.replace('_', ' '));

@@ -8,6 +8,7 @@ import type { SlurmSettings } from './slurm-settings.ts';
 
 export interface SlurmArraysOptions {
   readonly settings: SlurmSettings;
+  /** How long those of a group that are there wait for the next one. */
   readonly gatherMs: number;
   readonly link: HostLink;
   /** Hands one attempt over, as a job of its own. */
@@ -28,8 +29,9 @@ export class SlurmArrays {
   }
 
   launch(launch: BatchLaunch): Promise<CallResult> {
-    const size = launch.group?.size ?? 1;
-    return this.#gathering.add(arrayKey(launch, this.#options.settings), size, launch);
+    const { group, spec } = launch;
+    if (group === undefined || group.size === 1) return this.#options.single(launch);
+    return this.#gathering.add(group, spec.attemptId, launch);
   }
 
   close(reason: Error): void {
@@ -38,10 +40,18 @@ export class SlurmArrays {
 
   async #handOver(launches: readonly BatchLaunch[]): Promise<readonly Promise<CallResult>[]> {
     if (launches.length === 1) return launches.map(this.#options.single);
-    const limit = Math.min(MAX_TASKS, await this.#maxArraySize());
+    const tasks = Math.min(MAX_TASKS, await this.#maxArraySize());
     // Sorted, so that a repeat has the same arrays.
     const sorted = launches.toSorted((a, b) => (a.spec.attemptId < b.spec.attemptId ? -1 : 1));
-    return arrayParts(sorted, { tasks: limit, ownBytes: MAX_OWN_BYTES }).flatMap((part) => this.#part(part));
+    const alike = Map.groupBy(sorted, (launch) => arrayKey(launch, this.#options.settings));
+    const results = new Map<BatchLaunch, Promise<CallResult>>();
+    for (const same of alike.values()) {
+      for (const part of arrayParts(same, { tasks, ownBytes: MAX_OWN_BYTES })) {
+        const answers = this.#part(part);
+        for (const [at, launch] of part.entries()) results.set(launch, answers[at]!);
+      }
+    }
+    return launches.map((launch) => results.get(launch)!);
   }
 
   #part(part: readonly BatchLaunch[]): Promise<CallResult>[] {

@@ -18,7 +18,7 @@ export interface SlurmBatchOptions {
   readonly askEveryMs?: number | undefined;
   /** How long what a node wrote may take to be seen on the host. */
   readonly settleMs?: number | undefined;
-  /** How long one of a group is held back after the last that came. */
+  /** How long those of a group that are there wait for the next one. */
   readonly gatherMs?: number | undefined;
 }
 
@@ -48,9 +48,7 @@ export class SlurmBatch implements BatchSystem {
     const { attemptId } = launch.spec;
     let result = this.#launching.get(attemptId);
     if (result === undefined) {
-      const isOfMany = launch.group !== undefined && launch.group.size > 1;
-      const begun = isOfMany ? this.#arrays.launch(launch) : this.#single(launch);
-      result = begun.finally(() => this.#launching.delete(attemptId));
+      result = this.#arrays.launch(launch).finally(() => this.#launching.delete(attemptId));
       this.#launching.set(attemptId, result);
     }
     return result;
@@ -101,7 +99,7 @@ export class SlurmBatch implements BatchSystem {
 
 const ASK_EVERY_MS = 5000;
 const SETTLE_MS = 15_000;
-/** Sending its code takes one longer than another. */
-const GATHER_MS = 3000;
+/** One may have to send code of its own, or wait for its secrets; then the others go without it. */
+const GATHER_MS = 15_000;
 /** A command of Slurm waits by itself for about 18 s when its controller is away; two follow each other. */
 const SLURM_LIMIT_MS = 60_000;

@@ -176,6 +176,25 @@ describeDatabases('a pause', (engine) => {
     expect(rows).toEqual([{ status: 'released' }]);
   });
 
+  it('also goes on from the checkpoint when the time or the nodes were taken from it', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const root = await plane.submit(SOURCE);
+    const checkpoint = { path: '/data/step-9.json', step: 9 };
+    const ends = [{ checkpoint }, {}];
+    for (const [at, more] of ends.entries()) {
+      await plane.until(root, (runs) => runs.get('a')!.status === 'queued');
+      const [a] = await plane.claim(agent);
+      // The second one saved nothing itself.
+      expect(a!.spec.resumeFrom).toEqual(at === 0 ? undefined : checkpoint);
+      await plane.report(a!, 'started');
+      await plane.report(a!, 'failed', { error: { code: 'time_limit', message: 'up' }, ...more });
+    }
+    await plane.until(root, (runs) => runs.get('a')!.status === 'queued');
+    const [last] = await plane.claim(agent);
+    expect(last!.spec).toMatchObject({ number: 3, resumeFrom: checkpoint });
+  });
+
   it('lets the time that people have for an approval stand still', async () => {
     plane = await startControlPlane(engine);
     const root = await plane.submit(`
