@@ -147,10 +147,10 @@ function checkRetry(retry: RetryPolicy, node: DagNode, path: Path, faults: Fault
   if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
     addNumberFault(faults, [...path, 'jitter'], 'a number from 0 to 1', jitter);
   }
-  const isList =
-    Array.isArray(retryOn) && retryOn.length > 0 && retryOn.every((it) => typeof it === 'string');
+  const isCause = (it: unknown): boolean => typeof it === 'string' || Number.isSafeInteger(it);
+  const isList = Array.isArray(retryOn) && retryOn.length > 0 && retryOn.every(isCause);
   if (retryOn !== undefined && !isList) {
-    const message = 'retryOn must be a list with failed, timed_out, lost or codes of errors';
+    const message = 'retryOn must be a list with failed, timed_out, lost, codes of errors or exit codes';
     faults.add('invalid_value', [...path, 'retryOn'], message);
   }
   for (const [key, value] of Object.entries({ backoffMs, maxBackoffMs })) {

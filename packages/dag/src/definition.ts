@@ -92,10 +92,10 @@ export interface RetryPolicy {
   /** Shortens each wait by up to this part of it, 0 (default) to 1, so that many do not try again at once. */
   readonly jitter?: number;
   /**
-   * What is tried again: `failed`, `timed_out`, `lost` (losses beyond their own budget), or codes or classes of errors
-   * (default `['failed']`, which is every failure).
+   * What is tried again: `failed`, `timed_out`, `lost` (losses beyond their own budget), codes or classes of errors, or
+   * numbers, which are exit codes (default `['failed']`, which is every failure).
    */
-  readonly retryOn?: readonly string[];
+  readonly retryOn?: readonly (string | number)[];
 }
 
 /**
@@ -122,5 +122,5 @@ export const UNDELIVERED_BUDGET = 10;
 /** How often a leaf may be lost with its infrastructure and be handed out again; the next loss fails it. */
 export const LOST_BUDGET = 3;
 /** What `retryOn` holds when it is not given. */
-export const DEFAULT_RETRY_ON: readonly string[] = ['failed'];
+export const DEFAULT_RETRY_ON: readonly (string | number)[] = ['failed'];
 export const NO_RETRY: RetryPolicy = { attempts: 1, backoffMs: 0, factor: 1, maxBackoffMs: 0 };

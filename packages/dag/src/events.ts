@@ -8,6 +8,8 @@ export interface NodeError {
   readonly path?: string;
   /** A kind of failures that `retryOn` may name. */
   readonly class?: string;
+  /** What the work itself ended with; `retryOn` may name it, too. */
+  readonly exitCode?: number;
   /** More about it, for people. */
   readonly label?: string;
 }

@@ -43,6 +43,7 @@ export type { Plan, PlanForeach, PlanGroup, PlanNode } from './plan.ts';
 export { extentOf, layersOf } from './plan-layers.ts';
 export type { Restored } from './restore.ts';
 export { restoreState } from './restore.ts';
+export { isRetried, triesUsed } from './retry-cause.ts';
 export type { RunDagOptions, RunEvent } from './run-dag.ts';
 export { InvalidDagError, runDag } from './run-dag.ts';
 export type { NodeResult, RunResult, RunSummary } from './run-result.ts';

@@ -1,7 +1,7 @@
-import type { RetryPolicy } from './definition.ts';
-import { DEFAULT_RETRY_ON, LOST_BUDGET, UNDELIVERED_BUDGET } from './definition.ts';
+import { LOST_BUDGET, UNDELIVERED_BUDGET } from './definition.ts';
 import type { Draft, Ending, RowPatch } from './draft.ts';
-import type { NodeError, Outcome, PlannerEvent } from './events.ts';
+import type { NodeError, PlannerEvent } from './events.ts';
+import { isRetried, triesUsed } from './retry-cause.ts';
 import { chanceOf, retryDelayMs } from './retry-delay.ts';
 import { finish } from './settle.ts';
 import type { NodeSnapshot } from './state.ts';
@@ -79,12 +79,12 @@ function tryAgain(
 ): 'again' | 'no' | 'too_late' {
   if (isFinal) return 'no';
   if (outcome !== 'failed' && outcome !== 'lost' && outcome !== 'timed_out') return 'no';
-  const { lostCount, releasedCount = 0, undeliveredCount = 0 } = draft.row(node);
+  const row = draft.row(node);
   const parent = draft.parentOf(node);
   const retry = draft.retryOf(node);
   const { draining, deadlineAt } = draft.book(parent);
-  const failures = attempt - releasedCount - undeliveredCount - Math.min(lostCount, LOST_BUDGET);
-  const isFree = outcome === 'lost' && lostCount <= LOST_BUDGET;
+  const failures = triesUsed(row);
+  const isFree = outcome === 'lost' && row.lostCount <= LOST_BUDGET;
   const hasTryLeft = isFree || (failures < retry.attempts && isRetried(retry, outcome, error));
   const delayMs = isFree
     ? 0
@@ -138,21 +138,6 @@ function goOnLater(
     error: null,
   });
   draft.enqueue(node);
-}
-
-function names({ code, class: kind }: NodeError): string[] {
-  return kind === undefined ? [code] : [code, kind];
-}
-
-function isRetried(
-  { retryOn = DEFAULT_RETRY_ON }: RetryPolicy,
-  outcome: Outcome,
-  error: NodeError | null,
-): boolean {
-  return (
-    retryOn.includes(outcome) ||
-    (outcome !== 'lost' && error !== null && names(error).some((name) => retryOn.includes(name)))
-  );
 }
 
 function endingOfStopped({ stopReason, reason, error }: NodeSnapshot): Ending {

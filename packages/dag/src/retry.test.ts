@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RetryPolicy } from './definition.ts';
+import type { Outcome } from './events.ts';
 import { chanceOf, retryDelayMs } from './retry-delay.ts';
 import { n, Story } from './testing/story.testsuite.ts';
 
@@ -40,11 +41,21 @@ describe('retryOn', () => {
     { retryOn: ['oom'], outcome: 'failed', code: 'exit', isRetried: false },
     { retryOn: ['timeout'], outcome: 'timed_out', code: 'timeout', isRetried: true },
     { retryOn: ['failed', 'timed_out', 'lost'], outcome: 'cancelled', code: 'x', isRetried: false },
-  ] as const)(
-    '$retryOn meets $outcome with code $code: $isRetried',
-    ({ retryOn, outcome, code, isRetried }) => {
+    { retryOn: [3, 75], outcome: 'failed', code: 'exit', exitCode: 75, isRetried: true },
+    { retryOn: [3, 75], outcome: 'failed', code: 'exit', exitCode: 1, isRetried: false },
+    { retryOn: [3], outcome: 'failed', code: '3', isRetried: false },
+    { retryOn: ['3'], outcome: 'failed', code: 'exit', exitCode: 3, isRetried: false },
+  ] as {
+    retryOn?: (string | number)[];
+    outcome: Outcome;
+    code: string;
+    exitCode?: number;
+    isRetried: boolean;
+  }[])(
+    '$retryOn meets $outcome with code $code and exit code $exitCode: $isRetried',
+    ({ retryOn, outcome, isRetried, ...error }) => {
       const run = new Story({ nodes: [{ ...n('a'), retry: retryOn ? { ...retry, retryOn } : retry }] });
-      run.end('a', outcome, { code, message: '' });
+      run.end('a', outcome, { ...error, message: '' });
       expect(run.status('a')).toBe(isRetried ? 'waiting_retry' : outcome);
     },
   );

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { stageDecision } from './approvals-api.ts';
-import { failureClass } from './attempt-failure.ts';
+import { attemptFailure, failureClass } from './attempt-failure.ts';
 import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { cacheBasis } from './cache-api.ts';
 import { answeredJson } from './definition/values.ts';
@@ -25,6 +25,8 @@ export const runError = z.object({
   /** What kind of failure it is (`FAILURE_CLASSES`), and what the log told of it. */
   class: failureClass.optional(),
   label: z.string().optional(),
+  /** Tries that `retry` had left and that were not made, because another one could not have ended otherwise. */
+  triesLeft: z.int().min(1).optional(),
 });
 export type RunError = z.infer<typeof runError>;
 
@@ -192,6 +194,10 @@ export const attempt = z.object({
   exitCode: z.int().nullable(),
   signal: z.string().nullable(),
   error: runError.nullable(),
+  /** What its agent says of the failure, beside its error: also what a log pattern asks for. */
+  failure: attemptFailure.optional(),
+  /** Agents that it was kept from, because earlier attempts failed there (`excludeAgent` of a log pattern). */
+  excludedAgents: z.array(z.string()).optional(),
   cleanupError: z.string().nullable(),
   progress: z.record(z.string(), z.unknown()).nullable(),
   logBytes: z.int(),

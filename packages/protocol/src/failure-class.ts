@@ -4,7 +4,7 @@ interface FailureClassRow {
   readonly advice: string;
 }
 
-/** Why an attempt failed, in classes that `retryOn` knows, each with what to do about it. */
+/** Why an attempt or a run failed, in classes that `retryOn` knows, each with what to do about it. */
 export const FAILURE_CLASSES = {
   user_error: {
     meaning: 'The program ended with an error of its own.',
@@ -39,6 +39,19 @@ export const FAILURE_CLASSES = {
     meaning: 'Its agent was stopped and had to end it.',
     advice: 'Nothing: the stage is handed out again, as long as losses are left.',
   },
+  definition: {
+    meaning: 'What the stage is told cannot be done: an expression, its items, or something that it names.',
+    advice: 'Read the message; mend the pipeline, its params, or what an earlier stage has put out.',
+  },
+  diagnosis: {
+    meaning: 'A rule of diagnosis ended it, because of what its metrics showed.',
+    advice:
+      'Look at its findings and curves; mend the training, or change "action" or "stopOn" in "diagnosis".',
+  },
+  cancelled: {
+    meaning: 'Somebody has cancelled or rejected it.',
+    advice: 'Ask who did; `trainyard runs retry` goes on from there.',
+  },
 } as const satisfies Record<string, FailureClassRow>;
 
 export type FailureClass = keyof typeof FAILURE_CLASSES;
@@ -46,6 +59,7 @@ export type FailureClass = keyof typeof FAILURE_CLASSES;
 /** Codes of errors that tell their class. */
 export const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
   exit_code: 'user_error',
+  reported_failure: 'user_error',
   signal: 'signal',
   out_of_memory: 'out_of_memory',
   command_not_found: 'launch',
@@ -67,14 +81,45 @@ export const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
   time_limit: 'preempted',
   node_failed: 'lost',
   slurm_launch_failed: 'lost',
+  never_delivered: 'lost',
+  host_unreachable: 'lost',
+  start_lost: 'lost',
+  cached_result_gone: 'lost',
   batch_refused: 'launch',
+  code_not_sent: 'launch',
+  host_refused: 'launch',
+  approval_timeout: 'timeout',
+  rejected: 'cancelled',
+  cancelled: 'cancelled',
+  cancelled_before_start: 'cancelled',
+  diagnosis: 'diagnosis',
+  expression: 'definition',
+  condition: 'definition',
+  outputs_too_large: 'definition',
+  invalid_items: 'definition',
+  too_many_items: 'definition',
+  too_many_nodes: 'definition',
+  invalid_config: 'definition',
+  http_address: 'definition',
+  job_not_found: 'definition',
+  checkpoint_not_found: 'definition',
+  dataset_not_found: 'definition',
+  no_evaluation: 'definition',
   slurm_cancelled: 'signal',
 };
 
-/** The class of an error; `undefined` for those that are no failures of a program, such as a rejected approval. */
+/** The class of an error. Programs and functions have codes of their own: what nobody knows is theirs. */
 export function failureClassOf(error: {
   readonly code: string;
   readonly class?: FailureClass | undefined;
-}): FailureClass | undefined {
-  return error.class ?? (Object.hasOwn(CLASS_OF_CODE, error.code) ? CLASS_OF_CODE[error.code] : undefined);
+}): FailureClass {
+  const known = Object.hasOwn(CLASS_OF_CODE, error.code) ? CLASS_OF_CODE[error.code] : undefined;
+  return error.class ?? known ?? 'user_error';
+}
+
+/** The same error with its class. */
+export function classed<E extends { readonly code: string; readonly class?: FailureClass | undefined }>(
+  error: E,
+): E & { readonly class: FailureClass } {
+  return { ...error, class: failureClassOf(error) };
 }

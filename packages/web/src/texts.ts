@@ -215,6 +215,8 @@ export const texts = {
     showStage: 'Go to that stage',
     failure: (kind: FailureClass, label: string | undefined) =>
       `${label === undefined ? '' : `${label}: `}${FAILURE_CLASSES[kind].meaning} ${FAILURE_CLASSES[kind].advice}`,
+    triesLeft: (count: number) =>
+      `${count === 1 ? '1 try was' : `${count} tries were`} left and not made: another one could not end otherwise.`,
     cleanup: 'Clean-up fault',
     facts: 'Facts',
     factKind: 'Kind',

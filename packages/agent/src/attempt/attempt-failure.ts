@@ -31,7 +31,7 @@ export function failureOf(facts: {
       ...(excludeAgent ? { excludeAgent } : {}),
     });
   }
-  const kind = { class: failureClassOf(error) ?? 'user_error' };
+  const kind = { class: failureClassOf(error) };
   return classed(error, NEVER_OTHERWISE.has(error.code) ? { ...kind, noRetry: true } : kind);
 }
 

@@ -6,6 +6,7 @@ import {
   isTerminalRunStatus,
   RUN_STATUSES,
   type Run,
+  type RunTree,
   readRunStatus,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -22,6 +23,7 @@ import { descend, idOrNewest } from '../find-run.ts';
 import { guardInterrupts, pause } from '../interrupt.ts';
 import { notesOfQueued } from '../queue-watch.ts';
 import { epochTable } from '../view/epoch-table.ts';
+import { type Exclusions, exclusionNotes, triedAgain } from '../view/failure-text.ts';
 import { runDocument, showText } from '../view/show-run.ts';
 import { statusIcon, statusPaint } from '../view/style.ts';
 import { table } from '../view/table.ts';
@@ -124,14 +126,30 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
       client.listFindings({ run: runId, open: true, limit: MAX_FINDINGS }),
     ]);
     const epochs = await epochTables(client, metrics);
-    const waiting = new Map([...(await notesOfQueued(client, tree)), ...waitingNotes(descend(tree))]);
-    context.out(showText({ tree, metrics, queueNotes: waiting, datasets, epochs, findings }, context));
+    const exclusions = await readExclusions(client, tree);
+    const waiting = new Map([
+      ...exclusionNotes(tree, exclusions),
+      ...(await notesOfQueued(client, tree)),
+      ...waitingNotes(descend(tree)),
+    ]);
+    const facts = { tree, metrics, queueNotes: waiting, datasets, epochs, findings, exclusions };
+    context.out(showText(facts, context));
     return EXIT.ok;
   });
 }
 
 /** Shown with a run; the rest by `findings list`. */
 const MAX_FINDINGS = 50;
+
+/** Which agents stages were kept from because attempts failed there. */
+async function readExclusions(client: Client, tree: RunTree): Promise<Exclusions> {
+  const found = new Map<string, readonly string[]>();
+  for (const { id } of triedAgain(tree)) {
+    const agents = (await client.listAttempts(id)).at(-1)?.excludedAgents ?? [];
+    if (agents.length > 0) found.set(id, agents);
+  }
+  return found;
+}
 
 /** Tables of the jobs that recorded epochs; of a wide sweep only the first ones, the rest by `runs metrics`. */
 async function epochTables(

@@ -1,12 +1,6 @@
-import {
-  type DatasetVersion,
-  FAILURE_CLASSES,
-  type FindingInfo,
-  failureClassOf,
-  type MetricLatest,
-  type RunTree,
-} from '@trainyard/protocol';
+import type { DatasetVersion, FindingInfo, MetricLatest, RunTree } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import { adviceLines, type Exclusions, otherFailures } from './failure-text.ts';
 import { latestNotes } from './metric-notes.ts';
 import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
 
@@ -69,13 +63,14 @@ export interface RunFacts {
   readonly datasets: readonly DatasetVersion[];
   /** What is open in their metrics. */
   readonly findings: readonly FindingInfo[];
+  readonly exclusions: Exclusions;
   /** Path and text of the table of each job that recorded epochs. */
   readonly epochs: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** The whole tree for people, with its metrics (last values, and by epoch) and the dataset versions. */
 export function showText(
-  { tree, metrics, queueNotes, datasets, epochs, findings }: RunFacts,
+  { tree, metrics, queueNotes, datasets, epochs, findings, exclusions }: RunFacts,
   context: Pick<CliContext, 'outStyle'>,
 ): string {
   const style = context.outStyle;
@@ -96,23 +91,16 @@ export function showText(
   if (tree.pipeline !== undefined) facts.push(`pipeline  ${tree.pipeline.name}@${tree.pipeline.version}`);
   if (tree.rerunOf !== undefined) facts.push(`re-run of ${tree.rerunOf}`);
   if (tree.error !== null)
-    facts.push(`error     ${style.red(errorText(tree.error))}`, ...adviceLines(tree.error));
+    facts.push(`error     ${style.red(errorText(tree.error))}`, ...adviceLines(tree, exclusions));
   if (Object.keys(tree.params).length > 0) facts.push(`params    ${JSON.stringify(tree.params)}`);
   const parts = [facts.join('\n'), lines.join('\n')];
+  const others = otherFailures(tree, exclusions);
+  if (others !== '') parts.push(others);
   if (findings.length > 0) parts.push(findingText(findings, context));
   for (const { path, text } of epochs)
     parts.push(`${path === '' ? tree.name : path}, by epoch\n${indent(text)}`);
   if (datasets.length > 0) parts.push(datasetText(datasets));
   return `${parts.join('\n\n')}\n`;
-}
-
-/** What kind of failure it is, and what to do about it. */
-function adviceLines(error: NonNullable<RunTree['error']>): string[] {
-  const kind = failureClassOf(error);
-  if (kind === undefined) return [];
-  const label = error.label === undefined ? '' : ` (${error.label})`;
-  const { meaning, advice } = FAILURE_CLASSES[kind];
-  return [`class     ${kind}${label}: ${meaning}`, `do        ${advice}`];
 }
 
 function indent(text: string): string {

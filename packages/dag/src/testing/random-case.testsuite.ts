@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Dag, DagNode, Foreach, RetryPolicy } from '../definition.ts';
 import { DEFAULT_MAX_DEPTH } from '../definition.ts';
+import type { NodeError } from '../events.ts';
 import { outcomes } from '../events.ts';
 import { rulesThatNeedDependencies, triggerRuleNames } from '../trigger-rule.ts';
 import type { SimulatedAttempt } from './simulate.ts';
@@ -86,8 +87,13 @@ const behaviour: fc.Arbitrary<SimulatedAttempt> = fc
     durationMs,
     outcome,
     obeysAfterMs,
-    ...(code > 5 && outcome !== 'completed' && { error: { code: `E${code}`, message: 'fail_fast' } }),
+    ...(code > 5 && outcome !== 'completed' && { error: errorOf(code) }),
   }));
+
+/** Some tell an exit code beside their code. */
+function errorOf(code: number): NodeError {
+  return { code: `E${code}`, message: 'fail_fast', ...(code === 6 && { exitCode: 3 }) };
+}
 
 export const randomCase: fc.Arbitrary<RandomCase> = fc.record({
   dag: fc.tuple(fc.nat(4 * 3 * 8 - 1), genes).map(([root, all]) => dagOf(all, root)),
@@ -188,8 +194,8 @@ function leafOf(gene: number): Pick<DagNode, 'timeoutMs' | 'retry'> {
       retryOn: [
         ['failed', 'timed_out'],
         ['lost', 'timeout'],
-        ['E6', 'failed'],
-        ['E7', 'timed_out', 'lost'],
+        [3, 'timed_out'],
+        ['E7', 6, 'lost'],
       ][shape! % 4]!,
     }),
   };

@@ -356,7 +356,7 @@ export class ReferencePlanner {
       const counted = outcome === 'undelivered' ? 'lost' : outcome;
       const code = counted === 'lost' ? 'lost' : given;
       if (counted === 'lost') spot.losses += 1;
-      if (this.#tryAgain(spot, counted, code)) return;
+      if (this.#tryAgain(spot, counted, code, error?.exitCode)) return;
       const status = outcome === 'timed_out' ? outcome : 'failed';
       this.#finish(spot, { status, reason: this.#whyNoTry, error: { code, path: spot.path } });
     }
@@ -385,7 +385,7 @@ export class ReferencePlanner {
     else this.#finish(spot, { status: 'cancelled', reason, isCutShort: stop === 'fail_fast' });
   }
 
-  #tryAgain(spot: Spot, outcome: 'failed' | 'timed_out' | 'lost', code: string): boolean {
+  #tryAgain(spot: Spot, outcome: 'failed' | 'timed_out' | 'lost', code: string, exitCode?: number): boolean {
     const { node, parent, path, attempt, losses, releases, undelivered, rule } = spot;
     const {
       attempts,
@@ -398,7 +398,8 @@ export class ReferencePlanner {
     this.#whyNoTry = null;
     const isFree = outcome === 'lost' && losses <= LOSSES_FOR_FREE;
     const tries = attempt - releases - undelivered - Math.min(losses, LOSSES_FOR_FREE);
-    const isWanted = retryOn.includes(outcome) || (outcome !== 'lost' && retryOn.includes(code));
+    const causes = outcome === 'lost' ? [outcome] : [outcome, code, exitCode];
+    const isWanted = retryOn.some((cause) => causes.includes(cause));
     if (!isFree && (tries >= attempts || !isWanted)) return false;
     if (rule !== 'always' && (parent!.status !== 'active' || isDraining(parent))) return false;
     let waitMs = isFree ? 0 : Math.min(maxBackoffMs, backoffMs);

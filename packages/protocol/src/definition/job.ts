@@ -31,6 +31,13 @@ export const retry = z.strictObject({
   maxBackoff: duration.default(600_000),
   /** Shortens each wait by up to this part of it, so that many do not try again at the same moment. */
   jitter: z.number().min(0).max(1).default(0),
-  /** What is tried again: `failed`, `timed_out`, `lost`, or codes of errors such as `exit_code`. */
-  retryOn: z.array(z.string().min(1).max(100)).min(1).max(100).default(['failed']),
+  /**
+   * What is tried again: `failed`, `timed_out`, `lost`, codes of errors such as `exit_code`, classes of failures, or
+   * numbers, which are exit codes.
+   */
+  retryOn: z
+    .array(z.union([z.string().min(1).max(100), z.int().min(1).max(255)]))
+    .min(1)
+    .max(100)
+    .default(['failed']),
 });

@@ -1,4 +1,10 @@
-import type { AttemptTarget, LateReport, RunError, report as reportSchema } from '@trainyard/protocol';
+import {
+  type AttemptTarget,
+  classed,
+  type LateReport,
+  type RunError,
+  type report as reportSchema,
+} from '@trainyard/protocol';
 import type { z } from 'zod';
 import type { CacheFact, Fact } from '../orchestrator/facts.ts';
 import { instantText } from '../store/instant-text.ts';
@@ -85,7 +91,7 @@ export function noteEnd(update: AttemptUpdate, report: FinishedReport): void {
   update.status = report.outcome;
   update.exit_code = report.exitCode;
   update.signal = report.signal;
-  update.error = report.error;
+  update.error = errorOfEnd(report);
   update.cleanup_error = report.cleanupError;
   update.undelivered = Object.keys(report.undeliveredBytes).length === 0 ? null : report.undeliveredBytes;
   update.released_from = report.checkpoint ?? null;
@@ -117,7 +123,7 @@ export function finishedFact({ node, number }: Subject, report: FinishedReport, 
     outcome: report.outcome,
     exitCode: report.exitCode,
     signal: report.signal,
-    error: report.error === null ? null : (JSON.parse(JSON.stringify(report.error)) as RunError),
+    error: errorOfEnd(report),
     outputs: report.outputs,
     datasets: report.datasets.map(({ name, sha256, role, rows, sizeBytes }) => ({
       name,
@@ -131,4 +137,13 @@ export function finishedFact({ node, number }: Subject, report: FinishedReport, 
     ...(report.failure === undefined ? {} : { failure: report.failure }),
     ...(cache === undefined ? {} : { cache }),
   };
+}
+
+/** With its class. What did not end well always has one. */
+function errorOfEnd({ outcome, error }: FinishedReport): RunError | null {
+  // Without fields that are undefined, as it comes back from the store.
+  if (error !== null) return classed(JSON.parse(JSON.stringify(error)) as RunError);
+  if (outcome === 'failed') return classed({ code: 'failed', message: 'no reason was given' });
+  if (outcome !== 'timed_out') return null;
+  return classed({ code: 'timeout', message: 'its executor ended it for running too long' });
 }

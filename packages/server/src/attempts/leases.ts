@@ -158,5 +158,6 @@ export function lostFact(subject: { node: number; attempt: number; at: number },
 
 const LOST: RunError = {
   code: 'lost',
+  class: 'lost',
   message: 'The agent stopped answering; its lease and the grace after it ran out.',
 };

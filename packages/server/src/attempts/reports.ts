@@ -115,10 +115,10 @@ function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: Repo
   return { attemptId, ok: true };
 }
 
-/** An end that the server has asked for because something was wrong is a failure, and no cancel. */
+/** An end that the server has asked for because something was wrong is a failure or a time-out, and no cancel. */
 function asStopped(report: ParsedReport, { stop_error }: AttemptRow): ParsedReport {
   if (stop_error === null || report.kind !== 'finished' || report.outcome !== 'cancelled') return report;
-  return { ...report, outcome: 'failed', error: stop_error };
+  return { ...report, outcome: stop_error.class === 'timeout' ? 'timed_out' : 'failed', error: stop_error };
 }
 
 /**

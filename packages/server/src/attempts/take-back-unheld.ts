@@ -47,6 +47,7 @@ export async function takeBackUnheld(db: Kysely<Schema>, agent: CallingAgent): P
 
 const UNHELD: RunError = {
   code: NEVER_DELIVERED,
+  class: 'lost',
   message:
     'The agent never got the attempt: it was killed, or the answer to its claim was lost. Nothing has run; it is handed out again.',
 };

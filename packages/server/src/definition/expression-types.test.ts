@@ -58,6 +58,9 @@ describe('an expression that can never be computed', () => {
     ['retry: { attempts: 2, retryOn: [timedout, nonsense] }', '"timedout"; did you mean "timed_out"?'],
     ['retry: { attempts: 2, retryOn: [Out-Of-Memory] }', 'did you mean "out_of_memory"?'],
     ['retry: { attempts: 2, retryOn: [failled] }', 'did you mean "failed"?'],
+    ["retry: { attempts: 2, retryOn: ['75'] }", 'exit codes are numbers; write 75 without quotes'],
+    ['retry: { attempts: 2, retryOn: [0] }', 'must be at least 1, found the number 0'],
+    ['retry: { attempts: 2, retryOn: [256] }', 'must be at most 255'],
   ])('is a fault of where it stands: %s', (keys, named) => {
     const faults = faultsOf(stage(keys));
     expect(faults).toHaveLength(1);
@@ -117,7 +120,7 @@ describe('an expression that can be computed', () => {
   });
 
   it.each([
-    'retry: { attempts: 2, retryOn: [my_code, nonsense, stalled, timeout, exit_code, http_status] }',
+    'retry: { attempts: 2, retryOn: [my_code, nonsense, stalled, timeout, exit_code, http_status, 1, 255] }',
     "when: '${{ params.j.k }}'",
     "foreach: { item: n, in: '${{ stages.a.outputs.l.map(x, x) }}' }",
     "params: { i: '${{ params.j }}', y: 1 }, when: '${{ params.i.k == 1 }}'",

@@ -30,15 +30,21 @@ export function retryFaults(definition: PipelineDefinition): Fault[] {
       if (retry === undefined && pipeline === undefined) continue;
       const path = [...next.path, 'stages', index];
       for (const [at, cause] of (retry?.retryOn ?? []).entries()) {
-        const meant = meantBy(cause);
-        if (meant === undefined) continue;
-        const message = `no try ends with ${clip(cause)}; did you mean "${meant}"?`;
+        const message = faultOf(cause);
+        if (message === undefined) continue;
         faults.push({ code: UNKNOWN_CAUSE, message, path: [...path, 'retry', 'retryOn', at] });
       }
       if (pipeline !== undefined) open.push({ body: pipeline, path: [...path, 'pipeline'] });
     }
   }
   return faults;
+}
+
+function faultOf(cause: string | number): string | undefined {
+  if (typeof cause === 'number') return undefined;
+  if (/^\d{1,3}$/.test(cause)) return `exit codes are numbers; write ${Number(cause)} without quotes`;
+  const meant = meantBy(cause);
+  return meant === undefined ? undefined : `no try ends with ${clip(cause)}; did you mean "${meant}"?`;
 }
 
 function meantBy(cause: string): string | undefined {

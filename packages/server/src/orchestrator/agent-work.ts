@@ -1,8 +1,9 @@
-import type { PlannerEvent } from '@trainyard/dag';
+import { nodeSnapshot, type PlannerEvent } from '@trainyard/dag';
 import { instantText } from '../store/instant-text.ts';
 import type { Leaf, LeafKind } from './leaf-kinds.ts';
 import type { Found } from './lookups.ts';
 import { stageAt } from './owned-tree.ts';
+import { errorOfRun } from './plain-error.ts';
 import { stageSpec } from './stage-spec.ts';
 import type { NewAttempt } from './tree-changes.ts';
 
@@ -25,8 +26,10 @@ export const agentWork: LeafKind = {
     changes.lookups.push({ wanted: spec.wanted, take: (found) => queue(leaf, spec.build(found)) });
     return undefined;
   },
-  cancel({ changes, node, attempt }) {
-    changes.cancels.push({ node, attempt });
+  cancel({ changes, node, attempt, reason }) {
+    const isTimeOut = reason === 'timeout' || reason === 'deadline';
+    const { error } = nodeSnapshot(changes.tree.state, node);
+    changes.cancels.push({ node, attempt, error: isTimeOut && error !== null ? errorOfRun(error) : null });
     return undefined;
   },
 };

@@ -8,13 +8,14 @@ import { type DueTimer, timerEvent } from './due-timer.ts';
 import { endRun, noteEnd } from './end-run.ts';
 import type { Fact } from './facts.ts';
 import { storedOutputs } from './group-outputs.ts';
-import { isFinal, plannerOutcome } from './judge-finished.ts';
+import { isFinal, plannerError, plannerOutcome } from './judge-finished.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
-import { errorOfRun, nodeError } from './plain-error.ts';
+import { errorOfRun } from './plain-error.ts';
 import { reasonOfTaken, takeKept, takeReportedCache } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
+import { triesLeftOut } from './tries-left.ts';
 
 /** Takes one fact of the inbox into the tree. Facts about anything but the newest attempt change nothing. */
 export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void {
@@ -117,7 +118,7 @@ function applyAll(changes: TreeChanges, event: PlannerEvent, nowMs: number, ende
     }
     for (const effect of decision.effects) {
       const isEnd = next === event && effect.type === 'node_status' && isTerminal(effect.status);
-      const followUp = applyEffect(changes, effect, isEnd ? endedMs : nowMs);
+      const followUp = applyEffect(changes, effect, isEnd ? endedMs : nowMs, next);
       if (followUp !== undefined) queue.push(followUp);
     }
     for (const question of decision.questions) queue.push(answerQuestion(changes, question));
@@ -145,6 +146,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
     exitCode: fact.exitCode,
     signal: fact.signal,
     error: fact.error,
+    ...(fact.failure === undefined ? {} : { failure: fact.failure }),
   });
   if (fact.outcome === 'released') {
     const { attempt, at, resumePoint = null } = fact;
@@ -152,6 +154,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
   }
   changes.touch(fact.node);
   const taken = takeReportedCache(changes, fact);
+  const error = plannerError(fact);
   applyEvent(
     changes,
     taken ?? {
@@ -159,7 +162,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
       node: fact.node,
       attempt: fact.attempt,
       outcome: plannerOutcome(fact),
-      ...(fact.error === null ? {} : { error: nodeError(fact.error) }),
+      ...(error === undefined ? {} : { error }),
       ...(isFinal(changes.tree, fact) && { isFinal: true }),
     },
     nowMs,
@@ -167,7 +170,12 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
   );
 }
 
-function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): PlannerEvent | undefined {
+function applyEffect(
+  changes: TreeChanges,
+  effect: Effect,
+  nowMs: number,
+  cause: PlannerEvent,
+): PlannerEvent | undefined {
   const { tree } = changes;
   switch (effect.type) {
     case 'node_ready': {
@@ -188,7 +196,7 @@ function applyEffect(changes: TreeChanges, effect: Effect, nowMs: number): Plann
       changes.timers.push({ atMs: effect.at, node: effect.node, kind: effect.kind, attempt: effect.attempt });
       return undefined;
     case 'node_status':
-      applyStatus(changes, effect, nowMs);
+      applyStatus(changes, effect, nowMs, triesLeftOut(tree, cause, effect));
       return undefined;
     case 'finished':
       return undefined;
@@ -223,11 +231,13 @@ function applyStatus(
   changes: TreeChanges,
   effect: Extract<Effect, { type: 'node_status' }>,
   nowMs: number,
+  triesLeft: number,
 ): void {
   const { tree } = changes;
   const run = tree.runs[effect.node]!;
   const { isGroup } = nodeAt(tree, effect.node);
-  if (effect.error !== undefined) run.error = errorOfRun(effect.error);
+  if (effect.error !== undefined)
+    run.error = { ...errorOfRun(effect.error), ...(triesLeft > 0 && { triesLeft }) };
   run.reason = effect.reason ?? reasonOfTaken(run) ?? untoldDeadline(tree, effect.node);
   changes.touch(effect.node);
   switch (effect.status) {

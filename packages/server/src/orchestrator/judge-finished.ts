@@ -1,16 +1,34 @@
-import type { Outcome } from '@trainyard/dag';
+import type { NodeError, Outcome } from '@trainyard/dag';
 import { NEVER_DELIVERED } from '@trainyard/protocol';
 import type { Fact } from './facts.ts';
 import { type OwnedTree, stageAt } from './owned-tree.ts';
+import { nodeError } from './plain-error.ts';
 
 type Finished = Extract<Fact, { kind: 'finished' }>;
 
-/** A class that the stage says is to be tried again is, whatever a pattern says. */
-export function isFinal(tree: OwnedTree, { node, error, failure }: Finished): boolean {
+/** A class or an exit code that the stage says is to be tried again is, whatever a pattern says. */
+export function isFinal(tree: OwnedTree, fact: Finished): boolean {
+  const { node, error, failure } = fact;
   if (FINAL_CODES.has(error?.code ?? '')) return true;
   if (failure?.noRetry !== true) return false;
-  return stageAt(tree, node)?.retry?.retryOn.includes(failure.class) !== true;
+  const retryOn = stageAt(tree, node)?.retry?.retryOn ?? [];
+  return ![failure.class, ownExitCode(fact)].some((cause) => cause !== undefined && retryOn.includes(cause));
 }
+
+/** The error with all that `retryOn` may name; `undefined` where there is none. */
+export function plannerError(fact: Finished): NodeError | undefined {
+  if (fact.error === null) return undefined;
+  const exitCode = ownExitCode(fact);
+  return { ...nodeError(fact.error), ...(exitCode === undefined ? {} : { exitCode }) };
+}
+
+/** Of a program that ended by itself; that of one that was ended says nothing. */
+function ownExitCode({ outcome, exitCode, error }: Finished): number | undefined {
+  if (outcome !== 'failed' || exitCode === null || ENDED_BY_US.has(error?.code ?? '')) return undefined;
+  return exitCode;
+}
+
+const ENDED_BY_US: ReadonlySet<string> = new Set(['stalled', 'diagnosis', 'partitioned', 'preempted']);
 
 /** Failures that a person has to mend first: trying again at once would only use up the tries. */
 const FINAL_CODES: ReadonlySet<string> = new Set(['diagnosis', 'secret_missing']);

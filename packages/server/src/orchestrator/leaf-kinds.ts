@@ -1,4 +1,4 @@
-import type { PlannerEvent } from '@trainyard/dag';
+import type { PlannerEvent, StopReason } from '@trainyard/dag';
 import { type AttemptCache, type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
 import { agentWork } from './agent-work.ts';
 import { approvalStage } from './approval-stage.ts';
@@ -19,7 +19,7 @@ export interface LeafKind {
   /** Carries a try out: takes what has to be written into the changes. */
   start(leaf: Leaf): PlannerEvent | undefined;
   /** Asks a try to end; its end is told later, or is the event that is answered. */
-  cancel(leaf: Leaf): PlannerEvent | undefined;
+  cancel(leaf: Leaf & { readonly reason: StopReason }): PlannerEvent | undefined;
 }
 
 export function leafKindOf(stage: StageDefinition): LeafKind {

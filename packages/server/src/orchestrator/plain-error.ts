@@ -1,5 +1,5 @@
 import type { NodeError } from '@trainyard/dag';
-import type { RunError } from '@trainyard/protocol';
+import { classed, type RunError } from '@trainyard/protocol';
 
 /** An error with nothing but its own fields, as the planner keeps it. */
 export function nodeError({ code, message, path, class: kind, label }: RunError): NodeError {
@@ -12,7 +12,7 @@ export function nodeError({ code, message, path, class: kind, label }: RunError)
   };
 }
 
-/** The error of a run, as the planner gives it back. Only classes of failures come in. */
+/** The error of a run, as the planner gives it back, with its class. Only classes of failures come in. */
 export function errorOfRun(error: NodeError): RunError {
-  return nodeError(error as RunError) as RunError;
+  return classed(nodeError(error as RunError) as RunError);
 }

@@ -5,6 +5,7 @@ import type {
   EventType,
   JsonValue,
   PauseMode,
+  RunError,
   RunEvent,
   RunStatus,
 } from '@trainyard/protocol';
@@ -61,7 +62,9 @@ export class TreeChanges {
   readonly updates: AttemptUpdate[] = [];
   /** Facts of the inbox that were taken in with reports instead of being read. */
   readonly takenFacts: number[] = [];
-  readonly cancels: { readonly node: number; readonly attempt: number }[] = [];
+  /** Attempts that are to end; with an error where that is no cancel but a time-out. */
+  readonly cancels: { readonly node: number; readonly attempt: number; readonly error: RunError | null }[] =
+    [];
   /** Attempts that are to halt, in which way, or (null) to go on. */
   readonly pauses: { readonly node: number; readonly attempt: number; readonly mode: PauseMode | null }[] =
     [];

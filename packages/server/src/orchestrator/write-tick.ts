@@ -184,21 +184,25 @@ const CANCEL_SQL = `
   with cancelled as (
     update attempts a
     set cancel_requested_at = now(),
-        status = case when a.status = 'queued' then 'cancelled' else a.status end,
-        ended_at = case when a.status = 'queued' then now() else a.ended_at end
-    from json_to_recordset($1::json) as x(run_id text, number int)
+        status = case when a.status <> 'queued' then a.status when x.error is null then 'cancelled'
+          else 'timed_out' end,
+        ended_at = case when a.status = 'queued' then now() else a.ended_at end,
+        error = case when a.status = 'queued' then x.error else a.error end,
+        -- What has asked for its end first counts.
+        stop_error = case when a.cancel_requested_at is null then x.error else a.stop_error end
+    from json_to_recordset($1::json) as x(run_id text, number int, error jsonb)
     where a.run_id = x.run_id and a.number = x.number and a.ended_at is null
-    returning a.root_id, a.node_index, a.number, a.status
+    returning a.root_id, a.node_index, a.number, a.status, a.error
   )
   insert into tree_inbox (root_id, event)
   select root_id, jsonb_build_object(
-    'kind', 'finished', 'node', node_index, 'attempt', number, 'at', $2::bigint, 'outcome', 'cancelled',
-    'exitCode', null, 'signal', null, 'error', null, 'outputs', null, 'datasets', '[]'::jsonb)
-  from cancelled where status = 'cancelled'`;
+    'kind', 'finished', 'node', node_index, 'attempt', number, 'at', $2::bigint, 'outcome', status,
+    'exitCode', null, 'signal', null, 'error', error, 'outputs', null, 'datasets', '[]'::jsonb)
+  from cancelled where status in ('cancelled', 'timed_out')`;
 
 function cancelStatement(changes: readonly TreeChanges[], nowMs: number): Insert & { name: string } {
   const rows = changes.flatMap(({ tree, cancels }) =>
-    cancels.map((cancel) => ({ run_id: tree.runs[cancel.node]!.id, number: cancel.attempt })),
+    cancels.map(({ node, attempt, error }) => ({ run_id: tree.runs[node]!.id, number: attempt, error })),
   );
   return { name: 'orchestrator-cancel', text: CANCEL_SQL, values: [jsonbText(rows), nowMs] };
 }

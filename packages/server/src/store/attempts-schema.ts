@@ -55,7 +55,7 @@ export interface AttemptsTable {
   lease_until: NullableInstant;
   unreachable_since: NullableInstant;
   cancel_requested_at: NullableInstant;
-  /** Why the server ends it as failed: an end that was asked for is this failure then. */
+  /** Why the server ends it as failed or timed out: an end that was asked for is this then. */
   stop_error: NullableJson<StoredError>;
   /** How it was asked to halt; null while it is to run. One that is queued is not handed out meanwhile. */
   pause_mode: PauseMode | null;

@@ -75,6 +75,8 @@ async function readAttempts(db: Kysely<Schema>, runId: string): Promise<Attempt[
     exitCode: row.exit_code,
     signal: row.signal,
     error: row.error,
+    ...(row.failure === null ? {} : { failure: row.failure }),
+    ...(row.excluded_agents === null ? {} : { excludedAgents: row.excluded_agents }),
     cleanupError: row.cleanup_error,
     progress: row.progress,
     logBytes: size(row.id, 'log'),

@@ -31,6 +31,7 @@ export interface StoredError {
   path?: string;
   class?: FailureClass;
   label?: string;
+  triesLeft?: number;
 }
 
 /** Live servers. A tree whose owner is not here, or whose lease is over, may be taken over. */

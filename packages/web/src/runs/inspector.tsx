@@ -137,7 +137,7 @@ function RunErrorBanner(props: {
 }) {
   const { model, run, onSelect, onShowLog } = props;
   if (run.error === null) return null;
-  const { code, message, path, label } = run.error;
+  const { code, message, path, label, triesLeft = 0 } = run.error;
   const kind = failureClassOf(run.error);
   const culprit = path === undefined || path === run.path ? undefined : findByPath(model, path);
   return (
@@ -148,7 +148,8 @@ function RunErrorBanner(props: {
       code={code}
       message={message}
     >
-      {kind !== undefined && <p className="basis-full text-muted">{texts.details.failure(kind, label)}</p>}
+      <p className="basis-full text-muted">{texts.details.failure(kind, label)}</p>
+      {triesLeft > 0 && <p className="basis-full text-muted">{texts.details.triesLeft(triesLeft)}</p>}
       {culprit !== undefined && (
         <button type="button" className="btn" onClick={() => onSelect(culprit.id)}>
           {texts.details.showStage}
