@@ -43,10 +43,12 @@ async function leftGroup(attemptId: string): Promise<string | undefined> {
   return group?.dir;
 }
 
-test('a start that fails leaves no cgroup', async () => {
+test('a start that fails leaves no cgroup, and says what to do where a value is too large', async () => {
   // More than the kernel takes as one variable.
   const context = startContext(dir, 'true', { env: { BIG: 'x'.repeat(300_000) } });
-  await expect(localExecutor.start(context)).rejects.toMatchObject({ runError: { code: 'start_failed' } });
+  await expect(localExecutor.start(context)).rejects.toMatchObject({
+    runError: { code: 'start_failed', message: expect.stringContaining('$TRAINYARD_PARAMS') },
+  });
   const made = await readFile(context.files.cgroup, 'utf8').catch(() => '');
   expect(made === '' || !existsSync(made.trim())).toBe(true);
 });

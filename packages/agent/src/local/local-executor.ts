@@ -234,11 +234,9 @@ function spawnSupervisor(
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) =>
       reject(
-        new StartError(
-          'start_failed',
-          `the program could not be started: ${error instanceof Error ? error.message : error}`,
-          { cause: error },
-        ),
+        new StartError('start_failed', `the program could not be started: ${startFault(error)}`, {
+          cause: error,
+        }),
       );
     try {
       const child = spawn('sh', ['-c', SUPERVISOR_SCRIPT, 'trainyard-supervisor', ...arguments_], {
@@ -261,6 +259,14 @@ function spawnSupervisor(
       fail(error);
     }
   });
+}
+
+function startFault(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'E2BIG'
+    ? 'its command and environment are more than the system takes (on Linux 128 KiB for one value); hand large values over in "params", which it finds in the file $TRAINYARD_PARAMS'
+    : error.message;
 }
 
 function readExit(files: AttemptFiles): ExitResult | undefined {
