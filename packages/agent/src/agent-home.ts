@@ -2,10 +2,17 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import { type AttemptFiles, type AttemptSpec, attemptFiles, TrainyardError } from '@trainyard/protocol';
+import {
+  type AttemptFiles,
+  type AttemptSpec,
+  attemptFiles,
+  TOKEN_RENEWAL,
+  TrainyardError,
+} from '@trainyard/protocol';
 import { z } from 'zod';
 import type { AgentLog } from './agent-log.ts';
 import { AttemptJournal, type AttemptState, readAttempt } from './attempt/attempt-state.ts';
+import { newAttemptToken, proofOf } from './link/attempt-token.ts';
 import { identityOf, isAlive, readBootId, readIdentityFile } from './local/process-identity.ts';
 import { removeTemporaries, writeAtomically } from './local/write-atomically.ts';
 
@@ -83,14 +90,14 @@ export class AgentHome {
   }
 
   /**
-   * Puts a claimed attempt on disk. The token goes into the state file only, which no program is shown. First that
-   * there is something, so that a later agent finds what is not complete.
+   * Puts a claimed attempt on disk, its token left out. First that there is something, so that a later agent finds
+   * what is not complete.
    */
   async createAttempt(spec: AttemptSpec, token: string): Promise<LeftAttempt> {
     const files = this.filesOf(spec);
     await writeFile(this.#heldPath(spec.attemptId), '');
     await mkdir(files.dir, { recursive: true, mode: 0o700 });
-    const journal = this.#journal(files.agentState, newState(spec, token));
+    const journal = this.#journal(files.agentState, newState(spec, token), token);
     await writeAtomically(files.spec, `${JSON.stringify(spec, null, 2)}\n`);
     await journal.update({});
     return { spec, files, journal };
@@ -103,10 +110,14 @@ export class AgentHome {
 
   /** An attempt that lives in memory only. */
   rememberAttempt(spec: AttemptSpec, token: string): LeftAttempt {
-    return { spec, files: this.filesOf(spec), journal: this.#journal(undefined, newState(spec, token)) };
+    const journal = this.#journal(undefined, newState(spec, token), token);
+    return { spec, files: this.filesOf(spec), journal };
   }
 
-  /** Attempts that an earlier agent held and had not reported, or whose processes it could not end. */
+  /**
+   * Attempts that an earlier agent held and had not reported, or whose processes it could not end. Its
+   * tokens ended with it: each has a new one, which the server does not know yet.
+   */
   async unreportedAttempts(): Promise<readonly LeftAttempt[]> {
     const left: LeftAttempt[] = [];
     for (const attemptId of await readdir(`${this.#dir}/held`)) {
@@ -119,7 +130,9 @@ export class AgentHome {
       }
       const files = attemptFiles(dir, found.spec.runId);
       await removeTemporaries(files.dir);
-      left.push({ spec: found.spec, files, journal: this.#journal(files.agentState, found.state) });
+      const token = newAttemptToken();
+      const state = withToken(found.state, token);
+      left.push({ spec: found.spec, files, journal: this.#journal(files.agentState, state, token) });
     }
     return left;
   }
@@ -138,10 +151,11 @@ export class AgentHome {
     await rm(dir, { recursive: true, force: true });
   }
 
-  #journal(path: string | undefined, state: AttemptState): AttemptJournal {
-    return new AttemptJournal(path, state, (error) => {
+  #journal(path: string | undefined, state: AttemptState, token: string): AttemptJournal {
+    const onWriteError = (error: unknown): void => {
       this.#log.error({ path, error: String(error) }, 'cannot save the state of a job');
-    });
+    };
+    return new AttemptJournal({ path, state, token, onWriteError });
   }
 
   #heldPath(attemptId: string): string {
@@ -157,10 +171,17 @@ export class AgentHome {
   }
 }
 
+/** With one more proof. Those of tokens that were never taken are dropped when there are too many. */
+function withToken({ token: kept, tokenProofs, ...state }: AttemptState, token: string): AttemptState {
+  const [first, ...others] = kept === undefined ? tokenProofs : [proofOf(kept)];
+  const recent = others.slice(-(TOKEN_RENEWAL.maxProofs - 1));
+  return { ...state, tokenProofs: [...(first === undefined ? [] : [first]), ...recent, proofOf(token)] };
+}
+
 function newState(spec: AttemptSpec, token: string): AttemptState {
   return {
     version: 1,
-    token,
+    tokenProofs: [proofOf(token)],
     epoch: spec.epoch,
     bootId: readBootId(),
     phase: 'held',

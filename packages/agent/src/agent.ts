@@ -107,6 +107,7 @@ class LocalAgent implements Agent {
       reports: new ReportQueue({
         client: this.#link.client,
         contact: this.#link.contact,
+        tokens: this.#link.tokens,
         log,
         signal: stopped,
       }),
@@ -172,7 +173,11 @@ class LocalAgent implements Agent {
       );
       await this.#link.register();
       const { signal } = this.#stopped;
-      this.#loops.push(this.#heartbeats(), ...this.#claims.map((claims) => claims.run(signal)));
+      this.#loops.push(
+        this.#link.renewTokens(),
+        this.#heartbeats(),
+        ...this.#claims.map((claims) => claims.run(signal)),
+      );
     } catch (error) {
       await this.stop();
       throw error;
@@ -229,6 +234,7 @@ class LocalAgent implements Agent {
       agentId: () => this.#link.id,
       gpus: () => this.#telemetry.latest?.gpus ?? [],
       held: () => this.#attempts.jobs,
+      tokenReady: async ({ attemptId }) => this.#link.tokens.ready(attemptId),
       take: async (assignment) => {
         await this.#attempts.take([assignment], leaseNowMs());
         // The call that waits at the server does not name it yet, so no command for it would come.

@@ -4,6 +4,7 @@ import {
   type AskRetention,
   appendAnswer,
   attemptSecrets,
+  attemptTokensRenewed,
   type CachedAnswer,
   type ClaimedWork,
   type ClaimWork,
@@ -16,6 +17,7 @@ import {
   type RegisterAgent,
   type RegisteredAgent,
   type RemovableAnswer,
+  type RenewAttemptTokens,
   type Report,
   type ReportResult,
   registeredAgent,
@@ -72,6 +74,12 @@ export interface AgentClient {
     attemptIds: readonly string[],
     signal?: AbortSignal,
   ): Promise<RemovableAnswer['items']>;
+  /** Other tokens for attempts that an earlier process of the agent has claimed; gives those that have them now. */
+  renewTokens(
+    agentId: string,
+    attempts: RenewAttemptTokens['attempts'],
+    signal?: AbortSignal,
+  ): Promise<string[]>;
   /** @throws TrainyardError STREAM_GAP (see `gapSize`), ATTEMPT_FENCED, TOO_LARGE and the common ones */
   append(append: StreamAppend, signal?: AbortSignal): Promise<AppendAnswer>;
 }
@@ -143,6 +151,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     removable: async (agentId, attemptIds, signal) => {
       const path = agentPath(agentId, 'removable');
       return (await call({ path, json: { attemptIds }, signal }, removableAnswer)).items;
+    },
+    renewTokens: async (agentId, attempts, signal) => {
+      const path = agentPath(agentId, 'attempt-tokens');
+      return (await call({ path, json: { attempts }, signal }, attemptTokensRenewed)).renewed;
     },
     retention: async (attemptId, token, json, signal) => {
       const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/retention`;

@@ -5,6 +5,7 @@ export * from './attempt-cache.ts';
 export * from './attempt-failure.ts';
 export * from './attempt-files.ts';
 export * from './attempt-status.ts';
+export * from './attempt-tokens.ts';
 export * from './automation.ts';
 export * from './backfills.ts';
 export * from './byte-size.ts';

@@ -25,14 +25,15 @@ afterEach(async () => {
 const RUNNING = { pid: 1 } as RunningAttempt;
 const files = () => attemptFiles(dir, 'run_1');
 const newJournal = () =>
-  new AttemptJournal(
-    join(dir, 'agent-state.json'),
-    attemptState.parse({
-      ...{ version: 1, token: 't', epoch: 1, bootId: 'b', phase: 'held', gpuIds: [], streams: {} },
+  new AttemptJournal({
+    path: join(dir, 'agent-state.json'),
+    token: 't',
+    state: attemptState.parse({
+      ...{ version: 1, epoch: 1, bootId: 'b', phase: 'held', gpuIds: [], streams: {} },
       ...{ cancelRequested: false, partitioned: false, startedAtMs: null, startError: null },
     }),
-    () => {},
-  );
+    onWriteError: () => {},
+  });
 const paramsOf = (journal: AttemptJournal) =>
   new AttemptParams({
     ...{ attemptId: 'att_1', files: files(), journal, log: silentLog, ended: ended.signal },

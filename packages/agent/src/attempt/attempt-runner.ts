@@ -254,7 +254,7 @@ export class AttemptRunner {
 
   #reportBase(): Pick<Report, 'attemptId' | 'epoch' | 'token'> {
     const { spec, journal } = this.#options;
-    return { attemptId: spec.attemptId, epoch: spec.epoch, token: journal.state.token };
+    return { attemptId: spec.attemptId, epoch: spec.epoch, token: journal.token };
   }
 
   #send(report: Report): void {
@@ -274,12 +274,11 @@ export class AttemptRunner {
   }
 
   #endOf(exit: ExitResult | undefined): Promise<FinishReport> {
-    const { spec, journal, stopped, executor, files } = this.#options;
+    const { spec, stopped, executor, files } = this.#options;
     return composeFinish({
       ...this.#options,
       files: executor?.usesAttemptDir === true ? files : undefined,
       named: this.#running?.programFiles ?? localProgramFiles(spec.workingDir, dirname(files.dir)),
-      state: journal.state,
       exit,
       startError: this.#startError,
       cleanupError: this.#cleanupError ?? this.#streams?.fault,

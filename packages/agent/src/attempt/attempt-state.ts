@@ -8,6 +8,7 @@ import {
   pauseMode,
   runError,
   streamName,
+  tokenProof,
 } from '@trainyard/protocol';
 import { z } from 'zod';
 import { writeAtomically } from '../local/write-atomically.ts';
@@ -22,7 +23,10 @@ export const ATTEMPT_PHASES = ['held', 'reported', 'discarded'] as const;
 /** The agent's own journal of an attempt (agent-state.json, readable by its user only). */
 export const attemptState = z.object({
   version: z.literal(1),
-  token: z.string(),
+  /** Of an agent before 0045, which kept the token here. */
+  token: z.string().optional(),
+  /** The token's proof, last; before it those of tokens that the server may know instead. Never the token. */
+  tokenProofs: z.array(tokenProof).default([]),
   epoch: z.int(),
   bootId: z.string(),
   phase: z.enum(ATTEMPT_PHASES),
@@ -78,17 +82,27 @@ export function isToEnd({ cancelRequested, partitioned, preempted, stalled }: At
   return cancelRequested || partitioned || preempted || stalled !== null;
 }
 
-/** Keeps the state of one attempt on disk; without a path (an attempt without files) in memory only. */
+/**
+ * Keeps the state of one attempt on disk; without a path (an attempt without files) in memory only. Its token is in
+ * memory only, always.
+ */
 export class AttemptJournal {
+  readonly token: string;
   readonly #path: string | undefined;
   readonly #onWriteError: (error: unknown) => void;
   #state: AttemptState;
   #write: Promise<void> = Promise.resolve();
 
-  constructor(path: string | undefined, state: AttemptState, onWriteError: (error: unknown) => void) {
-    this.#path = path;
-    this.#state = state;
-    this.#onWriteError = onWriteError;
+  constructor(options: {
+    readonly path: string | undefined;
+    readonly token: string;
+    readonly state: AttemptState;
+    readonly onWriteError: (error: unknown) => void;
+  }) {
+    this.token = options.token;
+    this.#path = options.path;
+    this.#state = options.state;
+    this.#onWriteError = options.onWriteError;
   }
 
   get isOnDisk(): boolean {

@@ -64,7 +64,7 @@ export class AttemptStreams {
           log: options.log,
           attemptId: spec.attemptId,
           epoch: spec.epoch,
-          token: journal.state.token,
+          token: journal.token,
           stream,
           source: sources[stream],
           position: journal.state.streams[stream] ?? START_OF_STREAM,

@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const state = attemptState.parse({
-  ...{ version: 1, token: 't', epoch: 1, bootId: 'b', phase: 'held', gpuIds: [], startError: null },
+  ...{ version: 1, epoch: 1, bootId: 'b', phase: 'held', gpuIds: [], startError: null },
   ...{ cancelRequested: false, partitioned: false, startedAtMs: null, streams: {} },
 });
 
@@ -30,7 +30,7 @@ function endOf(exit: ExitResult, change: Partial<typeof state> = {}) {
     spec,
     files,
     exit,
-    state: { ...state, ...change },
+    journal: { token: 't', state: { ...state, ...change } },
     named: localProgramFiles(root, root),
     startError: null,
     cleanupError: undefined,

@@ -16,7 +16,7 @@ import { evaluatedCheckpoint, hashed, type ReadCheckpoints, readCheckpoints } fr
 import { failureOf } from './attempt-failure.ts';
 import { type AttemptOutcome, judgeOutcome, type Products } from './attempt-outcome.ts';
 import { readFailure, readLogTail, readProducts } from './attempt-products.ts';
-import type { AttemptState } from './attempt-state.ts';
+import type { AttemptJournal, AttemptState } from './attempt-state.ts';
 import { applyRetention } from './checkpoint-retention.ts';
 import { kernelOomKills } from './oom-evidence.ts';
 
@@ -27,7 +27,7 @@ const NO_CHECKPOINTS: ReadCheckpoints = { checkpoints: [], error: null };
 /** Puts the end of an attempt together from what the agent knows and what the program left in its files. */
 export async function composeFinish(options: {
   readonly spec: AttemptSpec;
-  readonly state: AttemptState;
+  readonly journal: Pick<AttemptJournal, 'state' | 'token'>;
   /** `undefined` for an executor without files. */
   readonly files: AttemptFiles | undefined;
   /** Where what the program names is. */
@@ -43,8 +43,9 @@ export async function composeFinish(options: {
   readonly client: Pick<AgentClient, 'retention'>;
   readonly signal: AbortSignal;
 }): Promise<FinishReport> {
-  const { spec, state, files, exit } = options;
-  if (files !== undefined) await applyRetention({ ...options, files, token: state.token });
+  const { spec, journal, files, exit } = options;
+  const { token, state } = journal;
+  if (files !== undefined) await applyRetention({ ...options, files, token });
   const endedWell = exit?.kind === 'exited' && exit.exitCode === 0;
   const recorded = files === undefined ? NO_CHECKPOINTS : await readCheckpoints(files, options.named);
   let products: Products =
@@ -82,7 +83,7 @@ export async function composeFinish(options: {
     kind: 'finished',
     attemptId: spec.attemptId,
     epoch: spec.epoch,
-    token: state.token,
+    token,
     ...outcome,
     ...failed,
     datasets: [...outcome.datasets],

@@ -115,6 +115,9 @@ export class HeldAttempts {
         await this.#keepLeft(left, running);
         continue;
       }
+      // On disk before the server is told of it: else a crash in between would leave nobody who knows the token.
+      await journal.update({});
+      link.tokens.renew(spec.attemptId, spec.epoch, journal);
       if (running === undefined && journal.state.startError === null) {
         this.#unconfirmed.set(spec.attemptId, left);
         continue;
@@ -272,7 +275,7 @@ export class HeldAttempts {
       stopped,
     });
     this.#runners.set(attemptId, runner);
-    this.#tokens.set(attemptId, journal.state.token);
+    this.#tokens.set(attemptId, journal.token);
     const work = runner
       .run()
       .then(() => this.#forgetOnDisk(journal, attemptId))

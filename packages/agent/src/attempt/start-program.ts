@@ -42,7 +42,7 @@ export async function startProgram(options: {
     });
   }
   signal.throwIfAborted();
-  const access = { client, token: journal.state.token, signal };
+  const access = { client, token: journal.token, signal };
   const filled = await withProgramToken(await withSecrets(spec, access), access);
   const shown = options.gpus > 0 ? gpuIds : undefined;
   const workingDir = resolve(spec.workingDir);

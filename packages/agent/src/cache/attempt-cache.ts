@@ -84,7 +84,7 @@ export class AttemptCacheCheck {
       kind: 'finished',
       attemptId: spec.attemptId,
       epoch: spec.epoch,
-      token: journal.state.token,
+      token: journal.token,
       at: Date.now(),
       outcome: 'completed',
       exitCode: null,
@@ -145,7 +145,7 @@ export class AttemptCacheCheck {
     const { spec, journal, client, log } = this.#options;
     const { attemptId, epoch } = spec;
     try {
-      const ask = () => client.cached(attemptId, journal.state.token, { epoch, hashes }, signal);
+      const ask = () => client.cached(attemptId, journal.token, { epoch, hashes }, signal);
       return (await untilAnswered(ask, signal)).from;
     } catch (error) {
       signal.throwIfAborted();

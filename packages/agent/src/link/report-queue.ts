@@ -1,6 +1,7 @@
 import { type AgentClient, retryAfterMs } from '@trainyard/client';
 import { type Report, type ReportResult, TrainyardError } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
+import type { AttemptTokens } from './attempt-tokens.ts';
 import { Backoff } from './backoff.ts';
 import type { ServerContact } from './server-contact.ts';
 
@@ -16,6 +17,7 @@ export type ReportAnswer =
 export class ReportQueue {
   readonly #client: AgentClient;
   readonly #contact: ServerContact;
+  readonly #tokens: Pick<AttemptTokens, 'ready'>;
   readonly #log: AgentLog;
   readonly #signal: AbortSignal;
   readonly #waiting: Waiting[] = [];
@@ -24,11 +26,13 @@ export class ReportQueue {
   constructor(options: {
     readonly client: AgentClient;
     readonly contact: ServerContact;
+    readonly tokens: Pick<AttemptTokens, 'ready'>;
     readonly log: AgentLog;
     readonly signal: AbortSignal;
   }) {
     this.#client = options.client;
     this.#contact = options.contact;
+    this.#tokens = options.tokens;
     this.#log = options.log;
     this.#signal = options.signal;
   }
@@ -36,6 +40,9 @@ export class ReportQueue {
   /** Resolves with the server's answer. @throws the signal's reason when the agent stops first */
   send(report: Report): Promise<ReportAnswer> {
     this.#signal.throwIfAborted();
+    // Each by itself: what waits for a token must not hold up the others.
+    const ready = this.#tokens.ready(report.attemptId);
+    if (ready !== undefined) return ready.then(() => this.send(report));
     const replaced = report.kind === 'progress' ? this.#waitingProgress(report.attemptId) : undefined;
     return new Promise((resolve, reject) => {
       if (replaced !== undefined) {

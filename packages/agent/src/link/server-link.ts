@@ -16,6 +16,7 @@ import type { ResolvedAgentOptions } from '../agent-options.ts';
 import { isThisMachine } from '../guard/is-server-gone.ts';
 import { readBootId } from '../local/process-identity.ts';
 import { messageOf } from '../message-of.ts';
+import { AttemptTokens, withGoodTokens } from './attempt-tokens.ts';
 import { Backoff } from './backoff.ts';
 import { httpExchange } from './http-exchange.ts';
 import { leaseNowMs } from './lease-clock.ts';
@@ -27,6 +28,7 @@ import { isUnanswered } from './until-answered.ts';
 export class ServerLink {
   readonly client: AgentClient;
   readonly contact = new ServerContact();
+  readonly tokens: AttemptTokens;
   readonly #options: ResolvedAgentOptions;
   readonly #stopped: AbortSignal;
   /** Called when nobody can give the agent's work away for the length of a lease from `sentAtMs` on. */
@@ -51,7 +53,8 @@ export class ServerLink {
     this.#onSafe = options.onSafe;
     this.#refusal = new RefusalNotice(options.agent.log);
     const { url, token, timing } = options.agent;
-    this.client = createAgentClient({
+    this.tokens = new AttemptTokens({ log: options.agent.log, stopped: options.stopped });
+    const client = createAgentClient({
       url,
       token,
       timeoutMs: timing.requestTimeoutMs,
@@ -59,6 +62,7 @@ export class ServerLink {
       onCall: (isThere) => this.contact.note(isThere),
       ...(isThisMachine(url) ? {} : { gzip: compress }),
     });
+    this.client = withGoodTokens(client, this.tokens);
   }
 
   get id(): string | undefined {
@@ -101,6 +105,11 @@ export class ServerLink {
       this.#registering = undefined;
     });
     return this.#registering;
+  }
+
+  /** For what an earlier agent has claimed. Asks until the server has answered. */
+  renewTokens(): Promise<void> {
+    return this.tokens.run({ client: this.client, agentId: () => this.#id, backoff: this.newBackoff() });
   }
 
   /** One renewal of all leases; `undefined` when it failed. */

@@ -25,6 +25,8 @@ export interface LocalApiAgent {
   /** As they were seen last; none when the machine does not tell. */
   gpus(): MachineTelemetry['gpus'];
   held(): readonly HeldJob[];
+  /** Resolves when the server knows the token of the job's attempt. */
+  tokenReady(job: HeldJob): Promise<void>;
   take(assignment: Assignment): Promise<void>;
   cancel(job: HeldJob): void;
 }
@@ -162,6 +164,7 @@ export class LocalApi {
       throw new ApiError(409, 'INVALID_STATUS', `Job ${jobId} is ${status}, not ${from}.`);
     }
     const { url, stopped: signal } = this.#agent;
+    await this.#agent.tokenReady(held);
     const job = { execution_id: jobId, job_token: held.token };
     await reportStatus({ url, signal }, job, { status: wanted });
     return { success: true, job_id: jobId, status: wanted };

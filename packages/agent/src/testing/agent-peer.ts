@@ -17,17 +17,22 @@ import {
   type ParamUpdate,
   type PauseMode,
   type RegisterAgent,
+  type RenewAttemptTokens,
   type Report,
   registerAgent,
+  renewAttemptTokens,
   reports,
   type StreamName,
   TrainyardError,
 } from '@trainyard/protocol';
+import { proofOf } from '../link/attempt-token.ts';
 
 /** What the peer has of one attempt. */
 export interface PeerAttempt {
   readonly spec: AttemptSpec;
   readonly token: string;
+  /** SHA-256 of the only token that is taken, in hex. */
+  tokenHash: string;
   readonly streams: Record<StreamName, Buffer[]>;
   readonly sizes: Record<StreamName, number>;
   readonly reports: Report[];
@@ -47,6 +52,10 @@ export class AgentPeer {
   outage: ErrorCode | undefined;
   /** Destroys the connection instead of answering the next n claims that have an assignment. */
   loseClaimAnswers = 0;
+  /** Destroys the connection instead of answering the next n renewals of tokens, which count all the same. */
+  loseRenewalAnswers = 0;
+  /** Attempts whose tokens were renewed. */
+  renewals = 0;
   /** An answer with an assignment is on its way for so long. */
   claimAnswerDelayMs = 0;
   /** Assigns more than asked for. */
@@ -129,6 +138,7 @@ export class AgentPeer {
     const attempt: PeerAttempt = {
       spec,
       token: `secret-${attemptId}`,
+      tokenHash: proofOf(`secret-${attemptId}`),
       streams: { log: [], metrics: [], system: [] },
       sizes: { log: 0, metrics: 0, system: 0 },
       reports: [],
@@ -190,6 +200,7 @@ export class AgentPeer {
     }
     if (url.pathname.endsWith('/claim')) return this.#claim(claimWork.parse(json()), request);
     if (url.pathname.endsWith('/heartbeat')) return this.#heartbeat(heartbeat.parse(json()));
+    if (url.pathname.endsWith('/attempt-tokens')) return this.#renewTokens(renewAttemptTokens.parse(json()));
     if (url.pathname === '/api/v1/reports') {
       await this.reportsMayPass;
       return this.#reports(reports.parse(json()).reports);
@@ -293,12 +304,25 @@ export class AgentPeer {
     };
   }
 
+  #renewTokens({ attempts }: RenewAttemptTokens) {
+    const renewed = attempts.flatMap(({ attemptId, known, next }) => {
+      const attempt = this.attempts.get(attemptId);
+      if (attempt === undefined || ![...known, next].includes(attempt.tokenHash)) return [];
+      attempt.tokenHash = next;
+      this.renewals += 1;
+      return [attemptId];
+    });
+    if (this.loseRenewalAnswers === 0) return { renewed };
+    this.loseRenewalAnswers -= 1;
+    return undefined;
+  }
+
   #reports(list: readonly Report[]) {
     return {
       results: list.map((report) => {
         const attempt = this.attempts.get(report.attemptId);
         if (attempt === undefined) return { attemptId: report.attemptId, ok: false, code: 'NOT_FOUND' };
-        if (attempt.token !== report.token)
+        if (attempt.tokenHash !== proofOf(report.token))
           return { attemptId: report.attemptId, ok: false, code: 'UNAUTHENTICATED' };
         if (attempt.fenced) return { attemptId: report.attemptId, ok: false, code: 'ATTEMPT_FENCED' };
         attempt.reports.push(report);
@@ -310,7 +334,7 @@ export class AgentPeer {
   #append(attemptId: string, stream: StreamName, offset: number, bytes: Buffer, token: string) {
     const attempt = this.attempts.get(attemptId);
     if (attempt === undefined) throw new TrainyardError('NOT_FOUND', attemptId);
-    if (attempt.token !== token) throw new TrainyardError('UNAUTHENTICATED', 'wrong token');
+    if (attempt.tokenHash !== proofOf(token)) throw new TrainyardError('UNAUTHENTICATED', 'wrong token');
     if (attempt.fenced) throw new TrainyardError('ATTEMPT_FENCED', 'fenced');
     if (bytes.length > this.maxAppendBytes) throw new TrainyardError('TOO_LARGE', `${bytes.length}`);
     if (this.refuses?.(bytes)) throw new TrainyardError('INVALID_REQUEST', 'refused by the test');

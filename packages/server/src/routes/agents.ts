@@ -1,6 +1,7 @@
 import {
   agentInfo,
   askRemovable,
+  attemptTokensRenewed,
   claimedWork,
   claimWork,
   heartbeat,
@@ -8,11 +9,13 @@ import {
   registerAgent,
   registeredAgent,
   removableAnswer,
+  renewAttemptTokens,
   reportResults,
   reports,
 } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { renewTokens } from '../attempts/renew-tokens.ts';
 import { inServerTime } from '../attempts/server-time.ts';
 import type { ServerContext } from '../server-context.ts';
 import { removableAttempts } from '../store/attempt-directories.ts';
@@ -99,6 +102,23 @@ export function agentRoutes(
       },
       async ({ params, body }) => ({
         items: await removableAttempts(database.kysely, params.id, body.attemptIds),
+      }),
+    );
+
+    app.post(
+      '/agents/:id/attempt-tokens',
+      {
+        config: { access: 'agent' },
+        schema: {
+          tags: ['agents'],
+          description: 'Other tokens for attempts of an agent that has started again.',
+          params: idParams,
+          body: renewAttemptTokens,
+          response: { 200: attemptTokensRenewed },
+        },
+      },
+      async ({ params, body }) => ({
+        renewed: await renewTokens(database.kysely, params.id, body.attempts),
       }),
     );
 
