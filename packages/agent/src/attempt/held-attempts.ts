@@ -115,9 +115,7 @@ export class HeldAttempts {
         await this.#keepLeft(left, running);
         continue;
       }
-      // On disk before the server is told of it: else a crash in between would leave nobody who knows the token.
-      await journal.update({});
-      link.tokens.renew(spec.attemptId, spec.epoch, journal);
+      await link.tokens.renew(spec, journal);
       if (running === undefined && journal.state.startError === null) {
         this.#unconfirmed.set(spec.attemptId, left);
         continue;

@@ -1,5 +1,5 @@
 import { type AgentClient, isServerDown } from '@trainyard/client';
-import { TOKEN_RENEWAL } from '@trainyard/protocol';
+import { type AttemptSpec, TOKEN_RENEWAL } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
 import type { AttemptJournal } from '../attempt/attempt-state.ts';
 import { messageOf } from '../message-of.ts';
@@ -31,7 +31,9 @@ export class AttemptTokens {
   }
 
   /** The token of this attempt is not known to the server yet. */
-  renew(attemptId: string, epoch: number, journal: AttemptJournal): void {
+  async renew({ attemptId, epoch }: AttemptSpec, journal: AttemptJournal): Promise<void> {
+    // On disk before the server is told of it: else a crash in between would leave nobody who knows the token.
+    await journal.update({});
     const done = Promise.withResolvers<void>();
     // Where nothing is sent for it, nobody waits.
     done.promise.catch(() => undefined);
