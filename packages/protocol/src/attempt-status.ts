@@ -16,7 +16,7 @@ export const ATTEMPT_STATUS_TABLE = {
     meaning: 'Waits to be claimed.',
     terminal: false,
     run: 'queued',
-    next: ['leased', 'cancelled', 'timed_out'],
+    next: ['leased', 'failed', 'cancelled', 'timed_out'],
   },
   leased: {
     meaning: 'Claimed by an agent; its process has not been reported yet.',
@@ -33,7 +33,12 @@ export const ATTEMPT_STATUS_TABLE = {
   },
   completed: { meaning: 'The process ended with exit code 0.', terminal: true, run: 'completed', next: [] },
   stopped: { meaning: 'The process ended early under control.', terminal: true, run: 'stopped', next: [] },
-  failed: { meaning: 'The process failed or could not be started.', terminal: true, run: 'failed', next: [] },
+  failed: {
+    meaning: 'The process failed or could not be started, or no agent took it in time.',
+    terminal: true,
+    run: 'failed',
+    next: [],
+  },
   timed_out: { meaning: 'The process was ended at its timeout.', terminal: true, run: 'timed_out', next: [] },
   cancelled: {
     meaning: 'The process was ended on request, or never started.',

@@ -39,6 +39,11 @@ export const FAILURE_CLASSES = {
     meaning: 'Its agent was stopped and had to end it.',
     advice: 'Nothing: the stage is handed out again, as long as losses are left.',
   },
+  not_claimed: {
+    meaning: 'No agent took it in the time that it may wait in its queue.',
+    advice:
+      'Look whether agents that serve its queue, with its labels and GPUs, are there and have room (`trainyard agents list`), or raise "queueTimeout".',
+  },
   definition: {
     meaning: 'What the stage is told cannot be done: an expression, its items, or something that it names.',
     advice: 'Read the message; mend the pipeline, its params, or what an earlier stage has put out.',
@@ -73,6 +78,7 @@ export const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
   timeout: 'timeout',
   deadline: 'timeout',
   stalled: 'timeout',
+  queue_timeout: 'not_claimed',
   lost: 'lost',
   partitioned: 'lost',
   machine_restarted: 'lost',

@@ -43,6 +43,8 @@ const stageBase = {
   params: z.record(z.string().max(DEFINITION_LIMITS.maxNameLength), jsonValue).default({}),
   retry: retry.optional(),
   timeout: duration.optional(),
+  /** How long an attempt may wait for an agent. */
+  queueTimeout: duration.refine((ms) => ms > 0, 'a "queueTimeout" is more than 0').optional(),
   /** That of the stage's kind, unless set (`stagePriority`). */
   priority: z.int().min(-1000).max(1000).optional(),
   hook: z.enum(HOOK_NAMES).optional(),
@@ -122,7 +124,7 @@ function asksOnce(context: z.core.ParsePayload<StageDefinition>): void {
 
 /** Stages that no agent runs: what they would hold of pools and groups they would hold in vain. */
 const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval']);
-const ONLY_OF_AGENTS = ['pools', 'concurrency', 'diagnosis', 'failures'] as const;
+const ONLY_OF_AGENTS = ['pools', 'concurrency', 'diagnosis', 'failures', 'queueTimeout'] as const;
 
 function onlyAgentsTakeLimits({ value, issues }: z.core.ParsePayload<StageDefinition>): void {
   const kind = STAGE_KINDS.find((each) => value[each] !== undefined);

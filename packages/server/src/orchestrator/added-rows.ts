@@ -45,6 +45,7 @@ export const ATTEMPT_COLUMNS = new RowColumns<AttemptRow>({
   training_job_id: ['text', ({ attempt }) => attempt.spec.training?.jobId],
   spec: ['json', ({ id, attempt }) => ({ ...attempt.spec, attemptId: id })],
   created_at: ['timestamptz', (row) => row.createdAtMs],
+  claim_by: ['timestamptz', ({ attempt }) => attempt.claimByMs],
   agent_id: ['text', ({ lease }) => lease?.agentId],
   claim_request: ['text', ({ lease }) => lease?.requestId],
   token_hash: ['text', ({ lease }) => lease?.tokenHash.toString('hex')],
@@ -79,12 +80,12 @@ const CHANGED_BEFORE = ofLater(
 export function insertAttemptsSql(first: number): string {
   return `insert into attempts
     (id, run_id, root_id, number, epoch, node_index, status, queue, priority, gpus, labels, limits, replacing_group,
-     training_job_id, spec, created_at, excluded_agents, preferred_agent, agent_id, claim_request, token_hash,
+     training_job_id, spec, created_at, claim_by, excluded_agents, preferred_agent, agent_id, claim_request, token_hash,
      claimed_at, lease_until, params_revision)
   select id, run_id, root_id, number, number, node_index,
     case when agent_id is null then 'queued' else 'leased' end, queue, priority, gpus, labels, limits,
     replacing_group, training_job_id,
-    ${SPEC}, created_at, ${FAILED_ELSEWHERE}, ${RELEASED_BY}, agent_id, claim_request, decode(token_hash, 'hex'),
+    ${SPEC}, created_at, claim_by, ${FAILED_ELSEWHERE}, ${RELEASED_BY}, agent_id, claim_request, decode(token_hash, 'hex'),
     case when agent_id is not null then now() end,
     case when agent_id is not null then now() + ${AGENT_PROTOCOL.leaseMs} * interval '1 millisecond' end,
     ${CHANGED_BEFORE}

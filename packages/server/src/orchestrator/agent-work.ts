@@ -4,6 +4,7 @@ import type { Leaf, LeafKind } from './leaf-kinds.ts';
 import type { Found } from './lookups.ts';
 import { stageAt } from './owned-tree.ts';
 import { errorOfRun } from './plain-error.ts';
+import { withQueueTimeout } from './queue-timeout.ts';
 import { stageSpec } from './stage-spec.ts';
 import type { NewAttempt } from './tree-changes.ts';
 
@@ -43,7 +44,7 @@ function queue(leaf: Leaf, built: Built): PlannerEvent | undefined {
   run.params = built.params;
   // A cancel of the same tick may have come in between; the attempt ends by its own request then.
   if (run.status !== 'cancelling') changes.setStatus(node, 'queued');
-  changes.attempts.push(withCache(built.attempt, leaf));
+  changes.attempts.push(withQueueTimeout(changes, withCache(built.attempt, leaf), nowMs));
   changes.addEvent(node, 'run.queued', nowMs, { attempt, queue: built.attempt.queue });
   changes.touch(node);
   return undefined;

@@ -13,6 +13,7 @@ import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { takeHalt, takePauseWish, tellPause } from './pause-stage.ts';
 import { errorOfRun } from './plain-error.ts';
+import { queueTimedOut } from './queue-timeout.ts';
 import { reasonOfTaken, takeKept, takeReportedCache } from './taken-over.ts';
 import type { TreeChanges } from './tree-changes.ts';
 import { triesLeftOut } from './tries-left.ts';
@@ -87,7 +88,8 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
 /** Takes a timer that has rung. */
 export function applyTimer(changes: TreeChanges, timer: DueTimer, nowMs: number): void {
   const event = timerEvent(timer);
-  if (event === undefined) approvalTimedOut(changes, timer, nowMs);
+  if (timer.kind === 'queue_timeout') queueTimedOut(changes, timer);
+  else if (event === undefined) approvalTimedOut(changes, timer, nowMs);
   else applyEvent(changes, event, nowMs);
 }
 

@@ -1,7 +1,7 @@
 import type { PlannerEvent, TimerKind } from '@trainyard/dag';
 
-/** Timers of the planner, and those of approvals, which are none of its business. */
-export type DueKind = TimerKind | 'approval_timeout' | 'approval_escalation';
+/** Timers of the planner, and those of approvals and queues, which are none of its business. */
+export type DueKind = TimerKind | 'approval_timeout' | 'approval_escalation' | 'queue_timeout';
 
 /** A timer, and whose tree it belongs to. */
 export interface DueTimer {
@@ -13,8 +13,9 @@ export interface DueTimer {
   readonly attempt: number | undefined;
 }
 
-/** What the planner is told of it; `undefined` for a timer of an approval. */
+/** What the planner is told of it; `undefined` for a timer that is none of its own. */
 export function timerEvent({ node, kind, attempt }: DueTimer): PlannerEvent | undefined {
-  if (kind === 'approval_timeout' || kind === 'approval_escalation') return undefined;
+  if (kind === 'approval_timeout' || kind === 'approval_escalation' || kind === 'queue_timeout')
+    return undefined;
   return attempt === undefined ? { type: 'timer', node, kind } : { type: 'timer', node, kind, attempt };
 }

@@ -116,6 +116,8 @@ export type Fact =
       readonly at: number;
       /** It had not been handed out, and waits in its queue again. */
       readonly isQueued?: boolean;
+      /** Then: until when an agent has to have taken it; null: it may wait for ever. */
+      readonly claimBy?: number | null;
     }
   /** What a person asks for. */
   | { readonly kind: 'pause'; readonly node: number; readonly at: number; readonly mode: PauseMode }

@@ -6,11 +6,12 @@ import { timedApprovals } from '../store/approvals.ts';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
 import { countLeaf, isCounted, type OwnedTree, planOf, stagesBySource } from './owned-tree.ts';
+import { queueTimers } from './queue-timeout.ts';
 import type { TimerRequest } from './tree-changes.ts';
 
 export interface LoadedTree {
   readonly tree: OwnedTree;
-  /** Those that have to be armed again, of the planner and of approvals. */
+  /** Those that have to be armed again, of the planner, approvals and queues. */
   readonly timers: readonly TimerRequest[];
 }
 
@@ -87,7 +88,8 @@ export async function loadTree(
     const kind = isEscalated ? 'approval_escalation' : 'approval_timeout';
     return { atMs: Math.max(timeoutAtMs, input.nowMs), node, kind, attempt: runs[node]!.attempt };
   });
-  return { tree, timers: [...restored.effects.flatMap(timerOf), ...approvals] };
+  const queued = await queueTimers(db, input.rootId, input.nowMs);
+  return { tree, timers: [...restored.effects.flatMap(timerOf), ...approvals, ...queued] };
 }
 
 function timerOf(effect: Effect): TimerRequest[] {

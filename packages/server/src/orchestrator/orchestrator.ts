@@ -182,7 +182,7 @@ class TreeOwner implements Orchestrator {
       const { tree } = change;
       for (const timer of change.timers) this.#timers.add({ ...timer, rootId: tree.rootId });
       hasWork ||= change.attempts.length > change.leases.size || change.isAsking;
-      hasFacts ||= change.isAsking || change.settlements.length > 0;
+      hasFacts ||= change.isAsking || change.settlements.length > 0 || change.unclaimed.length > 0;
       hasGroups ||= change.concernsGroups;
       if (tree.runs[0]!.endedAt !== null) this.#trees.delete(tree.rootId);
       this.#options.bus.emit('tree', {

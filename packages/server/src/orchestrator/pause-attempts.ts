@@ -9,14 +9,22 @@ import type { TreeChanges } from './tree-changes.ts';
  */
 const PAUSE_SQL = `
   with asked as (
-    update attempts a set pause_mode = x.mode
+    update attempts a set pause_mode = x.mode,
+      -- The time that it may wait for an agent stands meanwhile.
+      claim_left_ms = case when x.mode is null then null
+        when a.claim_by is not null then greatest(0, extract(epoch from a.claim_by) * 1000 - $2::bigint)::bigint
+        else a.claim_left_ms end,
+      claim_by = case when x.mode is not null then null
+        when a.claim_left_ms is not null then to_timestamp(($2::bigint + a.claim_left_ms) / 1000.0)
+        else a.claim_by end
     from json_to_recordset($1::json) as x(run_id text, number int, mode text)
     where a.run_id = x.run_id and a.number = x.number and a.ended_at is null
-    returning a.root_id, a.node_index, a.number, a.status, a.pause_mode
+    returning a.root_id, a.node_index, a.number, a.status, a.pause_mode,
+      (extract(epoch from a.claim_by) * 1000)::bigint as claim_by
   )
   insert into tree_inbox (root_id, event)
   select root_id, jsonb_build_object('kind', case when pause_mode is null then 'resumed' else 'paused' end,
-    'node', node_index, 'attempt', number, 'at', $2::bigint, 'mode', null, 'note', null, 'isQueued', true)
+    'node', node_index, 'attempt', number, 'at', $2::bigint, 'mode', null, 'note', null, 'isQueued', true, 'claimBy', claim_by)
   from asked where status = 'queued'`;
 
 /** What has to be written of pauses. */

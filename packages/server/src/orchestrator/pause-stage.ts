@@ -65,6 +65,8 @@ export function takeHalt(changes: TreeChanges, fact: FactOf<'paused'> | FactOf<'
   const { node, attempt, at } = fact;
   const run = changes.tree.runs[node]!;
   if (run.status === 'cancelling') return;
+  if (fact.kind === 'resumed' && fact.claimBy)
+    changes.timers.push({ atMs: fact.claimBy, node, kind: 'queue_timeout', attempt });
   const isPaused = nodeSnapshot(changes.tree.state, node).isPaused === true;
   if (fact.kind === 'paused') {
     // It may go on by now: then the agent tells so next.

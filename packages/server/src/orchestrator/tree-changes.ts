@@ -29,6 +29,8 @@ export interface NewAttempt {
   readonly labels: Readonly<Record<string, string>> | null;
   /** Pools and group that it takes part in; null when none. */
   readonly limits: readonly AttemptLimit[] | null;
+  /** By when an agent has to have claimed it; left out: it may wait for ever. */
+  readonly claimByMs?: number;
   /** With what is looked for in its metrics, which is no matter of the agent. */
   readonly spec: AttemptSpec & { readonly diagnosis?: DiagnosisPlan };
 }
@@ -65,6 +67,8 @@ export class TreeChanges {
   /** Attempts that are to end; with an error where that is no cancel but a time-out. */
   readonly cancels: { readonly node: number; readonly attempt: number; readonly error: RunError | null }[] =
     [];
+  /** Attempts that have waited long enough, if no agent has them by now. */
+  readonly unclaimed: { readonly node: number; readonly attempt: number; readonly error: RunError }[] = [];
   /** Attempts that are to halt, in which way, or (null) to go on. */
   readonly pauses: { readonly node: number; readonly attempt: number; readonly mode: PauseMode | null }[] =
     [];

@@ -20,6 +20,7 @@ import {
   runRow,
 } from './new-rows.ts';
 import { pauseStatements } from './pause-attempts.ts';
+import { expireStatements } from './queue-timeout.ts';
 import { resultInserts } from './result-inserts.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
@@ -79,6 +80,7 @@ export function followUps(changes: readonly TreeChanges[], nowMs: number): Inser
     ...(approvals.length > 0 ? [approvalInsert(approvals)] : []),
     ...(settlements.length > 0 ? [settlementStatement(settlements)] : []),
     ...pauseStatements(changes, nowMs),
+    ...expireStatements(changes, nowMs),
     ...(changes.some((change) => change.cancels.length > 0) ? [cancelStatement(changes, nowMs)] : []),
   ];
 }

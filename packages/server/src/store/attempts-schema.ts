@@ -54,6 +54,10 @@ export interface AttemptsTable {
   params_answered: Generated<number>;
   lease_until: NullableInstant;
   unreachable_since: NullableInstant;
+  /** By when an agent has to have claimed it; null: it may wait for ever, or is paused in its queue. */
+  claim_by: NullableInstant;
+  /** Paused in its queue: how much of that time is left. */
+  claim_left_ms: number | null;
   cancel_requested_at: NullableInstant;
   /** Why the server ends it as failed or timed out: an end that was asked for is this then. */
   stop_error: NullableJson<StoredError>;
