@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttemptSpec } from '@trainyard/protocol';
 import { describe, expect, test } from 'vitest';
@@ -128,6 +128,51 @@ describe.skipIf(whyNoSlurm !== undefined)(`arrays in Slurm (${whyNoSlurm ?? 'sce
     } finally {
       await jobs.cluster.command('scontrol', 'update', 'PartitionName=other', 'State=UP');
     }
+  });
+
+  test('a whole array is cancelled by one call, though some of it run and some wait', async () => {
+    const calls = join(jobs.root, 'calls');
+    mkdirSync(join(jobs.root, 'bin'));
+    const counted = `#!/bin/sh\necho "$@" >> "${calls}"\nexec /usr/bin/scancel "$@"\n`;
+    writeFileSync(join(jobs.root, 'bin/scancel'), counted, { mode: 0o755 });
+    const env = { ...jobs.cluster.env, PATH: `${join(jobs.root, 'bin')}:${process.env['PATH']}` };
+    const executor = jobs.open({ transport: new LocalTransport({ env }) });
+    const loop = 'trap "exit 9" TERM; while :; do sleep 0.05; done';
+    const running = items([loop, loop, loop]);
+    const attempts = await startAll(running, executor);
+    await allBegun(running);
+    await jobs.cluster.command('scontrol', 'update', 'PartitionName=other', 'State=DOWN');
+    const waiting = items(['exit 1', 'exit 2'], { remote: { slurm: { partition: 'other' } } });
+    try {
+      attempts.push(...(await startAll(waiting, executor)));
+      const cancelled = await Promise.all(attempts.map((attempt) => attempt.cancel({ graceMs: 20_000 })));
+      expect(cancelled).toEqual([true, true, true, true, true]);
+      const none = 'cancelled_before_start';
+      expect(await ends(attempts)).toEqual([9, 9, 9, none, none]);
+    } finally {
+      await jobs.cluster.command('scontrol', 'update', 'PartitionName=other', 'State=UP');
+    }
+    const lines = readFileSync(calls, 'utf8').trim().split('\n');
+    expect(lines.map((line) => line.match(/\d+_\d+/g)?.length)).toEqual([3, 2]);
+    expect(lines[0]).toContain('--signal=TERM');
+  });
+
+  test('one that Slurm refuses to cancel does not keep others from it', async () => {
+    mkdirSync(join(jobs.root, 'bin'));
+    const refusing = `#!/bin/sh\ncase "$*" in *"$(cat "${jobs.root}/refused" 2>/dev/null || echo none)"*) exit 1 ;; esac\nexec /usr/bin/scancel "$@"\n`;
+    writeFileSync(join(jobs.root, 'bin/scancel'), refusing, { mode: 0o755 });
+    const env = { ...jobs.cluster.env, PATH: `${join(jobs.root, 'bin')}:${process.env['PATH']}` };
+    const loop = 'trap "exit 9" TERM; while :; do sleep 0.05; done';
+    const given = items([loop, loop]);
+    const attempts = await startAll(given, jobs.open({ transport: new LocalTransport({ env }) }));
+    await allBegun(given);
+    writeFileSync(join(jobs.root, 'refused'), idsOf(given)[0]!);
+    const both = attempts.map((attempt) => attempt.cancel({ graceMs: 20_000 }));
+    expect(await both[1]).toBe(true);
+    expect(await ends([attempts[1]!])).toEqual([9]);
+    rmSync(join(jobs.root, 'refused'));
+    expect(await both[0]).toBe(true);
+    expect(await ends([attempts[0]!])).toEqual([9]);
   });
 
   /** Loses the first answers to submits of arrays. */

@@ -6,6 +6,7 @@ import { shellQuote } from '../transport/shell-quote.ts';
 import { type CallResult, type RemoteCall, type Transport, TransportError } from '../transport/transport.ts';
 import { jobArguments, sbatchArguments } from './sbatch-arguments.ts';
 import { SlurmArrays } from './slurm-arrays.ts';
+import { SlurmCancels } from './slurm-cancels.ts';
 import { SlurmControl } from './slurm-control.ts';
 import { SlurmQueue } from './slurm-queue.ts';
 import { isTransient } from './slurm-rows.ts';
@@ -27,6 +28,7 @@ export class SlurmBatch implements BatchSystem {
   readonly #options: SlurmBatchOptions;
   readonly #queue: SlurmQueue;
   readonly #arrays: SlurmArrays;
+  readonly #cancels: SlurmCancels;
   readonly #closed = new AbortController();
   /** By attempt: two calls for one in this process make one job. */
   readonly #launching = new Map<string, Promise<CallResult>>();
@@ -35,6 +37,7 @@ export class SlurmBatch implements BatchSystem {
     this.#options = options;
     const link = new HostLink(transport, this.#closed.signal);
     this.#queue = new SlurmQueue(link, options.askEveryMs ?? ASK_EVERY_MS);
+    this.#cancels = new SlurmCancels(link);
     this.#arrays = new SlurmArrays({
       settings: options.settings,
       gatherMs: options.gatherMs ?? GATHER_MS,
@@ -65,13 +68,14 @@ export class SlurmBatch implements BatchSystem {
 
   control(link: HostLink, spec: AttemptSpec, dir: string): AttemptControl {
     const { settleMs = SETTLE_MS } = this.#options;
-    return new SlurmControl({ link, queue: this.#queue, spec, dir, settleMs });
+    return new SlurmControl({ link, queue: this.#queue, cancels: this.#cancels, spec, dir, settleMs });
   }
 
   close(): void {
     const reason = new Error('the agent stops');
     this.#closed.abort(reason);
     this.#arrays.close(reason);
+    this.#cancels.close(reason);
   }
 
   #single(launch: BatchLaunch): Promise<CallResult> {

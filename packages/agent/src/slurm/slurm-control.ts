@@ -7,14 +7,16 @@ import type { RemoteState } from '../remote/poll-answer.ts';
 import { type CallResult, type RemoteCall, TransportError } from '../transport/transport.ts';
 import { FORGET_TASK_SCRIPT, PLACES_SCRIPT } from './array-scripts.ts';
 import { judgeSlurm } from './judge-slurm.ts';
+import type { SlurmCancels } from './slurm-cancels.ts';
 import type { SlurmQueue } from './slurm-queue.ts';
 import { type ArrayPlace, isOver, parsePlaces, type SlurmRow } from './slurm-rows.ts';
-import { CANCEL_SCRIPT, HALT_SCRIPT, REMOVE_SCRIPT, SWEPT_SCRIPT } from './slurm-scripts.ts';
+import { HALT_SCRIPT, REMOVE_SCRIPT, SWEPT_SCRIPT } from './slurm-scripts.ts';
 import { sweepNode } from './sweep-node.ts';
 
 export interface SlurmControlOptions {
   readonly link: HostLink;
   readonly queue: SlurmQueue;
+  readonly cancels: SlurmCancels;
   readonly spec: AttemptSpec;
   /** Of the attempt, on the host and the nodes. */
   readonly dir: string;
@@ -71,8 +73,7 @@ export class SlurmControl implements AttemptControl {
       return stdout.toString('utf8').trim();
     }
     this.#isCancelled = true;
-    const call = { script: CANCEL_SCRIPT, args: [dir, spec.attemptId, signal] };
-    const said = (await this.#slurm(call, untilMs)).stdout.toString('utf8').trim();
+    const said = await this.#cancel(signal, untilMs);
     if (signal === 'KILL' && said === 'sent') await this.#force(untilMs);
     return said;
   }
@@ -169,6 +170,20 @@ export class SlurmControl implements AttemptControl {
   async #wasTold(): Promise<boolean> {
     const { link, dir } = this.#options;
     return (await link.once({ script: '[ -e "$1/signalled" ]', args: [dir] })).exitCode === 0;
+  }
+
+  /** Together with others that are to end now. @throws TransportError when Slurm has not answered by `untilMs` */
+  async #cancel(signal: 'TERM' | 'KILL', untilMs: number): Promise<string> {
+    const { cancels, spec, dir, link } = this.#options;
+    const backoff = new Backoff({ firstMs: 500, maxMs: 10_000 });
+    for (;;) {
+      try {
+        return await cancels.cancel({ attemptId: spec.attemptId, dir, signal });
+      } catch (error) {
+        if (!(error instanceof TransportError) || performance.now() > untilMs) throw error;
+        await backoff.wait(link.closed);
+      }
+    }
   }
 
   /** Until Slurm has answered. @throws TransportError when it has not by `untilMs` */

@@ -200,29 +200,6 @@ known=$(jobs_of_attempt) || exit 75
 [ -n "$known" ]
 `;
 
-/**
- * Ends an attempt. Arguments: attempt directory, id, TERM or KILL. Prints \`ended\`, \`prevented\` (it was not started,
- * and never will be) or \`sent\`. Exit code 75: Slurm did not answer.
- */
-export const CANCEL_SCRIPT = `
-${JOBS}
-dir=$1 attempt=$2 signal=$3
-[ -e "$dir/exit.json" ] && { echo ended; exit 0; }
-mkdir -p "$dir"
-: > "$dir/cancel"
-[ "$signal" = KILL ] && : > "$dir/kill"
-mkdir "$dir/pid.lock" 2>/dev/null && : > "$dir/pid.lock/prevented"
-if [ -e "$dir/pid.lock/prevented" ]; then
-  ids=$(jobs_of_attempt) || exit 75
-  [ -z "$ids" ] || scancel --quiet $ids || exit 75
-  echo prevented
-else
-  ids=$(states=RUNNING; jobs_of_attempt) || exit 75
-  [ -z "$ids" ] || scancel --quiet --state=RUNNING --batch --signal=TERM $ids || exit 75
-  echo sent
-fi
-`;
-
 /** Takes the jobs of an attempt from Slurm, whatever they are at. Arguments: attempt directory, id. */
 export const REMOVE_SCRIPT = `
 ${JOBS}
