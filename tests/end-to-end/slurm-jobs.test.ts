@@ -117,6 +117,25 @@ describe.skipIf(whyNot !== undefined)(`a pipeline in Slurm (${whyNot ?? 'behind 
       expect(each).toMatchObject({ executor: 'slurm:big', cleanupError: null });
   }, 120_000);
 
+  it('runs no cached stage again while nothing that was sent has changed', async () => {
+    const input = (text: string) => writeFileSync(join(platform.dir, 'code/in.csv'), text);
+    const run = async () => {
+      const command = `printf '{"seen":"%s"}' "$(cat in.csv)" > "$TRAINYARD_OUTPUTS"`;
+      const job = { command, workingDir: 'code', executor: { slurm: { cluster: 'big' } } };
+      const cache = { inputs: ['code'], code: [] };
+      const tree = await platform.ended({ name: 'cached', stages: [{ name: 'a', cache, job }] });
+      return stageOf(tree, 'a');
+    };
+    input('one');
+    const first = await run();
+    expect(first.outputs).toEqual({ seen: 'one' });
+    expect(await run()).toMatchObject({ cachedFrom: first.id, outputs: { seen: 'one' } });
+    input('two');
+    const second = await run();
+    expect(second.outputs).toEqual({ seen: 'two' });
+    expect(second).not.toHaveProperty('cachedFrom');
+  }, 120_000);
+
   it('trains and evaluates there by runMode: slurm, and records metrics and checkpoints', async () => {
     const { post, get } = api(platform.url);
     const job = await post<TrainingJob>('/api/v1/jobs', {

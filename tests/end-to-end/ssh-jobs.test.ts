@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectLive } from '@trainyard/client';
-import type { Attempt, MetricPoint, RunTree } from '@trainyard/protocol';
+import type { Attempt, MetricPoint, RunEvent, RunTree } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasSshd, SshTestServer } from '../../packages/agent/src/testing/ssh-server.ts';
 import { api, until } from '../support/api.ts';
@@ -181,6 +181,47 @@ describe.skipIf(!hasSshd)('jobs here and over SSH', () => {
     expect(attempt).toMatchObject({ status: 'cancelled', cleanupError: null, signal: 'SIGKILL' });
     expect(processesWith(attempt!.id)).toEqual([]);
   }, 120_000);
+
+  it('are not run again while nothing that was sent has changed', async () => {
+    const put = (file: string, text: string) => {
+      mkdirSync(join(dir, 'cached'), { recursive: true });
+      writeFileSync(join(dir, 'cached', file), text);
+    };
+    const submit = async (cache: object, ssh: object = {}) => {
+      const command = 'cat in.csv > seen; printf \'{"seen":"%s"}\' "$(cat seen)" > "$TRAINYARD_OUTPUTS"';
+      const job = { command, workingDir: 'cached', executor: { ssh: { host: 'box', ...ssh } } };
+      const definition = { name: 'cached', stages: [{ name: 'a', cache, job }] };
+      const { id } = await api(url).post<{ id: string }>('/api/v1/runs', { definition, baseDir: dir });
+      return stageOf(await ended(id), 'a');
+    };
+    const files = { inputs: ['cached/in.csv'], code: [] };
+    put('in.csv', 'one');
+    const first = await submit(files);
+    expect(first).toMatchObject({ status: 'completed', outputs: { seen: 'one' } });
+    expect(await submit(files)).toMatchObject({ cachedFrom: first.id, outputs: { seen: 'one' } });
+    put('in.csv', 'two');
+    const second = await submit(files);
+    expect(second).toMatchObject({ outputs: { seen: 'two' } });
+    expect(second).not.toHaveProperty('cachedFrom');
+    put('in.csv', 'one');
+    expect((await submit(files)).cachedFrom).toBe(first.id);
+    // What is on the host only may change there unseen.
+    const there = inHost('own');
+    mkdirSync(there);
+    writeFileSync(join(there, 'in.csv'), 'there');
+    for (const run of [
+      await submit(files, { dir: there }),
+      await submit(files, { dir: there }),
+      await submit({ ...files, inputs: [join(there, 'in.csv')] }),
+      await submit({ ...files, inputs: [join(there, 'in.csv')] }),
+    ]) {
+      expect(run.status).toBe('completed');
+      expect(run).not.toHaveProperty('cachedFrom');
+      const { items } = await api(url).get<{ items: RunEvent[] }>(`/api/v1/runs/${run.id}/events`);
+      const told = items.find(({ type }) => type === 'run.not_cached')!.data as { reason: string };
+      expect(told.reason).toMatch(/on another machine|not in the folder that is sent/);
+    }
+  }, 180_000);
 
   it('fail by their exit code, whatever words are in the log', async () => {
     const stages = ['exit 0', 'exit 1', 'exit 255'].map((exit, at) => ({

@@ -16,6 +16,7 @@ import {
   type UpstreamResult,
   upstreamDigest,
 } from '../cache/cache-key.ts';
+import { filesElsewhere } from '../cache/files-elsewhere.ts';
 import { type CachedResult, datasetsWrittenBy, findCached } from '../cache/stage-cache.ts';
 import { asOneDecision, giveTurn } from '../definition/expression-work.ts';
 import { canonicalJson } from '../rerun/canonical-json.ts';
@@ -149,31 +150,26 @@ async function keysOf(db: Kysely<Schema>, asked: readonly Asked[]): Promise<Know
   return known;
 }
 
-function knownOf({ changes: { tree }, node, cache }: Asked, { remote }: AttemptSpec, digest: string): Known {
+function knownOf({ changes: { tree }, node, cache }: Asked, spec: AttemptSpec, digest: string): Known {
   const directory = baseDirOf({ ...tree, baseDir: null }, node) ?? '.';
   const hashes = submittedHashes(directory, cache, tree.cacheBasis);
   const key = hashes === undefined ? {} : { key: cacheKey(digest, hashes) };
   if (!namesFiles(cache)) return key;
-  if (remote?.dir !== undefined) {
-    return hashes === undefined ? { reason: `its files are in ${remote.dir} on another machine` } : key;
-  }
   const placed = (patterns: readonly string[]) => patterns.map((each) => placedPattern(directory, each));
-  return {
-    ...key,
-    cache: {
-      digest,
-      baseDir: tree.baseDir ?? '.',
-      inputs: placed(cache.inputs),
-      code: cache.code === undefined ? null : placed(cache.code),
-      lookUp: !hasToRun(tree, node),
-      maxAgeMs: cache.maxAge ?? null,
-    },
-  };
+  const inputs = placed(cache.inputs);
+  const code = cache.code === undefined ? null : placed(cache.code);
+  const baseDir = tree.baseDir ?? '.';
+  // Nor does a submit know them: it has read others, on its own machine.
+  const reason = filesElsewhere(spec, [...inputs, ...(code ?? [])], baseDir);
+  if (reason !== undefined) return { reason };
+  const lookUp = !hasToRun(tree, node);
+  return { ...key, cache: { digest, baseDir, inputs, code, lookUp, maxAgeMs: cache.maxAge ?? null } };
 }
 
 /** What an agent is asked to do. Secrets count by their names: what stands for them is new each time. */
-function workText({ command, workingDir, env, builtin, secrets = [] }: AttemptSpec): string {
-  let text = canonicalJson({ command, workingDir, env, builtin });
+function workText({ command, workingDir, env, builtin, remote, secrets = [] }: AttemptSpec): string {
+  const { dir, condaEnv } = remote ?? {};
+  let text = canonicalJson({ command, workingDir, env, builtin, dir, condaEnv });
   for (const { name, placeholder } of secrets) text = text.replaceAll(placeholder, `secret ${name}`);
   return text;
 }
