@@ -16,6 +16,8 @@ export type JudgedCheckpoint = Pick<ModelCheckpoint, 'id' | 'path' | 'step' | 'm
   readonly isProtected?: boolean | undefined;
   /** Somebody has asked for its removal: it goes, unless it is protected, and counts for nothing. */
   readonly isUnwanted?: boolean | undefined;
+  /** Machine on which it was written, where that is not the agent's own. */
+  readonly host?: string | undefined;
 };
 
 export interface CleanupDecision {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { decideCleanup, type JudgedCheckpoint, type KeepPolicy } from '@trainyard/protocol/plain';
 import { type BuiltinAttempt, BuiltinFailure, messageOf } from './attempt.ts';
 
-import { judgePath } from './inside-directory.ts';
+import { type Deletable, judgePath } from './inside-directory.ts';
 
 interface Cleanup extends KeepPolicy {
   readonly job: string;
@@ -32,9 +32,10 @@ export async function cleanupCheckpoints(attempt: BuiltinAttempt): Promise<Recor
   if (cleanup.checkpointDir !== null) roots.push({ dir: cleanup.checkpointDir, depth: 1 });
   for (const checkpoint of doomed) {
     const judged = await judgePath(checkpoint.path, roots);
-    if (judged.kind === 'refused') {
-      attempt.log(`left ${checkpoint.path}: ${judged.reason}`);
-      refused.push({ path: checkpoint.path, reason: judged.reason });
+    const reason = reasonToLeave(judged, checkpoint);
+    if (reason !== undefined) {
+      attempt.log(`left ${checkpoint.path}: ${reason}`);
+      refused.push({ path: checkpoint.path, reason });
       continue;
     }
     if (!cleanup.dryRun) {
@@ -69,4 +70,13 @@ export async function cleanupCheckpoints(attempt: BuiltinAttempt): Promise<Recor
     unknown: paths(unknown),
     refused: refused.slice(0, MAX_LISTED),
   };
+}
+
+/** What is not here is gone only if it was here: a host may have it, and nobody on this machine can delete there. */
+function reasonToLeave(judged: Deletable, { host }: JudgedCheckpoint): string | undefined {
+  if (judged.kind === 'there') return undefined;
+  if (host !== undefined) {
+    return `it is on ${host}, and a clean-up stage deletes on its agent's machine only; "retention" of the training job deletes there, when its next training on ${host} has ended`;
+  }
+  return judged.kind === 'refused' ? judged.reason : undefined;
 }

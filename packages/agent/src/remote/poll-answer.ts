@@ -11,6 +11,8 @@ export interface RemoteState {
   /** Clock of the host, in seconds. */
   readonly hostTime: number;
   readonly exit: { readonly exitCode: number; readonly endedAt: number } | undefined;
+  /** Processes of its cgroup that the kernel has ended for lack of memory; `undefined` where nobody counts. */
+  readonly oomKills: number | undefined;
 }
 
 export type Standing = 'none' | 'alive' | 'dead';
@@ -44,7 +46,7 @@ export function parsePollAnswer(output: Buffer): PollAnswer {
     at = end + 1;
     return text;
   };
-  const state = parseState(line(), line());
+  const state = parseState(line(), line(), line());
   const pieces: FilePiece[] = [];
   while (at < output.length) {
     const match = FILE_LINE.exec(line());
@@ -61,11 +63,14 @@ export function parsePollAnswer(output: Buffer): PollAnswer {
 }
 
 const FILE_LINE = /^file (\S+) (\S+) (\d+) (\d+) (\d+)$/;
+const OOM_LINE = /^oom (\d+|none)$/;
 const STATE_LINE = /^state (no|yes|prevented) (none|alive|dead) (\d+) (none|alive|dead) (\S+) (\S+) (\d+)$/;
 
-function parseState(stateLine: string, exitLine: string): RemoteState {
+function parseState(stateLine: string, exitLine: string, oomLine: string): RemoteState {
   const match = STATE_LINE.exec(stateLine);
-  if (match === null || !exitLine.startsWith('exit ')) throw new Error('the state of a host cannot be read');
+  const oom = OOM_LINE.exec(oomLine);
+  if (match === null || oom === null || !exitLine.startsWith('exit '))
+    throw new Error('the state of a host cannot be read');
   const [, lock, program, pid, supervisor, bootId, hostBootId = '', time] = match;
   return {
     lock: lock as RemoteState['lock'],
@@ -76,6 +81,7 @@ function parseState(stateLine: string, exitLine: string): RemoteState {
     hostBootId,
     hostTime: Number(time),
     exit: parseExit(exitLine.slice('exit '.length)),
+    oomKills: oom[1] === 'none' ? undefined : Number(oom[1]),
   };
 }
 

@@ -46,6 +46,8 @@ export class RemoteAttempt implements RunningAttempt {
   #state: RemoteState | undefined;
   #startedPid: number | undefined;
   #lastStatus: string | undefined;
+  /** Kept: the cgroup that counts goes with what is left of the attempt. */
+  #oomKills: number | undefined;
   #cancelledAtMs: number | undefined;
 
   constructor(options: RemoteAttemptOptions) {
@@ -69,6 +71,10 @@ export class RemoteAttempt implements RunningAttempt {
 
   alive(): boolean {
     return this.#state === undefined ? this.#startedPid !== undefined : this.#control.isAlive(this.#state);
+  }
+
+  ranOutOfMemory(): boolean | undefined {
+    return this.#oomKills === undefined ? undefined : this.#oomKills > 0;
   }
 
   /** What the launch has told. */
@@ -182,6 +188,7 @@ export class RemoteAttempt implements RunningAttempt {
       signal,
     );
     this.#state = answer.state;
+    this.#oomKills = answer.state.oomKills ?? this.#oomKills;
     for (const piece of answer.pieces) {
       if (piece.name === 'log') await log.take(piece);
       else if (piece.name === 'metrics') await metrics.take(piece);

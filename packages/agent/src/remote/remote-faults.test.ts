@@ -279,6 +279,30 @@ describe('what is read from a host', () => {
     expect(statSync(given.files.metrics).size).toBe(size + 8);
   });
 
+  test('that the kernel has ended a process for lack of memory, where its cgroup counts that', async () => {
+    const executor = executorOver(new LocalTransport());
+    for (const [at, count] of [undefined, '0', '2'].entries()) {
+      const given = context(`while [ ! -e "$GO" ]; do sleep 0.05; done; kill -KILL $$`, {
+        GO: join(root, `go-${at}`),
+      });
+      const attempt = await start(executor, given);
+      // In the place of a cgroup with a memory controller, which not every machine gives.
+      const cgroup = join(root, `cgroup-${at}`);
+      mkdirSync(cgroup);
+      if (count !== undefined)
+        writeFileSync(join(cgroup, 'memory.events'), `oom 3\noom_kill ${count}\noom_group_kill 0\n`);
+      const file = join(remoteDir(given), 'cgroup');
+      const own = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+      writeFileSync(file, `${cgroup}\n`);
+      writeFileSync(join(root, `go-${at}`), '');
+      expect(await attempt.waitForExit(never)).toMatchObject({ exitCode: 137 });
+      if (own === undefined) rmSync(file);
+      else writeFileSync(file, own);
+      expect(await attempt.cleanUp()).toBeUndefined();
+      expect(attempt.ranOutOfMemory?.()).toBe(count === undefined ? undefined : count !== '0');
+    }
+  });
+
   test('a large output comes in bounded parts', async () => {
     const { given, end, sizes } = await playground();
     const output = join(remoteDir(given), 'output.log');

@@ -148,6 +148,9 @@ echo "state $lock $program \${pid:-0} $supervisor \${boot:-\${known_boot:-none}}
 exit=
 [ -e "$dir/exit.json" ] && { read -r exit < "$dir/exit.json"; } 2>/dev/null
 echo "exit \${exit:-none}"
+oom=
+[ -r "$dir/cgroup" ] && read -r cgroup < "$dir/cgroup" && oom=$(sed -n 's/^oom_kill //p' "$cgroup/memory.events" 2>/dev/null)
+echo "oom \${oom:-none}"
 facts() { stat -L -c '%i:%W %s' "$1" 2>/dev/null || stat -L -c '%i: %s' "$1" 2>/dev/null; }
 piece() {
   name=$1 known=$2 offset=$3 most=$4 file=

@@ -23,6 +23,8 @@ export interface Found {
   readonly checkpoints: readonly ModelCheckpoint[];
   /** Paths of checkpoints that trainings of the job go on from. */
   readonly inUse: ReadonlySet<string>;
+  /** By id: where checkpoints are that are on a host. */
+  readonly hosts: ReadonlyMap<string, string>;
   readonly dataset:
     | { readonly path: string; readonly sha256: string; readonly rows: number | null }
     | undefined;
@@ -57,10 +59,11 @@ export async function answerLookups(
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const NOWHERE: ReadonlyMap<string, string> = new Map();
 
 function rememberingLookup(db: Kysely<Schema>): (wanted: Wanted) => Promise<Found> {
   const jobs = createTrainingJobStore(db);
-  const { live, inUse } = createCheckpointReads(db);
+  const { live, inUse, hosts } = createCheckpointReads(db);
   const remember = <T>(read: (key: string) => Promise<T>) => {
     const known = new Map<string, Promise<T>>();
     return (key: string): Promise<T> => {
@@ -72,13 +75,15 @@ function rememberingLookup(db: Kysely<Schema>): (wanted: Wanted) => Promise<Foun
   const findJob = remember((key) => jobs.find(key));
   const findCheckpoints = remember((jobId) => live(jobId));
   const findInUse = remember((jobId) => inUse(jobId));
+  const findHosts = remember((jobId) => hosts(jobId));
   const findDataset = remember((key) => findDatasetVersion(db, JSON.parse(key)));
   return async (wanted) => {
     const job = wanted.job === undefined ? undefined : await findJob(wanted.job);
     const checkpoints = wanted.checkpoints === true && job !== undefined ? await findCheckpoints(job.id) : [];
     const used = checkpoints.length === 0 ? NONE : await findInUse(job!.id);
+    const on = checkpoints.length === 0 ? NOWHERE : await findHosts(job!.id);
     const dataset =
       wanted.dataset === undefined ? undefined : await findDataset(JSON.stringify(wanted.dataset));
-    return { job, checkpoints, inUse: used, dataset };
+    return { job, checkpoints, inUse: used, hosts: on, dataset };
   };
 }

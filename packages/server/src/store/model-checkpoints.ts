@@ -24,6 +24,8 @@ export interface CheckpointReads {
   live(jobId: string): Promise<ModelCheckpoint[]>;
   /** Paths that trainings of a job go on from, or evaluate, also those that wait for their next try. */
   inUse(jobId: string): Promise<ReadonlySet<string>>;
+  /** By id: the machine on which those of a job were written whose program did not run on its agent's own. */
+  hosts(jobId: string): Promise<ReadonlyMap<string, string>>;
 }
 
 export function createCheckpointReads(db: Kysely<Schema>): CheckpointReads {
@@ -41,6 +43,7 @@ export function createCheckpointReads(db: Kysely<Schema>): CheckpointReads {
     ofRun: (run, query) => readOfRun(db, run, query),
     live: (jobId) => ofJob(jobId, { deleted: false, limit: MAX_READ }),
     inUse: (jobId) => readInUse(db, jobId),
+    hosts: (jobId) => readHosts(db, jobId),
   };
 }
 
@@ -82,6 +85,15 @@ export async function readInUse(db: Kysely<Schema>, jobId: string): Promise<Read
     where a.training_job_id = ${jobId} and r.ended_at is null and a.number = r.attempt
       and used.path is not null`.execute(db);
   return new Set(rows.map(({ path }) => path));
+}
+
+async function readHosts(db: Kysely<Schema>, jobId: string): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await sql<{ id: string; host: string }>`
+    select distinct on (c.id) c.id, a.target ->> 'address' as host
+    from model_checkpoints c join attempts a on a.run_id = c.run_id
+    where c.job_id = ${jobId} and c.deleted_at is null and a.target ->> 'address' <> 'local'
+    order by c.id, a.number desc`.execute(db);
+  return new Map(rows.map(({ id, host }) => [id, host]));
 }
 
 /** What an attempt has recorded, and whose it is. */
