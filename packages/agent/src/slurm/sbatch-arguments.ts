@@ -20,15 +20,16 @@ export function sbatchArguments(
     'cpus-per-task': asked.cpus,
     mem: asked.memory,
     time: asked.timeMinutes,
-    gres: spec.gpus > 0 ? `gpu:${spec.gpus}` : undefined,
+    gres: spec.gpus > 0 ? gpuRequest(spec.gpus, asked.gpuType) : undefined,
   };
   return [
     ...options,
     ...Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
     `--job-name=${job.name}`,
     '--parsable',
-    '--nodes=1',
-    '--ntasks=1',
+    `--nodes=${asked.nodes ?? 1}`,
+    // Of what srun starts in the job; the job itself runs on its first node.
+    `--ntasks-per-node=${asked.tasksPerNode ?? 1}`,
     // Our engine tries again; a job that Slurm starts anew by itself would be one attempt twice.
     '--no-requeue',
     '--open-mode=append',
@@ -38,6 +39,11 @@ export function sbatchArguments(
     // To the script only, which hands it on. Never USR1: NCCL uses it.
     `--signal=B:TERM@${warnSeconds}`,
   ];
+}
+
+/** For each node. */
+function gpuRequest(count: number, type: string | undefined): string {
+  return type === undefined ? `gpu:${count}` : `gpu:${type}:${count}`;
 }
 
 /** What the script of a job is told. */

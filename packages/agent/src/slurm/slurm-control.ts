@@ -90,7 +90,9 @@ export class SlurmControl implements AttemptControl {
   async sweep(untilMs: number): Promise<string | undefined> {
     const { link, queue, spec, dir } = this.#options;
     const patienceMs = Math.min(untilMs, performance.now() + END_PATIENCE_MS);
-    let row = await this.#untilOver(patienceMs, { orSwept: true });
+    // The script of the job sees its own node only; the others are done when Slurm says so.
+    const orSwept = (spec.remote?.slurm?.nodes ?? 1) === 1;
+    let row = await this.#untilOver(patienceMs, { orSwept });
     if (row === 'swept') {
       await this.#forget();
       return undefined;

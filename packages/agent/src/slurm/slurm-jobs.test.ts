@@ -83,6 +83,15 @@ describe.skipIf(whyNoSlurm !== undefined)(`jobs in Slurm (${whyNoSlurm ?? 'scena
     expect(none).toBe('gpus=\n');
   });
 
+  test('GPUs of a type are asked for, and of one that no node has are refused', async () => {
+    const given = jobs.context('exit 5', { gpus: 2, remote: { slurm: { gpuType: 'fake' } } });
+    const attempt = await jobs.start(given);
+    expect(await attempt.waitForExit(never)).toMatchObject({ exitCode: 5 });
+    expect(await jobs.cluster.rows(['%b'], `--name=${given.spec.attemptId}`)).toEqual(['gres:gpu:fake:2']);
+    const none = jobs.context('true', { gpus: 1, remote: { slurm: { gpuType: 'a100' } } });
+    await expect(jobs.start(none)).rejects.toMatchObject({ runError: { code: 'batch_refused' } });
+  });
+
   test('a job that waits is held when it is paused, and starts when it is resumed', async () => {
     const reason = async () => (await jobs.cluster.rows(['%T', '%r'], `--name=${given.spec.attemptId}`))[0];
     await jobs.cluster.command('scontrol', 'update', 'PartitionName=other', 'State=DOWN');

@@ -15,7 +15,17 @@ const OUR_OPTIONS = new Set([
     'export',
     'export-file',
   ],
-  ...['get-user-env', 'help', 'hold', 'input', 'job-name', 'kill-on-invalid-dep', 'no-requeue', 'ntasks'],
+  ...[
+    'get-user-env',
+    'help',
+    'hold',
+    'input',
+    'job-name',
+    'kill-on-invalid-dep',
+    'no-requeue',
+    'ntasks',
+    'ntasks-per-node',
+  ],
   ...['open-mode', 'output', 'parsable', 'quiet', 'requeue', 'signal', 'test-only', 'uid', 'gid', 'usage'],
   ...['version', 'wait', 'wrap', 'gres', 'gpus', 'nodes', 'bb', 'bbf', 'propagate'],
 ]);

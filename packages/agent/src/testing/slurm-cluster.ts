@@ -16,21 +16,30 @@ export const whyNoSlurm: string | undefined =
       ? 'Slurm or MUNGE is not installed'
       : undefined;
 
-/** A real Slurm with one node, which has room for several jobs and two GPUs that are none, on ports of its own. */
+/**
+ * A real Slurm on ports of its own. Each node has room for several jobs and two GPUs that are none; several nodes are
+ * as many daemons on this machine.
+ */
 export class SlurmTestCluster {
   readonly dir: string;
-  readonly #node = hostname().split('.')[0]!;
+  readonly #host = hostname().split('.')[0]!;
+  readonly #nodes: readonly string[];
   readonly #options: Readonly<Record<string, string>>;
 
-  private constructor(options: Readonly<Record<string, string>>) {
+  private constructor(options: Readonly<Record<string, string>>, nodeCount: number) {
     this.#options = options;
+    this.#nodes =
+      nodeCount === 1 ? [this.#host] : Array.from({ length: nodeCount }, (_, at) => `node${at + 1}`);
     this.dir = mkdtempSync(join(tmpdir(), 'trainyard-slurm-'));
     chmodSync(this.dir, 0o755);
   }
 
   /** @param options lines of slurm.conf, such as `{ MinJobAge: '2' }` */
-  static async start(options: Readonly<Record<string, string>> = {}): Promise<SlurmTestCluster> {
-    const cluster = new SlurmTestCluster(options);
+  static async start(
+    options: Readonly<Record<string, string>> = {},
+    { nodeCount = 1 } = {},
+  ): Promise<SlurmTestCluster> {
+    const cluster = new SlurmTestCluster(options, nodeCount);
     try {
       await cluster.#start();
     } catch (error) {
@@ -44,9 +53,9 @@ export class SlurmTestCluster {
     return this.#path('slurm.conf');
   }
 
-  /** Of its only node. */
+  /** Of its first node. */
   get nodeName(): string {
-    return this.#node;
+    return this.#nodes[0]!;
   }
 
   /** For commands of Slurm. */
@@ -74,18 +83,19 @@ export class SlurmTestCluster {
   }
 
   async startNode(): Promise<void> {
-    await this.command('/usr/sbin/slurmd');
+    for (const node of this.#nodes) await this.command('/usr/sbin/slurmd', '-N', node);
   }
 
-  stopNode(): Promise<void> {
-    return this.#stop('slurmd.pid');
+  async stopNode(): Promise<void> {
+    for (const node of this.#nodes) await this.#stop(`slurmd-${node}.pid`);
   }
 
   async remove(): Promise<void> {
     if (existsSync(this.#path('slurmctld.pid'))) {
       await this.command('scancel', '--quiet', '--user=root').catch(() => undefined);
     }
-    for (const file of ['slurmd.pid', 'slurmctld.pid', 'munge/pid']) await this.#stop(file);
+    await this.stopNode();
+    for (const file of ['slurmctld.pid', 'munge/pid']) await this.#stop(file);
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -93,17 +103,20 @@ export class SlurmTestCluster {
     for (const dir of ['state', 'spool', 'log', 'munge', 'dev']) mkdirSync(this.#path(dir));
     chmodSync(this.#path('munge'), 0o700);
     for (const gpu of ['gpu0', 'gpu1']) execFileSync('mknod', [this.#path(`dev/${gpu}`), 'c', '1', '3']);
-    const [controllerPort, nodePort] = [await freePort(), await freePort()];
-    const config = { ...this.#config(controllerPort, nodePort), ...this.#options };
+    const config = { ...this.#config(await freePort()), ...this.#options };
     const lines = Object.entries(config).map(([name, value]) => `${name}=${value}\n`);
-    const node = `NodeName=${this.#node} NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 Gres=gpu:fake:2 State=UNKNOWN\n`;
+    for (const node of this.#nodes) {
+      const place = `NodeHostname=${this.#host} NodeAddr=127.0.0.1 Port=${await freePort()}`;
+      lines.push(`NodeName=${node} ${place} CPUs=8 RealMemory=8000 Gres=gpu:fake:2 State=UNKNOWN\n`);
+    }
+    const names = this.#nodes.join(',');
     const partitions = ['debug Default=YES', 'other Default=NO'].map(
-      (partition) => `PartitionName=${partition} Nodes=${this.#node} MaxTime=INFINITE State=UP\n`,
+      (partition) => `PartitionName=${partition} Nodes=${names} MaxTime=INFINITE State=UP\n`,
     );
-    writeFileSync(this.configFile, [...lines, node, ...partitions].join(''));
+    writeFileSync(this.configFile, [...lines, ...partitions].join(''));
     writeFileSync(
       this.#path('gres.conf'),
-      `AutoDetect=off\nNodeName=${this.#node} Name=gpu Type=fake File=${this.#path('dev/gpu[0-1]')}\n`,
+      `AutoDetect=off\nNodeName=${names} Name=gpu Type=fake File=${this.#path('dev/gpu[0-1]')}\n`,
     );
     await run('mungekey', ['-c', '-k', this.#path('munge/key')]);
     await run('/usr/sbin/munged', [
@@ -120,29 +133,31 @@ export class SlurmTestCluster {
 
   async untilIdle(): Promise<void> {
     await eventually(
-      'the node is idle',
-      async () => (await this.command('sinfo', '-h', '-o', '%T').catch(() => '')).includes('idle'),
+      'the nodes are idle',
+      async () => {
+        const states = await this.command('sinfo', '-h', '-N', '-p', 'debug', '-o', '%T').catch(() => '');
+        return states.split('\n').filter((state) => state === 'idle').length === this.#nodes.length;
+      },
       40_000,
     );
   }
 
-  #config(controllerPort: number, nodePort: number): Record<string, string> {
+  #config(controllerPort: number): Record<string, string> {
     return {
       ClusterName: 'test',
-      SlurmctldHost: `${this.#node}(127.0.0.1)`,
+      SlurmctldHost: `${this.#host}(127.0.0.1)`,
       SlurmUser: 'root',
       SlurmdUser: 'root',
       AuthType: 'auth/munge',
       AuthInfo: `socket=${this.#path('munge.sock')}`,
       CredType: 'cred/munge',
       SlurmctldPort: String(controllerPort),
-      SlurmdPort: String(nodePort),
       StateSaveLocation: this.#path('state'),
-      SlurmdSpoolDir: this.#path('spool'),
+      SlurmdSpoolDir: this.#path('spool/%n'),
       SlurmctldPidFile: this.#path('slurmctld.pid'),
-      SlurmdPidFile: this.#path('slurmd.pid'),
+      SlurmdPidFile: this.#path('slurmd-%n.pid'),
       SlurmctldLogFile: this.#path('log/slurmctld.log'),
-      SlurmdLogFile: this.#path('log/slurmd.log'),
+      SlurmdLogFile: this.#path('log/slurmd-%n.log'),
       // The node says that it has more than this machine.
       SlurmdParameters: 'config_overrides',
       ProctrackType: 'proctrack/linuxproc',

@@ -16,17 +16,15 @@ import { startContext } from './start-job.ts';
 
 /** One Slurm for the tests of a suite, and for each test a directory of its own; ends what a test has started. */
 export class SlurmJobs {
-  readonly #options: Readonly<Record<string, string>>;
   readonly #opened: Executor[] = [];
   readonly #started: RunningAttempt[] = [];
   #cluster: SlurmTestCluster | undefined;
   #root = '';
 
   /** To be made in a `describe`. @param options lines of slurm.conf */
-  constructor(options: Readonly<Record<string, string>> = {}) {
-    this.#options = options;
+  constructor(options: Readonly<Record<string, string>> = {}, size: { readonly nodeCount?: number } = {}) {
     beforeAll(async () => {
-      this.#cluster = await SlurmTestCluster.start(this.#options);
+      this.#cluster = await SlurmTestCluster.start(options, size);
     });
     afterAll(() => this.#cluster?.remove());
     beforeEach(() => {

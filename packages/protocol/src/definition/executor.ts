@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { SlurmRequest } from '../slurm-request.ts';
-import { slurmWord } from '../slurm-request.ts';
+import { gpuType, slurmWord } from '../slurm-request.ts';
 import { duration, name } from './values.ts';
 
 /** Where on a host a program runs, and on which one. */
@@ -28,6 +28,12 @@ export const slurmPlace = z.strictObject({
     .string()
     .regex(/^\d{1,12}[KMGT]?$/, 'write for example 16G')
     .optional(),
+  /** Which GPUs, by their type in the cluster; how many is in `resources`. Left out: any. */
+  gpuType: gpuType.optional(),
+  /** Each with the processors, memory and GPUs that the job asks for. The program runs on the first, srun on all. */
+  nodes: z.int().min(1).max(1000).optional(),
+  /** Of what srun starts in the job; 1 unless given. */
+  tasksPerNode: z.int().min(1).max(1024).optional(),
   /** Directory that nodes and login node share, to run in. Left out: the working directory is sent. */
   dir: z.string().min(1).max(4096).optional(),
   condaEnv: name.optional(),
@@ -65,11 +71,11 @@ export function executorPlace(given: ExecutorDefinition, stageTimeoutMs?: number
 }
 
 function slurmJobPlace(place: SlurmPlace, stageTimeoutMs: number | undefined): ExecutorPlace {
-  const { cluster, dir, condaEnv, time, partition, account, qos, cpus, memory } = place;
+  const { cluster, dir, condaEnv, time, ...asked } = place;
   // Ours fires first: that is an end by the stage's own rule, and not a loss.
   const limitMs = time ?? (stageTimeoutMs === undefined ? undefined : stageTimeoutMs + OWN_TIMEOUT_FIRST_MS);
   const timeMinutes = limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000);
-  const slurm = defined({ partition, account, qos, cpus, memory, timeMinutes });
+  const slurm = defined({ ...asked, timeMinutes });
   const remote = defined({ dir, condaEnv, slurm: Object.keys(slurm).length === 0 ? undefined : slurm });
   const executor = cluster === undefined ? 'slurm' : `slurm:${cluster}`;
   return Object.keys(remote).length === 0 ? { executor } : { executor, remote };
