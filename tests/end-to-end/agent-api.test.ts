@@ -144,6 +144,13 @@ describe("an agent's own routes", () => {
     }
     // The median: a machine that does much else may hold up a single one.
     expect(times.sort((a, b) => a - b)[7]).toBeLessThan(200);
+    // The same once more, also at the limit, is told how it stands; without its token it is another request.
+    const again = await execute(job, { config: { epochs: 8 } });
+    expect([again.status, again.body]).toEqual([
+      200,
+      { success: true, job_id: job.id, status: 'running', queued: false },
+    ]);
+    expect((await execute(job, { job_token: 'tya_wrong' })).status).toBe(401);
     // The limit is one: another is refused, and its job fails with a reason that names the limit.
     const second = await claimed('true');
     const refused = await execute(second);
@@ -156,6 +163,7 @@ describe("an agent's own routes", () => {
     writeFileSync(join(dir, 'stop'), '');
     expect((await ended(job.root)).status).toBe('completed');
     await idle();
+    expect((await execute(job)).body).toMatchObject({ success: true, status: 'completed' });
     const logs = await call('GET', `/api/training/logs/${job.id}?limit=1`);
     expect(JSON.parse((logs.body['logs'] as string[])[0]!)).toEqual({ epochs: 7 });
     expect((await call('GET', `/api/training/status/${job.id}`)).body).toMatchObject({
@@ -167,7 +175,12 @@ describe("an agent's own routes", () => {
 
   it('cancels what runs, and refuses to cancel what is over', async () => {
     const job = await claimed('sleep 600');
-    expect((await execute(job)).status).toBe(200);
+    // Twice at once it is taken once.
+    const both = await Promise.all([execute(job), execute(job)]);
+    expect(both.map(({ status, body }) => [status, body['job_id']])).toEqual([
+      [200, job.id],
+      [200, job.id],
+    ]);
     await until('its start', async () => (await call('GET', '/health')).body['active_jobs'] === 1);
     expect((await call('POST', `/api/training/cancel/${job.id}`)).status).toBe(200);
     expect((await ended(job.root)).children[0]!.status).toBe('cancelled');

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { attemptFiles, type LocalJobStatus } from '@trainyard/protocol';
 import { readAttempt } from '../attempt/attempt-state.ts';
+import { proofOf } from '../link/attempt-token.ts';
 import { LineIndex } from './line-index.ts';
 
 /** An attempt that the agent holds now. */
@@ -48,6 +49,14 @@ export class JobRecords {
   async find(jobId: string): Promise<LocalJobStatus | undefined> {
     const known = await this.#newest(jobId);
     return known === undefined ? undefined : this.#status(known);
+  }
+
+  /** As above, of whoever shows a token that its attempt has had; `undefined` for anybody else. */
+  async findWith(jobId: string, token: string): Promise<LocalJobStatus | undefined> {
+    const known = await this.#newest(jobId);
+    if (known === undefined) return undefined;
+    const found = await readAttempt(attemptFiles(`${this.#dir}/${known.attemptId}`, known.runId));
+    return found?.state.tokenProofs.includes(proofOf(token)) ? this.#status(known) : undefined;
   }
 
   async log(

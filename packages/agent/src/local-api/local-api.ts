@@ -2,12 +2,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   type Assignment,
+  type ExecuteJob,
   executeJob,
   localLogsQuery,
   type MachineTelemetry,
   VERSION,
 } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
+import { proofOf } from '../link/attempt-token.ts';
 import { http } from '../link/node-http.ts';
 import { ApiError, checkedBody } from './api-error.ts';
 import { reportStatus, takeOver } from './execute.ts';
@@ -47,6 +49,8 @@ export class LocalApi {
   readonly #routes: ReadonlyMap<string, Route>;
   /** Jobs on their way here: they count, so that no two take the last place. */
   #coming = 0;
+  /** By job and token, so that the same one is not taken twice at once. */
+  readonly #executing = new Map<string, Promise<unknown>>();
   #server: Server | undefined;
 
   constructor(agent: LocalApiAgent, options: LocalApiOptions) {
@@ -130,9 +134,32 @@ export class LocalApi {
     };
   }
 
+  /** The same job once more is answered with how it stands: who has missed an answer asks again. */
   async #execute(given: unknown) {
     const job = checkedBody(executeJob, given);
-    const { agent } = { agent: this.#agent };
+    const key = `${job.execution_id} ${proofOf(job.job_token)}`;
+    const before = this.#executing.get(key);
+    const own = (async () => {
+      await before?.catch(() => undefined);
+      return (await this.#known(job)) ?? (await this.#take(job));
+    })();
+    this.#executing.set(key, own);
+    try {
+      return await own;
+    } finally {
+      if (this.#executing.get(key) === own) this.#executing.delete(key);
+    }
+  }
+
+  async #known({ execution_id: id, job_token: token }: ExecuteJob) {
+    const known = await this.#records.findWith(id, token);
+    if (known === undefined) return undefined;
+    const queued = known.status === 'pending' && this.#agent.held().length > this.#agent.slots;
+    return { success: true, job_id: known.job_id, status: known.status, queued };
+  }
+
+  async #take(job: ExecuteJob) {
+    const agent = this.#agent;
     const agentId = agent.agentId();
     if (agentId === undefined) {
       throw new ApiError(503, 'NOT_REGISTERED', 'The agent is not registered at its backend yet; try again.');
@@ -148,8 +175,7 @@ export class LocalApi {
     try {
       const assignment = await takeOver(backend, job);
       await agent.take(assignment);
-      const queued = isFull;
-      return { success: true, job_id: assignment.spec.runId, status: 'pending', queued };
+      return { success: true, job_id: assignment.spec.runId, status: 'pending', queued: isFull };
     } finally {
       this.#coming -= 1;
     }
