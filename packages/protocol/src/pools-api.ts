@@ -57,6 +57,15 @@ export const poolDetails = pool.extend({
 });
 export type PoolDetails = z.infer<typeof poolDetails>;
 
-/** Why a run that could be at work waits: a pool or a concurrency group has no room. */
-export const runWait = z.object({ runId: z.string(), path: z.string(), reason: z.string() });
+/**
+ * Why a run that could be at work waits: a pool or a concurrency group has no room, its agent or host is away, or it
+ * was asked to pause and does not stand still yet.
+ */
+export const runWait = z.object({
+  runId: z.string(),
+  path: z.string(),
+  reason: z.string(),
+  /** It was asked to pause, and has not confirmed that it stands still. */
+  isPausing: z.literal(true).optional(),
+});
 export type RunWait = z.infer<typeof runWait>;

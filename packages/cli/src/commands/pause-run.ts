@@ -1,3 +1,4 @@
+import type { Client } from '@trainyard/client';
 import { EXIT, isTerminalRunStatus, type PauseMode, type Run } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import type { Connection } from '../connection.ts';
@@ -56,12 +57,19 @@ function change(
         await pause(POLL_MS, new AbortController().signal);
         run = await client.getRun(id);
       }
+      let pausing = await pausingIn(client, run);
+      while (pausing.length > 0 && Date.now() < deadline) {
+        await pause(POLL_MS, new AbortController().signal);
+        pausing = await pausingIn(client, run);
+      }
       const isSeen = isDone(run) || isTerminalRunStatus(run.status);
+      const word = pausing.length > 0 ? 'pausing' : isSeen ? stateOf(run) : otherwise;
       context.out(
         context.json
-          ? `${JSON.stringify({ id, status: run.status })}\n`
-          : `${id} ${isSeen ? stateOf(run) : otherwise}\n`,
+          ? `${JSON.stringify({ id, status: run.status, ...(pausing.length > 0 && { pausing }) })}\n`
+          : `${id} ${word}\n`,
       );
+      if (!context.json) for (const { path, reason } of pausing) context.err(`${path}: ${reason}\n`);
       return EXIT.ok;
     },
     // Programs are halted by an agent, so one has to be there.
@@ -72,4 +80,13 @@ function change(
 /** A stage that is paused before its turn stays pending. */
 function stateOf({ status, reason }: Run): string {
   return status === 'pending' && reason !== null ? reason : status;
+}
+
+/** Jobs of a paused group that do not stand still yet, by the path below the run. */
+async function pausingIn(client: Client, run: Run): Promise<{ path: string; reason: string }[]> {
+  if (run.status !== 'paused' || run.kind !== 'pipeline') return [];
+  const below = run.path === '' ? '' : `${run.path}/`;
+  return (await client.listWaits(run.rootId)).flatMap(({ path, reason, isPausing }) =>
+    isPausing === true && path.startsWith(below) ? [{ path: path.slice(below.length), reason }] : [],
+  );
 }

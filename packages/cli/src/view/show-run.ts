@@ -1,5 +1,6 @@
 import type { DatasetVersion, FindingInfo, MetricLatest, RunTree } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import { descend } from '../find-run.ts';
 import { adviceLines, type Exclusions, otherFailures } from './failure-text.ts';
 import { latestNotes } from './metric-notes.ts';
 import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
@@ -84,7 +85,7 @@ export function showText(
   });
   const facts = [
     `${style.bold(tree.name)}  ${tree.id}`,
-    `status    ${tree.status}${tree.reason === null ? '' : ` (${oneLine(tree.reason)})`}`,
+    `status    ${statusText(tree)}${tree.reason === null ? '' : ` (${oneLine(tree.reason)})`}`,
     `started   ${tree.startedAt ?? 'not yet'}`,
     `took      ${runDuration(tree, Date.now()) || '-'}`,
   ];
@@ -101,6 +102,17 @@ export function showText(
     parts.push(`${path === '' ? tree.name : path}, by epoch\n${indent(text)}`);
   if (datasets.length > 0) parts.push(datasetText(datasets));
   return `${parts.join('\n\n')}\n`;
+}
+
+/** A group counts as paused at once; its programs come to stand still one by one, or when their host is back. */
+function statusText(tree: RunTree): string {
+  if (tree.status !== 'paused') return tree.status;
+  const left = [...descend(tree)].filter(
+    ({ kind, status }) => kind === 'job' && (status === 'starting' || status === 'running'),
+  ).length;
+  return left === 0
+    ? tree.status
+    : `pausing, ${left} ${left === 1 ? 'job does' : 'jobs do'} not stand still yet`;
 }
 
 function indent(text: string): string {

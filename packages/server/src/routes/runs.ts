@@ -19,7 +19,7 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
-import { readUnreachable } from '../attempts/unreachable.ts';
+import { readHeldUp } from '../attempts/held-up.ts';
 import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
 import { serverWarnings } from '../orchestrator/server-warnings.ts';
@@ -156,7 +156,7 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
       async (request) => {
         const { rootId } = await runs.get(request.params.id);
         const { pool } = context.database;
-        return { items: [...(await readWaits(pool, rootId)), ...(await readUnreachable(pool, rootId))] };
+        return { items: [...(await readWaits(pool, rootId)), ...(await readHeldUp(pool, rootId))] };
       },
     );
 
