@@ -37,7 +37,17 @@ describe("an agent's own routes", () => {
     url = (await server.line(/^ready (http:\S+)$/))[1]!;
     const made = { name: 'agent', scopes: ['agent'] };
     key = (await api(url).post<{ token: string }>('/api/v1/tokens', made)).token;
-    agent = startTrainyard(
+    agent = startAgent();
+    own = (await agent.line(/"apiUrl":"([^"]+)"/))[1]!;
+  });
+  afterAll(async () => {
+    await agent.kill('SIGTERM');
+    await server.kill('SIGTERM');
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  function startAgent(): TrainyardProcess {
+    return startTrainyard(
       ['agent', '--data-dir', join(dir, 'agent'), '--when-full', 'reject', '--log-level', 'debug', '--json'],
       // As the older agent was started.
       {
@@ -50,13 +60,7 @@ describe("an agent's own routes", () => {
         TRAINYARD_AGENT_API_TOKEN: TOKEN,
       },
     );
-    own = (await agent.line(/"apiUrl":"([^"]+)"/))[1]!;
-  });
-  afterAll(async () => {
-    await agent.kill('SIGTERM');
-    await server.kill('SIGTERM');
-    rmSync(dir, { recursive: true, force: true });
-  });
+  }
 
   async function call(method: string, path: string, body?: object, token = TOKEN): Promise<Answer> {
     const began = performance.now();
@@ -212,6 +216,75 @@ describe("an agent's own routes", () => {
     expect(await statusOf()).toMatchObject({ status: 'running', pid });
     writeFileSync(join(dir, 'stop'), '');
     expect((await ended(job.root)).status).toBe('completed');
+  });
+
+  describe('of a job that a pause by release has ended', () => {
+    const TRAIN = [
+      '[ -z "$TRAINYARD_RESUME_FROM" ] || { echo "on from $TRAINYARD_RESUME_FROM"; exit 0; }',
+      'cd "$TRAINYARD_ATTEMPT_DIR"; say() { echo "$1" > ack; mv ack control.ack; }',
+      `say '{"word":"run"}'; until grep -q release control; do sleep 0.05; done`,
+      `say '{"word":"release","step":5,"checkpoint":"/tmp/step-5"}'`,
+    ].join('; ');
+    const older = (id: string) =>
+      api(url).get<{ status: string; completed_at: string | null }>(`/api/training/local/${id}/status`);
+
+    /** `what`: the run that is paused, the whole or the job alone. */
+    async function released(what: 'root' | 'id') {
+      await idle();
+      const { id: root } = await api(url).post<{ id: string }>('/api/v1/runs', {
+        definition: {
+          name: 'released',
+          stages: [{ name: 'train', job: { command: TRAIN, workingDir: dir } }],
+        },
+      });
+      const id = (await api(url).tree(root)).children[0]!.id;
+      const local = async () => (await call('GET', `/api/training/status/${id}`)).body;
+      await until('its start', async () => (await local())['status'] === 'running');
+      await api(url).post(`/api/v1/runs/${what === 'id' ? id : root}/pause`, { mode: 'release' });
+      await until('the release', async () => (await local())['pid'] === null);
+      await until('the pause', async () => (await api(url).tree(root)).children[0]!.status === 'paused');
+      await idle();
+      return { root, id, local };
+    }
+
+    it('says "paused" like the server, refuses another pause, and lets it go on', async () => {
+      const { root, id, local } = await released('id');
+      const paused = { status: 'paused', completed_at: null, exit_code: null };
+      expect(await local()).toMatchObject(paused);
+      const { jobs } = (await call('GET', '/api/training/jobs')).body as { jobs?: { job_id: string }[] };
+      expect(jobs!.find((job) => job.job_id === id)).toMatchObject(paused);
+      expect(await older(id)).toMatchObject({ status: 'paused', completed_at: null });
+      const again = await call('POST', `/api/training/pause/${id}`);
+      expect([again.status, again.body.code]).toEqual([409, 'INVALID_STATUS']);
+      const resumed = await call('POST', `/api/training/resume/${id}`);
+      expect([resumed.status, resumed.body['status']]).toEqual([200, 'pending']);
+      expect((await ended(root)).status).toBe('completed');
+      await idle();
+      const logs = (await call('GET', `/api/training/logs/${id}`)).body['logs'];
+      expect(logs).toEqual(['on from /tmp/step-5']);
+      expect(await local()).toMatchObject({ status: 'completed', exit_code: 0 });
+    });
+
+    it('cancels it, also after a restart of the agent', async () => {
+      const { root, id, local } = await released('root');
+      await agent.kill('SIGKILL');
+      agent = startAgent();
+      own = (await agent.line(/"apiUrl":"([^"]+)"/))[1]!;
+      expect(await local()).toMatchObject({ status: 'paused', completed_at: null });
+      const resumed = await call('POST', `/api/training/resume/${id}`);
+      expect([resumed.status, resumed.body.error]).toEqual([
+        409,
+        expect.stringContaining(`${root} around it`),
+      ]);
+      const cancelled = await call('POST', `/api/training/cancel/${id}`);
+      expect([cancelled.status, cancelled.body['status']]).toEqual([200, 'cancelling']);
+      expect((await ended(root)).children[0]!.status).toBe('cancelled');
+      expect(await local()).toMatchObject({ status: 'cancelled', completed_at: expect.any(String) });
+      for (const action of ['cancel', 'resume', 'pause']) {
+        expect((await call('POST', `/api/training/${action}/${id}`)).status).toBe(409);
+      }
+      expect((await older(id)).status).toBe('cancelled');
+    });
   });
 
   it('scenario 28: shows the token of a job neither to its program nor in any log', async () => {

@@ -240,6 +240,9 @@ class LocalAgent implements Agent {
         // The call that waits at the server does not name it yet, so no command for it would come.
         for (const claims of this.#claims) void claims.settle();
       },
+      askReleased: (ids, signal) => this.#link.client.releasedJobs(this.#link.id ?? '', ids, signal),
+      steerReleased: (attemptId, action) =>
+        this.#link.client.steerReleased(this.#link.id ?? '', attemptId, action, this.#stopped.signal),
       cancel: ({ attemptId, epoch }) => this.#attempts.obey([{ attemptId, epoch, action: 'cancel' }]),
     };
   }

@@ -31,6 +31,7 @@ import {
 } from '@trainyard/protocol';
 import { isAway, parseJson, toError, withRetryAfter } from './agent-errors.ts';
 import { type Exchange, fetchExchange } from './exchange.ts';
+import { type ReleasedCalls, releasedCalls } from './released-calls.ts';
 
 /** Bytes of a stream of one attempt; `offset` is the place of the first byte in the stream. */
 export interface StreamAppend {
@@ -47,7 +48,7 @@ export interface StreamAppend {
  * or SERVER_UNREACHABLE when no answer came in time. A call whose `signal` fires rejects with that
  * signal's reason.
  */
-export interface AgentClient {
+export interface AgentClient extends ReleasedCalls {
   readonly url: string;
   info(signal?: AbortSignal): Promise<ServerInfo>;
   register(body: RegisterAgent, signal?: AbortSignal): Promise<RegisteredAgent>;
@@ -156,6 +157,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       const path = agentPath(agentId, 'attempt-tokens');
       return (await call({ path, json: { attempts }, signal }, attemptTokensRenewed)).renewed;
     },
+    ...releasedCalls(call),
     retention: async (attemptId, token, json, signal) => {
       const path = `/api/v1/attempts/${encodeURIComponent(attemptId)}/retention`;
       return (await call({ path, json, token, signal }, retentionAnswer)).doomed;
@@ -185,7 +187,7 @@ interface Request {
 }
 
 /** The part of a zod schema that reading an answer takes. */
-interface Schema<T> {
+export interface Schema<T> {
   safeParse(
     value: unknown,
   ): { success: true; data: T } | { success: false; error: { issues: readonly { message: string }[] } };

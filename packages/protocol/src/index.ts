@@ -50,6 +50,7 @@ export * from './pause.ts';
 export * from './pipelines-api.ts';
 export * from './pools-api.ts';
 export * from './program-reports.ts';
+export * from './released-jobs.ts';
 export * from './reruns-api.ts';
 export * from './run-plan.ts';
 export * from './run-status.ts';

@@ -38,6 +38,7 @@ import { metricRoutes } from './routes/metrics.ts';
 import { pauseRoutes } from './routes/pause-run.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { poolRoutes } from './routes/pools.ts';
+import { releasedJobRoutes } from './routes/released-jobs.ts';
 import { rerunRoutes } from './routes/reruns.ts';
 import { guardRoutes } from './routes/route-access.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -142,6 +143,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));
     await api.register(agentRoutes(context, stopping));
+    await api.register(releasedJobRoutes(context));
     await api.register(streamRoutes(context));
     await api.register(tokenRoutes(context));
     await api.register(scheduleRoutes(context));

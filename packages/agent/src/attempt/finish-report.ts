@@ -61,7 +61,7 @@ export async function composeFinish(options: {
     cancelRequested: state.cancelRequested,
     partitioned: state.partitioned,
     preempted: state.preempted,
-    released: state.releaseKilled || (endedWell && answer?.word === 'release'),
+    released: hasGivenBack(state, endedWell, answer),
     stalled: state.stalled,
     products,
     failure:
@@ -94,6 +94,15 @@ export async function composeFinish(options: {
     cleanupError: options.cleanupError?.slice(0, MAX_CLEANUP_ERROR) ?? null,
     undeliveredBytes: options.undeliveredBytes,
   };
+}
+
+/** The program has ended to give its slot back, or was ended because it did not in time. */
+export function hasGivenBack(
+  { releaseKilled }: Pick<AttemptState, 'releaseKilled'>,
+  endedWell: boolean,
+  answer: ControlAnswer | undefined,
+): boolean {
+  return releaseKilled || (endedWell && answer?.word === 'release');
 }
 
 /** Of all processes of the machine, while the program ran: with its own end by KILL that is evidence enough. */

@@ -6,6 +6,7 @@ import {
   executeJob,
   localLogsQuery,
   type MachineTelemetry,
+  type SteerReleased,
   VERSION,
 } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
@@ -13,8 +14,9 @@ import { proofOf } from '../link/attempt-token.ts';
 import { http } from '../link/node-http.ts';
 import { ApiError, checkedBody } from './api-error.ts';
 import { reportStatus, takeOver } from './execute.ts';
-import { type HeldJob, JobRecords } from './job-records.ts';
+import { type FoundJob, type HeldJob, JobRecords } from './job-records.ts';
 import { checkCaller, type LocalApiOptions } from './local-api-options.ts';
+import { type AskReleased, ReleasedJobs, steered } from './released-jobs.ts';
 
 /** What the routes work with of the agent. */
 export interface LocalApiAgent {
@@ -31,6 +33,9 @@ export interface LocalApiAgent {
   tokenReady(job: HeldJob): Promise<void>;
   take(assignment: Assignment): Promise<void>;
   cancel(job: HeldJob): void;
+  /** What has become of jobs whose attempts gave their slots back. */
+  readonly askReleased: AskReleased;
+  steerReleased(attemptId: string, action: SteerReleased['action']): Promise<void>;
 }
 
 type Route = (request: {
@@ -56,12 +61,13 @@ export class LocalApi {
   constructor(agent: LocalApiAgent, options: LocalApiOptions) {
     this.#agent = agent;
     this.#options = options;
-    this.#records = new JobRecords(agent.dataDir, () => agent.held());
+    const released = new ReleasedJobs({ ...agent, ask: agent.askReleased });
+    this.#records = new JobRecords(agent.dataDir, () => agent.held(), released);
     this.#routes = new Map<string, Route>([
       ['GET /health', () => this.#health()],
       ['POST /api/training/execute', ({ body }) => this.#execute(body)],
       ['GET /api/training/jobs', async () => ({ jobs: await this.#records.list() })],
-      ['GET /api/training/status', ({ id }) => this.#find(id)],
+      ['GET /api/training/status', async ({ id }) => (await this.#find(id)).status],
       ['GET /api/training/logs', ({ id, query }) => this.#logs(id, query)],
       ['POST /api/training/cancel', ({ id }) => this.#cancel(id)],
       ['POST /api/training/pause', ({ id }) => this.#hold(id, 'paused')],
@@ -183,17 +189,27 @@ export class LocalApi {
 
   /** The backend decides and tells this agent: its people see the same, and what it said before counts no more. */
   async #hold(id: string, wanted: 'paused' | 'running') {
-    const { job_id: jobId, attempt_id: attemptId, status } = await this.#find(id);
-    const held = this.#agent.held().find((each) => each.attemptId === attemptId);
+    const job = await this.#find(id);
+    const { job_id: jobId, status } = job.status;
     const from = wanted === 'paused' ? 'running' : 'paused';
-    if (held === undefined || status !== from) {
-      throw new ApiError(409, 'INVALID_STATUS', `Job ${jobId} is ${status}, not ${from}.`);
+    const isElsewhere = job.held === undefined && !(job.isGivenBack && wanted === 'running');
+    if (status !== from || isElsewhere) {
+      const why = status === from ? ', and not at this agent' : `, not ${from}`;
+      throw new ApiError(409, 'INVALID_STATUS', `Job ${jobId} is ${status}${why}.`);
     }
+    await this.#tell(job, wanted);
+    // One that gave its slot back has to get one again.
+    return { success: true, job_id: jobId, status: job.isGivenBack ? 'pending' : wanted };
+  }
+
+  async #tell({ held, status: { job_id, attempt_id } }: FoundJob, status: string): Promise<void> {
     const { url, stopped: signal } = this.#agent;
+    if (held === undefined) {
+      await steered(this.#agent.steerReleased(attempt_id, status === 'running' ? 'resume' : 'cancel'));
+      return;
+    }
     await this.#agent.tokenReady(held);
-    const job = { execution_id: jobId, job_token: held.token };
-    await reportStatus({ url, signal }, job, { status: wanted });
-    return { success: true, job_id: jobId, status: wanted };
+    await reportStatus({ url, signal }, { execution_id: job_id, job_token: held.token }, { status });
   }
 
   async #find(id: string) {
@@ -210,18 +226,23 @@ export class LocalApi {
   }
 
   async #cancel(id: string) {
-    const { job_id: jobId, attempt_id: attemptId, status } = await this.#find(id);
-    const held = this.#agent.held().find((each) => each.attemptId === attemptId);
-    if (held === undefined || status === 'completed' || status === 'failed') {
-      throw new ApiError(
-        409,
-        'INVALID_STATUS',
-        `Job ${jobId} is ${status} already; there is nothing to cancel.`,
-      );
+    const job = await this.#find(id);
+    const { job_id: jobId, status } = job.status;
+    if (job.isGivenBack && status === 'paused') {
+      await this.#tell(job, 'cancelled');
+    } else if (job.held === undefined || job.isGivenBack || status === 'completed' || status === 'failed') {
+      throw new ApiError(409, 'INVALID_STATUS', refusal(jobId, status));
+    } else {
+      this.#agent.cancel(job.held);
     }
-    this.#agent.cancel(held);
     return { success: true, job_id: jobId, status: 'cancelling' };
   }
+}
+
+function refusal(jobId: string, status: string): string {
+  return status === 'running' || status === 'pending'
+    ? `Job ${jobId} is ${status}, and not at this agent; cancel it at the backend.`
+    : `Job ${jobId} is ${status} already; there is nothing to cancel.`;
 }
 
 const MEGABYTE = 1024 * 1024;

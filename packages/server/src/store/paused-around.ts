@@ -13,3 +13,7 @@ export async function pausedAround(
     order by depth limit 1`.execute(db);
   return rows[0]?.id;
 }
+
+export function standsStill(around: string): string {
+  return `It stands still because ${around} around it is paused; resume that one.`;
+}

@@ -17,7 +17,7 @@ import { readSubmittedDefinition } from '../../pipelines/read-submitted.ts';
 import { idempotencyKey } from '../../routes/idempotency-key.ts';
 import { ownerOf } from '../../routes/request-owner.ts';
 import type { ServerContext } from '../../server-context.ts';
-import { pausedAround } from '../../store/paused-around.ts';
+import { pausedAround, standsStill } from '../../store/paused-around.ts';
 import { createPipelineStore } from '../../store/pipelines.ts';
 import { createRunReads } from '../../store/run-reads.ts';
 import { createTrainingJobStore } from '../../store/training-jobs.ts';
@@ -66,7 +66,7 @@ export function jobControlRoutes(context: ServerContext): FastifyPluginAsyncZod 
       const why =
         around === undefined
           ? path && 'It goes on where it stands; "resume" makes a new job from a checkpoint.'
-          : `It stands still because ${around} around it is paused; resume that one.`;
+          : standsStill(around);
       if (why) throw new OlderRefusal('INVALID_STATUS', why);
     }
     const facts = {

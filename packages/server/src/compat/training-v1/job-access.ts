@@ -54,6 +54,11 @@ export async function reportingJob(
   return { job, attempt, token, isLate, isProgram };
 }
 
+/** It has no attempt now, because its last one gave the slot back for a pause. */
+export function isGivenBack({ status, attempt }: LocalJob): boolean {
+  return status === 'paused' && attempt?.status === 'released';
+}
+
 export function isOwnAgents({ attempt: { agentId } }: ReportingJob): boolean {
   return agentId !== null && isId('agt', agentId);
 }

@@ -123,6 +123,7 @@ function toJob(row: Row): LocalJob {
           startedAt: row.attempt_started_at,
           endedAt: row.attempt_ended_at,
         };
+  const status = toOlderJobStatus(row.status, attempt?.status);
   return {
     runId: row.id,
     rootId: row.root_id,
@@ -130,15 +131,20 @@ function toJob(row: Row): LocalJob {
     name: row.name,
     path: row.path,
     runStatus: row.status,
-    status: toOlderJobStatus(row.status, attempt?.status),
+    status,
     error: row.error ?? attempt?.error ?? null,
     createdAt: row.created_at,
     startedAt: row.started_at ?? attempt?.startedAt ?? null,
-    endedAt: row.ended_at ?? attempt?.endedAt ?? null,
+    // An attempt that gave its slot back, or was lost, is not the end of its job.
+    endedAt: row.ended_at ?? (isOver(status) ? (attempt?.endedAt ?? null) : null),
     createdBy: row.created_by,
     resumedFrom: row.from_run,
     attempt,
   };
+}
+
+function isOver(status: OlderJobStatus): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
 /** Renews the lease of an attempt whose worker has just reported something. */

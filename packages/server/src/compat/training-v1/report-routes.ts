@@ -16,8 +16,9 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServerContext } from '../../server-context.ts';
+import { pausedAround, standsStill } from '../../store/paused-around.ts';
 import { announceEnd } from './announce-end.ts';
-import { isOwnAgents, type ReportingJob, reportingJob, requireReporter } from './job-access.ts';
+import { isGivenBack, isOwnAgents, type ReportingJob, reportingJob, requireReporter } from './job-access.ts';
 import { readLenientJson } from './lenient-json.ts';
 import { OlderRefusal } from './older-error.ts';
 import { tellTree } from './tell-tree.ts';
@@ -39,10 +40,25 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
     return result!;
   };
   /** A pause that its worker begins or ends by itself is one of the run, as if somebody had asked for it. */
-  const askToHold = async ({ job, attempt }: ReportingJob, wanted: Reported): Promise<void> => {
+  const askToHold = async (reporting: ReportingJob, wanted: Reported): Promise<void> => {
+    const { job, attempt } = reporting;
     const isPause = wanted.status === 'paused';
-    if (isPause === attempt.isPauseRequested || (!isPause && wanted.status !== 'running')) return;
+    const isHeld = attempt.isPauseRequested || isGivenBack(job);
+    if (isPause === isHeld || (!isPause && wanted.status !== 'running')) return;
+    // Its agent asks for people, who have to know; a worker only says what it does.
+    if (!isPause && isOwnAgents(reporting)) {
+      const around = await pausedAround(context.database.kysely, job);
+      if (around !== undefined) throw new OlderRefusal('INVALID_STATUS', standsStill(around));
+    }
     await tellTree(context, job, isPause ? { kind: 'pause', mode: 'cooperative' } : { kind: 'resume' });
+  };
+  /** As people ask for it at the agent. */
+  const cancel = async ({ job }: ReportingJob): Promise<void> => {
+    if (job.status === 'cancelled') return;
+    if (job.endedAt !== null) {
+      throw new OlderRefusal('INVALID_STATUS', `Job ${job.runId} is ${job.status}; it cannot be cancelled.`);
+    }
+    await tellTree(context, job, { kind: 'cancel', reason: 'cancelled at its agent' });
   };
   const start = async (reporting: ReportingJob): Promise<void> => {
     if (reporting.attempt.status === 'leased') await report(reporting, { status: 'running' });
@@ -100,6 +116,7 @@ export function jobReportRoutes(context: ServerContext): FastifyPluginAsyncZod {
         if (isOwnAgents(reporting)) {
           // Its agent does and reports it, once the run says so.
           if (isHalt(request.body)) await askToHold(reporting, request.body);
+          else if (isCancelByAgent(reporting, request.body)) await cancel(reporting);
           else await announceEnd(context, reporting, request.body);
           return {
             success: true as const,
@@ -179,6 +196,10 @@ function refuseTransition({ job, attempt }: ReportingJob, { status }: Reported):
   if (canAttemptGo(attempt.status, status)) return;
   const message = `Job ${job.runId} is ${toOlderJobStatus('running', attempt.status)}; it cannot become ${status}.`;
   throw new OlderRefusal('INVALID_STATUS', message);
+}
+
+function isCancelByAgent({ isProgram }: ReportingJob, { status }: Reported): boolean {
+  return status === 'cancelled' && !isProgram;
 }
 
 function isHalt({ status }: Reported): boolean {
