@@ -150,7 +150,11 @@ describe.skipIf(whyNoSlurm !== undefined)(`a pipeline in a Slurm in trouble (${w
       expect((await platform.trainyard('runs', 'pause', id, '--mode', mode)).code).toBe(0);
       await until('it is paused', async () => (await stage()).status === 'paused', 30_000);
     };
-    const resume = async () => expect((await platform.trainyard('runs', 'resume', id)).code).toBe(0);
+    const resume = async () => {
+      expect((await platform.trainyard('runs', 'resume', id)).code).toBe(0);
+      // The program may go on before that is reported; the next pause is not to find the one before.
+      await until('that is told', async () => (await stage()).status !== 'paused', 30_000);
+    };
     await until('it counts', async () => count() > 3);
     await pause('freeze');
     const stopped = count();

@@ -49,6 +49,33 @@ stages:
     expect(finished).toHaveLength(2);
   });
 
+  it('tell a clean-up which checkpoints are on a host', async () => {
+    await createJob('hosted');
+    const agent = await plane.agent();
+    const saved = { step: 1, epoch: null, metrics: {}, action: 'saved', sizeBytes: 1, sha256: null };
+    for (const [path, target] of [
+      ['/there', { address: 'box', dir: '/jobs/attempts/att_1' }],
+      ['/here', undefined],
+    ] as const) {
+      const rootId = await plane.submit(`name: p
+stages: [{ name: train, train_model: { job: hosted, config: { num_gpus: 0 } } }]`);
+      const [train] = await plane.claim(agent);
+      await plane.report(train!, 'started', target === undefined ? {} : { target });
+      await plane.report(train!, 'completed', { checkpoints: [{ ...saved, path }] });
+      await plane.until(rootId, (runs) => runs.get('')!.status === 'completed');
+    }
+    const rootId = await plane.submit(`name: p
+stages: [{ name: clean, cleanup_checkpoints: { job: hosted } }]`);
+    const [{ spec }] = (await rowsOf('attempts', rootId)) as [
+      { spec: { builtin: { input: { checkpoints: { path: string; host?: string }[] } } } },
+    ];
+    const hosts = spec.builtin.input.checkpoints.map(({ path, host }) => [path, host]).sort();
+    expect(hosts).toEqual([
+      ['/here', undefined],
+      ['/there', 'box'],
+    ]);
+  });
+
   describe('ask for as many GPUs as their program is told', () => {
     it.each([
       ['config before job', { numGpus: 4, config: { num_gpus: 3 } }, '{ num_gpus: 2 }', 2],

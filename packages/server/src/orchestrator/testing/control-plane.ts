@@ -172,7 +172,7 @@ function toReport(assigned: Assigned, kind: 'started' | 'completed' | 'failed' |
   };
   const input: Report =
     kind === 'started'
-      ? { kind: 'started', ...base }
+      ? { kind: 'started', ...base, ...extra }
       : {
           kind: 'finished',
           ...base,
