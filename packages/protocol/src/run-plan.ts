@@ -19,7 +19,7 @@ export const plannedStage = z.object({
   /** Runs once for each item of a list; items that are known already are stages of their own. */
   foreach: z.boolean(),
   outcome: z.enum(Object.keys(PLANNED_OUTCOMES) as (keyof typeof PLANNED_OUTCOMES)[]),
-  /** Why it is so; of a stage that may run, on what that depends. */
+  /** Why it is so; of a stage that may run, on what that depends, and whether the cache may have its result. */
   reason: z.string().nullable(),
   /** Of a stage that is kept or cached: the run that did the work. */
   from: z.string().nullable(),

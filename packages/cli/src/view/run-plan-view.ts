@@ -13,7 +13,8 @@ export function printRunPlan(context: CliContext, plan: RunPlan): void {
   }
   const rows = plan.stages.map((stage) => {
     const command = typeof stage.command === 'string' ? stage.command : (stage.command ?? []).join(' ');
-    const why = stage.from ?? stage.reason ?? stage.notKept ?? '';
+    const said = [stage.reason, stage.notKept].filter((each) => each !== null);
+    const why = stage.from ?? said.join('; ');
     return [
       String(stage.layer),
       `${stage.path}${stage.foreach ? ' (foreach)' : ''}`,

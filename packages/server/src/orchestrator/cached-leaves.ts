@@ -74,7 +74,7 @@ export async function resolveCached(
 }
 
 /** Nothing is looked up for what somebody wants to run: all of a run, or the stages that a re-run names. */
-function hasToRun({ noCache, rerun, runs }: OwnedTree, node: number): boolean {
+export function hasToRun({ noCache, rerun, runs }: OwnedTree, node: number): boolean {
   if (noCache || rerun?.request.all === true) return true;
   const { path } = runs[node]!;
   const isInside = (stage: string): boolean =>

@@ -159,6 +159,28 @@ it('tells what would be left out, found in the cache, or kept', async () => {
   expect((await t.call<{ items: unknown[] }>('GET', '/api/v1/runs')).body.items).toHaveLength(1);
 });
 
+it('says of cached stages when it is decided whether their result is known', async () => {
+  t = await startTestServer(testDatabases()[0]!);
+  const source = `
+name: files
+stages:
+  - { name: read, cache: { inputs: [a.csv] }, job: { command: x } }
+  - { name: plain, cache: { code: [] }, job: { command: x } }
+  - { name: later, dependsOn: [plain], when: '\${{ 1 < 2 }}', cache: { code: [] }, job: { command: x } }
+  - { name: judge, dependsOn: [read], cache: true, job: { command: x } }
+  - { name: never, cache: false, job: { command: x } }
+`;
+  const may = 'may be taken from the cache (decided when';
+  expect(told(await plan({ source }))).toEqual({
+    read: `run: ${may} an agent has read its files)`,
+    plain: 'run',
+    later: `run: only if its condition holds; ${may} what it depends on has ended)`,
+    judge: `run: ${may} an agent has read its files)`,
+    never: 'run',
+  });
+  expect(told(await plan({ source, noCache: true }))).toMatchObject({ read: 'run', judge: 'run' });
+});
+
 it('is refused like a run', async () => {
   t = await startTestServer(testDatabases()[0]!);
   const refused = (body: object) => t.call('POST', '/api/v1/runs', { source: SOURCE, dryRun: true, ...body });

@@ -6,9 +6,11 @@ import {
   type Run,
   type RunPlan,
   type StageDefinition,
+  stageCache,
   stageKind,
 } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
+import { namesFiles } from '../cache/cache-key.ts';
 import { expressionReferences } from '../definition/expression-references.ts';
 import { asOneDecision } from '../definition/expression-work.ts';
 import { expressionParts } from '../definition/stage-expressions.ts';
@@ -18,6 +20,7 @@ import type { Schema } from '../store/schema.ts';
 import { NOTHING_WANTED } from './agent-work.ts';
 import { applyEvent } from './apply.ts';
 import { askStore } from './ask-store.ts';
+import { hasToRun } from './cached-leaves.ts';
 import { childrenOf, newTree, nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
 import { serverWarnings } from './server-warnings.ts';
 import { stageSpec } from './stage-spec.ts';
@@ -55,7 +58,7 @@ export async function previewRun(
   const plan = (run: Run): PlannedStage => {
     const work = workOf(tree, run.index, started.get(run.index));
     const { queue, command, isResolved } = work;
-    const planned = outcomeOf(tree, run);
+    const planned = outcomeOf(tree, run, started.get(run.index));
     const why =
       planned.outcome === 'run' && queue !== null ? whyNobody({ ...work, queue }, agents) : undefined;
     if (why !== undefined) warnings.push({ path: run.path, message: why });
@@ -76,14 +79,38 @@ export async function previewRun(
   return { name: submission.definition.name, params: submission.params, stages, warnings };
 }
 
-function outcomeOf(tree: OwnedTree, run: Run): Pick<PlannedStage, 'outcome' | 'reason' | 'from'> {
+function outcomeOf(
+  tree: OwnedTree,
+  run: Run,
+  started: NewAttempt | undefined,
+): Pick<PlannedStage, 'outcome' | 'reason' | 'from'> {
   const { status, reason, error, keptFrom, cachedFrom } = run;
   if (keptFrom !== undefined) return { outcome: 'kept', reason: null, from: keptFrom };
   if (cachedFrom !== undefined) return { outcome: 'cached', reason: null, from: cachedFrom };
   if (status === 'skipped') return { outcome: 'skipped', reason, from: null };
   if (status === 'failed') return { outcome: 'failed', reason: error?.message ?? reason, from: null };
-  return { outcome: 'run', reason: onlyIf(tree, run), from: null };
+  const reasons = [onlyIf(tree, run), unlessCached(tree, run, started)].filter((each) => each !== null);
+  return { outcome: 'run', reason: reasons.length === 0 ? null : reasons.join('; '), from: null };
 }
+
+/** Of a cached stage: when it is decided whether its result is in the cache, where that cannot be told yet. */
+function unlessCached(
+  tree: OwnedTree,
+  { index, status, cacheKey }: Run,
+  started: NewAttempt | undefined,
+): string | null {
+  const cache = stageCache(stageAt(tree, index)!);
+  if (cache === undefined || hasToRun(tree, index)) return null;
+  if (started === undefined) {
+    if (status !== 'pending') return null;
+    return namesFiles(cache) ? CACHED_BY_FILES : CACHED_IN_ITS_TURN;
+  }
+  // The key is known here only where the files are.
+  return cacheKey === undefined && started.spec.cache?.lookUp === true ? CACHED_BY_FILES : null;
+}
+
+const CACHED_BY_FILES = 'may be taken from the cache (decided when an agent has read its files)';
+const CACHED_IN_ITS_TURN = 'may be taken from the cache (decided when what it depends on has ended)';
 
 /** Of a stage that has not been judged yet: on what it depends whether it runs. */
 function onlyIf(tree: OwnedTree, { index, status }: Run): string | null {
