@@ -1,8 +1,8 @@
-import type { FindingInfo, RunHealth } from '@trainyard/protocol';
+import type { FindingInfo, RefusedLines, RunHealth } from '@trainyard/protocol';
 import type { CallOptions, Page } from './client.ts';
 import { type ConnectionOptions, sendForJson } from './http.ts';
 
-/** What rules have found in the metrics of runs. Part of the client. */
+/** What rules have found in the metrics of runs, and what of these could not be read. Part of the client. */
 export function findingCalls(connection: ConnectionOptions) {
   return {
     /**
@@ -27,6 +27,13 @@ export function findingCalls(connection: ConnectionOptions) {
         path: `/api/v1/runs/${encodeURIComponent(id)}/health`,
         ...options,
       }),
+
+    /** Lines of metrics that could not be read, of the run and all runs below it. @throws TrainyardError NOT_FOUND */
+    listRefusedLines: async (id: string, options: CallOptions = {}) => {
+      const path = `/api/v1/runs/${encodeURIComponent(id)}/metrics/refused`;
+      const { items } = await sendForJson<{ items: RefusedLines[] }>(connection, { path, ...options });
+      return items;
+    },
 
     /** @throws TrainyardError NOT_FOUND */
     acknowledgeFinding: (id: string, options: CallOptions = {}) =>

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { attemptTarget, reportedOutcome, runError } from './api.ts';
 import { attemptCache, reportedCache } from './attempt-cache.ts';
 import { attemptFailure } from './attempt-failure.ts';
+import { reportedDataset } from './dataset-record.ts';
 import { stopSignal } from './definition/agent-program.ts';
 import { failurePattern } from './definition/failure-patterns.ts';
 import { MAX_CHECKPOINTS_PER_ATTEMPT, reportedCheckpoint } from './model-checkpoints.ts';
@@ -189,42 +190,6 @@ export const heartbeatAnswer = z.object({
   commands: z.array(agentCommand),
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
-
-/** The part of a dataset that was in effect, so that no rows are left out in silence. */
-export const datasetSplit = z.strictObject({
-  /** Such as train, evaluation, all. */
-  name: z.string().min(1).max(100),
-  /** Of the rows. */
-  fraction: z.number().min(0).max(1).optional(),
-  seed: z
-    .int()
-    .min(0)
-    .max(2 ** 53 - 1)
-    .optional(),
-  /** Who decided: a request, a default, … */
-  chosenBy: z.string().min(1).max(100).optional(),
-});
-export type DatasetSplit = z.infer<typeof datasetSplit>;
-
-export const datasetRecord = z.strictObject({
-  name: z.string().min(1).max(200),
-  path: z.string().min(1).max(4096),
-  role: z.enum(['input', 'output']).default('output'),
-  rows: z.int().min(0).optional(),
-  split: datasetSplit.optional(),
-});
-/** What the agent reports of a dataset line once it has hashed the file. */
-export const reportedDataset = datasetRecord.extend({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  sizeBytes: z.int().min(0),
-  /** What the agent could tell of its content. */
-  format: z.string().max(20).optional(),
-  columns: z
-    .array(z.object({ name: z.string().max(1000), type: z.string().max(100_000) }))
-    .max(2000)
-    .optional(),
-});
-export type ReportedDataset = z.infer<typeof reportedDataset>;
 
 /** Epoch milliseconds on a machine whose clock may be wrong; the end of the year 9999 is the last. */
 const reportedAt = z.number().min(0).max(253_402_300_799_999);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { datasetRecord, datasetSplit } from './agent-api.ts';
 import { datasetVersion, page } from './api.ts';
+import { MAX_DATASET_NAME } from './dataset-name.ts';
+import { datasetSplit } from './dataset-record.ts';
 
 /** Limits of what is registered of a dataset, and of what is asked of it. */
 export const DATASET_API_LIMITS = {
@@ -84,7 +85,8 @@ export const registerDatasetVersion = z.strictObject({
     .optional(),
 });
 export type RegisterDatasetVersion = z.input<typeof registerDatasetVersion>;
-export const datasetName = datasetRecord.shape.name;
+/** By which a dataset is asked for: also one that was stored before there was a rule for names. */
+export const datasetName = z.string().min(1).max(MAX_DATASET_NAME);
 
 /** A version with what is known of its content and origin. */
 export const datasetVersionDetails = datasetVersion.extend({

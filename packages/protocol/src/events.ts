@@ -37,7 +37,8 @@ export const EVENT_TYPES = {
     'Something is wrong with the metrics. data: finding, attempt, rule, key, severity, action, message.',
   'finding.worsened': 'It has got worse. data: finding, attempt, rule, key, severity, action, message.',
   'finding.closed': 'It is over. data: finding, attempt, rule, key.',
-  'metrics.problem': 'A line of the metrics file could not be read. data: offset, problem.',
+  'metrics.problem':
+    'A line of the metrics could not be read; told of the first five of an attempt. data: line, offset, problem.',
 } as const;
 
 export type EventType = keyof typeof EVENT_TYPES;

@@ -5,6 +5,7 @@
 export { attemptFiles } from './attempt-files.ts';
 export { parseByteSize } from './byte-size.ts';
 export { decideCleanup, type JudgedCheckpoint, type KeepPolicy } from './checkpoint-retention.ts';
+export { toDatasetName } from './dataset-name.ts';
 export { DEFINITION_LIMITS } from './definition/limits.ts';
 export { HTTP_LIMITS, PREPROCESS_LIMITS } from './definition/stage-limits.ts';
 export { parseDurationMs } from './duration.ts';

@@ -24,6 +24,24 @@ describe('error answers', () => {
     }
   });
 
+  it('have the older form below the addresses of the older training API', async () => {
+    for (const [method, path, status, code] of [
+      ['GET', '/api/training', 404, 'NOT_FOUND'],
+      ['POST', '/api/training/local/x/nothing', 404, 'NOT_FOUND'],
+      ['DELETE', '/api/training/agent/poll?a=1', 404, 'NOT_FOUND'],
+      ['GET', '/api/workers/nothing', 404, 'NOT_FOUND'],
+      ['GET', '/api/training/%zz', 400, 'INVALID_REQUEST'],
+    ] as const) {
+      const answer = await t.call(method, path);
+      expect({ path, status: answer.status, body: answer.body }).toEqual({
+        path,
+        status,
+        body: { success: false, error: expect.stringMatching(/\S/), code },
+      });
+    }
+    expectError(await t.call('GET', '/api/trainings'), 'NOT_FOUND');
+  });
+
   it('say that a key reaches a prototype, and take "constructor" as data', async () => {
     const definition = (key: string) =>
       `{"definition":{"name":"one","params":{"p":{"type":"json"}},"stages":[{"name":"a","job":{"command":"true"}}]},"params":{"p":{"${key}":{"prototype":1}}}}`;

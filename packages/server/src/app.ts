@@ -18,6 +18,7 @@ import { olderMonitoringRoutes } from './compat/monitoring-v1/monitoring-routes.
 import { olderPipelineRoutes } from './compat/pipelines-v1/pipeline-routes.ts';
 import { olderPipelineTaskRoutes } from './compat/pipelines-v1/task-routes.ts';
 import { jobRunRoutes } from './compat/training-v1/job-run-routes.ts';
+import { answerAsOlder } from './compat/training-v1/older-error.ts';
 import { olderTrainingRoutes } from './compat/training-v1/training-routes.ts';
 import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -73,7 +74,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const logger: FastifyBaseLogger = context.log.child({ part: 'http' }, { level: 'warn' });
   const answerError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const told = toTrainyardError(error, () => request.log.error({ err: error }, 'request failed'));
-    void sendError(reply, told);
+    if (!answerAsOlder(request.url, reply, told)) void sendError(reply, told);
   };
   const app = Fastify({
     loggerInstance: logger,
@@ -82,7 +83,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     bodyLimit: DEFINITION_LIMITS.maxBytes * 2,
     // Node's own request timeout would end long polls of slow agents; Fastify's body limit still holds.
     requestTimeout: 120_000,
-    routerOptions: { maxParamLength: 200 },
+    // What is too long is told by the schema of its route, which says what is allowed.
+    routerOptions: { maxParamLength: 1000 },
     forceCloseConnections: true,
     // Answered by a hook, in the form of all errors.
     return503OnClosing: false,
@@ -186,10 +188,8 @@ async function registerWeb(app: FastifyInstance, webDir: string | undefined): Pr
       webDir !== undefined &&
       existsSync(webDir);
     if (isPage && request.headers.accept?.includes('text/html')) return reply.sendFile('index.html');
-    return sendError(
-      reply,
-      new TrainyardError('NOT_FOUND', `There is nothing at ${request.method} ${request.url}.`),
-    );
+    const error = new TrainyardError('NOT_FOUND', `There is nothing at ${request.method} ${request.url}.`);
+    return answerAsOlder(request.url, reply, error) ? reply : sendError(reply, error);
   });
 }
 

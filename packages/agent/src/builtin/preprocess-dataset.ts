@@ -5,7 +5,7 @@ import { basename, extname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { PreprocessConfig } from '@trainyard/protocol';
-import { PREPROCESS_LIMITS } from '@trainyard/protocol/plain';
+import { PREPROCESS_LIMITS, toDatasetName } from '@trainyard/protocol/plain';
 import { type BuiltinAttempt, BuiltinFailure } from './attempt.ts';
 import { splitRows, takeSteps } from './preprocess/row-steps.ts';
 import { openTable, readTable, type Table, type TableFormat, tableLines } from './preprocess/table-text.ts';
@@ -39,7 +39,7 @@ export async function preprocessDataset(attempt: BuiltinAttempt): Promise<Record
   const { table: result, counts } = takeSteps(table, config as PreprocessConfig);
   for (const { step, rows } of counts) attempt.log(`${step}: ${rows} rows`);
   const stem = source.name ?? basename(source.path, extname(source.path));
-  const name = config.output.name ?? `${stem}-processed`.slice(0, MAX_NAME);
+  const name = config.output.name ?? toDatasetName(`${stem}-processed`, MAX_NAME);
   const format = config.output.format ?? formatOf(source.path, config.format);
   const parts: ReadonlyMap<string, Table> =
     config.split === undefined ? new Map([['', result]]) : splitRows(result, config.split, config.seed);
@@ -71,7 +71,7 @@ function record(
   written: readonly [string, WrittenDataset][],
   { split, seed }: Preprocessing['config'],
 ): void {
-  const name = source.name ?? basename(source.path).slice(0, MAX_NAME);
+  const name = toDatasetName(source.name ?? basename(source.path));
   append(files.datasets, { name, path: source.path, role: 'input', rows: table.rows.length });
   for (const [part, { path, rows, ...dataset }] of written) {
     const fraction = split?.[part];

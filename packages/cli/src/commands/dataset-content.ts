@@ -2,9 +2,11 @@ import { resolve } from 'node:path';
 import type { Dataset } from '@trainyard/datasets';
 import {
   DATASET_API_LIMITS,
+  DATASET_NAME_RULE,
   type DatasetColumn,
   type DatasetProfileAnswer,
   EXIT,
+  isDatasetName,
   type RegisterDatasetVersion,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -124,6 +126,9 @@ export async function registerCommand(
   source: string,
   options: RegisterOptions,
 ): Promise<number> {
+  // Before the file is read, which may take long.
+  if (!isDatasetName(options.name))
+    throw new TrainyardError('USAGE', `--name ${JSON.stringify(options.name)}: ${DATASET_NAME_RULE}.`);
   const body = await withDataset(source, options, (dataset) => describe(dataset, options));
   return withServer(context, async ({ client }) => {
     const version = await client.registerDatasetVersion(options.name, body);

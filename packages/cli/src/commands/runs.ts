@@ -120,10 +120,11 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
       context.out(`${JSON.stringify(runDocument(tree), null, 2)}\n`);
       return EXIT.ok;
     }
-    const [metrics, datasets, { items: findings }] = await Promise.all([
+    const [metrics, datasets, { items: findings }, refused] = await Promise.all([
       client.getLatestMetrics(runId, { tree: true }),
       client.listRunDatasets(runId),
       client.listFindings({ run: runId, open: true, limit: MAX_FINDINGS }),
+      client.listRefusedLines(runId),
     ]);
     const epochs = await epochTables(client, metrics);
     const exclusions = await readExclusions(client, tree);
@@ -132,7 +133,7 @@ export function showCommand(context: CliContext, id: string | undefined): Promis
       ...(await notesOfQueued(client, tree)),
       ...waitingNotes(descend(tree)),
     ]);
-    const facts = { tree, metrics, queueNotes: waiting, datasets, epochs, findings, exclusions };
+    const facts = { tree, metrics, queueNotes: waiting, datasets, epochs, findings, refused, exclusions };
     context.out(showText(facts, context));
     return EXIT.ok;
   });

@@ -1,8 +1,9 @@
-import type { DatasetVersion, FindingInfo, MetricLatest, RunTree } from '@trainyard/protocol';
+import type { DatasetVersion, FindingInfo, MetricLatest, RefusedLines, RunTree } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { descend } from '../find-run.ts';
 import { adviceLines, type Exclusions, otherFailures } from './failure-text.ts';
 import { latestNotes } from './metric-notes.ts';
+import { refusedText } from './refused-lines.ts';
 import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
 
 /** The document that `runs show --json` prints; its keys are fixed (packages/cli/README.md). */
@@ -65,13 +66,15 @@ export interface RunFacts {
   /** What is open in their metrics. */
   readonly findings: readonly FindingInfo[];
   readonly exclusions: Exclusions;
+  /** Lines of their metrics that could not be read. */
+  readonly refused: readonly RefusedLines[];
   /** Path and text of the table of each job that recorded epochs. */
   readonly epochs: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** The whole tree for people, with its metrics (last values, and by epoch) and the dataset versions. */
 export function showText(
-  { tree, metrics, queueNotes, datasets, epochs, findings, exclusions }: RunFacts,
+  { tree, metrics, queueNotes, datasets, epochs, findings, refused, exclusions }: RunFacts,
   context: Pick<CliContext, 'outStyle'>,
 ): string {
   const style = context.outStyle;
@@ -98,6 +101,7 @@ export function showText(
   const others = otherFailures(tree, exclusions);
   if (others !== '') parts.push(others);
   if (findings.length > 0) parts.push(findingText(findings, context));
+  if (refused.length > 0) parts.push(refusedText(refused));
   for (const { path, text } of epochs)
     parts.push(`${path === '' ? tree.name : path}, by epoch\n${indent(text)}`);
   if (datasets.length > 0) parts.push(datasetText(datasets));

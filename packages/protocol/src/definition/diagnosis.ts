@@ -28,14 +28,27 @@ export const DIAGNOSIS_RULES = {
   non_finite: z.strictObject({ ...watched, window: points(10) }),
   /** KL divergence above `threshold`: medium; above 1.5 times: high; above twice: critical. */
   kl: z.strictObject({ ...watched, threshold: z.number().positive().default(1) }),
-  /** No improvement of the loss by `minImprovement` (part of the best) for `patience` points. */
-  plateau: z.strictObject({ ...watched, patience: points(50), minImprovement: share(0.01) }),
-  /** Mean reward at the end of `window` points lower than at its begin by `drop` (high) or `severeDrop` (critical). */
+  /**
+   * No improvement of the loss, by its best or its level, by `minImprovement` (part of it) for `patience` points and
+   * for `share` of the steps so far.
+   */
+  plateau: z.strictObject({
+    ...watched,
+    patience: points(50),
+    minImprovement: share(0.01),
+    share: share(0.2),
+  }),
+  /**
+   * Mean reward lower than the best that it had held before by `drop` (high) or `severeDrop` (critical), and by
+   * `zScore` errors of the two means. Over when `recovery` of `drop` is made up for, over `window` points.
+   */
   reward_collapse: z.strictObject({
     ...watched,
     window: points(20, 4),
     drop: share(0.5),
     severeDrop: share(0.7),
+    recovery: share(0.5),
+    zScore: factor(8),
   }),
   /** Median of the last points above the best one by `rise` (part of it) and by `zScore` deviations of the window. */
   diverging: z.strictObject({ ...watched, window: points(50, 10), zScore: factor(6), rise: factor(0.5) }),
@@ -106,6 +119,15 @@ export type Diagnosis = z.infer<typeof diagnosis>;
 export interface DiagnosisPlan {
   readonly stopOn: FindingSeverity | 'never';
   readonly rules: { readonly [R in DiagnosisRule]?: RuleParameters<R> };
+}
+
+/** A plan as it was stored, maybe by a version that did not have all the parameters. */
+export function storedDiagnosisPlan({ stopOn, rules }: DiagnosisPlan): DiagnosisPlan {
+  const whole = Object.entries(rules).map(([name, parameters]) => [
+    name,
+    DIAGNOSIS_RULES[name as DiagnosisRule].parse(parameters),
+  ]);
+  return { stopOn, rules: Object.fromEntries(whole) as DiagnosisPlan['rules'] };
 }
 
 /**

@@ -17,6 +17,7 @@ export {
   type FindingAction,
   type FindingSeverity,
   type RuleParameters,
+  storedDiagnosisPlan,
 } from './diagnosis.ts';
 export { type ExecutorDefinition, type ExecutorPlace, executorPlace, executorQueue } from './executor.ts';
 export { DEFAULT_FAILURE_PATTERNS, type FailurePattern } from './failure-patterns.ts';

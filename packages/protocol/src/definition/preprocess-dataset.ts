@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DATASET_NAME_RULE, isDatasetName } from '../dataset-name.ts';
 import { agentProgram } from './agent-program.ts';
 import { DEFINITION_LIMITS } from './limits.ts';
 import { PREPROCESS_LIMITS } from './stage-limits.ts';
@@ -15,6 +16,9 @@ const splitName = z
   .string()
   .max(DEFINITION_LIMITS.maxNameLength)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_-]*$/, 'a split has a name of letters, digits, "_" and "-"');
+
+/** Leaves room for the name of a split. */
+const MAX_OUTPUT_NAME = 150;
 
 /** What is done with the rows, in the order of these keys. */
 export const preprocessConfig = z.strictObject({
@@ -59,7 +63,7 @@ export const preprocessConfig = z.strictObject({
   output: z
     .strictObject({
       /** Of the dataset that is recorded; a split adds "-" and its name. */
-      name: z.string().min(1).max(150).optional(),
+      name: z.string().max(MAX_OUTPUT_NAME).refine(isDatasetName, DATASET_NAME_RULE).optional(),
       /** Relative to the pipeline file; the attempt directory, unless set. */
       dir: z.string().min(1).max(4096).optional(),
       format: format.optional(),

@@ -8,19 +8,34 @@ export const METRIC_ROLES = [
   'gpu_utilization',
   'gpu_memory',
   'cpu_utilization',
+  'learning_rate',
 ] as const;
 export type MetricRole = (typeof METRIC_ROLES)[number];
 
-/** The first that matches holds. Names are compared in lower case; `/`, `.` and `_` part words. */
-const NAMES: readonly (readonly [RegExp, MetricRole])[] = [
-  [/(^|[/._])(val|valid|validation|eval|test)[/._](.*[/._])?loss$/, 'validation_loss'],
-  [/^(train(ing)?[/._])?(total_)?loss([/._](total|mean|total_loss))?$/, 'training_loss'],
-  [/loss$/, 'partial_loss'],
+/**
+ * The first that matches holds; undefined: no rule looks at it. Names are compared in lower case; `/`, `.` and `_`
+ * part words.
+ */
+const NAMES: readonly (readonly [RegExp, MetricRole | undefined])[] = [
+  // What a program remembers (the best loss so far, infinite at first) is no curve.
+  [/(^|[/._])(best|min|max|lowest|highest)[/._]/, undefined],
+  // Parts of trainings that play two sides against each other, or whose loss follows a reward, need not fall.
+  [
+    /(^|[/._])(policy(_gradient)?|pg|actor|value|vf|critic|qf?\d?|entropy|alpha|g|gen(erator)?|d|disc(riminator)?|adv(ersarial)?)[/._]loss([/._](step|epoch|mean|avg))?$/,
+    'partial_loss',
+  ],
+  [
+    /(^|[/._])(val|valid|validation|eval|test|dev)[/._](.*[/._])?loss([/._](step|epoch|mean|avg))?$/,
+    'validation_loss',
+  ],
+  [/^(train(ing)?[/._])?(total_)?loss([/._](total|mean|avg|total_loss|step|epoch))?$/, 'training_loss'],
+  [/loss([/._](step|epoch|mean|avg))?$/, 'partial_loss'],
   [/(^|[/._])(approx_|mean_)?kl([/._](mean|div|divergence|loss))?$/, 'kl'],
-  [/(^|[/._])(mean_|episode_)?reward([/._]mean)?$/, 'reward'],
+  [/(^|[/._])(mean_)?(ep(isode)?_)?(rewards?|rew|return)([/._]mean)?$/, 'reward'],
   [/(^|[/._])gpu([/._]\d+)?[/._](utilization|util|usage)([/._](percent|pct))?$/, 'gpu_utilization'],
   [/(^|[/._])gpu([/._]\d+)?[/._]mem(ory)?[/._](allocated|used)([/._](gb|gib|mb|mib|bytes))?$/, 'gpu_memory'],
   [/^(system[/._])?cpu[/._](utilization|util|usage)([/._](percent|pct))?$/, 'cpu_utilization'],
+  [/(^|[/._])(lr|learning_rate)([/._-].*)?$/, 'learning_rate'],
 ];
 
 /** The role of a metric key; undefined when no rule looks at it. */
@@ -33,6 +48,7 @@ export function metricRole(key: string): MetricRole | undefined {
 export function lossFamily(key: string): string {
   return key
     .toLowerCase()
-    .replace(/(^|[/._])(train|training|val|valid|validation|eval|test)([/._])/g, '$1')
+    .replace(/(^|[/._])(train|training|val|valid|validation|eval|test|dev)([/._])/g, '$1')
+    .replace(/[/._](step|epoch|mean|avg)$/, '')
     .replace(/[/._]+/g, '/');
 }

@@ -1,4 +1,5 @@
 import type { FindingSeverity } from '@trainyard/protocol';
+import type { LearningRate } from './learning-rate.ts';
 import type { MetricRole } from './metric-role.ts';
 
 /** One point of a watched series. */
@@ -21,14 +22,14 @@ export interface Evidence {
 }
 
 /** What a detector thinks after a point: all is well, or something is wrong. */
-export type Verdict =
-  | { readonly severity: null }
-  | {
-      readonly severity: FindingSeverity;
-      /** Called before the next point, if at all: most verdicts say again what is known. */
-      readonly message: () => string;
-      readonly evidence: Evidence;
-    };
+export type Verdict = { readonly severity: null } | Trouble;
+
+export interface Trouble {
+  readonly severity: FindingSeverity;
+  /** Called at any time, if at all: most verdicts say again what is known. It says what was so at its point. */
+  readonly message: () => string;
+  readonly evidence: Evidence;
+}
 
 export const HEALTHY: Verdict = { severity: null };
 
@@ -41,14 +42,15 @@ export interface Detector {
 /** A rule: which series it looks at, and how it judges them. */
 export interface Rule<P> {
   readonly roles: readonly MetricRole[];
-  /** Series whose points go to one detector together; the key itself when each is judged alone. */
-  groupOf(point: Pick<RolePoint, 'role' | 'key'>): string;
+  /** Series whose points go to one detector together share a group; the key itself when each is judged alone. */
+  groupsOf(point: Pick<RolePoint, 'role' | 'key'>, parameters: P): readonly string[];
   /** Keys that the parameters name for a role, in place of those found by their usual names. */
   named?(parameters: P): Partial<Record<MetricRole, readonly string[]>>;
-  start(parameters: P): Detector;
+  /** @param rate what the learning rates of the run told so far */
+  start(parameters: P, rate: Pick<LearningRate, 'restarts'>): Detector;
 }
 
-export const eachKeyAlone = ({ key }: Pick<RolePoint, 'key'>): string => key;
+export const eachKeyAlone = ({ key }: Pick<RolePoint, 'key'>): readonly string[] => [key];
 
 /** A number as people read it: four digits that count. */
 export function readable(value: number): string {

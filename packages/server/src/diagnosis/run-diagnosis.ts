@@ -1,8 +1,9 @@
-import type { DiagnosisPlan, DiagnosisRule, FindingAction, FindingSeverity } from '@trainyard/protocol';
-import { findingAction, rankOf } from './finding.ts';
+import type { DiagnosisPlan, DiagnosisRule } from '@trainyard/protocol';
+import { LearningRate } from './learning-rate.ts';
 import { type MetricRole, metricRole } from './metric-role.ts';
-import type { Detector, Evidence, Rule, Verdict } from './rule.ts';
+import type { Rule } from './rule.ts';
 import { POINT_RULES, type PointRule } from './rules.ts';
+import { type FindingChange, type Found, Watch } from './watch.ts';
 
 /** Points of one series, sorted by step. `times` are epoch milliseconds. */
 interface SeriesPoints {
@@ -11,39 +12,18 @@ interface SeriesPoints {
   readonly values: ArrayLike<number>;
 }
 
-/** What is wrong now. */
-interface Found {
-  readonly rule: DiagnosisRule;
-  /** The series; for rules over several, their group. */
-  readonly key: string;
-  readonly severity: FindingSeverity;
-  readonly action: FindingAction;
-  readonly message: string;
-  readonly evidence: Evidence;
-}
-
-/** A finding has begun, has got worse or has ended. */
-export type FindingChange =
-  | (Found & { readonly change: 'opened' | 'worsened' })
-  | {
-      readonly change: 'closed';
-      readonly rule: DiagnosisRule;
-      readonly key: string;
-      readonly step: number;
-      readonly time: number;
-    };
-
 /** Points of a series that are enough to judge as if all had been seen: the largest window, and as many again. */
 export const MAX_LOOK_BACK = 2000;
 /** Most series that are watched in one run; later ones are left alone. */
 const MAX_WATCHED_SERIES = 200;
 
-interface Watch {
-  readonly rule: PointRule;
-  readonly key: string;
-  readonly detector: Detector;
-  found: Found | null;
+/** Who looks at a series. */
+interface Lookers {
+  readonly watches: readonly { readonly role: MetricRole; readonly watch: Watch }[];
+  readonly isRate: boolean;
 }
+
+const NOBODY: Lookers = { watches: [], isRate: false };
 
 /**
  * Judges the metrics of one attempt as they arrive. Pure: what it says depends on the points and their
@@ -53,7 +33,8 @@ export class RunDiagnosis {
   readonly #plan: DiagnosisPlan;
   readonly #rules: readonly PointRule[];
   readonly #watches = new Map<string, Watch>();
-  readonly #byKey = new Map<string, readonly { role: MetricRole; watch: Watch }[]>();
+  readonly #byKey = new Map<string, Lookers>();
+  readonly #rate = new LearningRate();
   #watched = 0;
 
   constructor(plan: DiagnosisPlan) {
@@ -63,7 +44,8 @@ export class RunDiagnosis {
 
   /** Whether any rule looks at this series. */
   watches(key: string): boolean {
-    return this.#watchesOf(key).length > 0;
+    const { watches, isRate } = this.#lookersAt(key);
+    return isRate || watches.length > 0;
   }
 
   /**
@@ -73,32 +55,15 @@ export class RunDiagnosis {
   take(points: ReadonlyMap<string, SeriesPoints>): FindingChange[] {
     const changes: FindingChange[] = [];
     for (const { key, series, at } of inOrder(points, (key) => this.watches(key))) {
-      for (const { role, watch } of this.#watchesOf(key)) {
-        const [step, time, value] = [series.steps[at]!, series.times[at]!, series.values[at]!];
+      const [step, time, value] = [series.steps[at]!, series.times[at]!, series.values[at]!];
+      const { watches, isRate } = this.#lookersAt(key);
+      if (isRate) this.#rate.take({ key, step, value });
+      for (const { role, watch } of watches) {
         const verdict = watch.detector.take({ role, key, step, time, value });
-        const change = verdict && this.#changeOf(watch, verdict, { step, time });
-        if (change !== undefined) changes.push(change);
+        if (verdict !== undefined) for (const change of watch.judge(verdict, step)) changes.push(change);
       }
     }
     return changes;
-  }
-
-  #changeOf(
-    watch: Watch,
-    verdict: Verdict,
-    point: { step: number; time: number },
-  ): FindingChange | undefined {
-    const { rule, key, found: before } = watch;
-    if (before !== null && verdict.severity === null) {
-      watch.found = null;
-      return { change: 'closed', rule, key, step: point.step, time: point.time };
-    }
-    if (verdict.severity === null || rankOf(verdict.severity) <= rankOf(before?.severity ?? null))
-      return undefined;
-    const { severity, evidence } = verdict;
-    const action = findingAction(this.#plan, rule, severity);
-    watch.found = { rule, key, severity, action, message: verdict.message(), evidence };
-    return { change: before === null ? 'opened' : 'worsened', ...watch.found };
   }
 
   /** What is wrong after the points so far. */
@@ -106,14 +71,31 @@ export class RunDiagnosis {
     return [...this.#watches.values()].flatMap(({ found }) => found ?? []);
   }
 
-  #watchesOf(key: string): readonly { role: MetricRole; watch: Watch }[] {
+  get hasOpen(): boolean {
+    for (const watch of this.#watches.values()) if (watch.isOpen) return true;
+    return false;
+  }
+
+  /** Of what is open, all of which something else is to be said than `take` or this said last. */
+  takeNews(): Found[] {
+    return [...this.#watches.values()].flatMap((watch) => watch.takeNews() ?? []);
+  }
+
+  /** The series that a finding is about. */
+  seriesOf({ rule, key }: { readonly rule: DiagnosisRule; readonly key: string }): string[] {
+    return [...(this.#watches.get(idOf(rule, key))?.series.keys() ?? [])];
+  }
+
+  #lookersAt(key: string): Lookers {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
-    const found =
+    const watches =
       this.#watched < MAX_WATCHED_SERIES ? this.#rules.flatMap((rule) => this.#watch(rule, key)) : [];
-    if (found.length > 0) this.#watched += 1;
-    if (found.length > 0 || this.#byKey.size < MAX_REMEMBERED_KEYS) this.#byKey.set(key, found);
-    return found;
+    if (watches.length > 0) this.#watched += 1;
+    const isRate = this.#plan.rules.diverging !== undefined && metricRole(key) === 'learning_rate';
+    const lookers = watches.length > 0 || isRate ? { watches, isRate } : NOBODY;
+    if (lookers !== NOBODY || this.#byKey.size < MAX_REMEMBERED_KEYS) this.#byKey.set(key, lookers);
+    return lookers;
   }
 
   #watch(name: PointRule, key: string): { role: MetricRole; watch: Watch }[] {
@@ -122,15 +104,20 @@ export class RunDiagnosis {
     const parameters: unknown = this.#plan.rules[name];
     const role = roleFor(rule, parameters, key);
     if (role === undefined) return [];
-    const group = rule.groupOf({ role, key });
-    const id = `${name} ${group}`;
-    let watch = this.#watches.get(id);
-    if (watch === undefined) {
-      watch = { rule: name, key: group, detector: rule.start(parameters), found: null };
+    return rule.groupsOf({ role, key }, parameters).map((group) => {
+      const id = idOf(name, group);
+      const watch =
+        this.#watches.get(id) ?? new Watch(this.#plan, name, group, rule.start(parameters, this.#rate));
+      watch.series.set(key, role);
+      for (const other of this.#watches.values()) if (other !== watch) watch.link(other);
       this.#watches.set(id, watch);
-    }
-    return [{ role, watch }];
+      return { role, watch };
+    });
   }
+}
+
+function idOf(rule: DiagnosisRule, key: string): string {
+  return `${rule} ${key}`;
 }
 
 /** Keys that no rule wants are remembered so that their names are not tried again with each point. */

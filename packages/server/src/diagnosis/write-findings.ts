@@ -10,12 +10,15 @@ import {
   MAX_FINDINGS_OF_ATTEMPT,
   type OpenFinding,
   openFinding,
+  updateFindings,
 } from '../store/findings.ts';
 
 /** What is to be stored of a finding. */
 export type FindingWrite =
   | ({ readonly change: 'opened' | 'worsened' } & OpenFinding)
-  | { readonly change: 'closed'; readonly rule: DiagnosisRule; readonly key: string };
+  | ({ readonly change: 'closed'; readonly rule: DiagnosisRule; readonly key: string } & Partial<
+      Pick<OpenFinding, 'message' | 'evidence'>
+    >);
 
 /** Stores findings together with the facts that make events of them. What is stored already changes nothing. */
 export async function writeFindings(
@@ -67,4 +70,20 @@ export async function writeFindings(
   });
   bus.emit('inbox');
   if (hasStopped) bus.emit('work');
+}
+
+/** What is to be said of findings that are open, in place of what was said before. */
+export interface FindingNews {
+  readonly attemptId: string;
+  readonly news: readonly Pick<OpenFinding, 'rule' | 'key' | 'message' | 'evidence'>[];
+}
+
+/** Findings that are written in one statement. */
+const MAX_AT_ONCE = 500;
+
+/** Brings what is stored of open findings up to date. No events: nothing has begun, got worse or ended. */
+export async function writeNews({ kysely }: Database, all: readonly FindingNews[]): Promise<void> {
+  const rows = all.flatMap(({ attemptId, news }) => news.map((each) => ({ attemptId, ...each })));
+  for (let at = 0; at < rows.length; at += MAX_AT_ONCE)
+    await updateFindings(kysely, rows.slice(at, at + MAX_AT_ONCE));
 }

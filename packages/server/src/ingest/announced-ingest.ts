@@ -22,6 +22,7 @@ export function createAnnouncedIngest(parts: {
 }): Ingest {
   const { database, bus, log, onPoints } = parts;
   const warn = (error: unknown): void => log.warn({ err: error }, 'metrics upkeep failed');
+  let telling: Promise<void> = Promise.resolve();
   const ingest = createIngest({
     database,
     onAppended({ runId, attemptId, stream, offset, size, points }) {
@@ -32,7 +33,8 @@ export function createAnnouncedIngest(parts: {
         bus.emit('points', { runId, points: toPointLists(points) });
     },
     onProblem: (problem) => {
-      void tellTree(database, problem).then(() => bus.emit('inbox'), warn);
+      // One after the other, so that the events are in the order of the lines.
+      telling = telling.then(() => tellTree(database, problem)).then(() => void bus.emit('inbox'), warn);
     },
     onCompactionError: warn,
   });
@@ -102,6 +104,7 @@ async function tellTree({ kysely }: Database, problem: IngestProblem): Promise<v
     kind: 'metrics_problem',
     node: run.node_index,
     at: Date.now(),
+    line: problem.line,
     offset: problem.offset,
     problem: problem.problem,
   };

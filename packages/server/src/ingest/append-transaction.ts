@@ -7,6 +7,7 @@ import { type LineProblem, type ParserState, PointsByKey, parseMetricBytes } fro
 import { writePoints } from './metric-sql.ts';
 import { placeAppends } from './place-appends.ts';
 import type { Points } from './points.ts';
+import { keepRefusedLines, MAX_REFUSED_LINES } from './refused-lines.ts';
 import { toSeriesPoints } from './series-points.ts';
 import { formatOf, hasPoints, type LineFormat, type StoredStream } from './stored-stream.ts';
 import {
@@ -99,6 +100,8 @@ export function storeAppends(
       streams.push(await placeGroup(client, group, rows.get(keyOf(group[0]!)), tails, receivedAtMs));
     const changed = streams.filter((stream) => stream.isChanged);
     if (changed.length > 0) await writeBytes(client, changed, receivedAtMs);
+    for (const { append, problems, unreadableBefore } of changed)
+      if (unreadableBefore < MAX_REFUSED_LINES) await keepRefusedLines(client, append, problems);
     const series = changed.flatMap((stream) => toSeriesPoints(stream.append, stream.points));
     const crowded = series.length > 0 ? await writePoints(client, series, MERGE_ABOVE_CHUNKS) : [];
     return { streams, crowded };
@@ -146,10 +149,10 @@ async function placeGroup(
     isChanged,
     unreadableBefore: row.unreadableLines,
   };
-  const unparsed = { parsed: row.parsed, tail: [], inLongLine: row.inLongLine };
+  const unparsed = { parsed: row.parsed, tail: [], inLongLine: row.inLongLine, lines: row.lines };
   const empty = { ...emptyOutcome(append, outcomes), ...base, parser: unparsed };
   if (!isParsed || pieces.length === 0) return empty;
-  if (row.hasOwnMetrics) return { ...empty, parser: { parsed: end.size, tail: [], inLongLine: false } };
+  if (row.hasOwnMetrics) return { ...empty, parser: { ...unparsed, parsed: end.size, inLongLine: false } };
   const state = await parserState(client, row, tails);
   return { ...base, ...(await parsePieces(state, pieces, receivedAtMs, formatOf(append.stream))) };
 }
@@ -183,9 +186,11 @@ async function parsePieces(
 
 async function parserState(client: ClientBase, row: LockedStream, tails: TailCache): Promise<ParserState> {
   const cached = tails.get(row);
-  if (cached !== undefined && cached.size === row.size && cached.parsed === row.parsed) return cached;
+  if (cached !== undefined && cached.size === row.size && cached.parsed === row.parsed)
+    return { ...cached, lines: row.lines };
   const tail = await readStreamBytes(client, row, row.parsed, row.size);
-  return { parsed: row.parsed, tail: tail.length === 0 ? [] : [tail], inLongLine: row.inLongLine };
+  const { parsed, inLongLine, lines } = row;
+  return { parsed, tail: tail.length === 0 ? [] : [tail], inLongLine, lines };
 }
 
 function writeBytes(
@@ -228,7 +233,7 @@ function emptyOutcome(append: Append, outcomes: ReadonlyMap<Append, AppendOutcom
     isChanged: false,
     isParsed: false,
     points: new Map(),
-    parser: { parsed: 0, tail: [], inLongLine: false },
+    parser: { parsed: 0, tail: [], inLongLine: false, lines: 0 },
     unreadable: 0,
     unreadableBefore: 0,
     problems: [],

@@ -8,6 +8,7 @@ import { freeStored, prepareChunks } from './chunk-bytes.ts';
 import { createCompactor } from './compaction.ts';
 import { finishStreams } from './finish-streams.ts';
 import type { Points } from './points.ts';
+import { MAX_REFUSED_LINES } from './refused-lines.ts';
 import { TailCache } from './tail-cache.ts';
 
 export type { Append } from './append-transaction.ts';
@@ -27,6 +28,8 @@ export interface IngestProblem {
   readonly attemptId: string;
   readonly runId: string;
   readonly rootId: string;
+  /** Its number in the stream, from 1 on. */
+  readonly line: number;
   /** Byte offset of the line's begin. */
   readonly offset: number;
   readonly problem: string;
@@ -37,7 +40,7 @@ interface IngestOptions {
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly onAppended?: (appended: Appended) => void;
-  /** At most MAX_PROBLEMS_PER_ATTEMPT times per attempt; all are counted in `streams.unreadable_lines`. */
+  /** At most MAX_REFUSED_LINES times per stream; all are counted in `streams.unreadable_lines`. */
   readonly onProblem?: (problem: IngestProblem) => void;
   /** A compaction in the background failed (it is tried again at the next occasion), or a listener above. */
   readonly onCompactionError?: (error: unknown) => void;
@@ -66,7 +69,6 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 const MAX_TRANSACTIONS_IN_FLIGHT = 2;
 /** Bytes that may wait for a transaction; above that, appends are refused until it has gone down. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
-const MAX_PROBLEMS_PER_ATTEMPT = 5;
 
 interface Waiting {
   readonly append: Append;
@@ -170,7 +172,7 @@ function announce({ onAppended, onProblem }: IngestOptions, stream: StreamOutcom
   if (pieces.length === 0) return;
   const bytes = pieces.map((piece) => piece.bytes);
   onAppended?.({ ...append, offset: pieces[0]!.offset, bytes, size, points });
-  const room = Math.max(0, MAX_PROBLEMS_PER_ATTEMPT - stream.unreadableBefore);
+  const room = Math.max(0, MAX_REFUSED_LINES - stream.unreadableBefore);
   const { attemptId, runId, rootId } = append;
   for (const problem of stream.problems.slice(0, room)) onProblem?.({ attemptId, runId, rootId, ...problem });
 }

@@ -3,6 +3,7 @@ import type { ClientBase, Pool } from 'pg';
 import { inTransaction } from '../store/transaction.ts';
 import { PointsByKey, parseMetricBytes } from './metric-parser.ts';
 import { writePoints } from './metric-sql.ts';
+import { keepRefusedLines } from './refused-lines.ts';
 import { toSeriesPoints } from './series-points.ts';
 import { formatOf } from './stored-stream.ts';
 import { readStreamBytes, type UnparsedEnd, unparsedEnds, writeStreams } from './stream-sql.ts';
@@ -23,10 +24,11 @@ export function finishStreams(pool: Pool, runId: string, now: () => number): Pro
 async function finish(client: ClientBase, end: UnparsedEnd, runId: string, nowMs: number): Promise<void> {
   const tail = await readStreamBytes(client, end, end.parsed, end.size);
   const collected = new PointsByKey();
-  const state = { parsed: end.parsed, tail: [tail], inLongLine: end.inLongLine };
-  const { unreadable } = parseMetricBytes(state, LINE_END, nowMs, collected, formatOf(end.stream));
+  const state = { parsed: end.parsed, tail: [tail], inLongLine: end.inLongLine, lines: end.lines };
+  const { unreadable, problems } = parseMetricBytes(state, LINE_END, nowMs, collected, formatOf(end.stream));
   const stream = { ...end, parsed: end.size, inLongLine: false, newUnreadableLines: unreadable };
   await writeStreams(client, [], [stream], new Date(nowMs));
+  await keepRefusedLines(client, end, problems);
   const series = toSeriesPoints({ runId, attemptNumber: end.attemptNumber }, collected.build());
   if (series.length > 0) await writePoints(client, series, 0);
 }

@@ -8,3 +8,4 @@ export { type LatestValue, readLatest, readLatestOfTree } from './read-latest.ts
 export { logSize, MAX_LOG_LINES, MAX_LOG_READ_BYTES, readLogBytes, readLogLines } from './read-log.ts';
 export { readPoints } from './read-points.ts';
 export { readRecent } from './read-recent.ts';
+export { readRefusedLines } from './refused-lines.ts';

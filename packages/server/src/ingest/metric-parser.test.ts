@@ -3,12 +3,13 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type ParsedLines, type ParserState, PointsByKey, parseMetricBytes } from './metric-parser.ts';
 
-const START: ParserState = { parsed: 0, tail: [], inLongLine: false };
+const START: ParserState = { parsed: 0, tail: [], inLongLine: false, lines: 0 };
 
 it('gives the same points for every way to cut the bytes', () => {
   const text = '{"step":0,"loss":0.5}\r\n\n{"step":1,"höhe":1,"loss":NaN}\nnonsense\n{"step":2,"loss":1}';
   const whole = parseAll([Buffer.from(text)]);
   expect(whole.unreadable).toBe(1);
+  expect(whole.problems[0]!.line).toBe(4);
   expect(whole.problems[0]!.offset).toBe(Buffer.byteLength(text.slice(0, text.indexOf('nonsense'))));
   expect(whole.points.get('loss')!.steps).toEqual(Float64Array.of(0, 1));
   expect(whole.state.parsed).toBe(Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
@@ -29,6 +30,7 @@ it('skips a line that is too long and reads on behind it', () => {
     parsed: parts.reduce((sum, part) => sum + part.length, 0),
     tail: [],
     inLongLine: false,
+    lines: 2,
   });
 });
 

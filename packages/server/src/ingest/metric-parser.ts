@@ -13,6 +13,8 @@ const NEWLINE = 10;
 
 /** A line that could not be read. `offset` is the byte offset of its begin in the stream. */
 export interface LineProblem {
+  /** Its number in the stream, from 1 on. */
+  readonly line: number;
   readonly offset: number;
   readonly problem: string;
 }
@@ -25,6 +27,8 @@ export interface ParserState {
   readonly tail: readonly Buffer[];
   /** True inside of a line that is too long to be read: everything up to its end is skipped. */
   readonly inLongLine: boolean;
+  /** Line ends before `parsed`. */
+  readonly lines: number;
   /** The point that a log told last: ranks of one training all print the same. */
   readonly lastPoint?: string | undefined;
 }
@@ -38,6 +42,8 @@ export interface ParsedLines {
 
 /** Problems that are described; further ones are only counted. */
 const MAX_PROBLEMS = 5;
+/** Characters of a reason, which may show what was found. */
+const MAX_REASON = 300;
 const MAX_TIME_MS = 8.64e15;
 
 /** Points by key of the lines that were parsed. */
@@ -106,6 +112,7 @@ class LineRun {
   readonly #problems: LineProblem[] = [];
   #unreadable = 0;
   #parsed: number;
+  #lines: number;
   #tail: Buffer[];
   #tailBytes: number;
   #inLongLine: boolean;
@@ -116,6 +123,7 @@ class LineRun {
     this.#format = format;
     this.#receivedAtMs = receivedAtMs;
     this.#parsed = state.parsed;
+    this.#lines = state.lines;
     this.#tail = [...state.tail];
     this.#tailBytes = state.tail.reduce((sum, part) => sum + part.length, 0);
     this.#inLongLine = state.inLongLine;
@@ -127,6 +135,7 @@ class LineRun {
     if (!this.#inLongLine) this.#readLine(line);
     this.#inLongLine = false;
     this.#parsed += line.length + 1;
+    this.#lines += 1;
     this.#tail = [];
     this.#tailBytes = 0;
   }
@@ -138,6 +147,7 @@ class LineRun {
       this.#report(`line is longer than ${MAX_METRIC_LINE_BYTES} bytes`);
     else this.#readText(text.slice(from, end));
     this.#parsed += end - from + 1;
+    this.#lines += 1;
     return end + 1;
   }
 
@@ -159,6 +169,7 @@ class LineRun {
         parsed: this.#parsed,
         tail: this.#tail,
         inLongLine: this.#inLongLine,
+        lines: this.#lines,
         lastPoint: this.#lastPoint,
       },
       unreadable: this.#unreadable,
@@ -202,7 +213,9 @@ class LineRun {
   #report(problem: string): void {
     if (this.#format === 'console') return;
     this.#unreadable += 1;
-    if (this.#problems.length < MAX_PROBLEMS) this.#problems.push({ offset: this.#parsed, problem });
+    if (this.#problems.length === MAX_PROBLEMS) return;
+    const reason = problem.length <= MAX_REASON ? problem : `${problem.slice(0, MAX_REASON)}…`;
+    this.#problems.push({ line: this.#lines + 1, offset: this.#parsed, problem: reason });
   }
 }
 

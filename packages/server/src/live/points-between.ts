@@ -35,7 +35,7 @@ export async function readPointsBetween(
   const begin = lineBegin(rows, offset);
   if (begin === undefined) return undefined;
   const points = new PointsByKey();
-  let state: ParserState = { parsed: begin, tail: [], inLongLine: false };
+  let state: ParserState = { parsed: begin, tail: [], inLongLine: false, lines: 0 };
   for (const row of rows) {
     const bytes = row.bytes.subarray(Math.max(0, begin - row.offset), size - row.offset);
     state = parseMetricBytes(state, bytes, row.receivedAt.getTime(), points, format).state;

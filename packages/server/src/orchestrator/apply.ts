@@ -34,7 +34,8 @@ export function applyFact(changes: TreeChanges, fact: Fact, nowMs: number): void
     return;
   }
   if (fact.kind === 'metrics_problem') {
-    changes.addEvent(fact.node, 'metrics.problem', fact.at, { offset: fact.offset, problem: fact.problem });
+    const { line, offset, problem } = fact;
+    changes.addEvent(fact.node, 'metrics.problem', fact.at, { line, offset, problem });
     return;
   }
   if (fact.kind === 'finding') {

@@ -60,6 +60,7 @@ export type Fact =
       readonly kind: 'metrics_problem';
       readonly node: number;
       readonly at: number;
+      readonly line?: number;
       readonly offset: number;
       readonly problem: string;
     }

@@ -12,6 +12,7 @@ import type {
 } from '@trainyard/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeDatabases } from '../testing/describe-databases.ts';
+import { expectError } from '../testing/expect-error.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const CSV = 'n,label\n1,a\n2,b\n3,a\n';
@@ -55,6 +56,24 @@ describeDatabases('dataset routes', (engine) => {
     return body;
   }
   const get = <T>(path: string) => site.call<T>('GET', `/api/v1/datasets/${path}`);
+
+  it('take names by one rule, say which, and keep what was stored before it readable', async () => {
+    const { sha256 } = await register('before', CSV);
+    const version = { sha256, sizeBytes: 1, path: '/x.csv' };
+    for (const name of ['../x', 'a/b', 'a@b', 'a\u0007', ' a', 'x'.repeat(201)]) {
+      const path = `/api/v1/datasets/${encodeURIComponent(name)}/versions`;
+      const refused = await site.call('POST', path, version);
+      expect(expectError(refused, 'INVALID_REQUEST').message).toContain("a dataset's name has 1 to 200");
+    }
+    const older = 'older/../name';
+    await site.server.database.kysely
+      .updateTable('dataset_versions')
+      .set({ name: older })
+      .where('name', '=', 'before')
+      .execute();
+    const found = await get<DatasetVersionDetails>(`${encodeURIComponent(older)}/versions/latest`);
+    expect(found.body).toMatchObject({ name: older, sha256 });
+  });
 
   it('keep versions of a name, newest first, page by page', async () => {
     for (const text of ['n\n1\n', 'n\n2\n', 'n\n3\n']) await register('paged', text);

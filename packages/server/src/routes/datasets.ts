@@ -11,6 +11,7 @@ import {
   datasetVersionDetails,
   listDatasetsQuery,
   listVersionsQuery,
+  newDatasetName,
   previewAnswer,
   profileAnswer,
   registerDatasetVersion,
@@ -24,6 +25,7 @@ import type { ServerContext } from '../server-context.ts';
 import { createDatasetVersionStore, type DatasetVersionStore } from '../store/dataset-versions.ts';
 
 const nameParams = z.object({ name: datasetName });
+const newNameParams = z.object({ name: newDatasetName });
 const versionParams = z.object({
   name: datasetName,
   version: z
@@ -70,7 +72,7 @@ export function datasetRoutes({ database, datasets: disk }: ServerContext): Fast
         config: { access: 'write' },
         schema: {
           tags: ['datasets'],
-          params: nameParams,
+          params: newNameParams,
           body: registerDatasetVersion,
           response: { 200: datasetVersionDetails, 201: datasetVersionDetails },
         },

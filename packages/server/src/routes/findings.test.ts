@@ -112,6 +112,48 @@ describeDatabases('the diagnosis of runs', (engine) => {
     expect(found).toMatchObject([{ rule: 'plateau', firstStep: 0, lastStep: 3 }]);
   });
 
+  it('keeps what it says of an open finding current, and tells no event of that', async () => {
+    const { root, agent, job } = await running();
+    const first = lines('kl', [3]);
+    await agent.append(job, 'metrics', 0, first);
+    await eventually(async () => ((await findings(`run=${root}`)).length > 0 ? true : undefined));
+    await agent.append(job, 'metrics', first.length, lines('kl', [2.5, 2.25], 1));
+    await agent.report(job, { outcome: 'completed' });
+    await t.treeWhen(root, (tree) => tree.status === 'completed');
+    const message = 'kl is 2.25 at step 2, above its limit of 1; its highest was 3 at step 0.';
+    const found = await eventually(async () => {
+      const [finding] = await findings(`run=${root}`);
+      return finding!.message === message ? finding : undefined;
+    });
+    expect(found).toMatchObject({ severity: 'critical', firstStep: 0, lastStep: 2, closedAt: null });
+    const { body } = await t.call<{ items: RunEvent[] }>('GET', `/api/v1/runs/${root}/events`);
+    expect(body.items.filter(({ type }) => type.startsWith('finding.'))).toHaveLength(1);
+  });
+
+  it('keeps a reward in mind that fell longer ago than another server reads back', async () => {
+    const { root, agent, job } = await running();
+    const before = lines('reward', [...Array(100).fill(10), ...Array(2500).fill(2)]);
+    await agent.append(job, 'metrics', 0, before);
+    const [open] = await eventually(async () => {
+      const all = await findings(`run=${root}`);
+      return all.length > 0 ? all : undefined;
+    });
+    const peer = await t.peer();
+    const path = `/api/v1/attempts/${job.spec.attemptId}/streams/metrics?offset=${before.length}&epoch=1`;
+    const headers = { 'content-type': 'application/octet-stream' };
+    const send = { headers, token: job.token };
+    expectStatus(await peer.call('POST', path, lines('reward', Array(40).fill(3), 2600), send), 200);
+    await agent.report(job, { outcome: 'completed' });
+    await t.treeWhen(root, (tree) => tree.status === 'completed');
+    // Of the time between, it has only the last points.
+    const message = /^reward fell by 80 %, from 10 at step 99 to 2 at step \d+; it is 3 at step 2639\.$/;
+    await eventually(async () => {
+      const all = await findings(`run=${root}`);
+      expect(all).toMatchObject([{ id: open!.id, closedAt: null }]);
+      return message.test(all[0]!.message) ? true : undefined;
+    });
+  });
+
   it('lists alerts of all runs until somebody has seen them', async () => {
     const { agent, job } = await running();
     await agent.append(job, 'metrics', 0, lines('loss', ['Infinity', 1, 1, 1, 1]));

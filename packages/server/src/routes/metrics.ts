@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { chartSeries, metricLatest, metricPoints, type Run } from '@trainyard/protocol';
+import { chartSeries, metricLatest, metricPoints, type Run, refusedLines } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
@@ -11,6 +11,7 @@ import {
   readLatest,
   readLatestOfTree,
   readPoints,
+  readRefusedLines,
   toMetricNumber,
 } from '../ingest/index.ts';
 import type { ServerContext } from '../server-context.ts';
@@ -70,6 +71,21 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
         const values = await readLatest(database, [producerOf(run)]);
         return { items: values.map((value) => ({ ...toLatest(value), runId: run.id, path: run.path })) };
       },
+    );
+
+    app.get(
+      '/runs/:id/metrics/refused',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['metrics'],
+          params: idParams,
+          response: { 200: z.object({ items: z.array(refusedLines) }) },
+        },
+      },
+      async (request) => ({
+        items: await readRefusedLines(database, await runs.get(request.params.id)),
+      }),
     );
 
     app.get(

@@ -1,5 +1,6 @@
 import {
   type DiagnosisRule,
+  FINDING_ACTIONS,
   FINDING_SEVERITIES,
   type FindingAction,
   type FindingInfo,
@@ -44,7 +45,8 @@ export async function openFinding(
 ): Promise<{ readonly id: string; readonly isNew: boolean } | undefined> {
   const { rule, key, severity, action, message, evidence } = finding;
   const id = newId('fnd', nowMs);
-  const order = sql.join(FINDING_SEVERITIES);
+  const severities = sql`array[${sql.join(FINDING_SEVERITIES)}]::text[]`;
+  const actions = sql`array[${sql.join(FINDING_ACTIONS)}]::text[]`;
   const { rows } = await sql<{ id: string }>`
     insert into findings as f (id, root_id, run_id, attempt_id, attempt, rule, key, severity, action, message,
       first_step, last_step, first_time, last_time, opened_at)
@@ -54,23 +56,52 @@ export async function openFinding(
     on conflict (attempt_id, rule, key) where closed_at is null do update set
       severity = excluded.severity, action = excluded.action, message = excluded.message,
       last_step = excluded.last_step, last_time = excluded.last_time, acknowledged_at = null, acknowledged_by = null
-    where array_position(array[${order}]::text[], f.severity)
-      < array_position(array[${order}]::text[], excluded.severity)
+    where array_position(${severities}, f.severity) < array_position(${severities}, excluded.severity)
+      or (f.severity = excluded.severity
+        and array_position(${actions}, f.action) < array_position(${actions}, excluded.action))
     returning id`.execute(trx);
   const stored = rows[0]?.id;
   return stored === undefined ? undefined : { id: stored, isNew: stored === id };
 }
 
-/** Marks a finding as over. @returns its id; undefined when none is open */
+/** Brings message and place of open findings up to date. One that is not open any more stays as it is. */
+export async function updateFindings(
+  db: Kysely<Schema>,
+  findings: readonly (Pick<OpenFinding, 'rule' | 'key' | 'message' | 'evidence'> & {
+    readonly attemptId: string;
+  })[],
+): Promise<void> {
+  const column = (of: (finding: (typeof findings)[number]) => string | number | null) => findings.map(of);
+  await sql`
+    update findings f set message = n.message, first_step = n.first_step, last_step = n.last_step,
+      first_time = n.first_time, last_time = n.last_time
+    from unnest(
+      ${column(({ attemptId }) => attemptId)}::text[], ${column(({ rule }) => rule)}::text[],
+      ${column(({ key }) => key)}::text[], ${column(({ message }) => message)}::text[],
+      ${column(({ evidence }) => evidence?.firstStep ?? null)}::float8[],
+      ${column(({ evidence }) => evidence?.lastStep ?? null)}::float8[],
+      ${column(({ evidence }) => evidence?.firstTime ?? null)}::float8[],
+      ${column(({ evidence }) => evidence?.lastTime ?? null)}::float8[]
+    ) as n (attempt_id, rule, key, message, first_step, last_step, first_time, last_time)
+    where f.attempt_id = n.attempt_id and f.rule = n.rule and f.key = n.key and f.closed_at is null`.execute(
+    db,
+  );
+}
+
+/** Marks a finding as over, with the last word on it if there is one. @returns its id; undefined when none is open */
 export async function closeFinding(
   trx: Kysely<Schema>,
   attemptId: string,
-  { rule, key }: Pick<OpenFinding, 'rule' | 'key'>,
+  { rule, key, message, evidence }: Pick<OpenFinding, 'rule' | 'key'> & Partial<OpenFinding>,
   nowMs: number,
 ): Promise<string | undefined> {
   const row = await trx
     .updateTable('findings')
-    .set({ closed_at: new Date(nowMs) })
+    .set({
+      closed_at: new Date(nowMs),
+      ...(message === undefined ? {} : { message }),
+      ...(evidence ? { last_step: evidence.lastStep, last_time: evidence.lastTime } : {}),
+    })
     .where('attempt_id', '=', attemptId)
     .where('rule', '=', rule)
     .where('key', '=', key)
@@ -80,14 +111,14 @@ export async function closeFinding(
   return row?.id;
 }
 
-/** Rules and keys of what is open in an attempt. */
+/** What is open in an attempt, and since which step it shows. */
 export function openFindings(
   db: Kysely<Schema>,
   attemptId: string,
-): Promise<{ rule: DiagnosisRule; key: string }[]> {
+): Promise<{ rule: DiagnosisRule; key: string; first_step: number | null }[]> {
   return db
     .selectFrom('findings')
-    .select(['rule', 'key'])
+    .select(['rule', 'key', 'first_step'])
     .where('attempt_id', '=', attemptId)
     .where('closed_at', 'is', null)
     .execute();

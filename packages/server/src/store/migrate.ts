@@ -29,6 +29,7 @@ import { up as programReports } from './migrations/0029-program-reports.ts';
 import { up as retention } from './migrations/0030-retention.ts';
 import { up as checkpointsByRoot } from './migrations/0031-checkpoints-by-root.ts';
 import { up as queueTime } from './migrations/0031-queue-time.ts';
+import { up as refusedLines } from './migrations/0032-refused-lines.ts';
 import { up as plainJson } from './migrations/0037-plain-json.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
@@ -62,6 +63,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0030-retention': { up: retention },
   '0031-checkpoints-by-root': { up: checkpointsByRoot },
   '0031-queue-time': { up: queueTime },
+  '0032-refused-lines': { up: refusedLines },
   '0037-plain-json': { up: plainJson },
 };
 

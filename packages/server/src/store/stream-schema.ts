@@ -2,7 +2,7 @@ import type { Generated } from 'kysely';
 import type { StoredStream } from '../ingest/stored-stream.ts';
 import type { DatasetsSchema } from './datasets-schema.ts';
 import type { MetricAnomaliesTable } from './metric-anomalies.ts';
-import type { Instant, NullableInstant } from './schema.ts';
+import type { Instant, NullableInstant, NullableJson } from './schema.ts';
 
 /** Tables of what attempts write: logs, metrics and the points made of them. */
 export interface StreamSchema extends DatasetsSchema {
@@ -33,6 +33,8 @@ interface StreamsTable {
   /** Whether `parsed` stands inside of a line that is too long: all up to its end is skipped. */
   in_long_line: Generated<boolean>;
   unreadable_lines: Generated<number>;
+  /** The first of them, as JSON: line, offset, problem. */
+  refused_lines: NullableJson;
   /** Line ends that are stored. */
   lines: Generated<number>;
   /** Of a log: what the program put in itself, beside what its agent sends. */

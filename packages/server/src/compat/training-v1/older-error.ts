@@ -1,5 +1,5 @@
 import type { TrainyardError } from '@trainyard/protocol';
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 import { toTrainyardError } from '../../error-answer.ts';
 
 /** Causes that the older API names itself. */
@@ -21,6 +21,16 @@ export class OlderRefusal extends Error {
   }
 }
 
+/** What lies below these is the older API's, whether there is something or not. */
+const OLDER_PATHS = /^\/api\/(?:training|workers)(?:[/?]|$)/;
+
+/** Answers what is asked of the older API, and has no route that could, in its form. @returns whether it did */
+export function answerAsOlder(url: string, reply: FastifyReply, error: TrainyardError): boolean {
+  if (!OLDER_PATHS.test(url)) return false;
+  void reply.status(olderHttpStatus(error)).send(olderBody(error));
+  return true;
+}
+
 /** Answers errors as the older API did: `{success: false, error, code}`, with details where there are some. */
 export function answerOlderErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError | OlderRefusal, request, reply) => {
@@ -32,13 +42,12 @@ export function answerOlderErrors(app: FastifyInstance): void {
       });
     }
     const told = toTrainyardError(error, () => request.log.error({ err: error }, 'request failed'));
-    return reply.status(olderHttpStatus(told)).send({
-      success: false,
-      error: told.message,
-      code: told.code,
-      ...(told.details === undefined ? {} : { details: told.details }),
-    });
+    return reply.status(olderHttpStatus(told)).send(olderBody(told));
   });
+}
+
+function olderBody({ message, code, details }: TrainyardError) {
+  return { success: false, error: message, code, ...(details === undefined ? {} : { details }) };
 }
 
 /** The older API knows no 410: an attempt that is over is a conflict of states. */

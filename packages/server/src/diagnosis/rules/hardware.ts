@@ -4,11 +4,13 @@ import { mean, quantile, SlidingWindow } from '../window.ts';
 
 /** Below this 95th percentile, in percent, a GPU does next to nothing. */
 const NEXT_TO_NOTHING = 10;
+/** Memory that leaks grows in the last quarter by at least this part of what it grew in each on average. */
+const STEADY = 0.5;
 
 /** A GPU that is paid for and not used, or used in gusts. */
 export const gpuIdle: Rule<RuleParameters<'gpu_idle'>> = {
   roles: ['gpu_utilization'],
-  groupOf: eachKeyAlone,
+  groupsOf: eachKeyAlone,
   start({ window, utilization, low }) {
     return overWindow(window, (points) => {
       const values = points.map(({ value }) => value);
@@ -34,7 +36,7 @@ export const gpuIdle: Rule<RuleParameters<'gpu_idle'>> = {
 /** Memory that is never given back: the job will end for want of it. */
 export const gpuMemoryGrowth: Rule<RuleParameters<'gpu_memory_growth'>> = {
   roles: ['gpu_memory'],
-  groupOf: eachKeyAlone,
+  groupsOf: eachKeyAlone,
   start({ window, growth }) {
     return overWindow(window, (points) => {
       const quarter = Math.floor(points.length / 4);
@@ -43,7 +45,9 @@ export const gpuMemoryGrowth: Rule<RuleParameters<'gpu_memory_growth'>> = {
       );
       const [begin, end] = [means[0]!, means[3]!];
       const grows = means.every((value, at) => at === 0 || value > means[at - 1]!);
-      if (!grows || end <= begin * (1 + growth)) return undefined;
+      // What is taken at the start of a training grows as well, less and less.
+      const goesOn = end - means[2]! >= (STEADY * (end - begin)) / 3;
+      if (!grows || !goesOn || end <= begin * (1 + growth)) return undefined;
       return {
         severity: 'medium',
         message: () =>
@@ -57,7 +61,7 @@ export const gpuMemoryGrowth: Rule<RuleParameters<'gpu_memory_growth'>> = {
 export const loaderBound: Rule<RuleParameters<'loader_bound'>> = {
   roles: ['gpu_utilization', 'cpu_utilization'],
   // All GPUs of a job and its processor together.
-  groupOf: () => 'system',
+  groupsOf: () => ['system'],
   start({ window, gpu, cpu, share }) {
     let processor: number | undefined;
     const judge = overWindow(window, (points) => {
