@@ -1,4 +1,3 @@
-import { compiledCodeDirectory } from '@trainyard/datasets/cache-directory';
 import { afterEach, expect, it } from 'vitest';
 import { restartSmall } from './restart-small.ts';
 
@@ -7,12 +6,13 @@ afterEach(() => {
   process.execArgv.splice(0, process.execArgv.length, ...given);
 });
 
-it('keeps its own cache of compiled code from the programs of jobs, and leaves that of the user', () => {
+it('keeps what it has set for itself from the programs of jobs, and leaves what the user has set', () => {
   process.execArgv.push('--max-semi-space-size=1');
-  const ours: NodeJS.ProcessEnv = { ...process.env, NODE_COMPILE_CACHE: compiledCodeDirectory() };
-  restartSmall(ours);
-  expect(ours['NODE_COMPILE_CACHE']).toBeUndefined();
-  const theirs: NodeJS.ProcessEnv = { ...process.env, NODE_COMPILE_CACHE: '/somewhere/else' };
-  restartSmall(theirs);
-  expect(theirs['NODE_COMPILE_CACHE']).toBe('/somewhere/else');
+  const environment: NodeJS.ProcessEnv = {
+    NODE_COMPILE_CACHE: '/cache',
+    MALLOC_ARENA_MAX: '4',
+    TRAINYARD_SET_AT_RESTART: 'NODE_COMPILE_CACHE',
+  };
+  restartSmall(environment);
+  expect(environment).toEqual({ MALLOC_ARENA_MAX: '4' });
 });

@@ -65,7 +65,7 @@ export class StreamReporter {
   /** Sends until the end of the file after `finish`, or until fenced. @throws when `signal` fires */
   async run(signal: AbortSignal): Promise<void> {
     const wake = AbortSignal.any([signal, this.#finishing.signal]);
-    const { gate, source } = this.#options;
+    const { gate } = this.#options;
     try {
       for (let idleMs = IDLE_FIRST_MS; ; ) {
         // Asked before the file is read, so that no byte written before the end is missed.
@@ -74,9 +74,7 @@ export class StreamReporter {
         if (sent.kind === 'fenced' || (sent.kind === 'nothing' && finishing)) return;
         if (sent.kind === 'given_up') return await this.#giveUp(sent.why, signal);
         if (sent.kind === 'waits') await this.#wait(sent.afterMs, signal);
-        // Of a log beyond its limit no growth is of interest.
-        else if (sent.kind === 'nothing' && !this.#journal.isCapped) await source.waitForMore(idleMs, wake);
-        else if (sent.kind === 'nothing') await pause(idleMs, wake).catch(() => undefined);
+        else if (sent.kind === 'nothing') await this.#idle(idleMs, wake);
         else if (sent.bytes < FULL_CHUNK_BYTES) await pause(GATHER_MS, wake).catch(() => undefined);
         signal.throwIfAborted();
         idleMs = sent.kind === 'nothing' ? Math.min(idleMs * 1.5, IDLE_LAST_MS) : IDLE_FIRST_MS;
@@ -84,6 +82,16 @@ export class StreamReporter {
     } finally {
       await this.#journal.close();
     }
+  }
+
+  async #idle(idleMs: number, wake: AbortSignal): Promise<void> {
+    const { source, stream } = this.#options;
+    // Telemetry is written for all jobs in one moment: sent in that moment, it would hold up what programs write.
+    const isUnhurried = stream === 'system';
+    // Of a log beyond its limit no growth is of interest.
+    if (!isUnhurried && !this.#journal.isCapped) return source.waitForMore(idleMs, wake);
+    const ms = isUnhurried ? UNHURRIED_MS * (0.5 + Math.random()) : idleMs;
+    await pause(ms, wake).catch(() => undefined);
   }
 
   async #sendNext(finishing: boolean, signal: AbortSignal): Promise<Sent> {
@@ -203,6 +211,8 @@ type Sent =
 /** Pauses between looks at a file that does not grow; most sources wake earlier when it does. */
 const IDLE_FIRST_MS = 40;
 const IDLE_LAST_MS = 1000;
+/** Between two looks at telemetry, on average. */
+const UNHURRIED_MS = 3000;
 /** Pause after a small chunk, so that a program that prints line by line costs few requests. */
 const GATHER_MS = 25;
 const FULL_CHUNK_BYTES = 256 * 1024;

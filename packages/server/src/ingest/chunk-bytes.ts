@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { freeAllAround } from '../store/free-memory.ts';
+import { countLineEnds } from './append-placement.ts';
 
 /** How the bytes of a chunk of a stream are stored; the number stands beside them. */
 const CODEC = { plain: 0, zstd: 1 } as const;
@@ -46,6 +47,8 @@ export async function restoreChunk({ codec, data }: StoredBytes): Promise<Buffer
 /** Bytes of a chunk as they were sent, and as they are to be stored. */
 export interface PreparedChunk {
   readonly bytes: Buffer;
+  /** Line ends in it. */
+  readonly lines: number;
   readonly stored: StoredBytes;
 }
 
@@ -58,5 +61,10 @@ export function prepareChunks(bytes: Buffer): Promise<PreparedChunk[]> {
   const parts: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += MAX_STORED_CHUNK_BYTES)
     parts.push(bytes.subarray(at, at + MAX_STORED_CHUNK_BYTES));
-  return Promise.all(parts.map(async (part) => ({ bytes: part, stored: await compressChunk(part) })));
+  const stored = parts.map(compressChunk);
+  // Counted while other threads compress, and before the transaction that needs it.
+  const lines = parts.map(countLineEnds);
+  return Promise.all(
+    parts.map(async (part, at) => ({ bytes: part, lines: lines[at]!, stored: await stored[at]! })),
+  );
 }

@@ -41,9 +41,10 @@ export async function placeAppends(
       const { attemptId, stream, prepared } = each;
       const isWhole = bytes === each.bytes && prepared !== undefined;
       for (const chunk of await (isWhole ? prepared : prepareChunks(bytes))) {
-        pieces.push({ attemptId, stream, ...chunk, offset: end.size, firstLine: end.lines });
+        const { lines: linesOfChunk, ...toStore } = chunk;
+        pieces.push({ attemptId, stream, ...toStore, offset: end.size, firstLine: end.lines });
         end.size += chunk.bytes.length;
-        end.lines += countLineEnds(chunk.bytes);
+        end.lines += linesOfChunk;
       }
     }
     outcomes.set(each, { ok: true, size: ownEnd(each, end).size, lines: end.lines });
