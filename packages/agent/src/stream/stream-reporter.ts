@@ -75,6 +75,7 @@ export class StreamReporter {
         if (sent.kind === 'given_up') return await this.#giveUp(sent.why, signal);
         if (sent.kind === 'waits') await this.#wait(sent.afterMs, signal);
         else if (sent.kind === 'nothing') await this.#idle(idleMs, wake);
+        else if (sent.bytes < FULL_CHUNK_BYTES && this.#isUnhurried) await this.#idle(idleMs, wake);
         else if (sent.bytes < FULL_CHUNK_BYTES) await pause(GATHER_MS, wake).catch(() => undefined);
         signal.throwIfAborted();
         idleMs = sent.kind === 'nothing' ? Math.min(idleMs * 1.5, IDLE_LAST_MS) : IDLE_FIRST_MS;
@@ -84,12 +85,15 @@ export class StreamReporter {
     }
   }
 
+  /** Telemetry is written for all jobs in one moment: sent in that moment, it would hold up what programs write. */
+  get #isUnhurried(): boolean {
+    return this.#options.stream === 'system';
+  }
+
   async #idle(idleMs: number, wake: AbortSignal): Promise<void> {
-    const { source, stream } = this.#options;
-    // Telemetry is written for all jobs in one moment: sent in that moment, it would hold up what programs write.
-    const isUnhurried = stream === 'system';
+    const isUnhurried = this.#isUnhurried;
     // Of a log beyond its limit no growth is of interest.
-    if (!isUnhurried && !this.#journal.isCapped) return source.waitForMore(idleMs, wake);
+    if (!isUnhurried && !this.#journal.isCapped) return this.#options.source.waitForMore(idleMs, wake);
     const ms = isUnhurried ? UNHURRIED_MS * (0.5 + Math.random()) : idleMs;
     await pause(ms, wake).catch(() => undefined);
   }
