@@ -22,7 +22,7 @@ describeDatabases('what a program reports beside its agent', (engine) => {
   /** An attempt whose log is read for metrics. */
   const printing = async () => {
     const attempt = await store.attempt();
-    await sql`update attempts set spec = spec || '{"metricsFromLog": true}' where id = ${attempt.attemptId}`.execute(
+    await sql`update attempts set spec = (spec::jsonb || '{"metricsFromLog": true}')::json where id = ${attempt.attemptId}`.execute(
       store.database.kysely,
     );
     return attempt;
