@@ -10,7 +10,7 @@ export const EXPRESSION_LIMITS = {
   /** Steps of one expression. */
   steps: 2_000_000,
   /** Steps of all expressions of one decision, such as the one that starts the items of a foreach. */
-  decisionSteps: 10_000_000,
+  decisionSteps: 3_000_000,
   /** Of each expression of a decision these many count for nothing: their number is limited by that of the stages. */
   freeSteps: 1000,
 } as const;
@@ -31,6 +31,7 @@ const STEPS_PER_TURN = 1_000_000;
 let sinceTurn = 0;
 let left = Number.POSITIVE_INFINITY;
 let decisionLeft: number | undefined;
+let computed = new WeakMap<object, Map<number, () => unknown>>();
 
 /** Computes one expression, with a limit on its steps. @throws TooMuchWork */
 export function withStepLimit<T>(compute: () => T): T {
@@ -57,7 +58,28 @@ export function asOneDecision<T>(decide: () => T): T {
     return decide();
   } finally {
     decisionLeft = undefined;
+    computed = new WeakMap();
   }
+}
+
+/** What many expressions of one decision need is computed for the first of them, also if that fails. */
+export function onceADecision<T>(of: object, at: number, compute: () => T): T {
+  if (decisionLeft === undefined) return compute();
+  const known = computed.get(of) ?? new Map<number, () => unknown>();
+  computed.set(of, known);
+  let result = known.get(at);
+  if (result === undefined) {
+    try {
+      const value = compute();
+      result = () => value;
+    } catch (error) {
+      result = () => {
+        throw error;
+      };
+    }
+    known.set(at, result);
+  }
+  return result() as T;
 }
 
 /** Between two decisions: lets the rest of the server have a turn when expressions have kept it waiting. */

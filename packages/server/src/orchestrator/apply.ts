@@ -7,7 +7,7 @@ import { approvalTimedOut, takeDecision, takeEscalation } from './approval-stage
 import { type DueTimer, timerEvent } from './due-timer.ts';
 import { endRun, noteEnd } from './end-run.ts';
 import type { Fact } from './facts.ts';
-import { storedOutputs } from './group-outputs.ts';
+import { storeOutputs } from './group-outputs.ts';
 import { isFinal, plannerError, plannerOutcome } from './judge-finished.ts';
 import { leafKindOf } from './leaf-kinds.ts';
 import { nodeAt, type OwnedTree, stageAt } from './owned-tree.ts';
@@ -278,7 +278,7 @@ function applyStatus(
     default:
       // An error of an earlier try does not describe a run that ended well.
       if (effect.status === 'completed' || effect.status === 'stopped') run.error = null;
-      if (isGroup) run.outputs = storedOutputs(tree, effect.node);
+      if (isGroup) storeOutputs(tree, effect.node);
       endRun(changes, effect.node, effect.status, nowMs);
   }
 }

@@ -45,6 +45,29 @@ stages:
     expect(user / 1e6).toBeLessThan(20);
   });
 
+  it('of the params of a pipeline are computed once for all that start in it', async () => {
+    plane = await startControlPlane(engine);
+    const agent = await plane.agent();
+    const stages = Array.from({ length: 40 }, (_, i) => `{ name: s${i}, job: { command: 'true' } }`);
+    const root = await plane.submit(`
+name: shared
+stages:
+  - { name: gen, job: { command: 'true' } }
+  - name: group
+    dependsOn: [gen]
+    params: { sum: '\${{ size(stages.gen.outputs.l.filter(a, stages.gen.outputs.l.exists(b, a + b < 0))) }}' }
+    pipeline: { maxParallel: 100, stages: [${stages.join(', ')}] }
+`);
+    const [gen] = await plane.claim(agent);
+    // Hundreds of thousands of steps: forty times that is more than a decision may take.
+    await plane.report(gen!, 'completed', { outputs: { l: Array.from({ length: 300 }, (_, i) => i) } });
+    const runs = [...(await plane.settled(root)).values()].filter(({ path }) => path.startsWith('group/'));
+    expect(runs.map(({ status, params }) => [status, params])).toEqual(
+      runs.map(() => ['queued', { sum: 0 }]),
+    );
+    expect(runs).toHaveLength(40);
+  });
+
   it('take outputs with keys that JavaScript has a meaning for', async () => {
     plane = await startControlPlane(engine);
     const agent = await plane.agent();

@@ -13,10 +13,18 @@ export function outputsOf(tree: OwnedTree, node: number): JsonValue {
   return groupOutputs(tree, node) as JsonValue;
 }
 
-/** Outputs of a pipeline or a foreach as its row keeps them; null when there are none, or they are too large. */
-export function storedOutputs(tree: OwnedTree, node: number): GroupOutputs | null {
+/** Puts the outputs of a pipeline or a foreach into its row; null with a reason when they are too large for it. */
+export function storeOutputs(tree: OwnedTree, node: number): void {
+  const run = tree.runs[node]!;
   const outputs = groupOutputs(tree, node);
-  return outputs === null || jsonSize(outputs as JsonValue) > MAX_STORED_SIZE ? null : outputs;
+  const size = outputs === null ? 0 : jsonSize(outputs as JsonValue);
+  run.outputs = size > MAX_STORED_SIZE ? null : outputs;
+  if (size > MAX_STORED_SIZE) run.reason ??= notShown(size);
+}
+
+function notShown(size: number): string {
+  const mib = (size / 1024 / 1024).toFixed(1);
+  return `its outputs have ${mib} MiB in all, more than the 4 MiB that are shown as one value; those of its stages are shown there`;
 }
 
 /**

@@ -63,6 +63,8 @@ stages:
     // The row of a group has none of them, rather than a part of them.
     expect(runs.get('n/f')!.outputs).toBeNull();
     expect(runs.get('n')!.outputs).toBeNull();
+    expect(runs.get('n/f')!.reason).toMatch(/^its outputs have 5\.\d MiB in all, more than the 4 MiB/);
+    expect(runs.get('read')!.reason).toBeNull();
   });
 
   it('fails the stage that reads more than it can be handed, and says what to do', async () => {

@@ -1,4 +1,5 @@
 import { itemNames, type JsonValue, TrainyardError } from '@trainyard/protocol';
+import { onceADecision } from '../definition/expression-work.ts';
 import { type ExpressionScope, resolveExpressions } from '../definition/expressions.ts';
 import { resolveUsedParams } from '../definition/used-params.ts';
 import { isHookNeeded, levelOutcome } from './level-outcome.ts';
@@ -35,35 +36,31 @@ export function stageCondition(tree: OwnedTree, node: number): boolean | 'not_ne
  * @throws TrainyardError INVALID_PARAMS when an expression has no value, or a used pipeline is given wrong ones
  */
 export function paramsOf(tree: OwnedTree, node: number): Params {
-  return paramsAlong(tree, pathTo(tree, node), node);
+  return withOwn(tree, node, outerParamsOf(tree, node));
 }
 
 /** Params around a stage, without its own. */
 export function outerParamsOf(tree: OwnedTree, node: number): Params {
-  return paramsAlong(tree, pathTo(tree, node).slice(0, -1), node);
+  if (node === 0) return tree.runs[0]!.params as Params;
+  return paramsInside(tree, nodeAt(tree, node).parent);
 }
 
-/** Numbers from the outermost stage in. */
-function pathTo(tree: OwnedTree, node: number): number[] {
-  const path: number[] = [];
-  for (let at = node; at > 0; at = nodeAt(tree, at).parent) path.push(at);
-  return path.reverse();
+/** Params that the stages in a group find. They are the same for all that start together. */
+function paramsInside(tree: OwnedTree, group: number): Params {
+  if (group <= 0) return tree.runs[0]!.params as Params;
+  return onceADecision(tree, group, () => {
+    const params = paramsOf(tree, group);
+    // A stage that uses a pipeline belongs to the pipeline around; only what is inside sees the params of the unit.
+    const used = nodeAt(tree, group).foreach === null ? usedBodyAt(tree, group) : undefined;
+    return used === undefined ? params : resolveUsedParams(used, resolvedAt(tree, group, params, used.given));
+  });
 }
 
-function paramsAlong(tree: OwnedTree, path: readonly number[], node: number): Params {
-  let params = tree.runs[0]!.params as Params;
-  for (const at of path) {
-    // The params of a foreach stage are those of its items, each in the light of its own item.
-    if (nodeAt(tree, at).foreach !== null) continue;
-    const own = stageAt(tree, at)!.params;
-    if (Object.keys(own).length > 0) params = { ...params, ...resolvedAt(tree, at, params, own) };
-    // The stage itself belongs to the pipeline around; only what is inside sees the params of the unit.
-    const used = at === node ? undefined : usedBodyAt(tree, at);
-    if (used !== undefined) {
-      params = resolveUsedParams(used, resolvedAt(tree, at, params, used.given));
-    }
-  }
-  return params;
+function withOwn(tree: OwnedTree, node: number, params: Params): Params {
+  // The params of a foreach stage are those of its items, each in the light of its own item.
+  if (node === 0 || nodeAt(tree, node).foreach !== null) return params;
+  const own = stageAt(tree, node)!.params;
+  return Object.keys(own).length === 0 ? params : { ...params, ...resolvedAt(tree, node, params, own) };
 }
 
 function resolvedAt(tree: OwnedTree, node: number, params: Params, values: Params): Params {
