@@ -1,0 +1,39 @@
+import type { Level, LevelEnd } from '../lifecycle/level.ts';
+import type { MetricValues } from '../metrics/metric-scope.ts';
+
+/** What a callback is told, and what it can do. */
+export interface CallbackContext {
+  readonly params: Readonly<Record<string, unknown>>;
+  /** The run, epoch or batch that it is about. */
+  readonly level: Level;
+  /** Metrics of that level, as they are recorded at its end. */
+  readonly metrics: MetricValues;
+  /** Lets the run end early, `stopped`, once all callbacks were told. The first reason counts. */
+  stop(reason: string): void;
+  /** For people; training goes on. */
+  warn(message: string): void;
+}
+
+export interface CallbackEnd extends CallbackContext {
+  readonly end: LevelEnd;
+}
+
+/**
+ * Something that follows a run. All hooks may be asynchronous; the program waits for them. A hook that throws fails
+ * the run, after the others were called. Answering `false` from `onBatchEnd` or `onEpochEnd` ends the run early.
+ */
+export interface Callback {
+  /** For messages and saved state; unique in a run. */
+  readonly name: string;
+  /** It is called after those that do not say so: what saves checkpoints sees what the others have decided. */
+  readonly isLast?: boolean;
+  onRunStart?(context: CallbackContext): unknown;
+  onEpochStart?(context: CallbackContext): unknown;
+  onBatchEnd?(context: CallbackEnd): unknown;
+  /** Not called for an epoch that failed or was cancelled. */
+  onEpochEnd?(context: CallbackEnd): unknown;
+  /** The run has failed; `onRunEnd` follows. */
+  onException?(context: CallbackContext, error: unknown): unknown;
+  /** Always the last call, however the run has ended. */
+  onRunEnd?(context: CallbackEnd): unknown;
+}

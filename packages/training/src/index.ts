@@ -1,0 +1,13 @@
+export type { Callback, CallbackContext, CallbackEnd } from './callbacks/callback.ts';
+export { EarlyStopping, type EarlyStoppingOptions, type StopReason } from './callbacks/early-stopping.ts';
+export { MetricsCsv } from './callbacks/metrics-csv.ts';
+export type { ErrorReport, Level, LevelEnd, LevelKind, LevelStatus } from './lifecycle/level.ts';
+export { Pipeline, type PipelineOptions, type RunOutcome } from './lifecycle/pipeline.ts';
+export { EpochStopped, RunCancelled, RunStopped } from './lifecycle/signals.ts';
+export { LifecycleMisuse } from './lifecycle/training-lifecycle.ts';
+export { type MetricKind, UnknownMetric } from './metrics/catalogue.ts';
+export type { MetricValues } from './metrics/metric-scope.ts';
+export { type MetricInput, type MetricNumber, NotAMetric } from './metrics/metric-value.ts';
+export { consoleTracker } from './trackers/console-tracker.ts';
+export { type FilesTrackerOptions, filesTracker } from './trackers/files-tracker.ts';
+export type { MetricRecord, Tracker } from './trackers/tracker.ts';
