@@ -6,6 +6,7 @@ import {
   type AttemptFiles,
   type AttemptSpec,
   attemptFiles,
+  dataDirError,
   TOKEN_RENEWAL,
   TrainyardError,
 } from '@trainyard/protocol';
@@ -45,12 +46,13 @@ export class AgentHome {
 
   /**
    * Creates the directory and takes it for this process.
-   * @throws TrainyardError DATA_DIR_IN_USE when a live agent has it
+   * @throws TrainyardError DATA_DIR_IN_USE when a live agent has it, USAGE when it cannot be made
    */
   static async open(options: { readonly dataDir: string; readonly log: AgentLog }): Promise<AgentHome> {
     const { dataDir, log } = options;
     for (const name of ['attempts', 'held']) {
-      await mkdir(`${dataDir}/${name}`, { recursive: true, mode: 0o700 });
+      const made = mkdir(`${dataDir}/${name}`, { recursive: true, mode: 0o700 });
+      await made.catch((error: unknown) => Promise.reject(dataDirError(dataDir, error)));
     }
     await takeLock(`${dataDir}/agent.lock`, dataDir);
     await removeTemporaries(dataDir);

@@ -407,6 +407,13 @@ describe('partition', () => {
 });
 
 describe('stop and start', () => {
+  test('says of a directory that cannot be made what is wrong with it', async () => {
+    const file = join(dataDir, 'file');
+    writeFileSync(file, '');
+    await expect(newAgent({ dataDir: file }).start()).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(newAgent({ dataDir: `${file}/x` }).start()).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
   test('keeps the id, refuses a second agent in the directory and takes it over after the first', async () => {
     const first = await startAgent();
     await expect(newAgent().start()).rejects.toMatchObject({ code: 'DATA_DIR_IN_USE' });

@@ -31,6 +31,7 @@ export * from './compat/training-pull.ts';
 export * from './compat/training-worker.ts';
 export { fromWfFormat, type WfFormatJobs, type WfFormatOptions, wfFormatJobs } from './compat/wfformat.ts';
 export * from './console-line.ts';
+export * from './data-dir-error.ts';
 export { DATASET_NAME_RULE, isDatasetName, toDatasetName } from './dataset-name.ts';
 export * from './dataset-record.ts';
 export * from './datasets-api.ts';

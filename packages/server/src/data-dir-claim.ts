@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TrainyardError } from '@trainyard/protocol';
+import { dataDirError, TrainyardError } from '@trainyard/protocol';
 import { INSTANCE_HEADER } from './routes/system.ts';
 
 /** A data directory taken by one server; `server.json` in it says by which. */
@@ -44,6 +44,19 @@ export async function claimDataDir(
       if (written?.url === server.url && written.pid === server.pid) await rm(path, { force: true });
     },
   };
+}
+
+/**
+ * Makes the directory, if it is not there.
+ * @throws TrainyardError USAGE when that cannot be, or it cannot be written
+ */
+export async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await access(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw dataDirError(dataDir, error);
+  }
 }
 
 /** @throws TrainyardError DATA_DIR_IN_USE when a live server has the directory */

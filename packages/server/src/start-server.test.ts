@@ -82,6 +82,19 @@ describe('starting a server', () => {
     }
   });
 
+  it('says of a data directory that cannot be made what is wrong with it and what to do', async () => {
+    t = await startTestServer();
+    await writeFile(join(t.dataDir, 'file'), '');
+    for (const [name, reason] of [
+      ['file', 'it is no directory'],
+      ['file/inside', 'a part of its path is no directory'],
+    ] as const) {
+      const error = await failureOf(startServer(beside({ dataDir: join(t.dataDir, name) })));
+      expect(error).toMatchObject({ code: 'USAGE' });
+      for (const part of [join(t.dataDir, name), reason, '--data-dir']) expect(error.message).toContain(part);
+    }
+  });
+
   it('gives a data directory to exactly one of several that start at once', async () => {
     t = await startTestServer();
     const started = await Promise.allSettled([1, 2, 3].map(() => startServer(beside({}))));

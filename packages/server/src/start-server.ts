@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { PrivateHosts } from '@trainyard/datasets';
@@ -12,7 +11,7 @@ import { createAuth, isLoopbackHost } from './auth/auth.ts';
 import { hasUserTokens } from './auth/lasting-admin.ts';
 import { openSecretBox } from './auth/secret-box.ts';
 import { startBackground } from './background/start-background.ts';
-import { claimDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
+import { claimDataDir, makeDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
 import { createDatasetsOnDisk } from './datasets-on-disk.ts';
 import { createDiagnoser } from './diagnosis/diagnoser.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
@@ -100,8 +99,8 @@ async function assemble(
 ): Promise<RunningServer> {
   const host = options.host ?? DEFAULT_HOST;
   const maxDepth = checkedMaxDepth(options.maxDepth);
+  await makeDataDir(options.dataDir);
   const config = await readServerConfig(options);
-  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // The embedded database is a lock of the directory itself, but knows nothing of the server that may be used.
   await refuseUsedDataDir(options.dataDir);
   const database = await openStore(options, log, closers);
