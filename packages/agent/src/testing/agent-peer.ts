@@ -63,6 +63,8 @@ export class AgentPeer {
   /** Tells agents to drain. */
   draining = false;
   heartbeats = 0;
+  /** When leases were last counted anew, by an assignment or a heartbeat, as the server's clock says. */
+  renewedAt = 0;
   /** Of the newest heartbeat. */
   outOfService: readonly OutOfServiceSlot[] = [];
   /** Attempts that were assigned to a claim. */
@@ -278,6 +280,7 @@ export class AgentPeer {
   }
 
   #assignment(id: string): ClaimedWork['assignments'][number] {
+    this.renewedAt = Date.now();
     const { spec, token } = this.attempts.get(id)!;
     return { spec, token, leaseMs: this.leaseMs };
   }
@@ -294,6 +297,7 @@ export class AgentPeer {
 
   #heartbeat({ held, outOfService = [] }: Heartbeat) {
     this.heartbeats += 1;
+    this.renewedAt = Date.now();
     this.outOfService = outOfService;
     const known = held.filter(({ attemptId }) => this.attempts.get(attemptId)?.fenced === false);
     return {
