@@ -44,6 +44,11 @@ const INVALID: readonly { title: string; yaml: string; says: RegExp }[] = [
     yaml: `name: x\na0: &a0 [x, x]\n${Array.from({ length: 40 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}]`).join('\n')}\nstages: *a40\n`,
     says: /bad\.yaml:\d+:\d+: /,
   },
+  {
+    title: 'a NUL character in a command',
+    yaml: 'name: x\nstages:\n  - name: a\n    job: { command: [echo, "a\\0b"] }\n',
+    says: /bad\.yaml:4:28: this text holds a NUL character/,
+  },
   { title: 'an empty file', yaml: '', says: /bad\.yaml:1:1: / },
 ];
 

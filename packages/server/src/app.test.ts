@@ -128,7 +128,7 @@ describe('error answers', () => {
       await t.call('POST', '/api/v1/runs', { source: escaped }),
       'INVALID_DEFINITION',
     );
-    expect(fault.message).toMatch(/stages\.0\.job\.command/);
+    expect(fault.message).toMatch(/^the definition:3:32: this text holds a NUL character/);
     expectError(await t.call('GET', '/api/v1/runs/%00'), 'INVALID_REQUEST');
     expectError(await t.call('GET', `/api/v1/runs/${'x'.repeat(300)}`), 'INVALID_REQUEST');
     expectError(await t.call('GET', '/api/v1/runs?name=%00'), 'INVALID_REQUEST');

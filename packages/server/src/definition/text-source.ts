@@ -1,6 +1,7 @@
 import { DEFINITION_LIMITS, type JsonValue } from '@trainyard/protocol/definition';
 import type { Fault, Locate, Position } from './faults.ts';
 import { readJsonSource } from './json-source.ts';
+import { unstorableTextFaults } from './unstorable-text.ts';
 import { readYamlSource } from './yaml-source.ts';
 
 /** The text of a file, read. */
@@ -19,7 +20,9 @@ export function readTextSource(source: string): TextSource {
   const unread = sizeFault(source) ?? noTextFault(source);
   if (unread !== undefined) return { json: undefined, faults: [unread], locate: () => undefined };
   const ofJson = readJsonSource(source);
-  return ofJson === undefined ? readYamlSource(source) : { ...ofJson, faults: [] };
+  const read = ofJson === undefined ? readYamlSource(source) : { ...ofJson, faults: [] };
+  if (read.json === undefined) return read;
+  return { ...read, faults: [...read.faults, ...unstorableTextFaults(source, read.json)] };
 }
 
 function sizeFault(source: string): Fault | undefined {

@@ -1,5 +1,4 @@
 import { type DefinitionFault, type TrainingJobDefinition, trainingJobDefinition } from '@trainyard/protocol';
-import { findUnstorableText } from '../storable-text.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { clip, type Fault, presentFaults } from './faults.ts';
 import { schemaFaults } from './schema-faults.ts';
@@ -17,13 +16,7 @@ export function parseTrainingJob(source: string): CheckedTrainingJob {
   const parsed = trainingJobDefinition.safeParse(json);
   const found: Fault[] = [...faults];
   if (parsed.success) {
-    // YAML writes a NUL as an escape, so the check of the request has not seen it.
-    const unstorable = findUnstorableText(parsed.data, 'job');
-    if (unstorable === undefined && found.length === 0) return { ok: true, definition: parsed.data };
-    if (unstorable !== undefined) {
-      const message = `${unstorable} holds a NUL character or half of a surrogate pair, which cannot be stored`;
-      found.push({ code: 'UNSTORABLE_TEXT', message, path: [] });
-    }
+    if (found.length === 0) return { ok: true, definition: parsed.data };
     return { ok: false, faults: presentFaults(found, locate) };
   }
   for (const issue of parsed.error.issues) {
