@@ -65,6 +65,41 @@ describe('the command line', () => {
     });
   });
 
+  it('says with --json in an error which commands there are where one is missing', async () => {
+    const missing = [
+      { args: ['runs', '--json'], message: /^"trainyard runs" needs a command: list, .*show/ },
+      { args: ['--json', 'datasets'], message: /^"trainyard datasets" needs a command: / },
+      { args: ['--json'], message: /^"trainyard" needs a command: up, run, / },
+    ];
+    for (const { args, message } of missing) {
+      const { code, stdout, stderr } = await run(...args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(JSON.parse(stderr).error).toMatchObject({
+        code: 'USAGE',
+        message: expect.stringMatching(message),
+      });
+    }
+    // People get the help instead.
+    expect((await run('runs')).stderr).toContain('Usage: trainyard runs');
+    expect(JSON.parse((await run('runs', 'lst', '--json')).stderr).error.code).toBe('USAGE');
+  });
+
+  it('says of a dataset without rows that it has none', async () => {
+    for (const name of ['none.csv', 'none.jsonl']) {
+      const path = join(home.dir, name);
+      await writeFile(path, '');
+      expect(await run('datasets', 'preview', path)).toMatchObject({
+        code: 0,
+        stdout: `${path} is empty.\n`,
+      });
+    }
+    const head = await pipelineFile('head.csv', 'a,b');
+    expect((await run('datasets', 'preview', head)).stdout).toBe(
+      `${head} has no rows, only columns: a, b.\n`,
+    );
+    expect(JSON.parse((await run('datasets', 'preview', head, '--json')).stdout).rows).toEqual([]);
+  });
+
   it('does not detach from a server that would end with the command', async () => {
     const file = await pipelineFile('ok.yaml', 'name: x', 'stages: [{ name: a, job: { command: echo } }]');
     const { code, stderr } = await run('run', file, '--detach');

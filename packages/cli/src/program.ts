@@ -31,7 +31,7 @@ import { addWebhooksCommands } from './program/webhooks.ts';
 const DEFAULT_PORT = 7070;
 
 /** All commands with their options and help. Nothing heavy is loaded before a command acts. */
-export function buildProgram(version: string, settle: (exitCode: number) => void): Command {
+export function buildProgram(version: string, settle: (exitCode: number) => void, isJson = false): Command {
   const act: Act = (work) =>
     async function (this: Command) {
       const args = this.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string');
@@ -43,7 +43,8 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    // Help that is shown for a mistake is for people; a program gets an error that it can read.
+    .configureOutput({ outputError: () => undefined, ...(isJson && { writeErr: () => undefined }) })
     .configureHelp({ showGlobalOptions: true });
   addGlobalOptions(program);
   addUp(program, act);

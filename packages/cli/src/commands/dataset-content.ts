@@ -53,6 +53,11 @@ export async function previewCommand(
     there: (client, { name, version }) =>
       client.previewDataset(name, version, { rows: Math.min(options.rows, DATASET_API_LIMITS.previewRows) }),
   });
+  if (found.rows.length === 0 && options.rows > 0 && !context.json) {
+    const names = found.columns.map(({ name }) => name).join(', ');
+    context.out(`${source} ${names === '' ? 'is empty' : `has no rows, only columns: ${names}`}.\n`);
+    return EXIT.ok;
+  }
   context.out(context.json ? jsonText(found) : rowsTable(found.columns, found.rows));
   return EXIT.ok;
 }
