@@ -157,10 +157,9 @@ export function olderPipelineRoutes(context: ServerContext): FastifyPluginAsyncZ
       { config: WRITE, schema: { tags: TAGS, params: idParams, response: { 204: z.null() } } },
       async (request, reply) => {
         const draft = await findDraft(kysely, request.params.id);
-        if (draft.status === 'running') refuse(draft, 'deleted');
+        if (draft.rootId === null || draft.status === 'running') return refuse(draft, 'deleted');
         // With the run goes the pipeline.
-        if (draft.rootId !== null) await deleteRun(database.pool, draft.rootId);
-        else await kysely.deleteFrom('pipeline_drafts').where('id', '=', draft.id).execute();
+        await deleteRun(database.pool, draft.rootId);
         return reply.status(204).send(null);
       },
     );

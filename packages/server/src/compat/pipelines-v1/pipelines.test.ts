@@ -63,6 +63,9 @@ describe('the older routes of pipelines and tasks', () => {
         { stage_name: 'b', depends_on: ['a'] },
       ],
     });
+    const early = await t.call<{ error: { message: string } }>('DELETE', `${at}/pipelines/${id}`);
+    expect(early.status).toBe(409);
+    expect(early.body.error.message).toContain('is pending; it cannot be deleted');
     const [first, second] = await Promise.all([post(`pipelines/${id}/start`), post(`pipelines/${id}/start`)]);
     expect([first.status, second.status].sort()).toEqual([200, 409]);
     expect([first, second].find(({ status }) => status === 200)!.body).toMatchObject({ layers: 2 });

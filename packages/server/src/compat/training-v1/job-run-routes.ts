@@ -30,6 +30,7 @@ import { createPipelineStore } from '../../store/pipelines.ts';
 import { type FoundJobRun, runOfTrainingJob, runsOfTrainingJob } from '../../store/training-job-runs.ts';
 import { createTrainingJobStore } from '../../store/training-jobs.ts';
 import { submitChecked } from '../../submit-checked.ts';
+import { clonedJob } from './cloned-job.ts';
 import { toJobCheckpoints } from './job-checkpoints.ts';
 import { jobScript } from './job-script.ts';
 import { findLocalJob } from './local-jobs.ts';
@@ -278,14 +279,8 @@ export function jobRunRoutes(context: ServerContext): FastifyPluginAsyncZod {
         schema: { tags: TAGS, params: idParams, body: cloneTrainingJob, response: { 201: trainingJob } },
       },
       async (request, reply) => {
-        const {
-          id: _,
-          baseDir,
-          createdAt: __,
-          updatedAt: ___,
-          ...definition
-        } = await jobs.get(request.params.id);
-        const { job, isNew } = await jobs.create({ ...definition, name: request.body.name }, baseDir);
+        const original = await jobs.get(request.params.id);
+        const { job, isNew } = await jobs.create(clonedJob(original, request.body.name), original.baseDir);
         if (!isNew) throw new TrainyardError('CONFLICT', `"${job.name}" is taken; choose another name.`);
         return reply.status(201).send(job);
       },

@@ -6,6 +6,7 @@ import type { TrainingJob, TrainingJobRun } from '@trainyard/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScriptedAgent } from '../../testing/scripted-agent.ts';
 import { expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
+import { clonedJob } from './cloned-job.ts';
 
 describe('runs of a training job by the job', () => {
   let t: TestServer;
@@ -190,5 +191,35 @@ describe('runs of a training job by the job', () => {
     for (const taken of ['scripted', 'copied']) {
       expect((await job.post('clone', { name: taken })).body.error.code).toBe('CONFLICT');
     }
+  });
+
+  it('is cloned with a directory of its own for checkpoints, so that no clean-up meets files of both', async () => {
+    const definition = { name: 'saving', command: 'true', checkpointDir: 'saved' };
+    expectStatus(await t.call('POST', '/api/v1/jobs', { definition, baseDir: dir }), 201);
+    const clone = (from: string, name: string) =>
+      t.call<TrainingJob>('POST', `/api/v1/jobs/${from}/clone`, { name });
+    const cleanedDir = async (job: string) => {
+      await t.submit(
+        `name: c\nstages: [{ name: ${job}, cleanup_checkpoints: { job: ${job}, keepBest: 1, metric: loss } }]\n`,
+      );
+      const { spec } = await agent.take(job);
+      return spec.builtin?.input['checkpointDir'];
+    };
+    expect(expectStatus(await clone('saving', 'second'), 201).checkpointDir).toBe('saved-second');
+    expect(expectStatus(await clone('second', 'third'), 201).checkpointDir).toBe('saved-second-third');
+    const dirs = [await cleanedDir('saving'), await cleanedDir('second'), await cleanedDir('third')];
+    expect(dirs).toEqual(['saved', 'saved-second', 'saved-second-third'].map((each) => join(dir, each)));
+  });
+
+  it.each([
+    ['./saved/', './saved-b'],
+    ['/data/saved', '/data/saved-b'],
+    ['.', 'b'],
+    ['..', '../b'],
+    ['/', '/b'],
+    ['../x', '../x-b'],
+  ])('has for a clone of %s the directory %s', (checkpointDir, own) => {
+    const job = { name: 'a', command: 'x', checkpointDir } as unknown as TrainingJob;
+    expect(clonedJob(job, 'b').checkpointDir).toBe(own);
   });
 });
