@@ -5,6 +5,7 @@ import { ATTEMPT_STATUSES, REPORTED_OUTCOMES } from './attempt-status.ts';
 import { cacheBasis } from './cache-api.ts';
 import { answeredJson } from './definition/values.ts';
 import { outOfServiceSlot } from './out-of-service.ts';
+import { idCursor } from './page-cursor.ts';
 import { pipelineFiles, pipelineVersionId, usedPipeline } from './pipelines-api.ts';
 import { stagePaths } from './reruns-api.ts';
 import { runWarning } from './run-plan.ts';
@@ -98,7 +99,7 @@ export const listRunsQuery = z.object({
   /** Only runs of this registered pipeline. */
   pipeline: z.string().max(100).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(200).optional(),
+  cursor: idCursor('run'),
 });
 
 /** The answer to a request that starts a run; warnings say what would keep a stage waiting as the server is now. */

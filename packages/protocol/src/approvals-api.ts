@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { formField } from './definition/approval.ts';
+import { idCursor } from './page-cursor.ts';
 
 const instant = z.iso.datetime();
 
@@ -56,7 +57,7 @@ export const listApprovalsQuery = z.object({
   /** Only those of this run tree. */
   root: z.string().max(100).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(200).optional(),
+  cursor: idCursor('run'),
 });
 
 const comment = z.string().max(10_000);

@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import { pipelineToRun, templateParams } from './automation.ts';
 import { answeredJson, jsonValue } from './definition/values.ts';
-import { LAUNCH_STATES, type LaunchState, launchState, SCHEDULE_LIMITS, timezone } from './schedules.ts';
+import { idCursor } from './page-cursor.ts';
+import {
+  LAUNCH_STATES,
+  type LaunchState,
+  launchState,
+  listLaunchesQuery,
+  SCHEDULE_LIMITS,
+  timezone,
+} from './schedules.ts';
 
 export const BACKFILL_LIMITS = {
   /** Instants of one backfill. */
@@ -99,3 +107,5 @@ export type Backfill = z.infer<typeof backfill>;
 export const NO_LAUNCHES = Object.fromEntries(
   Object.keys(LAUNCH_STATES).map((state) => [state, 0]),
 ) as Readonly<Record<LaunchState, number>>;
+
+export const listBackfillsQuery = listLaunchesQuery.pick({ limit: true }).extend({ cursor: idCursor('bkf') });

@@ -10,5 +10,6 @@ export * from './definition/index.ts';
 export { TrainyardError } from './errors.ts';
 export { CLASS_OF_CODE, FAILURE_CLASSES } from './failure-class.ts';
 export { numberProblem } from './inexact-number.ts';
+export { boundWords, oneOfWords, typeWords } from './issue-words.ts';
 export type { PipelineDiff, PipelineVersionId, UsedPipeline } from './pipelines-api.ts';
 export { RUN_STATUSES } from './run-status.ts';

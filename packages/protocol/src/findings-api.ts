@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DIAGNOSIS_RULE_NAMES, FINDING_ACTIONS, FINDING_SEVERITIES } from './definition/diagnosis.ts';
+import { idCursor } from './page-cursor.ts';
 
 const instant = z.iso.datetime();
 
@@ -41,7 +42,7 @@ export const listFindingsQuery = z.object({
   /** Only those that nobody has acknowledged and that are more than a note. */
   unseen: z.stringbool().default(false),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(200).optional(),
+  cursor: idCursor('fnd'),
 });
 
 /** How well a run is, by what is open in its newest attempt. */

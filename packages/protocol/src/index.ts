@@ -1,3 +1,5 @@
+import './issue-words.ts';
+
 export * from './agent-api.ts';
 export * from './api.ts';
 export * from './approvals-api.ts';

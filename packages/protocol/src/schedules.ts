@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { automationName, pipelineToRun, templateParams } from './automation.ts';
 import { answeredJson } from './definition/values.ts';
+import { numberCursor } from './page-cursor.ts';
 import { pipelineVersionRef } from './pipelines-api.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
@@ -117,5 +118,5 @@ export const nextInstantsQuery = z.object({ count: z.coerce.number().int().min(1
 export const listLaunchesQuery = z.object({
   state: launchState.optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(200).optional(),
+  cursor: numberCursor,
 });

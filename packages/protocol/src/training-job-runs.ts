@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { jsonValue, name } from './definition/values.ts';
+import { idCursor } from './page-cursor.ts';
 import { RUN_STATUSES } from './run-status.ts';
 
 /** Runs of a registered training job: started, steered and looked at by the job. */
@@ -41,7 +42,7 @@ export type TrainingJobRun = z.infer<typeof trainingJobRun>;
 export const listJobRunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(100),
   /** Id of the last run of the page before. */
-  cursor: z.string().max(200).optional(),
+  cursor: idCursor('run'),
 });
 
 export const trainingJobConfig = z.object({

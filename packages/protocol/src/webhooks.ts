@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { idCursor } from './page-cursor.ts';
 
 /** What a webhook may ask for. A message carries the most exact name that its webhook asked for. */
 export const WEBHOOK_EVENTS = {
@@ -100,5 +101,5 @@ export type Delivery = z.infer<typeof delivery>;
 export const listDeliveriesQuery = z.object({
   status: deliveryStatus.optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(200).optional(),
+  cursor: idCursor('msg'),
 });

@@ -17,7 +17,8 @@ export function toTrainyardError(error: FastifyError, logFault: () => void): Tra
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
     const problems = error.validation.map(
-      (issue) => `${error.validationContext}${issue.instancePath}: ${issue.message}`,
+      ({ instancePath, message }) =>
+        `${error.validationContext}${instancePath === '/' ? '' : instancePath}: ${message}`,
     );
     const message = problems.slice(0, MAX_PROBLEMS_IN_MESSAGE).join('; ');
     return new TrainyardError('INVALID_REQUEST', message, { details: { problems } });

@@ -26,8 +26,8 @@ export async function readServerConfig(options: {
   const parsed = serverConfig.safeParse(document.toJS() ?? {});
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? '' : ` at "${issue.path.join('.')}"`;
-  throw refused(path, `${issue?.message ?? 'it is no such file'}${where}`);
+  const where = issue === undefined || issue.path.length === 0 ? '' : `"${issue.path.join('.')}" `;
+  throw refused(path, `${where}${issue?.message ?? 'it is no such file'}`);
 }
 
 function refused(path: string, why: string): TrainyardError {

@@ -217,7 +217,7 @@ describeDatabases('the configuration file of a server', (engine) => {
     ['failures: [{ pattern: "(" }]', 'failures.0.pattern'],
     ['retention: { logs: { maxAge: soon } }', '"soon" is not a duration'],
     ['retention: { logs: { maxSize: much } }', '"much" is not a size'],
-    ['logs: 3', 'Unrecognized key'],
+    ['logs: 3', 'has unknown key "logs"'],
     ['a: [', 'line 1'],
   ])('is refused at the start with the place of what is wrong: %s', async (text, said) => {
     const configFile = join(dir, 'wrong.yaml');

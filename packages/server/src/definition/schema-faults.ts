@@ -1,4 +1,4 @@
-import type { JsonValue } from '@trainyard/protocol/definition';
+import { boundWords, type JsonValue, oneOfWords, typeWords } from '@trainyard/protocol/definition';
 import type { z } from 'zod';
 import { valueAt } from './dag-of-definition.ts';
 import { didYouMean } from './did-you-mean.ts';
@@ -28,11 +28,11 @@ function faultsOf(issue: Issue, base: DefinitionPath, json: JsonValue): Fault[] 
       return issue.keys.map((key, index) => unknownKey(key, path, index < MAX_FAULTS));
     case 'invalid_type':
       if (found === undefined) return [missing(path)];
-      return [wrong('WRONG_TYPE', path, `must be ${typeName(issue.expected)}`, found)];
+      return [wrong('WRONG_TYPE', path, `must be ${typeWords(issue.expected)}`, found)];
     case 'invalid_value':
-      return [wrong('BAD_VALUE', path, `must be ${oneOf(issue.values)}`, found, issue.values)];
+      return [wrong('BAD_VALUE', path, `must be ${oneOfWords(issue.values)}`, found, issue.values)];
     case 'too_big':
-      return [wrong('BAD_VALUE', path, `must ${bound('at most', issue.origin, issue.maximum)}`, found)];
+      return [wrong('BAD_VALUE', path, `must ${boundWords('at most', issue.origin, issue.maximum)}`, found)];
     case 'too_small':
       return [wrong('BAD_VALUE', path, smallMessage(issue), found)];
     case 'invalid_union':
@@ -84,15 +84,10 @@ function similar(found: string, words: readonly string[]): string {
 }
 
 function smallMessage(issue: Extract<Issue, { code: 'too_small' }>): string {
-  // The schema's own words, where it has some, say what an empty list lacks.
-  if (issue.origin === 'array' && !issue.message.startsWith('Too small')) return `is empty: ${issue.message}`;
-  return `must ${bound('at least', issue.origin, issue.minimum)}`;
-}
-
-function bound(which: string, origin: string, limit: number | bigint): string {
-  if (origin === 'string') return `have ${which} ${limit} characters`;
-  if (origin === 'array') return `have ${which} ${limit} ${limit === 1 ? 'entry' : 'entries'}`;
-  return `be ${which} ${limit}`;
+  // The words of this one list, where it has some, say what it lacks when it is empty.
+  if (issue.origin === 'array' && !issue.message.startsWith('must have '))
+    return `is empty: ${issue.message}`;
+  return `must ${boundWords('at least', issue.origin, issue.minimum)}`;
 }
 
 /**
@@ -110,35 +105,16 @@ function unionFaults(
   for (const branch of issue.errors) {
     const type = branch.find((each) => each.path.length === 0 && each.code === 'invalid_type');
     if (type === undefined) return branch.flatMap((each) => faultsOf(each, path, json));
-    if (type.code === 'invalid_type') expected.push(typeName(type.expected));
+    if (type.code === 'invalid_type') expected.push(typeWords(type.expected));
   }
   return [wrong('WRONG_TYPE', path, `must be ${[...new Set(expected)].join(' or ')}`, found)];
 }
 
-/** Messages that the schema words itself; the library's own ones are completed by what was found. */
-function ownMessage(message: string, found: JsonValue | undefined, path: DefinitionPath): string {
-  const words = message.replace(/^Invalid (input|string): ?/, '');
+/** Messages that the schema words itself are completed by what was found, unless they tell it. */
+function ownMessage(words: string, found: JsonValue | undefined, path: DefinitionPath): string {
+  if (words === 'is required' || /^must .*, found /.test(words)) return `${placeName(path)} ${words}`;
   if (words.includes(JSON.stringify(found)) || typeof found === 'object') return words;
   return `${placeName(path)} is ${describeValue(found)}: ${words}`;
-}
-
-const TYPE_NAMES: Readonly<Record<string, string>> = {
-  string: 'text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a mapping',
-  record: 'a mapping',
-};
-
-function typeName(expected: string): string {
-  return TYPE_NAMES[expected] ?? expected;
-}
-
-function oneOf(values: readonly unknown[]): string {
-  const words = values.map((value) => JSON.stringify(value));
-  return words.length > 2 ? `one of ${words.join(', ')}` : words.join(' or ');
 }
 
 /** `"timeout" of stage 3` rather than a chain of keys; the line says the rest. */

@@ -5,6 +5,7 @@ import {
   backfillPlan,
   createBackfill,
   launch,
+  listBackfillsQuery,
   listLaunchesQuery,
   newId,
   page,
@@ -92,7 +93,7 @@ export function backfillRoutes(context: ServerContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: TAGS,
-          querystring: listLaunchesQuery.pick({ limit: true, cursor: true }),
+          querystring: listBackfillsQuery,
           response: { 200: page(backfill) },
         },
       },

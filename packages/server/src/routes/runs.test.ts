@@ -170,6 +170,11 @@ describe('runs over HTTP', () => {
     expect((await page('status=cancelled')).items).toMatchObject([{ id: ids[0], stages: { cancelled: 1 } }]);
     expect((await page('status=completed')).items).toEqual([]);
     expectError(await t.call('GET', '/api/v1/runs?status=done'), 'INVALID_REQUEST');
+    for (const list of ['runs', 'approvals', 'findings', 'backfills']) {
+      const odd = await t.call<{ error: { message: string } }>('GET', `/api/v1/${list}?cursor=zzz`);
+      expectError(odd, 'INVALID_REQUEST');
+      expect(odd.body.error.message).toContain('leave it out for the first page');
+    }
     expectError(await t.call('GET', '/api/v1/runs?limit=0'), 'INVALID_REQUEST');
     expectError(await t.call('GET', '/api/v1/runs?limit=501'), 'INVALID_REQUEST');
   });

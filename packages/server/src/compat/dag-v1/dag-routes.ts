@@ -1,6 +1,7 @@
 import {
   isSuccessfulRunStatus,
   isTerminalRunStatus,
+  listRunsQuery,
   type OlderNode,
   olderDagEvent,
   olderNode,
@@ -152,7 +153,7 @@ export function olderDagRoutes(context: ServerContext, stopping: AbortSignal): F
           querystring: z.object({
             limit: limitOf(100, 500),
             status: z.string().max(50).optional(),
-            cursor: z.string().max(200).optional(),
+            cursor: listRunsQuery.shape.cursor,
           }),
           response: { 200: z.object({ runs: z.array(dagRun), next_cursor: z.string().nullable() }) },
         },

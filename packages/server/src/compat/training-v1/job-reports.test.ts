@@ -140,6 +140,12 @@ describe('what a trainer reports with the token of its job', () => {
     expect(ours.body['train_loss']).toHaveLength(3);
     for (const wrong of [{ epoch: 1 }, { step: -1, epoch: 1 }, { step: 1 }, { step: 1.5, epoch: 1 }])
       expect((await t.call('PUT', at(id, 'metrics'), wrong, { token })).status).toBe(400);
+    const put = async (body: object) =>
+      (await t.call<Refused>('PUT', at(id, 'metrics'), body, { token })).body;
+    expect(await put({ step: 1 })).toMatchObject({ error: 'body/epoch: is required' });
+    expect(await put({ step: -1, epoch: 1 })).toMatchObject({
+      error: 'body/step: must be at least 0, found -1',
+    });
     expect((await t.call('GET', `${at(id, 'metrics')}?limit=5001`, undefined, { token })).status).toBe(400);
     const page = await t.call<{ metrics: object[]; next_step: number }>(
       'GET',
