@@ -24,7 +24,8 @@ export const EVENT_TYPES = {
   'run.finished': 'The run is terminal. data: status, durationMs, error, reason, attempt.',
   'run.skipped': 'The run will never start. data: reason, upstream.',
   'attempt.claimed': 'An agent took the attempt. data: attempt, agent.',
-  'attempt.finished': 'The attempt is terminal. data: attempt, outcome, exitCode, signal, error (and failure, where the agent told what kind it was).',
+  'attempt.finished':
+    'The attempt is terminal. data: attempt, outcome, exitCode, signal, error (and failure, where the agent told what kind it was).',
   'attempt.unreachable': 'Its agent does not answer; nothing is decided yet. data: attempt, since.',
   'dataset.recorded': 'A dataset version was recorded. data: name, sha256, role, rows, sizeBytes.',
   'approval.requested': 'A stage waits for a person. data: message, form, approvers, timeoutAt, onTimeout.',
