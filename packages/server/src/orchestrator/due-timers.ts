@@ -60,7 +60,14 @@ export class DueTimers {
     const due = await this.#takeDue(nowMs);
     let timers: readonly DueTimer[] = [];
     try {
-      const facts = await read(due.length > 0);
+      let facts = await read(due.length > 0);
+      const held = this.heldTrees();
+      if (facts.some(({ root_id }) => held.has(root_id))) {
+        // What they tell may be what was waited for: then the limits come with them, each at its time.
+        const released = await this.#takeReleased();
+        due.push(...released);
+        if (released.length > 0) facts = await read(true);
+      }
       if (facts.length < FACTS_PER_TICK) timers = due;
       return { timers, facts };
     } finally {
@@ -68,23 +75,36 @@ export class DueTimers {
     }
   }
 
+  /** Trees of which a time limit is due and waits for agents: what tells of an end may be what it waits for. */
+  heldTrees(): ReadonlySet<string> {
+    return new Set(this.#held.map(({ rootId }) => rootId));
+  }
+
   async #takeDue(nowMs: number): Promise<DueTimer[]> {
     const due = this.#heap.takeDue(nowMs);
-    const limits = [...this.#held, ...due.filter(isTimeLimit)];
-    if (limits.length === 0) return due;
+    this.#held.push(...due.filter(isTimeLimit));
     const others = due.filter((timer) => !isTimeLimit(timer));
-    this.#held = limits;
-    if (performance.now() < this.#askAtMs && limits.every(({ rootId }) => this.#contact.isAwaiting(rootId)))
+    if (this.#held.length === 0) return others;
+    if (
+      performance.now() < this.#askAtMs &&
+      this.#held.every(({ rootId }) => this.#contact.isAwaiting(rootId))
+    )
       return others;
     try {
-      const waiting = await this.#contact.stillAwaited(new Set(limits.map(({ rootId }) => rootId)));
-      this.#askAtMs = performance.now() + ASK_EVERY_MS;
-      this.#held = limits.filter(({ rootId }) => waiting.has(rootId));
-      return [...limits.filter(({ rootId }) => !waiting.has(rootId)), ...others];
+      return [...(await this.#takeReleased()), ...others];
     } catch (error) {
       for (const timer of others) this.add(timer);
       throw error;
     }
+  }
+
+  /** Time limits that do not have to wait any more. */
+  async #takeReleased(): Promise<DueTimer[]> {
+    const limits = this.#held;
+    const waiting = await this.#contact.stillAwaited(new Set(limits.map(({ rootId }) => rootId)));
+    this.#askAtMs = performance.now() + ASK_EVERY_MS;
+    this.#held = limits.filter(({ rootId }) => waiting.has(rootId));
+    return limits.filter(({ rootId }) => !waiting.has(rootId));
   }
 }
 

@@ -126,7 +126,7 @@ class TreeOwner implements Orchestrator {
       const isNeeded = hasDue || this.#desk.isEmpty || !this.#inbox.isQuiet;
       return isNeeded ? this.#inbox.read([...this.#trees.keys()]) : [];
     });
-    const reports = this.#desk.take();
+    const reports = this.#desk.take(this.#timers.heldTrees());
     const work = workByTree({ timers, facts, reports });
     if (work.length === 0) return false;
     const wasCareful = this.#isCareful;

@@ -38,13 +38,18 @@ export class ReportDesk {
     return new Promise((settle) => this.#waiting.push({ report, settle }));
   }
 
-  /** The next reports in their order, of each attempt one: they may change its row only once. */
-  take(): WaitingReport[] {
+  /**
+   * The next reports in their order, of each attempt one: they may change its row only once. Those of the trees in
+   * `byInbox` are answered with false.
+   */
+  take(byInbox: ReadonlySet<string> = new Set()): WaitingReport[] {
     const taken = new Map<string, WaitingReport>();
     const left: WaitingReport[] = [];
     for (const waiting of this.#waiting) {
-      const { id } = waiting.report.update;
-      if (taken.size < REPORTS_PER_TICK && !taken.has(id)) taken.set(id, waiting);
+      const { rootId, update } = waiting.report;
+      const { id } = update;
+      if (byInbox.has(rootId)) waiting.settle(false);
+      else if (taken.size < REPORTS_PER_TICK && !taken.has(id)) taken.set(id, waiting);
       else left.push(waiting);
     }
     this.#waiting = left;
