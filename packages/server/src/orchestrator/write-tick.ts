@@ -98,15 +98,20 @@ function firstParameters(runs: number) {
   return { runs, attempts, events, updates: events + EVENT_COLUMNS.count };
 }
 
+// PostgreSQL expects of the limit that the rows are few, and cannot take the owner for what finds them: so it looks
+// each tree up by its key from the first one on. Otherwise it read all trees, until the table was analysed.
 // The division fails, and with it the statement, unless every tree is still ours, every attempt as expected, and no
 // agent that is given new ones has been drained by way of another server.
 const TICK_SQL = `
   with fenced as (
     update trees t
     set status = x.status, counts = x.counts, event_seq = x.event_seq, ended_at = x.ended_at
-    from json_to_recordset($1::json)
-      as x(root_id text, epoch bigint, status text, counts jsonb, event_seq bigint, ended_at timestamptz)
-    where t.root_id = x.root_id and t.epoch = x.epoch and t.owner_id = $2
+    from (
+      select *, $2 as owner_id from json_to_recordset($1::json)
+        as given(root_id text, epoch bigint, status text, counts jsonb, event_seq bigint, ended_at timestamptz)
+      limit $4::int
+    ) x
+    where t.root_id = x.root_id and t.epoch = x.epoch and t.owner_id = x.owner_id
     returning t.root_id
   ), changed_runs as (
     update runs r
