@@ -33,7 +33,8 @@ export function mayHoldSecrets(stage: StageDefinition, key: string): boolean {
 
 /** The parts that may name secrets. */
 export function secretParts(stage: StageDefinition): Parts {
-  return Object.fromEntries(
-    Object.entries(expressionParts(stage)).filter(([key]) => mayHoldSecrets(stage, key)),
-  );
+  const keys = SECRET_KEYS[stageKind(stage)];
+  if (keys === undefined) return {};
+  const parts = expressionParts(stage);
+  return Object.fromEntries(keys.filter((key) => parts[key] !== undefined).map((key) => [key, parts[key]!]));
 }
