@@ -49,7 +49,8 @@ export function toOlderJobStatus(run: RunStatus, attempt: AttemptStatus | undefi
   const own = OLDER_STATUS[run];
   const hasEnded = own === 'completed' || own === 'failed' || own === 'cancelled';
   if (hasEnded || attempt === undefined || attempt === 'queued') return own;
-  return ofAttempt(attempt);
+  // It waits for its next try: the end of the one before is not that of the job.
+  return run === 'waiting' ? own : ofAttempt(attempt);
 }
 
 function ofAttempt(status: Exclude<AttemptStatus, 'queued'>): OlderJobStatus {

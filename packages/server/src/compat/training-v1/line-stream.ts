@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { TRAINING_API } from '@trainyard/protocol';
+import { isTerminalRunStatus, TRAINING_API } from '@trainyard/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { StreamChange } from '../../live/live-bus.ts';
 import type { ServerContext } from '../../server-context.ts';
@@ -9,6 +9,8 @@ import { findLocalJob, type LocalAttempt, type LocalJob } from './local-jobs.ts'
 const PAGE = 100;
 /** Safety net for announcements that were missed, and for the end of the job. */
 const LOOK_MS = 2000;
+/** Between the end of an attempt and that of its job, or its next try: a moment. */
+const END_LOOK_MS = 50;
 
 /** What is followed: a stream of a job, line by line. */
 export interface FollowedLines {
@@ -23,8 +25,9 @@ export interface FollowedLines {
 }
 
 /**
- * Server-sent events, one for each line with its number as id, until the job has ended, which the event `end`
- * says. Who comes again with `Last-Event-ID` goes on behind it. Without a place it begins with the next one.
+ * Server-sent events, one for each line, until the job has ended, which the event `end` says. The id is the number
+ * of the line; of a further try, which begins anew, `TRY:NUMBER`. Who comes again with `Last-Event-ID` goes on behind
+ * it. Without a place it begins with the next one.
  */
 export async function streamLines(
   context: Pick<ServerContext, 'database' | 'bus'>,
@@ -40,9 +43,10 @@ export async function streamLines(
   const { database, bus } = context;
   const { request, reply, stopping } = given;
   const { attempt } = given.job;
-  const last = Number(request.headers['last-event-id'] ?? Number.NaN);
-  let at = Number.isSafeInteger(last) && last >= 0 ? last + 1 : given.offset;
+  const last = parseEventId(request.headers['last-event-id']);
+  let at = last === undefined ? given.offset : last.line + 1;
   at ??= attempt === null ? 0 : (await followed.read(attempt, { offset: 0, limit: 1 })).total;
+  let number = last?.number ?? attempt?.number ?? 1;
   reply.hijack();
   const { raw } = reply;
   const gone = new AbortController();
@@ -64,19 +68,25 @@ export async function streamLines(
       // Read first: what came before the end is told before it.
       const job = await findLocalJob(database.kysely, given.job.runId);
       if (job === undefined) break;
+      if (job.attempt !== null && job.attempt.number !== number) {
+        number = job.attempt.number;
+        at = 0;
+      }
       const page =
         job.attempt === null
           ? { lines: [], offset: at }
           : await followed.read(job.attempt, { offset: at, limit: PAGE });
       for (const [index, line] of page.lines.entries()) {
-        await say(`id: ${page.offset + index}\nevent: ${followed.event}\ndata: ${line}\n\n`);
+        await say(
+          `id: ${toEventId(number, page.offset + index)}\nevent: ${followed.event}\ndata: ${line}\n\n`,
+        );
       }
       at = Math.max(at, page.offset + page.lines.length);
       if (page.lines.length > 0) {
         saidAtMs = performance.now();
         continue;
       }
-      if (job.endedAt !== null && job.status !== 'pending' && job.status !== 'running') {
+      if (isTerminalRunStatus(job.runStatus)) {
         await say(`event: end\ndata: ${JSON.stringify({ status: job.status })}\n\n`);
         break;
       }
@@ -84,7 +94,7 @@ export async function streamLines(
         await say(': \n\n');
         saidAtMs = performance.now();
       }
-      await wakeUp.wait(LOOK_MS);
+      await wakeUp.wait(job.endedAt === null ? LOOK_MS : END_LOOK_MS);
     }
   } catch (error) {
     request.log.warn({ err: error }, 'a stream of lines broke off');
@@ -92,6 +102,15 @@ export async function streamLines(
     bus.off('stream', onStream).off('remoteStream', onStream);
     raw.end();
   }
+}
+
+function toEventId(number: number, line: number): string {
+  return number === 1 ? String(line) : `${number}:${line}`;
+}
+
+function parseEventId(id: string | string[] | undefined): { number: number; line: number } | undefined {
+  const [, number = '1', line] = /^(?:([1-9]\d{0,8}):)?(\d{1,15})$/.exec(String(id)) ?? [];
+  return line === undefined ? undefined : { number: Number(number), line: Number(line) };
 }
 
 /** A wait that ends early when it is called, also when that was before it began. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pullJob } from '../../testing/pulled-job.ts';
-import { expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
+import { eventually, expectStatus, startTestServer, type TestServer } from '../../testing/test-server.ts';
 
 const PIPELINE = 'name: p\nstages: [{ name: train, job: { command: [x], queue: pull } }]\n';
 
@@ -19,15 +19,26 @@ describe('predictions of a job', () => {
   });
   afterAll(() => t.end());
 
-  async function claimed() {
-    const rootId = await t.submit(PIPELINE);
+  async function claimed(pipeline = PIPELINE) {
+    const rootId = await t.submit(pipeline);
     const { id } = (await t.tree(rootId)).children[0]!;
-    workers += 1;
-    const token = await pullJob(t.call, id, `agent_p${workers}`);
+    const claim = () => {
+      workers += 1;
+      return pullJob(t.call, id, `agent_p${workers}`);
+    };
+    const token = await claim();
+    const report = (status: string, by = token) =>
+      t.call('PATCH', `/api/training/local/${id}/status`, { status }, { token: by });
     const path = `/api/training/local/${id}/predictions`;
     return {
       path,
       token,
+      claim,
+      report,
+      until: (status: string) =>
+        eventually(async () => (await t.tree(rootId)).children[0]!.status === status || undefined),
+      view: async () =>
+        (await t.call<Record<string, unknown>>('GET', `/api/training/local/${id}/status`)).body,
       send: (predictions: unknown[], sequence?: number) =>
         t.call<{ total_predictions: number; error: string; code: string }>(
           'POST',
@@ -36,7 +47,7 @@ describe('predictions of a job', () => {
           { token },
         ),
       read: async (query = '') => (await t.call<Page>('GET', path + query)).body,
-      end: () => t.call('PATCH', `/api/training/local/${id}/status`, { status: 'completed' }, { token }),
+      end: () => report('completed'),
     };
   }
   const sample = (step: number) => ({
@@ -110,6 +121,28 @@ describe('predictions of a job', () => {
     await job.end();
     expect(await all.end()).toEqual(['0 one', '1 two', '2 three', 'end completed']);
     expect(await next.end()).toEqual(['1 two', '2 three', 'end completed']);
+  });
+
+  it('a job that is tried again is followed into its next try, which begins anew', async () => {
+    const job = await claimed(PIPELINE.replace('job:', 'retry: { attempts: 2, backoff: 500ms }, job:'));
+    const logs = job.path.replace(/predictions$/, 'logs');
+    const said = (lines: string[], token: string) => t.call('POST', logs, { logs: lines }, { token });
+    await said(['one', 'two'], job.token);
+    const all = await follow(`${logs}/stream?offset=0`);
+    await all.until(2);
+    await job.report('failed');
+    await job.until('waiting');
+    expect(await job.view()).toMatchObject({ status: 'pending', completed_at: null });
+    await job.until('queued');
+    const second = await job.claim();
+    await said(['three', 'four'], second);
+    const again = await follow(`${logs}/stream`, { 'last-event-id': '1' });
+    const behind = await follow(`${logs}/stream`, { 'last-event-id': '2:0' });
+    await Promise.all([all.until(4), again.until(2), behind.until(1)]);
+    await job.report('completed', second);
+    expect(await all.end()).toEqual(['0 one', '1 two', '2:0 three', '2:1 four', 'end completed']);
+    expect(await again.end()).toEqual(['2:0 three', '2:1 four', 'end completed']);
+    expect(await behind.end()).toEqual(['2:1 four', 'end completed']);
   });
 
   it('that nobody reads any more hold nothing', async () => {
