@@ -71,15 +71,8 @@ export class TrainingLifecycle {
    * `RunStopped` or `EpochStopped` when the program is not to go on.
    */
   async end(level: Level, end: LevelEnd): Promise<void> {
-    await this.#closeLeft(level, end);
-    this.#open.pop();
-    const { trackers, scopes } = this.#options;
-    trackers.track(this.#recordsOf(level));
-    trackers.end(level, end);
-    const result = await this.#tellEnd(level, end);
-    scopes[level.kind].clear();
-    if (result.stoppedBy !== undefined) this.stop(`the callback "${result.stoppedBy}" said so`);
-    throwFailure(result);
+    const results = [...(await this.#closeLeft(level, end)), await this.#close(level, end)];
+    for (const result of results) throwFailure(result);
     if (level.kind !== 'run' && end.status !== 'failed' && end.status !== 'cancelled')
       this.#throwIfEnding(level);
   }
@@ -173,17 +166,30 @@ export class TrainingLifecycle {
   }
 
   /** What is still open inside of a level ends with it. That is the program's fault, unless it was torn out of it. */
-  async #closeLeft(level: Level, end: LevelEnd): Promise<void> {
+  async #closeLeft(level: Level, end: LevelEnd): Promise<HookResult[]> {
     if (!this.#open.includes(level)) throw new LifecycleMisuse(`${nameOf(level)} is not open.`);
+    const results: HookResult[] = [];
     for (let inner = this.current; inner !== undefined && inner !== level; inner = this.current) {
       if (end.status !== 'completed') {
-        await this.end(inner, end);
+        results.push(await this.#close(inner, end));
         continue;
       }
       const reason = `${nameOf(inner)} was not ended; it ends with ${nameOf(level)}`;
       this.#options.warn(`${reason}.`);
-      await this.end(inner, { status: 'failed', endedAtMs: end.endedAtMs, reason });
+      results.push(await this.#close(inner, { status: 'failed', endedAtMs: end.endedAtMs, reason }));
     }
+    return results;
+  }
+
+  async #close(level: Level, end: LevelEnd): Promise<HookResult> {
+    this.#open.pop();
+    const { trackers, scopes } = this.#options;
+    trackers.track(this.#recordsOf(level));
+    trackers.end(level, end);
+    const result = await this.#tellEnd(level, end);
+    scopes[level.kind].clear();
+    if (result.stoppedBy !== undefined) this.stop(`the callback "${result.stoppedBy}" said so`);
+    return result;
   }
 
   #recordsOf(level: Level): MetricRecord[] {

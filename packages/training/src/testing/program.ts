@@ -37,4 +37,7 @@ export class Program extends Pipeline<Record<string, unknown>, string> {
   override track(name: string, value: MetricInput, options?: { readonly step?: number }) {
     super.track(name, value, options);
   }
+  override logParams(params: Readonly<Record<string, unknown>>) {
+    super.logParams(params);
+  }
 }

@@ -1,6 +1,6 @@
 import type { Callback } from '../callbacks/callback.ts';
 import type { Level } from '../lifecycle/level.ts';
-import type { Tracker } from '../trackers/tracker.ts';
+import type { MetricRecord, Tracker } from '../trackers/tracker.ts';
 
 /** Notes every call of a tracker and of a callback, in their order. */
 export function recorder(): {
@@ -13,8 +13,7 @@ export function recorder(): {
     name: 'recorder',
     onStart: (level) => calls.push(`start ${nameOf(level)}`),
     logParams: (params) => calls.push(`params ${JSON.stringify(params)}`),
-    track: (records) =>
-      calls.push(`track ${records.map(({ name, value, step }) => `${name}=${value}@${step}`).join(' ')}`),
+    track: (records) => calls.push(`track ${records.map(recordText).join(' ')}`),
     onEnd: (level, { status }) => calls.push(`end ${nameOf(level)} ${status}`),
     close: () => calls.push('close'),
   };
@@ -35,4 +34,8 @@ export function recorder(): {
 
 function nameOf({ kind, index }: Level): string {
   return kind === 'run' ? 'run' : `${kind} ${index}`;
+}
+
+function recordText({ name, value, labels, step }: MetricRecord): string {
+  return `${name}=${value}${labels === undefined ? '' : JSON.stringify(labels)}@${step}`;
 }

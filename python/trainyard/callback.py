@@ -1,0 +1,61 @@
+"""Something that follows a run and may end it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping, Optional
+
+from .level import Level, LevelEnd
+from .metric_scope import MetricScope
+
+
+@dataclass(frozen=True)
+class CallbackContext:
+    """What a callback is told, and what it can do."""
+
+    params: Mapping[str, Any]
+    #: The run, epoch or batch that it is about.
+    level: Level
+    #: Metrics of that level, as they are recorded at its end.
+    metrics: MetricScope
+    #: Lets the run end early, `stopped`, once all callbacks were told. The first reason counts.
+    stop: Callable[[str], None]
+    #: For people; training goes on.
+    warn: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CallbackEnd(CallbackContext):
+    end: LevelEnd
+
+
+class Callback:
+    """Follows a run. The program waits for each hook.
+
+    A hook that raises fails the run, after the others were called. Answering `False` from `on_batch_end` or
+    `on_epoch_end` ends the run early.
+    """
+
+    #: For messages and saved state; unique in a run.
+    name = "callback"
+    #: It is called after those that do not say so: what saves checkpoints sees what the others have decided.
+    is_last = False
+
+    def on_run_start(self, context: CallbackContext) -> None:
+        """The run has begun."""
+
+    def on_epoch_start(self, context: CallbackContext) -> None:
+        """An epoch has begun."""
+
+    def on_batch_end(self, context: CallbackEnd) -> Optional[bool]:
+        """A batch has ended. Not called for one that failed or was cancelled."""
+        return None
+
+    def on_epoch_end(self, context: CallbackEnd) -> Optional[bool]:
+        """An epoch has ended. Not called for one that failed or was cancelled."""
+        return None
+
+    def on_exception(self, context: CallbackContext, error: BaseException) -> None:
+        """The run has failed; `on_run_end` follows."""
+
+    def on_run_end(self, context: CallbackEnd) -> None:
+        """Always the last call, however the run has ended."""

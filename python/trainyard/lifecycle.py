@@ -1,0 +1,202 @@
+"""Opens and closes the levels of one run, on every path."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, List, Mapping, Optional
+
+from .callback import CallbackContext, CallbackEnd
+from .callback_list import CallbackList, HookResult
+from .endings import EpochStopped, LifecycleMisuse, RunCancelled, RunStopped
+from .interrupts import Interrupts
+from .level import OUTER, Level, LevelEnd, LevelKind, error_report
+from .metric_scope import MetricScope
+from .tracker import MetricRecord
+from .tracker_fan_out import TrackerFanOut
+
+
+@dataclass(frozen=True)
+class LifecycleOptions:
+    params: Mapping[str, Any]
+    trackers: TrackerFanOut
+    callbacks: CallbackList
+    scopes: Mapping[LevelKind, MetricScope]
+    interrupts: Interrupts
+    warn: Callable[[str], None]
+
+
+class TrainingLifecycle:
+    """Records the metrics of levels at their ends, and tells trackers and callbacks.
+
+    The order is the same everywhere: the metrics are recorded, trackers are told of the end, callbacks are called,
+    the scope is cleared.
+    """
+
+    def __init__(self, options: LifecycleOptions) -> None:
+        self._options = options
+        self._open: List[Level] = []
+        self.stop_reason: Optional[str] = None
+        self._epoch_stop_reason: Optional[str] = None
+
+    @property
+    def current(self) -> Optional[Level]:
+        """The innermost level that is open."""
+        return self._open[-1] if self._open else None
+
+    @property
+    def outermost(self) -> Optional[Level]:
+        """The run while it is open."""
+        return self._open[0] if self._open else None
+
+    @property
+    def epoch(self) -> Optional[Level]:
+        """The epoch that is open."""
+        return self._open[1] if len(self._open) > 1 else None
+
+    def is_open(self, level: Level) -> bool:
+        return level in self._open
+
+    def stop(self, reason: str) -> None:
+        if self.stop_reason is None:
+            self.stop_reason = reason
+
+    def stop_epoch(self, reason: str) -> None:
+        if self._epoch_stop_reason is None:
+            self._epoch_stop_reason = reason
+
+    def open(self, kind: LevelKind, index: int) -> Level:
+        """Raises LifecycleMisuse where there is no place for it, RunStopped or RunCancelled when it must not begin."""
+        parent = self.current
+        outer = OUTER[kind]
+        if (None if parent is None else parent.kind) != outer:
+            place = "no level is open" if parent is None else f"{parent} is open"
+            rule = (
+                "A run is the outermost level"
+                if outer is None
+                else f'A level "{kind}" begins inside of a level "{outer}"'
+            )
+            raise LifecycleMisuse(f"{rule}, but {place}.")
+        if kind != "run":
+            self._raise_if_ending()
+        if kind == "epoch":
+            self._epoch_stop_reason = None
+        level = Level(kind, index, parent, now_ms())
+        self._open.append(level)
+        options = self._options
+        options.scopes[kind].clear()
+        options.trackers.start(level)
+        if kind == "run":
+            options.trackers.log_params(options.params)
+        return level
+
+    def tell_start(self, level: Level) -> None:
+        """Raises what callbacks raise."""
+        context = self.context_of(level)
+        callbacks = self._options.callbacks
+        if level.kind == "run":
+            _raise_failure(callbacks.call(lambda each: each.on_run_start(context)))
+        if level.kind == "epoch":
+            _raise_failure(callbacks.call(lambda each: each.on_epoch_start(context)))
+
+    def end(self, level: Level, end: LevelEnd) -> None:
+        """Closes a level, and those inside of it that were left open.
+
+        Raises what callbacks raised, and RunStopped, EpochStopped or RunCancelled when the program is not to go on.
+        """
+        results = self._close_left(level, end)
+        results.append(self._close(level, end))
+        for result in results:
+            _raise_failure(result)
+        if level.kind != "run" and end.status not in ("failed", "cancelled"):
+            self._raise_if_ending(level)
+
+    def end_of(self, error: Optional[BaseException]) -> LevelEnd:
+        """What becomes of a level whose part of the program has ended, or raised."""
+        ended_at_ms = now_ms()
+        if error is None:
+            return LevelEnd("completed", ended_at_ms)
+        if isinstance(error, (RunStopped, EpochStopped)):
+            return LevelEnd("stopped", ended_at_ms, reason=str(error))
+        if isinstance(error, RunCancelled):
+            return LevelEnd("cancelled", ended_at_ms, reason=str(error))
+        if isinstance(error, KeyboardInterrupt):
+            return LevelEnd("cancelled", ended_at_ms, reason=str(error) or "the program was interrupted")
+        if isinstance(error, GeneratorExit):
+            return LevelEnd("stopped", ended_at_ms, reason="the program has left it")
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            return LevelEnd("cancelled", ended_at_ms, reason="the program has exited")
+        return LevelEnd("failed", ended_at_ms, error=error_report(error))
+
+    def context_of(self, level: Level) -> CallbackContext:
+        options = self._options
+        return CallbackContext(options.params, level, options.scopes[level.kind], self.stop, options.warn)
+
+    def _close_left(self, level: Level, end: LevelEnd) -> List[HookResult]:
+        """What is still open inside ends too: by the program's fault, unless it was torn out of it."""
+        if not self.is_open(level):
+            raise LifecycleMisuse(f"{level} is not open.")
+        results = []
+        while (inner := self._open[-1]) is not level:
+            if end.status == "completed":
+                reason = f"{inner} was not ended; it ends with {level}"
+                self._options.warn(f"{reason}.")
+                results.append(self._close(inner, LevelEnd("failed", end.ended_at_ms, reason=reason)))
+            else:
+                results.append(self._close(inner, end))
+        return results
+
+    def _close(self, level: Level, end: LevelEnd) -> HookResult:
+        self._open.pop()
+        trackers, scopes = self._options.trackers, self._options.scopes
+        trackers.track(self._records_of(level))
+        trackers.end(level, end)
+        result = self._tell_end(level, end)
+        scopes[level.kind].clear()
+        if result.stopped_by is not None:
+            self.stop(f'the callback "{result.stopped_by}" said so')
+        return result
+
+    def _tell_end(self, level: Level, end: LevelEnd) -> HookResult:
+        told = self.context_of(level)
+        context = CallbackEnd(told.params, told.level, told.metrics, told.stop, told.warn, end)
+        callbacks = self._options.callbacks
+        if level.kind == "run":
+            return callbacks.call(lambda each: each.on_run_end(context))
+        if end.status in ("failed", "cancelled"):
+            return HookResult()
+        if level.kind == "epoch":
+            return callbacks.call(lambda each: each.on_epoch_end(context))
+        return callbacks.call(lambda each: each.on_batch_end(context))
+
+    def _records_of(self, level: Level) -> List[MetricRecord]:
+        epoch = level.parent if level.kind == "batch" else level if level.kind == "epoch" else None
+        time_ms = now_ms()
+        return [
+            MetricRecord(
+                name=name,
+                value=number.total,
+                step=level.index,
+                epoch=None if epoch is None else epoch.index,
+                batch=level.index if level.kind == "batch" else None,
+                of=level.kind,
+                time_ms=time_ms,
+                labels=number.labels,
+            )
+            for name, number in self._options.scopes[level.kind].items()
+        ]
+
+    def _raise_if_ending(self, ended: Optional[Level] = None) -> None:
+        self._options.interrupts.raise_if_cancelled()
+        if self.stop_reason is not None:
+            raise RunStopped(self.stop_reason)
+        if ended is not None and ended.kind == "batch" and self._epoch_stop_reason is not None:
+            raise EpochStopped(self._epoch_stop_reason)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _raise_failure(result: HookResult) -> None:
+    if result.error is not None:
+        raise result.error

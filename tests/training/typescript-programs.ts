@@ -1,0 +1,148 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Callback,
+  consoleTracker,
+  EarlyStopping,
+  EpochStopped,
+  filesTracker,
+  MetricsCsv,
+  RunCancelled,
+  RunStopped,
+} from '../../packages/training/src/index.ts';
+import type { MetricInput } from '../../packages/training/src/metrics/metric-value.ts';
+import { Program as Training } from '../../packages/training/src/testing/program.ts';
+import { recorder } from '../../packages/training/src/testing/recorder.ts';
+import type { Program, ScriptedCallback, Step, Told, Value, Written } from './behaviour-case.ts';
+
+/** Carries a program out with the classes of `@trainyard/training`. */
+export async function tellTypeScript(program: Program): Promise<Told> {
+  const { calls, tracker, callback } = recorder();
+  const warnings: string[] = [];
+  const lines: string[] = [];
+  const dir = program.writes === true ? mkdtempSync(join(tmpdir(), 'trainyard-behaviour-')) : undefined;
+  const controller = new AbortController();
+  const writers =
+    dir === undefined ? [] : [filesTracker({ directory: dir, job: 'run' }), consoleLines(lines)];
+  const training = new Training((p) => carryOut(p, program.steps, { calls, controller }), {
+    params: program.params ?? {},
+    metrics: program.metrics ?? {},
+    trackers: [tracker, ...writers],
+    callbacks: [
+      callback,
+      ...(program.callbacks ?? []).map((each) =>
+        'earlyStopping' in each ? new EarlyStopping(each.earlyStopping) : scripted(each),
+      ),
+      ...(dir === undefined ? [] : [new MetricsCsv(join(dir, 'metrics.log'))]),
+    ],
+    warn: (message) => warnings.push(message),
+    signal: controller.signal,
+  });
+  const outcome = await training.run().then(
+    ({ status, result, reason }) => ({ status, result: result ?? null, reason: reason ?? null }),
+    (error: unknown) => ({ error: String(error) }),
+  );
+  const written = dir === undefined ? undefined : readWritten(dir, lines);
+  if (dir !== undefined) rmSync(dir, { recursive: true });
+  return { calls, warnings, outcome, ...(written !== undefined && { written }) };
+}
+
+interface Surroundings {
+  readonly calls: string[];
+  readonly controller: AbortController;
+}
+
+async function carryOut(training: Training, steps: readonly Step[], around: Surroundings): Promise<unknown> {
+  for (const step of steps) {
+    if (step.do === 'return') return step.value;
+    await carryOutStep(training, step, around);
+  }
+  return undefined;
+}
+
+async function carryOutStep(training: Training, step: Step, around: Surroundings): Promise<void> {
+  const inside = (steps: readonly Step[]) => async () => void (await carryOut(training, steps, around));
+  switch (step.do) {
+    case 'epoch':
+      return void (await training.epoch(step.n, inside(step.steps)));
+    case 'batch':
+      return void (await training.batch(step.n, inside(step.steps)));
+    case 'beginEpoch':
+      return void (await training.beginEpoch(step.n));
+    case 'endEpoch':
+      return training.endEpoch();
+    case 'set':
+      return training[`${step.of}Metrics`].set(step.name, toValue(step.value));
+    case 'track':
+      return training.track(
+        step.name,
+        toValue(step.value),
+        step.step === undefined ? {} : { step: step.step },
+      );
+    case 'logParams':
+      return training.logParams(step.params);
+    case 'stop':
+      return training.stop(step.reason);
+    case 'stopEpoch':
+      return training.stopEpoch(step.reason);
+    case 'throw':
+      throw new TypeError(step.message);
+    case 'attempt':
+      return attempt(inside(step.steps), around);
+    case 'cancelled':
+      around.controller.abort(new Error('the program got SIGTERM'));
+      return new Promise(() => {});
+    case 'return':
+      return undefined;
+  }
+}
+
+async function attempt(body: () => Promise<void>, { calls }: Surroundings): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    if (error instanceof RunStopped || error instanceof EpochStopped || error instanceof RunCancelled)
+      throw error;
+    calls.push(`caught ${String(error)}`);
+  }
+}
+
+function toValue(value: Value): MetricInput {
+  if (Array.isArray(value)) return value.map(toValue) as MetricInput;
+  if (typeof value !== 'object' || value === null) return value as unknown as MetricInput;
+  if ('number' in value) return Number(value.number);
+  if ('tensor' in value) return { [value.tensor]: () => toValue(value.value) } as MetricInput;
+  const { labels } = value as { readonly labels: Readonly<Record<string, Value>> };
+  return Object.fromEntries(
+    Object.entries(labels).map(([label, part]) => [label, toValue(part)]),
+  ) as MetricInput;
+}
+
+function scripted({ name, isLast = false, on, n, does }: ScriptedCallback): Callback {
+  const hook: NonNullable<Callback['onEpochEnd']> = ({ level, stop }) => {
+    if (n !== undefined && n !== level.index) return undefined;
+    if (does === 'throws') throw new TypeError(`thrown by ${name}`);
+    if (does === 'stops') stop(`${name} has had enough`);
+    return does !== 'answers false';
+  };
+  return { name, isLast, [on]: hook };
+}
+
+function consoleLines(lines: string[]) {
+  return consoleTracker((line) => lines.push(line.replace(/ after [\d.]+ s$/, '')));
+}
+
+function readWritten(dir: string, lines: readonly string[]): Written {
+  const text = readFileSync(join(dir, 'run_metrics.jsonl'), 'utf8');
+  const metrics = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const { timestamp, ...rest } = JSON.parse(line) as { timestamp: unknown };
+      if (typeof timestamp !== 'number') throw new Error(`a line without its time: ${line}`);
+      return rest;
+    });
+  const status: unknown = JSON.parse(readFileSync(join(dir, 'run_status.json'), 'utf8'));
+  return { metrics, status, csv: readFileSync(join(dir, 'metrics.log'), 'utf8'), console: lines };
+}
