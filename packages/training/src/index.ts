@@ -10,4 +10,9 @@ export type { MetricValues } from './metrics/metric-scope.ts';
 export { type MetricInput, type MetricNumber, NotAMetric } from './metrics/metric-value.ts';
 export { consoleTracker } from './trackers/console-tracker.ts';
 export { type FilesTrackerOptions, filesTracker } from './trackers/files-tracker.ts';
+export {
+  type TensorboardTracker,
+  type TensorboardTrackerOptions,
+  tensorboardTracker,
+} from './trackers/tensorboard/tensorboard-tracker.ts';
 export type { MetricRecord, Tracker } from './trackers/tracker.ts';
