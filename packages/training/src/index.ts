@@ -1,6 +1,12 @@
 export type { Callback, CallbackContext, CallbackEnd } from './callbacks/callback.ts';
+export type { Checkpoint } from './callbacks/checkpoint-directory.ts';
 export { EarlyStopping, type EarlyStoppingOptions, type StopReason } from './callbacks/early-stopping.ts';
 export { MetricsCsv } from './callbacks/metrics-csv.ts';
+export {
+  latestCheckpoint,
+  ModelCheckpoint,
+  type ModelCheckpointOptions,
+} from './callbacks/model-checkpoint.ts';
 export type { ErrorReport, Level, LevelEnd, LevelKind, LevelStatus } from './lifecycle/level.ts';
 export { Pipeline, type PipelineOptions, type RunOutcome } from './lifecycle/pipeline.ts';
 export { EpochStopped, RunCancelled, RunStopped } from './lifecycle/signals.ts';

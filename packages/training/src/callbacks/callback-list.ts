@@ -1,4 +1,5 @@
 import type { Callback } from './callback.ts';
+import type { Checkpoint } from './checkpoint-directory.ts';
 
 /** What came of a hook. */
 export interface HookResult {
@@ -22,6 +23,30 @@ export class CallbackList {
     const names = callbacks.map(({ name }) => name);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) throw new Error(`Two callbacks are called "${twice}"; give one another name.`);
+  }
+
+  /** What each that has something to go on from goes on from. */
+  async states(): Promise<Record<string, unknown>> {
+    const states: Record<string, unknown> = {};
+    for (const callback of this.#callbacks)
+      if (callback.state !== undefined) states[callback.name] = await callback.state();
+    return states;
+  }
+
+  /** Gives each what it had, and warns of what has no callback any more, and of what starts from nothing. */
+  restore(from: Checkpoint, warn: (message: string) => void): Promise<HookResult> {
+    const names = new Set(this.#callbacks.map(({ name }) => name));
+    for (const name of Object.keys(from.callbacks)) {
+      if (!names.has(name))
+        warn(`The checkpoint ${from.path} has a state of the callback "${name}", which this run lacks.`);
+    }
+    return this.call((callback) => {
+      if (callback.restore === undefined) return undefined;
+      if (Object.hasOwn(from.callbacks, callback.name))
+        return callback.restore(from.callbacks[callback.name], from);
+      warn(`The checkpoint ${from.path} has no state of the callback "${callback.name}"; it begins anew.`);
+      return undefined;
+    });
   }
 
   /** Calls a hook of each, one after the other, also behind one that throws or wants to stop. */

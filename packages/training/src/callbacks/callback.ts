@@ -1,5 +1,6 @@
 import type { Level, LevelEnd } from '../lifecycle/level.ts';
 import type { MetricValues } from '../metrics/metric-scope.ts';
+import type { Checkpoint } from './checkpoint-directory.ts';
 
 /** What a callback is told, and what it can do. */
 export interface CallbackContext {
@@ -10,6 +11,8 @@ export interface CallbackContext {
   readonly metrics: MetricValues;
   /** Lets the run end early, `stopped`, once all callbacks were told. The first reason counts. */
   stop(reason: string): void;
+  /** What all callbacks go on from when a run resumes here, by their names. */
+  callbackStates(): Promise<Readonly<Record<string, unknown>>>;
   /** For people; training goes on. */
   warn(message: string): void;
 }
@@ -27,6 +30,10 @@ export interface Callback {
   readonly name: string;
   /** It is called after those that do not say so: what saves checkpoints sees what the others have decided. */
   readonly isLast?: boolean;
+  /** What it needs to go on in a run that resumes here, as JSON can hold it. Written beside each checkpoint. */
+  state?(): unknown;
+  /** Gives it back what it had; called behind `onRunStart`. */
+  restore?(state: unknown, from: Checkpoint): unknown;
   onRunStart?(context: CallbackContext): unknown;
   onEpochStart?(context: CallbackContext): unknown;
   onBatchEnd?(context: CallbackEnd): unknown;

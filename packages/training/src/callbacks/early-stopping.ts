@@ -19,6 +19,13 @@ export interface EarlyStoppingOptions {
   readonly divergenceThreshold?: number;
 }
 
+interface EarlyStoppingState {
+  readonly best: number | undefined;
+  readonly bestEpoch: number | undefined;
+  readonly judged: number;
+  readonly waited: number;
+}
+
 /** Why it has ended a run. */
 export type StopReason = 'patience' | 'not_finite' | 'threshold_reached' | 'diverged';
 
@@ -76,6 +83,15 @@ export class EarlyStopping implements Callback {
     this.#waited = 0;
     this.#reason = undefined;
     this.#hasWarned = false;
+  }
+
+  state(): EarlyStoppingState {
+    return { best: this.#best, bestEpoch: this.#bestEpoch, judged: this.#judged, waited: this.#waited };
+  }
+
+  restore(state: unknown): void {
+    const { best, bestEpoch, judged, waited } = state as EarlyStoppingState;
+    [this.#best, this.#bestEpoch, this.#judged, this.#waited] = [best, bestEpoch, judged, waited];
   }
 
   onEpochEnd(context: CallbackEnd): void {

@@ -3,6 +3,11 @@ import { dirname } from 'node:path';
 import type { MetricValues } from '../metrics/metric-scope.ts';
 import type { Callback, CallbackEnd } from './callback.ts';
 
+interface MetricsCsvState {
+  readonly columns: readonly string[];
+  readonly text: string;
+}
+
 /**
  * Writes a CSV file with a row `EPOCH` for each epoch and a row `FINAL` for the run. Columns are the metrics in the
  * order in which they first came; a row without one says `nan`. A new metric rewrites the file with its column.
@@ -21,6 +26,17 @@ export class MetricsCsv implements Callback {
     this.#columns = [];
     mkdirSync(dirname(this.#path), { recursive: true });
     writeFileSync(this.#path, `${[...LEADING].join(',')}\n`);
+  }
+
+  /** The rows so far: those that a run wrote behind the checkpoint that it resumes from are written anew. */
+  state(): MetricsCsvState {
+    return { columns: [...this.#columns], text: readFileSync(this.#path, 'utf8') };
+  }
+
+  restore(state: unknown): void {
+    const { columns, text } = state as MetricsCsvState;
+    this.#columns = [...columns];
+    writeFileSync(this.#path, text);
   }
 
   onEpochEnd({ level, metrics }: CallbackEnd): void {

@@ -1,5 +1,6 @@
 import type { Callback } from '../callbacks/callback.ts';
 import { CallbackList } from '../callbacks/callback-list.ts';
+import type { Checkpoint } from '../callbacks/checkpoint-directory.ts';
 import { type KnownMetric, MetricCatalogue, type MetricKind } from '../metrics/catalogue.ts';
 import { MetricScope } from '../metrics/metric-scope.ts';
 import { type MetricInput, toMetricNumber } from '../metrics/metric-value.ts';
@@ -16,6 +17,8 @@ export interface PipelineOptions<Params extends object, Custom extends string> {
   readonly metrics?: Readonly<Record<Custom, MetricKind>>;
   readonly trackers?: readonly Tracker[];
   readonly callbacks?: readonly Callback[];
+  /** Callbacks go on from what they had there. The program loads its own part of it. */
+  readonly resumeFrom?: Checkpoint | undefined;
   /** Ends the run as cancelled when it fires. */
   readonly signal?: AbortSignal;
   /** Whether SIGINT and SIGTERM do so, too; true if left out. */
@@ -95,6 +98,7 @@ export abstract class Pipeline<
       signal: ending.signal,
       warn: this.#warn,
       now: Date.now,
+      resumeFrom: this.#options.resumeFrom,
     });
     try {
       return await this.#carryOut(this.#lifecycle);

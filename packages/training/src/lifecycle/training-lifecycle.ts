@@ -1,5 +1,6 @@
 import type { CallbackContext } from '../callbacks/callback.ts';
 import type { CallbackList, HookResult } from '../callbacks/callback-list.ts';
+import type { Checkpoint } from '../callbacks/checkpoint-directory.ts';
 import type { MetricScope } from '../metrics/metric-scope.ts';
 import type { MetricRecord } from '../trackers/tracker.ts';
 import type { TrackerFanOut } from '../trackers/tracker-fan-out.ts';
@@ -15,6 +16,7 @@ export interface LifecycleOptions {
   readonly signal: AbortSignal;
   readonly warn: (message: string) => void;
   readonly now: () => number;
+  readonly resumeFrom: Checkpoint | undefined;
 }
 
 /** A scope that was opened where none could be, or was not closed. */
@@ -123,8 +125,12 @@ export class TrainingLifecycle {
   }
 
   contextOf(level: Level): CallbackContext {
-    const { params, scopes, warn } = this.#options;
-    return { params, level, metrics: scopes[level.kind], warn, stop: (reason) => this.stop(reason) };
+    const { params, scopes, warn, callbacks } = this.#options;
+    return {
+      ...{ params, level, metrics: scopes[level.kind], warn },
+      callbackStates: () => callbacks.states(),
+      stop: (reason) => this.stop(reason),
+    };
   }
 
   #openLevel(kind: LevelKind, index: number): Level {
@@ -151,8 +157,11 @@ export class TrainingLifecycle {
 
   async #tellStart(level: Level): Promise<void> {
     const context = this.contextOf(level);
-    const { callbacks } = this.#options;
-    if (level.kind === 'run') throwFailure(await callbacks.call((each) => each.onRunStart?.(context)));
+    const { callbacks, resumeFrom, warn } = this.#options;
+    if (level.kind === 'run') {
+      throwFailure(await callbacks.call((each) => each.onRunStart?.(context)));
+      if (resumeFrom !== undefined) throwFailure(await callbacks.restore(resumeFrom, warn));
+    }
     if (level.kind === 'epoch') throwFailure(await callbacks.call((each) => each.onEpochStart?.(context)));
   }
 
