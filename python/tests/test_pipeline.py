@@ -1,5 +1,6 @@
 """What is Python's own: context managers, decorators, signals, errors with their place."""
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -31,6 +32,21 @@ class Ends(Tracker):
 
     def on_end(self, level, end):
         self.ends.append(f"{level}: {end.status}")
+
+
+class Levels(Tracker):
+    """Which levels are open, and which were closed that were not the innermost."""
+
+    def __init__(self):
+        self.open = []
+        self.wrong = []
+
+    def on_start(self, level):
+        self.open.append(level)
+
+    def on_end(self, level, end):
+        if self.open.pop() is not level:
+            self.wrong.append(level)
 
 
 class Program(Pipeline):
@@ -303,6 +319,36 @@ class Signals(unittest.TestCase):
         ends, error = ends_of(lambda p: None, callbacks=[Signalled()])
         self.assertEqual(ends, ["the run: completed"])
         self.assertIsInstance(error, KeyboardInterrupt)
+
+    def test_at_any_moment_leaves_every_level_closed_once(self):
+        chance = random.Random(1)
+        for _ in range(100):
+            tracker, started = Levels(), threading.Event()
+            number = chance.choice([signal.SIGINT, signal.SIGTERM])
+            delay = chance.random() * 0.003
+
+            def send():
+                started.wait()
+                at = time.perf_counter() + delay
+                while time.perf_counter() < at:
+                    time.sleep(0)
+                os.kill(os.getpid(), number)
+
+            def body(p):
+                started.set()
+                for n in range(1_000_000):
+                    with p.epoch(n):
+                        for b in range(3):
+                            with p.batch(b):
+                                p.batch_metrics["train_loss"] = b
+                                p.track("learning_rate", b)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            with self.assertRaises((KeyboardInterrupt, RunCancelled)):
+                Program(body, trackers=[tracker]).run()
+            sender.join()
+            self.assertEqual((tracker.open, tracker.wrong), ([], []))
 
     def test_a_process_that_was_forked_ends_as_without_us(self):
         ended = []

@@ -1,4 +1,11 @@
 """A tracker that is broken disturbs neither training nor the others."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
 import threading
 import time
 import unittest
@@ -7,7 +14,7 @@ from trainyard import ConsoleTracker, MetricRecord, Pipeline, Tracker
 from trainyard.tracker_fan_out import TrackerFanOut
 from trainyard.tracker_queue import QueueLimits
 
-LIMITS = QueueLimits(max_waiting=3, call_ms=20, close_ms=200)
+LIMITS = QueueLimits(max_waiting=3, call_ms=20, durable_ms=50, close_ms=200)
 
 
 class Listening(Tracker):
@@ -100,6 +107,19 @@ class BrokenTrackers(unittest.TestCase):
         self.assertIn('The tracker "hangs" has not ended within 200 ms; 4 calls are lost.', self.warnings)
         self.assertEqual(self.warnings[-1], 'The tracker "hangs" lacks 7 values: it was too slow.')
 
+    def test_one_that_is_durable_and_hangs_holds_up_the_program_once(self):
+        hanging = Hanging()
+        hanging.is_durable = True
+        fan_out = self.fan_out(hanging)
+        began = time.monotonic()
+        for step in range(100):
+            fan_out.track([record(step)])
+        self.assertLess(time.monotonic() - began, 2)
+        told = 'The tracker "hangs" has not answered for 50 ms; it is not waited for any more.'
+        self.assertEqual(self.warnings.count(told), 1)
+        hanging.go.set()
+        fan_out.close()
+
     def test_params_are_those_of_the_moment_and_what_cannot_be_copied_is_text(self):
         seen = []
 
@@ -120,6 +140,27 @@ class BrokenTrackers(unittest.TestCase):
         while not condition():
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.001)
+
+
+class Files(unittest.TestCase):
+    def test_have_every_value_that_was_recorded_when_the_program_is_killed(self):
+        program = """
+            import os, signal, sys
+            from trainyard import FilesTracker, Pipeline
+            class Killed(Pipeline):
+                def train(self):
+                    with self.epoch(0):
+                        for step in range(10_000):
+                            self.track("train_loss", step / 2, step=step)
+                        os.kill(os.getpid(), signal.SIGKILL)
+            Killed(trackers=[FilesTracker(sys.argv[1], "killed")]).run()
+        """
+        with tempfile.TemporaryDirectory() as directory:
+            command = [sys.executable, "-c", textwrap.dedent(program), directory]
+            self.assertEqual(subprocess.run(command, timeout=60).returncode, -signal.SIGKILL)
+            with open(os.path.join(directory, "killed_metrics.jsonl"), encoding="utf-8") as file:
+                read = [json.loads(line) for line in file]
+        self.assertEqual([(line["step"], line["train_loss"]) for line in read], [(n, n / 2) for n in range(10_000)])
 
 
 class Console(unittest.TestCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from typing import Dict, List, Mapping, Optional, Sequence, Union
+from typing import BinaryIO, Dict, List, Mapping, Optional, Sequence, Union
 
 from .level import Level, LevelEnd
 from .number_text import number_text
@@ -18,11 +18,12 @@ class FilesTracker(Tracker):
 
     The directory is PLATFORM_METRICS_DIR if left out, else `./platform_metrics`; the job TRAINYARD_RUN_ID, else
     `run`. Metrics of batches, whose steps are numbers of batches, are written as `batch/NAME`; the parts of a value
-    as `NAME/PART`. What was written is with the operating system: a program that is killed loses at most what was
-    still in the queue.
+    as `NAME/PART`. Each value is with the operating system when the call returns, so a program that is killed loses
+    none.
     """
 
     name = "trainyard"
+    is_durable = True
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class FilesTracker(Tracker):
         self._metrics = os.path.join(self._directory, f"{job}_metrics.jsonl")
         self._status = os.path.join(self._directory, f"{job}_status.json")
         self._last_step = 0
+        self._file: Optional[BinaryIO] = None
         os.makedirs(self._directory, exist_ok=True)
 
     def track(self, records: Sequence[MetricRecord]) -> None:
@@ -43,8 +45,9 @@ class FilesTracker(Tracker):
         for record in records:
             by_step.setdefault(record.step, []).append(record)
         text = "".join(_metrics_line(max(0, step), values) for step, values in by_step.items())
-        with open(self._metrics, "a", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        if self._file is None:
+            self._file = open(self._metrics, "ab", buffering=0)
+        self._file.write(text.encode())
         for record in records:
             if record.of == "epoch":
                 self._last_step = max(self._last_step, record.step)
@@ -56,6 +59,10 @@ class FilesTracker(Tracker):
         with open(f"{self._status}.new", "w", encoding="utf-8", newline="\n") as file:
             file.write(_json({"status": end.status, "step": self._last_step, "error": error}))
         os.replace(f"{self._status}.new", self._status)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 def _metrics_line(step: int, records: Sequence[MetricRecord]) -> str:
@@ -75,5 +82,8 @@ def _json_number(value: float) -> JsonNumber:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+    return _ENCODER.encode(value) + "\n"

@@ -32,6 +32,9 @@ class Tracker:
     """
 
     name = "tracker"
+    #: The program waits for each call, so that what it has recorded is kept though it is killed then. It waits for a
+    #: second at most, and for nothing more of a tracker that was slower until that has caught up.
+    is_durable = False
 
     def on_start(self, level: Level) -> None:
         """A level was opened."""

@@ -11,7 +11,7 @@ from .tracker_queue import MakeCall, QueueLimits, TrackerQueue, Warn
 
 
 class TrackerFanOut:
-    """None of its methods waits or raises, but `flush` and `close` wait for a bounded time."""
+    """None of its methods raises, or waits for more than a bounded time."""
 
     def __init__(self, trackers: Sequence[Tracker], warn: Warn, limits: QueueLimits = QueueLimits()) -> None:
         self._limits = limits

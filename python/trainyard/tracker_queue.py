@@ -22,12 +22,14 @@ class QueueLimits:
     max_waiting: int = 10_000
     #: How long one call may take before it is told of.
     call_ms: int = 30_000
+    #: How long the program waits for a call of a tracker that is durable.
+    durable_ms: int = 1_000
     #: How long the end of a run waits for a tracker.
     close_ms: int = 10_000
 
 
 class TrackerQueue:
-    """None of its methods waits for the tracker, but `flush` and `close`, and these not for long."""
+    """None of its methods waits for the tracker for long; `call` only for one that is durable."""
 
     def __init__(self, tracker: Tracker, warn: Warn, limits: QueueLimits) -> None:
         self._tracker = tracker
@@ -37,6 +39,7 @@ class TrackerQueue:
         self._changed = threading.Condition()
         self._call_began: Optional[float] = None
         self._is_late_told = False
+        self._is_behind = False
         self._left_out = 0
         self._faults = 0
         self._thread = threading.Thread(target=self._work, name=f"trainyard {tracker.name}", daemon=True)
@@ -52,13 +55,16 @@ class TrackerQueue:
             if not is_full:
                 self._waiting.append(make)
                 self._changed.notify_all()
+            fell_behind = self._tracker.is_durable and not self._is_behind and not self._taken_in_time()
         if is_first_left_out:
             self._tell("is too slow; values are left out of it")
+        if fell_behind:
+            self._tell(f"has not answered for {self._limits.durable_ms} ms; it is not waited for any more")
 
     def flush(self, seconds: float) -> bool:
         """Waits for all that was asked for so far, at most for this time. Whether it is done."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and self._call_began is None, seconds)
+            return self._changed.wait_for(self._is_idle, seconds)
 
     def begin_close(self) -> None:
         """Asks for the last call; the thread ends behind it."""
@@ -80,10 +86,19 @@ class TrackerQueue:
         if self._faults > _MAX_TOLD:
             self._tell(f"has failed {self._faults} times")
 
+    def _is_idle(self) -> bool:
+        return not self._waiting and self._call_began is None
+
+    def _taken_in_time(self) -> bool:
+        is_taken = self._changed.wait_for(self._is_idle, self._limits.durable_ms / 1000)
+        self._is_behind = not is_taken
+        return is_taken
+
     def _work(self) -> None:
         while True:
             with self._changed:
                 self._call_began = None
+                self._is_behind = self._is_behind and len(self._waiting) > 0
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: len(self._waiting) > 0)
                 make = self._waiting.popleft()
