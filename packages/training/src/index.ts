@@ -1,12 +1,14 @@
 export type { Callback, CallbackContext, CallbackEnd } from './callbacks/callback.ts';
 export type { Checkpoint } from './callbacks/checkpoint-directory.ts';
 export { EarlyStopping, type EarlyStoppingOptions, type StopReason } from './callbacks/early-stopping.ts';
+export { LearningRateMonitor, type LearningRateMonitorOptions } from './callbacks/learning-rate-monitor.ts';
 export { MetricsCsv } from './callbacks/metrics-csv.ts';
 export {
   latestCheckpoint,
   ModelCheckpoint,
   type ModelCheckpointOptions,
 } from './callbacks/model-checkpoint.ts';
+export { ProgressBar, type ProgressBarOptions, type ProgressStream } from './callbacks/progress-bar.ts';
 export type { ErrorReport, Level, LevelEnd, LevelKind, LevelStatus } from './lifecycle/level.ts';
 export { Pipeline, type PipelineOptions, type RunOutcome } from './lifecycle/pipeline.ts';
 export { EpochStopped, RunCancelled, RunStopped } from './lifecycle/signals.ts';

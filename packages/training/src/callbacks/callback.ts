@@ -1,5 +1,6 @@
 import type { Level, LevelEnd } from '../lifecycle/level.ts';
 import type { MetricValues } from '../metrics/metric-scope.ts';
+import type { MetricInput } from '../metrics/metric-value.ts';
 import type { Checkpoint } from './checkpoint-directory.ts';
 
 /** What a callback is told, and what it can do. */
@@ -9,6 +10,8 @@ export interface CallbackContext {
   readonly level: Level;
   /** Metrics of that level, as they are recorded at its end. */
   readonly metrics: MetricValues;
+  /** Records a value at once, with the number of the level as step. @throws UnknownMetric, NotAMetric */
+  record(name: string, value: MetricInput): void;
   /** Lets the run end early, `stopped`, once all callbacks were told. The first reason counts. */
   stop(reason: string): void;
   /** What all callbacks go on from when a run resumes here, by their names. */

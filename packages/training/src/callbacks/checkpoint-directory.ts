@@ -10,6 +10,8 @@ export interface Checkpoint {
   readonly order: number;
   /** Number of the last epoch that has begun; null before the first. */
   readonly epoch: number | null;
+  /** Batches of that epoch that were done, when it had not ended; null when it had. */
+  readonly batchesOfEpoch: number | null;
   /** Batches that the run has seen. */
   readonly batches: number;
   /** Of the metric that is watched; null when it was not there or not finite. */

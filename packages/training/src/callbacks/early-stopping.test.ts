@@ -18,6 +18,7 @@ function watch(values: readonly (number | null)[], options: EarlyStoppingOptions
       metrics,
       level: { kind: 'epoch', index: epoch, parent: null, startedAtMs: 0 },
       end: { status: 'completed', endedAtMs: 0 },
+      record: () => {},
       callbackStates: () => Promise.resolve({}),
       warn: (message) => warnings.push(message),
       stop: (reason) => {

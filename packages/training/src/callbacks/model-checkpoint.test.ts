@@ -119,6 +119,7 @@ describe('when', () => {
     expect(filesIn(directory)).toEqual([
       ...['epoch-0-batch-2', 'epoch-0-batch-4', 'epoch-1-batch-6', 'epoch-1-batch-8'],
     ]);
+    expect(await latestCheckpoint(directory)).toMatchObject({ epoch: 1, batchesOfEpoch: 4, batches: 8 });
   });
 
   it('saves when a time is over, and not before', async () => {
@@ -205,6 +206,21 @@ describe('a run that resumes', () => {
     const { checkpoint } = await train(directory, { losses: [1, 3, 2, 4], from: 2, resumeFrom });
     expect(filesIn(directory)).toEqual(['epoch-0', 'epoch-1', 'epoch-3']);
     expect([checkpoint.best?.epoch, checkpoint.last?.epoch]).toEqual([0, 3]);
+  });
+
+  it('counts on in the middle of an epoch', async () => {
+    const directory = newDirectory();
+    const options = { topK: -1, everyBatches: 3 };
+    await train(directory, { losses: [3], batches: 5, options });
+    const all = await latestCheckpoint(directory);
+    expect(all).toMatchObject({ epoch: 0, batchesOfEpoch: null, batches: 5 });
+    for (const name of ['final', 'final.json']) rmSync(join(directory, name));
+    const resumeFrom = await latestCheckpoint(directory);
+    expect(resumeFrom).toMatchObject({ epoch: 0, batchesOfEpoch: 3, batches: 3 });
+    // The two batches that are left, and an epoch of two.
+    await train(directory, { losses: [3, 2], batches: 2, resumeFrom, options });
+    expect(filesIn(directory)).toEqual(['epoch-0-batch-3', 'epoch-1-batch-6', 'final']);
+    expect(await latestCheckpoint(directory)).toMatchObject({ epoch: 1, batches: 7 });
   });
 
   it('takes other names than what another run has left, and leaves that', async () => {

@@ -49,10 +49,11 @@ export class ModelCheckpoint implements Callback {
   readonly #rule: KeepRule;
   readonly #directory: CheckpointDirectory;
   #kept: Checkpoint[] = [];
-  #resumedFrom: string | null = null;
   #epoch: number | null = null;
   #batches = 0;
   #batchesOfEpoch = 0;
+  #isInEpoch = false;
+  #resumedAt: Checkpoint | undefined;
   #value: number | null = null;
   #savedAtMs = 0;
   #isSaved = true;
@@ -87,13 +88,15 @@ export class ModelCheckpoint implements Callback {
   }
 
   onRunStart({ level }: CallbackContext): void {
-    [this.#kept, this.#resumedFrom, this.#epoch] = [[], null, null];
+    [this.#kept, this.#resumedAt, this.#epoch, this.#isInEpoch] = [[], undefined, null, false];
     [this.#batches, this.#savedAtMs, this.#isSaved, this.#value] = [0, level.startedAtMs, true, null];
   }
 
   onEpochStart({ level }: CallbackContext): void {
     this.#epoch = level.index;
-    this.#batchesOfEpoch = 0;
+    this.#isInEpoch = true;
+    // An epoch that was saved in the middle goes on behind the batches that were done.
+    this.#batchesOfEpoch = this.#resumedAt?.epoch === level.index ? (this.#resumedAt.batchesOfEpoch ?? 0) : 0;
   }
 
   async onBatchEnd(context: CallbackEnd): Promise<void> {
@@ -109,6 +112,7 @@ export class ModelCheckpoint implements Callback {
 
   async onEpochEnd(context: CallbackEnd): Promise<void> {
     const { everyEpochs = 1, everyBatches, everyMs } = this.#options;
+    this.#isInEpoch = false;
     // What was saved at the end of its last batch is not saved again.
     if (this.#batchesOfEpoch === 0) this.#isSaved = false;
     this.#value = this.#valueIn(context);
@@ -139,7 +143,7 @@ export class ModelCheckpoint implements Callback {
     const { batches, kept } = state as SavedState;
     this.#batches = batches;
     this.#epoch = from.epoch;
-    this.#resumedFrom = from.path;
+    this.#resumedAt = from;
     const mine = new Set([...kept, from.path]);
     this.#kept = (await this.#directory.list()).filter(({ path }) => mine.has(path));
   }
@@ -162,6 +166,7 @@ export class ModelCheckpoint implements Callback {
     if (!keptCheckpoints([...this.#kept, next], this.#rule).includes(next)) return;
     const saved = await this.#directory.save(name, save, {
       epoch: this.#epoch,
+      batchesOfEpoch: this.#isInEpoch ? this.#batchesOfEpoch : null,
       batches: this.#batches,
       value,
       callbacks: await context.callbackStates(),
@@ -171,7 +176,7 @@ export class ModelCheckpoint implements Callback {
     this.#record(saved);
     const all = [...this.#kept, saved];
     const kept = keptCheckpoints(all, this.#rule);
-    this.#kept = all.filter((each) => kept.includes(each) || each.path === this.#resumedFrom);
+    this.#kept = all.filter((each) => kept.includes(each) || each.path === this.#resumedAt?.path);
     for (const each of all) if (!this.#kept.includes(each)) await this.#directory.remove(each);
   }
 

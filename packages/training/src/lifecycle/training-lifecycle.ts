@@ -2,6 +2,7 @@ import type { CallbackContext } from '../callbacks/callback.ts';
 import type { CallbackList, HookResult } from '../callbacks/callback-list.ts';
 import type { Checkpoint } from '../callbacks/checkpoint-directory.ts';
 import type { MetricScope } from '../metrics/metric-scope.ts';
+import type { MetricNumber } from '../metrics/metric-value.ts';
 import type { MetricRecord } from '../trackers/tracker.ts';
 import type { TrackerFanOut } from '../trackers/tracker-fan-out.ts';
 import { errorReport, type Level, type LevelEnd, type LevelKind, type LevelStatus } from './level.ts';
@@ -125,9 +126,11 @@ export class TrainingLifecycle {
   }
 
   contextOf(level: Level): CallbackContext {
-    const { params, scopes, warn, callbacks } = this.#options;
+    const { params, scopes, warn, callbacks, trackers } = this.#options;
+    const metrics = scopes[level.kind];
     return {
-      ...{ params, level, metrics: scopes[level.kind], warn },
+      ...{ params, level, metrics, warn },
+      record: (name, value) => trackers.track([this.#recordOf(level, name, metrics.numberOf(name, value))]),
       callbackStates: () => callbacks.states(),
       stop: (reason) => this.stop(reason),
     };
@@ -202,18 +205,22 @@ export class TrainingLifecycle {
   }
 
   #recordsOf(level: Level): MetricRecord[] {
-    const epoch = level.kind === 'run' ? null : level.kind === 'epoch' ? level.index : level.parent!.index;
-    const timeMs = this.#options.now();
-    return [...this.#options.scopes[level.kind].entries()].map(([name, { total, labels }]) => ({
+    return [...this.#options.scopes[level.kind].entries()].map(([name, value]) =>
+      this.#recordOf(level, name, value),
+    );
+  }
+
+  #recordOf(level: Level, name: string, { total, labels }: MetricNumber): MetricRecord {
+    return {
       name,
       value: total,
       ...(labels !== undefined && { labels }),
       step: level.index,
-      epoch,
+      epoch: level.kind === 'run' ? null : level.kind === 'epoch' ? level.index : level.parent!.index,
       batch: level.kind === 'batch' ? level.index : null,
       of: level.kind,
-      timeMs,
-    }));
+      timeMs: this.#options.now(),
+    };
   }
 
   #throwIfEnding(ended?: Level): void {

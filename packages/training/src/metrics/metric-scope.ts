@@ -34,7 +34,12 @@ export class MetricScope<Custom extends string = never> implements MetricValues 
   set(name: UntrackedName, value: unknown): void;
   set(name: string, value: unknown): void {
     if (isUntracked(name)) this.#untracked.set(name, value);
-    else this.#values.set(name, toMetricNumber(name, value, this.#catalogue.kindOf(name)));
+    else this.#values.set(name, this.numberOf(name, value));
+  }
+
+  /** A value as it would be recorded under this name. @throws as `set` */
+  numberOf(name: string, value: unknown): MetricNumber {
+    return toMetricNumber(name, value, this.#catalogue.kindOf(name));
   }
 
   get(name: string): number | undefined {
