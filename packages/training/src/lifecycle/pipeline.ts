@@ -30,7 +30,7 @@ export interface PipelineOptions<Params extends object, Custom extends string> {
 /** How a run has ended; one that failed or was cancelled throws instead. */
 export interface RunOutcome<Result> {
   readonly status: 'completed' | 'stopped';
-  /** What the program returned; `undefined` when it was stopped. */
+  /** What the program returned; `undefined` when it was stopped before that. */
   readonly result: Result | undefined;
   /** Why it was stopped. */
   readonly reason: string | undefined;
