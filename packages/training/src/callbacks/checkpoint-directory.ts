@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 
 /** A checkpoint as it was recorded beside its files. */
 export interface Checkpoint {
@@ -78,7 +78,16 @@ export class CheckpointDirectory {
   /** What it is known by goes first: half of a checkpoint is never taken for one. */
   async remove({ path }: Checkpoint): Promise<void> {
     await rm(`${path}.json`, { force: true });
-    await rm(path, { recursive: true, force: true });
+    const doomed = join(this.path, `${UNFINISHED}${basename(path)}`);
+    await rename(path, doomed).catch(() => {});
+    await rm(doomed, { recursive: true, force: true });
+  }
+
+  /** Removes what processes have left that were killed while they saved or removed a checkpoint. */
+  async removeUnfinished(): Promise<void> {
+    const names = await readdir(this.path).catch(() => []);
+    for (const name of names.filter((each) => each.startsWith(UNFINISHED)))
+      await rm(join(this.path, name), { recursive: true, force: true });
   }
 
   async #read(name: string): Promise<RecordedCheckpoint | undefined> {

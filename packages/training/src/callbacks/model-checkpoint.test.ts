@@ -161,6 +161,8 @@ describe('a save', () => {
     writeFileSync(join(directory, '.unfinished-epoch-1'), 'half');
     writeFileSync(join(directory, 'epoch-1'), 'whole, but not recorded');
     expect((await latestCheckpoint(directory))?.path).toBe(join(directory, 'epoch-0'));
+    await train(directory, { losses: [] });
+    expect(filesIn(directory)).toEqual(['epoch-0', 'epoch-1']);
   });
 
   it('removes the one before only when the new one is there', async () => {

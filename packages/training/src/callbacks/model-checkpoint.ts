@@ -87,9 +87,10 @@ export class ModelCheckpoint implements Callback {
     return this.#kept.at(-1);
   }
 
-  onRunStart({ level }: CallbackContext): void {
+  async onRunStart({ level }: CallbackContext): Promise<void> {
     [this.#kept, this.#resumedAt, this.#epoch, this.#isInEpoch] = [[], undefined, null, false];
     [this.#batches, this.#savedAtMs, this.#isSaved, this.#value] = [0, level.startedAtMs, true, null];
+    await this.#directory.removeUnfinished();
   }
 
   onEpochStart({ level }: CallbackContext): void {
