@@ -24,6 +24,12 @@ const PARTS = [
     suites: 'Python training suites',
   },
   {
+    name: 'venv of Python 3',
+    apt: 'python3-venv',
+    isThere: () => spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
+    suites: "the suite that reads event files by TensorBoard's own reader",
+  },
+  {
     name: 'OpenSSH server',
     apt: 'openssh-server',
     isThere: () => existsSync('/usr/sbin/sshd'),
