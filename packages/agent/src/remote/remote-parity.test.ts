@@ -228,8 +228,9 @@ describe.skipIf(!hasSshd)('files on a host', () => {
     expect(await there.sha256(join(model, 'b'), signal)).toMatch(/^[0-9a-f]{64}$/);
     await expect(there.sha256OfDirectory(join(root, 'gone'), signal)).rejects.toThrow('cannot be read');
     // Nobody can open a file with so long a path, root neither.
-    const deep = 'i=0; while [ $i -lt 20 ]; do mkdir "$1" && cd "$1"; i=$((i + 1)); done; : > file';
-    execFileSync('sh', ['-c', deep, 'sh', 'd'.repeat(250)], { cwd: model });
+    const deep =
+      'import os, sys\nfor _ in range(20):\n  os.mkdir(sys.argv[1]); os.chdir(sys.argv[1])\nopen("file", "w")';
+    execFileSync('python3', ['-c', deep, 'd'.repeat(250)], { cwd: model });
     await expect(there.sha256OfDirectory(model, signal)).rejects.toThrow('cannot be read');
     execFileSync('rm', ['-rf', model]);
   });
