@@ -27,8 +27,11 @@ import {
 } from './launch-sql.ts';
 import { cronOccurrences, everyOccurrences, type Occurrences } from './occurrences.ts';
 
-/** After this long a server that has not started what it claimed counts as dead. */
-const CLAIM_MS = 60_000;
+/**
+ * After this long a server that has not started what it claimed counts as dead. It may be alive and slow: what is
+ * started twice is one run.
+ */
+const CLAIM_MS = 10_000;
 /** Due schedules that one round decides about. */
 const SCHEDULES_PER_ROUND = 200;
 /** Owners that are looked after at the same time: most of it is waiting for the database. */
