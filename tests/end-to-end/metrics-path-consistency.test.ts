@@ -1,8 +1,9 @@
+import { hash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, createAgent } from '@trainyard/agent';
-import { connectLive, createAgentClient, type LiveConnection } from '@trainyard/client';
+import { type AgentClient, connectLive, createAgentClient, type LiveConnection } from '@trainyard/client';
 import { attemptFiles, type MetricPoint } from '@trainyard/protocol';
 import { type RunningServer, startServer } from '@trainyard/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -116,17 +117,32 @@ async function rowsOf(runId: string) {
   return { series: series.rows, points: Number(chunks.rows[0]!.n) };
 }
 
-/** Files and token of an attempt, as its agent keeps them. */
-function onDisk(runId: string, attemptId: string) {
-  const files = attemptFiles(join(dir, 'agent/attempts', attemptId), runId);
-  const { token } = JSON.parse(readFileSync(files.agentState, 'utf8')) as { token: string };
-  return { files, token };
+const filesOf = (runId: string, attemptId: string) =>
+  attemptFiles(join(dir, 'agent/attempts', attemptId), runId);
+
+/** A token of our own for an attempt whose agent is away, which takes it up again by what it finds on disk. */
+async function tokenFor(
+  sender: AgentClient,
+  agentId: string,
+  runId: string,
+  attemptId: string,
+): Promise<string> {
+  const { agentState } = filesOf(runId, attemptId);
+  const state = JSON.parse(readFileSync(agentState, 'utf8')) as { tokenProofs: string[] };
+  const token = `tya_${randomBytes(32).toString('hex')}`;
+  const next = hash('sha256', token);
+  const renewed = await sender.renewTokens(agentId, [
+    { attemptId, epoch: 1, known: state.tokenProofs, next },
+  ]);
+  expect(renewed).toEqual([attemptId]);
+  writeFileSync(agentState, JSON.stringify({ ...state, tokenProofs: [...state.tokenProofs, next] }));
+  return token;
 }
 
 describe('metrics path consistency', () => {
   it('gives the same steps in the file, the live feed, the range query and the database', async () => {
     const { runId, attemptId, seen, write, stored, bytes, end } = await training('same');
-    const { files } = onDisk(runId, attemptId);
+    const files = filesOf(runId, attemptId);
     write(lines(0, 49));
     await until('50 points live', async () => seen.length >= 50);
     expect(await stored()).toEqual(points(0, 49));
@@ -149,12 +165,15 @@ describe('metrics path consistency', () => {
 
   it('counts every point once when the file is sent again, by hand or by the next agent', async () => {
     const { runId, attemptId, seen, write, stored, bytes, end } = await training('again');
-    const { files, token } = onDisk(runId, attemptId);
+    const files = filesOf(runId, attemptId);
     write(lines(0, 9));
     await until('ten points', async () => seen.length >= 10);
     const before = await rowsOf(runId);
     expect(before.points).toBe(20);
+    const agentId = agent.id!;
+    await agent.stop();
     const sender = createAgentClient({ url: server.url, token: server.agentToken });
+    const token = await tokenFor(sender, agentId, runId, attemptId);
     const file = readFileSync(files.metrics);
     for (const offset of [0, 0, 100, file.length]) {
       const part = { attemptId, token, epoch: 1, stream: 'metrics', offset } as const;
@@ -163,7 +182,6 @@ describe('metrics path consistency', () => {
     }
     expect(await rowsOf(runId)).toEqual(before);
 
-    await agent.stop();
     write(lines(10, 19));
     agent = await startAgent();
     await until('the rest', async () => (await bytes()) === lines(0, 19).length);
