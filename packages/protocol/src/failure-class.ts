@@ -25,7 +25,8 @@ export const FAILURE_CLASSES = {
   },
   timeout: {
     meaning: 'It ran longer than it may, or showed no progress for too long.',
-    advice: 'Raise "timeout" or "stallTimeout", or find out what it waits for.',
+    advice:
+      'Find out what it waits for, its program or a person, or raise the limit that the message names ("timeout", "stallTimeout", "deadline").',
   },
   hardware: {
     meaning: 'A part of the machine failed, such as a GPU.',
