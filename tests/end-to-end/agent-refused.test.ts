@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AgentInfo, RunTree } from '@trainyard/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { api, until } from '../support/api.ts';
 import { startTrainyard, type TrainyardProcess } from '../support/trainyard-process.ts';
@@ -110,7 +111,28 @@ describe('an agent whose token is refused', () => {
     }
   });
 
-  it('that was taken before keeps its job and goes on trying, and reports what ends meanwhile', async () => {
+  it('shows as draining from the first SIGTERM on, while it finishes its job', async () => {
+    const agent = startAgent('leaves', ['--url', url, '--queue', 'leaves'], { TRAINYARD_TOKEN: token });
+    await agent.line(/^ready (agt_\S+)$/);
+    const job = { command: 'until [ -e leave ]; do sleep 0.05; done', workingDir: dir, queue: 'leaves' };
+    const { id: run } = await withToken<{ id: string }>('POST', '/api/v1/runs', {
+      definition: { name: 'last', stages: [{ name: 's', job }] },
+    });
+    const tree = () => withToken<RunTree>('GET', `/api/v1/runs/${run}/tree`);
+    await until('the job runs', async () => (await tree()).children[0]!.status === 'running');
+    const ended = agent.kill('SIGTERM');
+    await until('it shows as draining', async () => {
+      const { items } = await withToken<{ items: AgentInfo[] }>('GET', '/api/v1/agents');
+      return items.some(({ draining, queues }) => draining && queues.includes('leaves'));
+    });
+    expect((await tree()).children[0]!.status).toBe('running');
+    writeFileSync(join(dir, 'leave'), '');
+    await ended;
+    expect(await agent.exited).toMatchObject({ code: 0 });
+    expect((await tree()).status).toBe('completed');
+  });
+
+  it('that was taken before keeps its job and goes on trying; with a good token the next one reports it', async () => {
     const env = { TRAINYARD_TOKEN: token };
     const first = startAgent('known', ['--url', url], env);
     await first.line(/^ready (agt_\S+)$/);
@@ -124,12 +146,20 @@ describe('an agent whose token is refused', () => {
     const second = startAgent('known', ['--url', url], env);
     await says(second, 'the server refuses this agent, which it took before');
     expect(second.stderr().match(/refuses this agent/g)).toHaveLength(1);
-    // The end of the job goes by the token of its attempt.
     writeFileSync(join(dir, 'go'), '');
-    const status = () => withToken<{ status: string }>('GET', `/api/v1/runs/${run.id}`);
-    await until('the end of the run', async () => (await status()).status === 'completed');
-    await second.kill('SIGTERM');
-    expect(await second.exited).toMatchObject({ code: 0 });
+    await second.kill('SIGINT');
+    const other = await withToken<{ token: string }>('POST', '/api/v1/tokens', {
+      name: 'new',
+      scopes: ['agent'],
+    });
+    const third = startAgent('known', ['--url', url], { TRAINYARD_TOKEN: other.token });
+    const { status, children } = await until('the end of the run', async () => {
+      const tree = await withToken<RunTree>('GET', `/api/v1/runs/${run.id}/tree`);
+      return tree.endedAt !== null && tree;
+    });
+    expect([status, children[0]!.attempt]).toEqual(['completed', 1]);
+    await third.kill('SIGTERM');
+    expect(await third.exited).toMatchObject({ code: 0 });
   });
 });
 

@@ -190,7 +190,8 @@ class LocalAgent implements Agent {
     this.#options.log.info({ held: this.#attempts.size }, 'draining');
     // A call that goes to nobody brings nothing, and would only be waited for.
     const mayBring = this.#link.isRegistered && this.#link.contact.awayMs === 0;
-    if (mayBring) await Promise.all(this.#claims.map((claims) => claims.settle()));
+    if (mayBring)
+      await Promise.all([this.#link.tellDraining(), ...this.#claims.map((claims) => claims.settle())]);
     while (!this.#isDrained && !this.#stopped.signal.aborted) {
       // One may be paused while it drains.
       this.#attempts.preempt({ isPausedOnly: true });

@@ -2,6 +2,7 @@ import {
   type AppendAnswer,
   type AskCached,
   type AskRetention,
+  agentDraining,
   appendAnswer,
   attemptSecrets,
   attemptTokensRenewed,
@@ -55,6 +56,8 @@ export interface AgentClient extends ReleasedCalls {
   /** Waits at the server up to `body.waitMs` for an assignment or a command. */
   claim(agentId: string, body: ClaimWork, signal?: AbortSignal): Promise<ClaimedWork>;
   heartbeat(agentId: string, beat: Heartbeat, signal?: AbortSignal): Promise<HeartbeatAnswer>;
+  /** Says that the agent takes no more work. */
+  draining(agentId: string, signal?: AbortSignal): Promise<void>;
   /** Results come in the order of the reports. */
   report(reports: readonly Report[], signal?: AbortSignal): Promise<readonly ReportResult[]>;
   /** Values of the secrets that the attempt needs, by name. @throws TrainyardError SECRET_MISSING */
@@ -131,6 +134,9 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       ),
     heartbeat: (agentId, json, signal) =>
       call({ path: agentPath(agentId, 'heartbeat'), json, signal }, heartbeatAnswer),
+    draining: async (agentId, signal) => {
+      await call({ path: agentPath(agentId, 'draining'), json: {}, signal }, agentDraining);
+    },
     report: async (reports, signal) => {
       const json = { reports, sentAt: Date.now() };
       return (await call({ path: '/api/v1/reports', json, signal }, reportResults)).results;

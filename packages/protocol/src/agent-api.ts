@@ -191,6 +191,9 @@ export const heartbeatAnswer = z.object({
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 
+/** Told by an agent that takes no more work and leaves when it has finished what it has. */
+export const agentDraining = z.object({ draining: z.literal(true) });
+
 /** Epoch milliseconds on a machine whose clock may be wrong; the end of the year 9999 is the last. */
 const reportedAt = z.number().min(0).max(253_402_300_799_999);
 /** What fits into a column of four bytes. */

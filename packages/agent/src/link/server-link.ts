@@ -24,6 +24,9 @@ import { isRegistrationRefused, isTokenRefused, RefusalNotice } from './refusal.
 import { ServerContact } from './server-contact.ts';
 import { isUnanswered } from './until-answered.ts';
 
+/** How long a leaving agent waits to be heard. */
+const TELL_MS = 2000;
+
 /** The agent's standing with the server: who it is there, and what the last contact has told. */
 export class ServerLink {
   readonly client: AgentClient;
@@ -137,6 +140,16 @@ export class ServerLink {
       this.noteFailure('heartbeat', error);
       return undefined;
     }
+  }
+
+  /** Lets the server know that this agent leaves. Nothing depends on it: claims say the same by asking for nothing. */
+  async tellDraining(): Promise<void> {
+    const signal = AbortSignal.any([this.#stopped, AbortSignal.timeout(TELL_MS)]);
+    await this.client
+      .draining(this.#id ?? '', signal)
+      .catch((error: unknown) =>
+        this.#options.log.debug({ error: messageOf(error) }, 'cannot tell that it drains'),
+      );
   }
 
   noteFailure(call: 'claim' | 'heartbeat', error: unknown): void {

@@ -1,4 +1,5 @@
 import {
+  agentDraining,
   agentInfo,
   askRemovable,
   attemptTokensRenewed,
@@ -44,6 +45,23 @@ export function agentRoutes(
         schema: { tags: ['agents'], params: idParams, response: { 202: agentInfo } },
       },
       async (request, reply) => reply.status(202).send(await attempts.drain(request.params.id)),
+    );
+
+    app.post(
+      '/agents/:id/draining',
+      {
+        config: { access: 'agent' },
+        schema: {
+          tags: ['agents'],
+          description: 'The agent takes no more work, and leaves when it has finished what it has.',
+          params: idParams,
+          response: { 200: agentDraining },
+        },
+      },
+      async ({ params }) => {
+        await attempts.drain(params.id);
+        return { draining: true as const };
+      },
     );
 
     app.post(
