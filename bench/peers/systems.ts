@@ -18,10 +18,10 @@ export interface System {
 
 export const OURS = 'trainyard';
 
-/** Counted by the statements that PostgreSQL logs during a chain, and by its `pg_stat_io`. */
+/** Counted by the statements that PostgreSQL logs during a chain (decision 0025). */
 export const OUR_COST =
-  'a hop is four writes to disk one after the other (the stage is claimed, reported, and its run is moved on ' +
-  'twice), each with a look at what it concerns, and two HTTP requests';
+  'a hop is one transaction and one write to disk (the end of a stage, what follows from it, and that an agent has ' +
+  'the next), the history of its runs, attempts and events in tables, and HTTP to an agent that could be elsewhere';
 
 export const SYSTEMS: readonly System[] = [
   {
