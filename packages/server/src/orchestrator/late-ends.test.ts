@@ -114,6 +114,23 @@ describeDatabases('ends that are heard of late', (engine) => {
     expect(taken).toEqual(['deadline']);
   });
 
+  it('takes a limit that waits together with the end that it waits for, not at the next question', async () => {
+    const rootId = await plane.submit(LIMITED);
+    const [job] = await plane.claim(await plane.agent());
+    await plane.report(job!, 'started');
+    const timers = new DueTimers(plane.database.kysely);
+    timers.awaitAgentsOf(rootId);
+    timers.add({ rootId, atMs: 1, node: 0, kind: 'deadline', attempt: undefined });
+    expect(await timers.takeWithFacts(2, async () => [])).toEqual({ timers: [], facts: [] });
+    expect(timers.heldTrees()).toEqual(new Set([rootId]));
+    await plane.report(job!, 'completed');
+    await plane.settled(rootId);
+    const facts = [{ id: 1, root_id: rootId, event: {} }] as never;
+    const taken = await timers.takeWithFacts(2, async () => facts);
+    expect(taken).toMatchObject({ timers: [{ kind: 'deadline' }], facts });
+    expect(timers.heldTrees()).toEqual(new Set());
+  });
+
   it('does not wait for agents where none holds anything of the tree', async () => {
     const rootId = await plane.submit(LIMITED);
     await plane.orchestrator.stop();
