@@ -28,9 +28,9 @@ import { up as outOfService } from './migrations/0027-out-of-service.ts';
 import { up as programReports } from './migrations/0029-program-reports.ts';
 import { up as retention } from './migrations/0030-retention.ts';
 import { up as checkpointsByRoot } from './migrations/0031-checkpoints-by-root.ts';
+import { up as queueTime } from './migrations/0031-queue-time.ts';
 import { up as refusedLines } from './migrations/0032-refused-lines.ts';
-import { up as queueTime } from './migrations/0033-queue-time.ts';
-import { up as plainJson } from './migrations/0034-plain-json.ts';
+import { up as plainJson } from './migrations/0037-plain-json.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -62,9 +62,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0029-program-reports': { up: programReports },
   '0030-retention': { up: retention },
   '0031-checkpoints-by-root': { up: checkpointsByRoot },
+  '0031-queue-time': { up: queueTime },
   '0032-refused-lines': { up: refusedLines },
-  '0033-queue-time': { up: queueTime },
-  '0034-plain-json': { up: plainJson },
+  '0037-plain-json': { up: plainJson },
 };
 
 /** Invalid schema name, undefined table, undefined column. */
