@@ -43,6 +43,7 @@ export const ERRORS = {
   ADDRESS_IN_USE: row(409, 1, 'Another program listens on the port.'),
   DATA_DIR_IN_USE: row(409, 1, 'Another Trainyard server uses the data directory.'),
   DATABASE_UNREACHABLE: row(503, 6, 'The database given by URL could not be reached or refused the login.'),
+  DATABASE_NEWER: row(409, 1, 'Another version of Trainyard has changed the tables of the database.'),
   DATABASE_VERSION: row(503, 1, 'The PostgreSQL server is older than the oldest supported version.'),
   EMBEDDED_DATABASE_IN_USE: row(409, 1, 'A live server uses the embedded database in this directory.'),
   EMBEDDED_DATABASE_VERSION: row(

@@ -1,3 +1,5 @@
+import { TrainyardError } from '@trainyard/protocol';
+import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type { Database } from './database.ts';
 import { up as backbone } from './migrations/0001-backbone.ts';
@@ -74,6 +76,7 @@ const MAX_ATTEMPTS = 10;
 /**
  * Brings the schema up to date. Safe to run from several servers at once: Kysely's migrator takes an
  * advisory lock and applies all or nothing.
+ * @throws TrainyardError DATABASE_NEWER
  */
 export async function migrate(database: Database): Promise<void> {
   const migrator = new Migrator({
@@ -86,6 +89,20 @@ export async function migrate(database: Database): Promise<void> {
     if (error === undefined) return;
     // Kysely looks at the tables of all schemas; one that somebody drops meanwhile fails the look.
     const isForeign = VANISHED.has((error as { code?: unknown }).code);
-    if (!isForeign || attempt === MAX_ATTEMPTS) throw error;
+    if (isForeign && attempt < MAX_ATTEMPTS) continue;
+    await refuseNewer(database);
+    throw error;
   }
+}
+
+/** @throws TrainyardError DATABASE_NEWER when the database has had migrations that this version does not know */
+async function refuseNewer({ kysely, schema }: Database): Promise<void> {
+  const { rows } = await sql<{ name: string }>`
+    select name from ${sql.id(schema, 'kysely_migration')} order by name`.execute(kysely);
+  const unknown = rows.map(({ name }) => name).filter((name) => !Object.hasOwn(MIGRATIONS, name));
+  if (unknown.length === 0) return;
+  throw new TrainyardError(
+    'DATABASE_NEWER',
+    `The database was used by another version of Trainyard, a newer one most likely, which has changed its tables (${unknown.join(', ')}). Nothing was changed now. Start that version, or give another --data-dir or --database-url.`,
+  );
 }
