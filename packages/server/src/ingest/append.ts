@@ -1,7 +1,7 @@
 import { TrainyardError } from '@trainyard/protocol';
+import { freeMemory } from '../free-memory.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
-import { freeMemory } from '../store/free-memory.ts';
 import { type Append, type BatchOutcome, type StreamOutcome, storeAppends } from './append-transaction.ts';
 import { createBatcher } from './batcher.ts';
 import { freeStored, prepareChunks } from './chunk-bytes.ts';

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
-import { freeAllAround } from '../store/free-memory.ts';
+import { freeAllAround } from '../free-memory.ts';
 import { countLineEnds } from './append-placement.ts';
 
 /** How the bytes of a chunk of a stream are stored; the number stands beside them. */

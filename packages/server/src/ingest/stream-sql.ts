@@ -1,6 +1,6 @@
 import type { AttemptStatus } from '@trainyard/protocol';
 import type { ClientBase, Pool } from 'pg';
-import { freeMemory } from '../store/free-memory.ts';
+import { freeMemory } from '../free-memory.ts';
 import { restoreChunk, type StoredBytes } from './chunk-bytes.ts';
 import { int2Array, int4Array, int8Array, packBytes } from './sql-arrays.ts';
 import { POINT_STREAMS, type StoredStream } from './stored-stream.ts';

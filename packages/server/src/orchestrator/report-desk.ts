@@ -42,7 +42,7 @@ export class ReportDesk {
    * The next reports in their order, of each attempt one: they may change its row only once. Those of the trees in
    * `byInbox` are answered with false.
    */
-  take(byInbox: ReadonlySet<string> = new Set()): WaitingReport[] {
+  take(byInbox: ReadonlySet<string>): WaitingReport[] {
     const taken = new Map<string, WaitingReport>();
     const left: WaitingReport[] = [];
     for (const waiting of this.#waiting) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { TrainyardError } from '@trainyard/protocol';
-import { freeMemory } from '../store/free-memory.ts';
+import { freeMemory } from '../free-memory.ts';
 
 /**
  * The body of a request as one buffer, in memory of its own. Its pieces are given back while it comes.
