@@ -67,6 +67,7 @@ export const ERRORS = {
   DATASET_FETCH_FAILED: row(502, 1, 'A dataset could not be fetched from its address.'),
   DATASET_ENGINE_MISSING: row(503, 1, 'The library of DuckDB for this platform is not installed.'),
   QUERY_INVALID: row(400, 2, 'A query is no single SELECT, or DuckDB refused it.'),
+  INVALID_FILTER: row(400, 2, 'A filter or an order of a search cannot be read; details tell where.'),
   QUERY_LIMIT: row(422, 1, 'A query passed its limit of time or memory.'),
   EMBEDDED_DATABASE_FAILED: row(
     503,
