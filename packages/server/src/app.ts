@@ -14,6 +14,8 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Registry } from 'prom-client';
 import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
+import { MLFLOW_PREFIXES } from './compat/mlflow/frame.ts';
+import { mlflowRoutes } from './compat/mlflow/mlflow-routes.ts';
 import { olderMonitoringRoutes } from './compat/monitoring-v1/monitoring-routes.ts';
 import { olderPipelineRoutes } from './compat/pipelines-v1/pipeline-routes.ts';
 import { olderPipelineTaskRoutes } from './compat/pipelines-v1/task-routes.ts';
@@ -124,6 +126,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(olderPipelineTaskRoutes(context), { prefix: '/api/older/v1' });
   await app.register(olderMonitoringRoutes(context, options.stopping));
   await app.register(olderMonitoringRoutes(context, options.stopping), { prefix: '/api/v1' });
+  for (const prefix of MLFLOW_PREFIXES) await app.register(mlflowRoutes(context), { prefix });
   await registerWeb(app, options.webDir);
   return app;
 }

@@ -48,7 +48,7 @@ export function createOwnership(
         update trees t set owner_id = ${serverId}, epoch = t.epoch + 1
         where t.root_id in (
           select o.root_id from trees o
-          where o.ended_at is null
+          where o.ended_at is null and not o.is_external
             and not exists (select 1 from servers s where s.id = o.owner_id and s.lease_until > now())
           order by o.root_id limit ${TAKE_OVER_BATCH} for update skip locked)
         returning t.root_id`.execute(db);

@@ -27,17 +27,24 @@ export function guardRoutes(app: FastifyInstance, auth: Auth): void {
 }
 
 function isApi(url: string): boolean {
-  return url.startsWith('/api/');
+  return url.startsWith('/api/') || url.startsWith('/ajax-api/');
 }
 
-/** The token of `Authorization: Bearer …`, of the older `X-API-KEY`, or of a WebSocket's subprotocol `bearer.…` (browsers can send no header). */
+/** The token of `Authorization: Bearer …`, of Basic as its password (MLflow's clients know no other login), of the older `X-API-KEY`, or of a WebSocket's subprotocol `bearer.…` (browsers can send no header). */
 export function bearerToken(request: FastifyRequest): string | undefined {
   const header = request.headers.authorization;
-  if (header !== undefined) return /^Bearer +(\S+)$/i.exec(header)?.[1] ?? '';
+  if (header !== undefined) return /^Bearer +(\S+)$/i.exec(header)?.[1] ?? basicPassword(header) ?? '';
   const key = request.headers['x-api-key'];
   if (typeof key === 'string') return key.trim();
   const protocols = request.headers['sec-websocket-protocol'];
   if (protocols === undefined || request.headers.upgrade === undefined) return undefined;
   const carried = protocols.split(',').map((protocol) => protocol.trim());
   return carried.find((protocol) => protocol.startsWith('bearer.'))?.slice('bearer.'.length);
+}
+
+function basicPassword(header: string): string | undefined {
+  const encoded = /^Basic +(\S+)$/i.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  const login = Buffer.from(encoded, 'base64').toString('utf8');
+  return login.slice(login.indexOf(':') + 1);
 }

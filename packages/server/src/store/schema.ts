@@ -17,6 +17,7 @@ import type { AutomationSchema } from './automation-schema.ts';
 import type { FindingsTable } from './findings-schema.ts';
 import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
 import type { StreamSchema } from './stream-schema.ts';
+import type { TrackingSchema } from './tracking-schema.ts';
 import type { TrainingSchema } from './training-schema.ts';
 
 /** JSON columns are written as text and read as values. */
@@ -60,7 +61,10 @@ export interface TreesTable {
   root_id: string;
   name: string;
   status: RunStatus;
-  definition_sha256: string;
+  /** Null for a run from outside. */
+  definition_sha256: string | null;
+  /** Carried out by some other program, which tells us of it: no server owns it. */
+  is_external: Generated<boolean>;
   file_name: string | null;
   base_dir: string | null;
   /** Leaves by status: {"completed": 3, "running": 1}. */
@@ -229,7 +233,7 @@ export interface StageCacheTable {
   created_at: Generated<Date>;
 }
 
-export interface Schema extends AutomationSchema, StreamSchema, TrainingSchema {
+export interface Schema extends AutomationSchema, StreamSchema, TrackingSchema, TrainingSchema {
   findings: FindingsTable;
   servers: ServersTable;
   definitions: DefinitionsTable;
