@@ -10,9 +10,12 @@ export {
 } from './callbacks/model-checkpoint.ts';
 export { ProgressBar, type ProgressBarOptions, type ProgressStream } from './callbacks/progress-bar.ts';
 export type { ErrorReport, Level, LevelEnd, LevelKind, LevelStatus } from './lifecycle/level.ts';
-export { Pipeline, type PipelineOptions, type RunOutcome } from './lifecycle/pipeline.ts';
+export { Pipeline } from './lifecycle/pipeline.ts';
 export { EpochStopped, RunCancelled, RunStopped } from './lifecycle/signals.ts';
 export { LifecycleMisuse } from './lifecycle/training-lifecycle.ts';
+export type { PipelineOptions, RunOutcome } from './lifecycle/training-program.ts';
+export { WrappedPipeline } from './lifecycle/wrapped-pipeline.ts';
+export { batchWrapper, epochWrapper, runWrapper } from './lifecycle/wrappers.ts';
 export { type MetricKind, UnknownMetric } from './metrics/catalogue.ts';
 export type { MetricValues } from './metrics/metric-scope.ts';
 export { type MetricInput, type MetricNumber, NotAMetric } from './metrics/metric-value.ts';

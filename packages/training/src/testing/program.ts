@@ -1,4 +1,5 @@
-import { Pipeline, type PipelineOptions } from '../lifecycle/pipeline.ts';
+import { Pipeline } from '../lifecycle/pipeline.ts';
+import type { PipelineOptions } from '../lifecycle/training-program.ts';
 import type { MetricInput } from '../metrics/metric-value.ts';
 
 type Body = (program: Program) => unknown;
