@@ -1,10 +1,14 @@
 """Options of callbacks, and what is kept of them."""
+import io
 import math
 import os
 import tempfile
 import unittest
 
-from trainyard import Callback, EarlyStopping, MetricsCsv, Pipeline
+from trainyard import Callback, EarlyStopping, LearningRateMonitor, Level, LevelEnd, MetricsCsv, Pipeline, ProgressBar
+from trainyard.callback import CallbackContext, CallbackEnd
+from trainyard.catalogue import MetricCatalogue
+from trainyard.metric_scope import MetricScope
 
 
 class Losses(Pipeline):
@@ -52,6 +56,37 @@ class MetricsCsvs(unittest.TestCase):
                 Losses(params={"losses": losses}, callbacks=[csv]).run()
             with open(path, encoding="utf-8") as file:
                 self.assertEqual(file.read(), "row,epoch,val_loss\nEPOCH,0,Infinity\nFINAL,,nan\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class ProgressBars(unittest.TestCase):
+    def test_draw_at_most_every_tenth_of_a_second_and_end_their_line_with_the_run(self):
+        terminal = Terminal()
+        bar = ProgressBar(batches=4, stream=terminal)
+        epoch = Level("epoch", 7, Level("run", 0, None, 0), 0)
+        told = dict(params={}, metrics=MetricScope(MetricCatalogue()), record=None, callback_states=dict, stop=None, warn=None)
+        bar.on_epoch_start(CallbackContext(level=epoch, **told))
+        for index, ended_at_ms in enumerate((50, 100, 150)):
+            end = LevelEnd("completed", ended_at_ms)
+            bar.on_batch_end(CallbackEnd(level=Level("batch", index, epoch, 0), end=end, **told))
+        bar.on_run_end(None)
+        self.assertEqual(terminal.getvalue(), "\r\x1b[2Kepoch 7  [##########----------] 2/4\n")
+
+    def test_never_wrap_a_line_and_write_nothing_where_there_is_no_terminal(self):
+        for stream, longest in ((Terminal(), 11), (io.StringIO(), 0)):
+            Losses(params={"losses": [0.123456]}, callbacks=[ProgressBar(stream=stream, columns=12)]).run()
+            lines = stream.getvalue().replace("\r\x1b[2K", "").split("\n")
+            self.assertEqual(max(map(len, lines)), longest)
+
+
+class LearningRateMonitors(unittest.TestCase):
+    def test_refuse_to_record_at_anything_else(self):
+        with self.assertRaisesRegex(ValueError, 'every is "epoch" or "batch", not "run"'):
+            LearningRateMonitor(lambda: 1, every="run")
 
 
 class Names(unittest.TestCase):

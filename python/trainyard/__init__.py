@@ -1,15 +1,21 @@
 """What a training program written in Python imports."""
 from .callback import Callback, CallbackContext, CallbackEnd
 from .catalogue import MetricKind, UnknownMetric
+from .checkpoint import Checkpoint
 from .console_tracker import ConsoleTracker
 from .early_stopping import EarlyStopping, StopReason
 from .endings import EpochStopped, LifecycleMisuse, RunCancelled, RunStopped
 from .files_tracker import FilesTracker
+from .learning_rate_monitor import LearningRateMonitor
 from .level import ErrorReport, Level, LevelEnd, LevelKind, LevelStatus
+from .level_scope import LevelScope
 from .metric_scope import MetricScope
 from .metric_value import MetricNumber, NotAMetric
 from .metrics_csv import MetricsCsv
-from .pipeline import LevelScope, Pipeline, RunOutcome
+from .model_checkpoint import ModelCheckpoint, latest_checkpoint
+from .pipeline import Pipeline, RunOutcome
+from .progress_bar import ProgressBar
+from .tensorboard import TensorboardTracker
 from .tracker import MetricRecord, Tracker
 from .wrappers import batch_wrapper, epoch_wrapper, run_wrapper
 
@@ -17,11 +23,13 @@ __all__ = [
     "Callback",
     "CallbackContext",
     "CallbackEnd",
+    "Checkpoint",
     "ConsoleTracker",
     "EarlyStopping",
     "EpochStopped",
     "ErrorReport",
     "FilesTracker",
+    "LearningRateMonitor",
     "Level",
     "LevelEnd",
     "LevelKind",
@@ -33,15 +41,19 @@ __all__ = [
     "MetricRecord",
     "MetricScope",
     "MetricsCsv",
+    "ModelCheckpoint",
     "NotAMetric",
     "Pipeline",
+    "ProgressBar",
     "RunCancelled",
     "RunOutcome",
     "RunStopped",
     "StopReason",
+    "TensorboardTracker",
     "Tracker",
     "UnknownMetric",
     "batch_wrapper",
     "epoch_wrapper",
+    "latest_checkpoint",
     "run_wrapper",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Optional
 
+from .checkpoint import Checkpoint
 from .level import Level, LevelEnd
 from .metric_scope import MetricScope
 
@@ -17,6 +18,10 @@ class CallbackContext:
     level: Level
     #: Metrics of that level, as they are recorded at its end.
     metrics: MetricScope
+    #: Records a value at once, with the number of the level as step. Raises UnknownMetric, NotAMetric.
+    record: Callable[[str, object], None]
+    #: What all callbacks go on from when a run resumes here, by their names.
+    callback_states: Callable[[], Mapping[str, Any]]
     #: Lets the run end early, `stopped`, once all callbacks were told. The first reason counts.
     stop: Callable[[str], None]
     #: For people; training goes on.
@@ -39,6 +44,13 @@ class Callback:
     name = "callback"
     #: It is called after those that do not say so: what saves checkpoints sees what the others have decided.
     is_last = False
+
+    def state(self) -> Any:
+        """What it needs to go on in a run that resumes here, as JSON can hold it. Written beside each checkpoint."""
+        return None
+
+    def restore(self, state: Any, checkpoint: Checkpoint) -> None:
+        """Gives it back what it had; called behind `on_run_start`. A callback without it has no state."""
 
     def on_run_start(self, context: CallbackContext) -> None:
         """The run has begun."""

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from .callback import Callback
+from .checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,26 @@ class CallbackList:
             if names.count(name) > 1:
                 raise ValueError(f'Two callbacks are called "{name}"; give one another name.')
 
+    def states(self) -> Dict[str, Any]:
+        """What each that has something to go on from goes on from."""
+        return {each.name: each.state() for each in self._callbacks if _has_state(each)}
+
+    def restore(self, checkpoint: Checkpoint, warn: Callable[[str], None]) -> HookResult:
+        """Gives each what it had, and warns of what has no callback any more, and of what starts from nothing."""
+        names = [each.name for each in self._callbacks]
+        place = f"The checkpoint {checkpoint.path}"
+        for name in checkpoint.callbacks:
+            if name not in names:
+                warn(f'{place} has a state of the callback "{name}", which this run lacks.')
+
+        def give_back(callback: Callback) -> None:
+            if callback.name in checkpoint.callbacks:
+                callback.restore(checkpoint.callbacks[callback.name], checkpoint)
+            elif _has_state(callback):
+                warn(f'{place} has no state of the callback "{callback.name}"; it begins anew.')
+
+        return self.call(give_back)
+
     def call(self, hook: Callable[[Callback], object]) -> HookResult:
         """Calls a hook of each, one after the other, also behind one that raises or wants to stop."""
         stopped_by: Optional[str] = None
@@ -39,3 +60,7 @@ class CallbackList:
                 if failure is None or (isinstance(failure, Exception) and not isinstance(error, Exception)):
                     failure = error
         return HookResult(stopped_by, failure)
+
+
+def _has_state(callback: Callback) -> bool:
+    return type(callback).restore is not Callback.restore

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Literal, Optional, Tuple
+from typing import Any, Dict, Literal, Optional, Tuple
 
 from .callback import Callback, CallbackContext, CallbackEnd
+from .checkpoint import Checkpoint
 from .number_text import number_text
 
 #: Why it has ended a run.
@@ -81,6 +82,13 @@ class EarlyStopping(Callback):
     def on_run_start(self, context: CallbackContext) -> None:
         """It begins anew with each run."""
         self._reset()
+
+    def state(self) -> Dict[str, Any]:
+        return {"best": self._best, "bestEpoch": self._best_epoch, "judged": self._judged, "waited": self._waited}
+
+    def restore(self, state: Any, checkpoint: Checkpoint) -> None:
+        self._best, self._best_epoch = state["best"], state["bestEpoch"]
+        self._judged, self._waited = state["judged"], state["waited"]
 
     def on_epoch_end(self, context: CallbackEnd) -> None:
         value = context.metrics.get(self._metric)

@@ -3,14 +3,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from .callback import CallbackContext, CallbackEnd
 from .callback_list import CallbackList, HookResult
+from .checkpoint import Checkpoint
 from .endings import EpochStopped, LifecycleMisuse, RunCancelled, RunStopped
 from .interrupts import Interrupts
 from .level import OUTER, Level, LevelEnd, LevelKind, error_report
 from .metric_scope import MetricScope
+from .metric_value import MetricNumber
 from .tracker import MetricRecord
 from .tracker_fan_out import TrackerFanOut
 
@@ -23,6 +25,7 @@ class LifecycleOptions:
     scopes: Mapping[LevelKind, MetricScope]
     interrupts: Interrupts
     warn: Callable[[str], None]
+    resume_from: Optional[Checkpoint]
 
 
 class TrainingLifecycle:
@@ -92,9 +95,11 @@ class TrainingLifecycle:
     def tell_start(self, level: Level) -> None:
         """Raises what callbacks raise."""
         context = self.context_of(level)
-        callbacks = self._options.callbacks
+        callbacks, resume_from = self._options.callbacks, self._options.resume_from
         if level.kind == "run":
             _raise_failure(callbacks.call(lambda each: each.on_run_start(context)))
+            if resume_from is not None:
+                _raise_failure(callbacks.restore(resume_from, self._options.warn))
         if level.kind == "epoch":
             _raise_failure(callbacks.call(lambda each: each.on_epoch_start(context)))
 
@@ -128,8 +133,24 @@ class TrainingLifecycle:
         return LevelEnd("failed", ended_at_ms, error=error_report(error))
 
     def context_of(self, level: Level) -> CallbackContext:
+        return CallbackContext(**self._told(level))
+
+    def _told(self, level: Level) -> Dict[str, Any]:
         options = self._options
-        return CallbackContext(options.params, level, options.scopes[level.kind], self.stop, options.warn)
+        metrics = options.scopes[level.kind]
+
+        def record(name: str, value: object) -> None:
+            options.trackers.track([_record_of(level, name, metrics.number_of(name, value))])
+
+        return {
+            "params": options.params,
+            "level": level,
+            "metrics": metrics,
+            "record": record,
+            "callback_states": options.callbacks.states,
+            "stop": self.stop,
+            "warn": options.warn,
+        }
 
     def _close_left(self, level: Level, end: LevelEnd) -> List[HookResult]:
         """What is still open inside ends too: by the program's fault, unless it was torn out of it."""
@@ -157,8 +178,7 @@ class TrainingLifecycle:
         return result
 
     def _tell_end(self, level: Level, end: LevelEnd) -> HookResult:
-        told = self.context_of(level)
-        context = CallbackEnd(told.params, told.level, told.metrics, told.stop, told.warn, end)
+        context = CallbackEnd(**self._told(level), end=end)
         callbacks = self._options.callbacks
         if level.kind == "run":
             return callbacks.call(lambda each: each.on_run_end(context))
@@ -169,21 +189,7 @@ class TrainingLifecycle:
         return callbacks.call(lambda each: each.on_batch_end(context))
 
     def _records_of(self, level: Level) -> List[MetricRecord]:
-        epoch = level.parent if level.kind == "batch" else level if level.kind == "epoch" else None
-        time_ms = now_ms()
-        return [
-            MetricRecord(
-                name=name,
-                value=number.total,
-                step=level.index,
-                epoch=None if epoch is None else epoch.index,
-                batch=level.index if level.kind == "batch" else None,
-                of=level.kind,
-                time_ms=time_ms,
-                labels=number.labels,
-            )
-            for name, number in self._options.scopes[level.kind].items()
-        ]
+        return [_record_of(level, name, number) for name, number in self._options.scopes[level.kind].items()]
 
     def _raise_if_ending(self, ended: Optional[Level] = None) -> None:
         self._options.interrupts.raise_if_cancelled()
@@ -195,6 +201,20 @@ class TrainingLifecycle:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _record_of(level: Level, name: str, number: MetricNumber) -> MetricRecord:
+    epoch = level.parent if level.kind == "batch" else level if level.kind == "epoch" else None
+    return MetricRecord(
+        name=name,
+        value=number.total,
+        step=level.index,
+        epoch=None if epoch is None else epoch.index,
+        batch=level.index if level.kind == "batch" else None,
+        of=level.kind,
+        time_ms=now_ms(),
+        labels=number.labels,
+    )
 
 
 def _raise_failure(result: HookResult) -> None:

@@ -24,7 +24,11 @@ class MetricScope:
         if name in UNTRACKED:
             self._untracked[name] = value
         else:
-            self._values[name] = to_metric_number(name, value, self._catalogue.kind_of(name))
+            self._values[name] = self.number_of(name, value)
+
+    def number_of(self, name: str, value: object) -> MetricNumber:
+        """A value as it would be recorded under this name. Raises as `set`."""
+        return to_metric_number(name, value, self._catalogue.kind_of(name))
 
     def __setitem__(self, name: str, value: object) -> None:
         self.set(name, value)

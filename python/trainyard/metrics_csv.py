@@ -4,9 +4,10 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import List
+from typing import Any, Dict, List
 
 from .callback import Callback, CallbackContext, CallbackEnd
+from .checkpoint import Checkpoint
 from .metric_scope import MetricScope
 from .number_text import number_text
 
@@ -29,6 +30,16 @@ class MetricsCsv(Callback):
         self._columns = []
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         self._write("w", [",".join(_LEADING)])
+
+    def state(self) -> Dict[str, Any]:
+        """The rows so far: those that a run wrote behind the checkpoint that it resumes from are written anew."""
+        with open(self._path, encoding="utf-8") as file:
+            return {"columns": list(self._columns), "text": file.read()}
+
+    def restore(self, state: Any, checkpoint: Checkpoint) -> None:
+        self._columns = list(state["columns"])
+        with open(self._path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(state["text"])
 
     def on_epoch_end(self, context: CallbackEnd) -> None:
         self._append("EPOCH", str(context.level.index), context.metrics)

@@ -4,15 +4,17 @@ from __future__ import annotations
 import logging
 import operator
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import Any, Callable, Generic, Literal, Mapping, Optional, Sequence, Type, TypeVar, Union, cast, overload
+from types import MappingProxyType
+from typing import Any, Callable, Generic, Literal, Mapping, Optional, Sequence, TypeVar, Union, cast, overload
 
 from .callback import Callback
 from .callback_list import CallbackList
 from .catalogue import MetricCatalogue, MetricKind
-from .endings import EpochStopped, LifecycleMisuse, RunStopped
+from .checkpoint import Checkpoint
+from .endings import LifecycleMisuse, RunStopped
 from .interrupts import Interrupts
-from .level import Level, LevelEnd, LevelKind, LevelStatus
+from .level import Level, LevelEnd, LevelStatus
+from .level_scope import LevelScope
 from .lifecycle import LifecycleOptions, TrainingLifecycle, now_ms
 from .metric_scope import MetricScope
 from .metric_value import to_metric_number
@@ -55,10 +57,14 @@ class Pipeline(Generic[Result]):
         metrics: Optional[Mapping[str, MetricKind]] = None,
         trackers: Sequence[Tracker] = (),
         callbacks: Sequence[Callback] = (),
+        resume_from: Optional[Checkpoint] = None,
         handle_signals: bool = True,
         warn: Optional[Callable[[str], None]] = None,
     ) -> None:
-        """`metrics` are those of the program's own; `warn` takes warnings, the logger `trainyard` if left out."""
+        """`metrics` are those of the program's own; `warn` takes warnings, the logger `trainyard` if left out.
+
+        With `resume_from` callbacks go on from what they had there. The program loads its own part of it.
+        """
         if type(self).run is Pipeline.run and type(self).train is Pipeline.train:
             raise LifecycleMisuse(f"{type(self).__name__} has no train(), which run() calls; write one.")
         self.params: Mapping[str, Any] = MappingProxyType(dict(params or {}))
@@ -71,6 +77,7 @@ class Pipeline(Generic[Result]):
         self.batch_metrics = MetricScope(self._catalogue)
         self._trackers_given = tuple(trackers)
         self._callbacks = CallbackList(callbacks)
+        self._resume_from = resume_from
         self._handle_signals = handle_signals
         self._warn = warn or logging.getLogger("trainyard").warning
         self._interrupts = Interrupts()
@@ -198,6 +205,7 @@ class Pipeline(Generic[Result]):
                 scopes={"run": self.run_metrics, "epoch": self.epoch_metrics, "batch": self.batch_metrics},
                 interrupts=self._interrupts,
                 warn=self._warn,
+                resume_from=self._resume_from,
             )
         )
         self._interrupts.begin(self._handle_signals)
@@ -243,50 +251,6 @@ class Pipeline(Generic[Result]):
         lifecycle.end(level, end)
         if interrupt is not None:
             raise interrupt
-
-
-class LevelScope:
-    """An epoch or batch as a context manager."""
-
-    def __init__(self, lifecycle: TrainingLifecycle, interrupts: Interrupts, kind: LevelKind, index: int) -> None:
-        self._lifecycle = lifecycle
-        self._interrupts = interrupts
-        self._kind: LevelKind = kind
-        self._index = index
-        self._level: Optional[Level] = None
-        #: How it has ended, once it has.
-        self.status: LevelStatus = "completed"
-
-    def __enter__(self) -> Level:
-        with self._interrupts.whole():
-            level = self._level = self._lifecycle.open(self._kind, self._index)
-            try:
-                self._lifecycle.tell_start(level)
-            except BaseException as error:
-                self._close(level, error)
-                raise
-        return level
-
-    def __exit__(
-        self, _type: Optional[Type[BaseException]], error: Optional[BaseException], _trace: Optional[TracebackType]
-    ) -> bool:
-        with self._interrupts.whole():
-            # A generator may be left behind, and ends then when nothing of the run is open any more.
-            is_left_behind = isinstance(error, GeneratorExit) and not self._lifecycle.is_open(self._opened)
-            if not is_left_behind:
-                self._close(self._opened, error)
-        return self._kind == "epoch" and isinstance(error, EpochStopped)
-
-    @property
-    def _opened(self) -> Level:
-        if self._level is None:
-            raise LifecycleMisuse(f"{self._kind} {self._index} was not begun.")
-        return self._level
-
-    def _close(self, level: Level, error: Optional[BaseException]) -> None:
-        end = self._lifecycle.end_of(error)
-        self.status = end.status
-        self._lifecycle.end(level, end)
 
 
 def _whole_step(name: str, step: int) -> int:

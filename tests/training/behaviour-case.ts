@@ -48,10 +48,29 @@ export interface ScriptedCallback {
 /** Options of `EarlyStopping`, as in TypeScript; in Python they are in snake_case. */
 export type EarlyStopping = { readonly earlyStopping: Readonly<Record<string, unknown>> };
 
+/** Callbacks that look on, with their options as in TypeScript. */
+export type Onlooker =
+  /** The rate is 1, and half of it each time it is asked for. */
+  | { readonly learningRateMonitor: { readonly every?: string } }
+  | { readonly progressBar: Readonly<Record<string, unknown>> };
+
+/** Options of `ModelCheckpoint`, and how the program saves. The directory is one for all programs of a case. */
+export interface Checkpoints {
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly save?: 'file' | 'directory' | 'throws' | 'nothing';
+}
+
 export interface Program {
+  /** Is carried out before, in the same directory. */
+  readonly before?: Program;
+  /** Files of checkpoints of the program before that are then written over. */
+  readonly damages?: readonly string[];
+  /** Whether it resumes from the latest checkpoint that is there. */
+  readonly resumes?: boolean;
+  readonly checkpoints?: Checkpoints;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly metrics?: Readonly<Record<string, MetricKind>>;
-  readonly callbacks?: readonly (ScriptedCallback | EarlyStopping)[];
+  readonly callbacks?: readonly (ScriptedCallback | EarlyStopping | Onlooker)[];
   readonly steps: readonly Step[];
   /** Whether it is recorded by the trackers and the callback that write files, too. */
   readonly writes?: boolean;
@@ -64,6 +83,18 @@ export interface Told {
   readonly warnings: readonly string[];
   readonly outcome: Outcome;
   readonly written?: Written;
+  readonly kept?: Kept;
+  /** Lines of the progress bar, without the time that an epoch took. */
+  readonly shown?: readonly string[];
+}
+
+/** What is in the directory of checkpoints at the end. */
+export interface Kept {
+  readonly names: readonly string[];
+  /** The newest that is whole, as its record says, without what callbacks go on from. */
+  readonly latest: unknown;
+  /** What Trainyard was told of. */
+  readonly recorded: readonly unknown[];
 }
 
 export type Outcome =
@@ -89,6 +120,8 @@ export interface BehaviourCase {
     readonly warnings?: readonly string[];
     readonly outcome?: Outcome | ByLanguage;
     readonly written?: Written;
+    readonly kept?: Partial<Kept>;
+    readonly shown?: readonly string[];
   };
 }
 

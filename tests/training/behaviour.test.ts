@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BehaviourCase, Outcome, Program, ScriptedCallback, Step, Told } from './behaviour-case.ts';
+import { CHECKPOINT_CASES } from './checkpoint-cases.ts';
 import { LIFECYCLE_CASES } from './lifecycle-cases.ts';
 import { METRIC_CASES } from './metric-cases.ts';
 import { tellPython } from './python-programs.ts';
@@ -20,7 +21,7 @@ import {
 } from './steps.ts';
 import { tellTypeScript } from './typescript-programs.ts';
 
-const CASES = [...LIFECYCLE_CASES, ...METRIC_CASES];
+const CASES = [...LIFECYCLE_CASES, ...METRIC_CASES, ...CHECKPOINT_CASES];
 let inPython: readonly Told[];
 beforeAll(async () => {
   inPython = await tellPython(CASES.map(({ program }) => program));
@@ -52,12 +53,14 @@ function expectTold(
   expected: BehaviourCase['expected'],
   language: 'typescript' | 'python',
 ): void {
-  const { only, calls, warnings, outcome, written } = expected;
+  const { only, calls, warnings, outcome, written, kept, shown } = expected;
   const isAsked = (call: string) => only === undefined || only.some((start) => call.startsWith(start));
   if (calls !== undefined) expect(told.calls.filter(isAsked)).toEqual(calls);
   if (warnings !== undefined) expect(told.warnings).toEqual(warnings);
   if (outcome !== undefined) expect(told.outcome).toEqual(outcomeIn(outcome, language));
   if (written !== undefined) expect(told.written).toEqual(written);
+  if (kept !== undefined) expect(told.kept).toMatchObject(kept);
+  if (shown !== undefined) expect(told.shown).toEqual(shown);
 }
 
 function outcomeIn(

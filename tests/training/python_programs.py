@@ -1,4 +1,5 @@
 """Carries programs out with the classes of `trainyard`: one JSON document a line in, what was told of it out."""
+import io
 import json
 import os
 import re
@@ -7,7 +8,19 @@ import sys
 import tempfile
 import time
 
-from trainyard import Callback, ConsoleTracker, EarlyStopping, FilesTracker, MetricsCsv, Pipeline, Tracker
+from trainyard import (
+    Callback,
+    ConsoleTracker,
+    EarlyStopping,
+    FilesTracker,
+    LearningRateMonitor,
+    MetricsCsv,
+    ModelCheckpoint,
+    Pipeline,
+    ProgressBar,
+    Tracker,
+    latest_checkpoint,
+)
 from trainyard.number_text import number_text
 
 HOOKS = {
@@ -194,9 +207,88 @@ def snake_case(name):
     return re.sub("[A-Z]", lambda match: "_" + match.group().lower(), name)
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def save(how):
+    def write(path):
+        if how == "directory":
+            os.makedirs(os.path.join(path, "inner"))
+            write_text(os.path.join(path, "inner", "weights"), "model")
+            write_text(os.path.join(path, "ünd"), "more")
+        elif how != "nothing":
+            write_text(path, "model")
+        if how == "throws":
+            raise TypeError("the disk is full")
+
+    return write
+
+
+def write_text(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def model_checkpoint(directory, checkpoints):
+    callback = ModelCheckpoint(
+        save(checkpoints.get("save", "file")),
+        os.path.join(directory, "checkpoints"),
+        env={"TRAINYARD_ATTEMPT_DIR": directory},
+        **options_of(checkpoints.get("options", {})),
+    )
+    callback.name = "model-checkpoint"
+    return callback
+
+
+def options_of(options):
+    return {snake_case(name): value for name, value in options.items()}
+
+
+def to_callback(each, terminal):
+    if "earlyStopping" in each:
+        return EarlyStopping(**options_of(each["earlyStopping"]))
+    if "learningRateMonitor" in each:
+        rates = iter(2.0**-n for n in range(1000))
+        return LearningRateMonitor(lambda: next(rates), **each["learningRateMonitor"])
+    if "progressBar" in each:
+        return ProgressBar(stream=terminal, columns=80, **options_of(each["progressBar"]))
+    return Scripted(each)
+
+
+def shown_lines(terminal):
+    lines = [line.split("\r\x1b[2K")[-1] for line in terminal.getvalue().rstrip().split("\n")]
+    return [re.sub(r"\d+\.\d s", "T s", line) for line in lines]
+
+
+def read_kept(directory):
+    latest = latest_checkpoint(os.path.join(directory, "checkpoints"))
+    recorded = []
+    if os.path.exists(os.path.join(directory, "checkpoints.jsonl")):
+        with open(os.path.join(directory, "checkpoints.jsonl"), encoding="utf-8") as file:
+            recorded = [json.loads(line) for line in file]
+    for line in recorded:
+        line["name"] = os.path.basename(line.pop("path"))
+    known = None
+    if latest is not None:
+        with open(f"{latest.path}.json", encoding="utf-8") as file:
+            known = {**json.load(file), "name": os.path.basename(latest.path)}
+        del known["callbacks"]
+    return {"names": sorted(os.listdir(os.path.join(directory, "checkpoints"))), "latest": known, "recorded": recorded}
+
+
+def resumed_from(directory, program):
+    for name in program.get("damages", []):
+        write_text(os.path.join(directory, "checkpoints", name), "damaged")
+    return latest_checkpoint(os.path.join(directory, "checkpoints")) if program.get("resumes") else None
+
+
 def tell(program, directory):
+    if "before" in program:
+        tell(program["before"], directory)
     calls, warnings, lines = [], [], []
-    writes = program.get("writes", False)
+    writes, terminal = program.get("writes", False), Terminal()
     training = Program(
         program["steps"],
         calls,
@@ -208,23 +300,26 @@ def tell(program, directory):
         ],
         callbacks=[
             RecordingCallback(lambda call: training.note(call)),
-            *(
-                EarlyStopping(**{snake_case(name): value for name, value in each["earlyStopping"].items()})
-                if "earlyStopping" in each
-                else Scripted(each)
-                for each in program.get("callbacks", [])
-            ),
+            *(to_callback(each, terminal) for each in program.get("callbacks", [])),
             *([MetricsCsv(os.path.join(directory, "metrics.log"))] if writes else []),
+            *([model_checkpoint(directory, program["checkpoints"])] if "checkpoints" in program else []),
         ],
-        warn=warnings.append,
+        resume_from=resumed_from(directory, program),
+        warn=lambda message: warnings.append(message.replace(directory, "DIR")),
     )
     try:
         outcome = training.run()
         told = {"status": outcome.status, "result": outcome.result, "reason": outcome.reason}
     except BaseException as error:
-        told = {"error": error_text(error)}
-    written = {"written": read_written(directory, lines)} if writes else {}
-    return {"calls": calls, "warnings": warnings, "outcome": told, **written}
+        told = {"error": error_text(error).replace(directory, "DIR")}
+    return {
+        "calls": calls,
+        "warnings": warnings,
+        "outcome": told,
+        **({"written": read_written(directory, lines)} if writes else {}),
+        **({"kept": read_kept(directory)} if "checkpoints" in program else {}),
+        **({"shown": shown_lines(terminal)} if terminal.getvalue() else {}),
+    }
 
 
 def read_written(directory, lines):

@@ -7,7 +7,9 @@ import {
   EarlyStopping,
   EpochStopped,
   filesTracker,
+  LearningRateMonitor,
   MetricsCsv,
+  ProgressBar,
   RunCancelled,
   RunStopped,
 } from '../../packages/training/src/index.ts';
@@ -15,37 +17,80 @@ import type { MetricInput } from '../../packages/training/src/metrics/metric-val
 import { Program as Training } from '../../packages/training/src/testing/program.ts';
 import { recorder } from '../../packages/training/src/testing/recorder.ts';
 import type { Program, ScriptedCallback, Step, Told, Value, Written } from './behaviour-case.ts';
+import { modelCheckpoint, readKept, resumedFrom } from './checkpoint-programs.ts';
 
 /** Carries a program out with the classes of `@trainyard/training`. */
 export async function tellTypeScript(program: Program): Promise<Told> {
+  const directory = mkdtempSync(join(tmpdir(), 'trainyard-behaviour-'));
+  try {
+    return await tellIn(directory, program);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function tellIn(dir: string, program: Program): Promise<Told> {
+  const { before, writes = false, checkpoints } = program;
+  if (before !== undefined) await tellIn(dir, before);
   const { calls, tracker, callback } = recorder();
   const warnings: string[] = [];
   const lines: string[] = [];
-  const dir = program.writes === true ? mkdtempSync(join(tmpdir(), 'trainyard-behaviour-')) : undefined;
+  const shown: string[] = [];
   const controller = new AbortController();
-  const writers =
-    dir === undefined ? [] : [filesTracker({ directory: dir, job: 'run' }), consoleLines(lines)];
+  const writers = writes ? [filesTracker({ directory: dir, job: 'run' }), consoleLines(lines)] : [];
   const training = new Training((p) => carryOut(p, program.steps, { calls, controller }), {
     params: program.params ?? {},
     metrics: program.metrics ?? {},
     trackers: [tracker, ...writers],
     callbacks: [
       callback,
-      ...(program.callbacks ?? []).map((each) =>
-        'earlyStopping' in each ? new EarlyStopping(each.earlyStopping) : scripted(each),
-      ),
-      ...(dir === undefined ? [] : [new MetricsCsv(join(dir, 'metrics.log'))]),
+      ...(program.callbacks ?? []).map((each) => toCallback(each, shown)),
+      ...(writes ? [new MetricsCsv(join(dir, 'metrics.log'))] : []),
+      ...(checkpoints === undefined ? [] : [modelCheckpoint(dir, checkpoints)]),
     ],
-    warn: (message) => warnings.push(message),
+    resumeFrom: await resumedFrom(dir, program),
+    warn: (message) => warnings.push(message.replaceAll(dir, 'DIR')),
     signal: controller.signal,
   });
   const outcome = await training.run().then(
     ({ status, result, reason }) => ({ status, result: result ?? null, reason: reason ?? null }),
     (error: unknown) => ({ error: String(error) }),
   );
-  const written = dir === undefined ? undefined : readWritten(dir, lines);
-  if (dir !== undefined) rmSync(dir, { recursive: true });
-  return { calls, warnings, outcome, ...(written !== undefined && { written }) };
+  return {
+    ...{ calls, warnings, outcome: withoutPath(outcome, dir) },
+    ...(writes && { written: readWritten(dir, lines) }),
+    ...(checkpoints !== undefined && { kept: await readKept(dir) }),
+    ...(shown.length > 0 && { shown: shownLines(shown) }),
+  };
+}
+
+function withoutPath(outcome: Told['outcome'], dir: string): Told['outcome'] {
+  return 'error' in outcome ? { error: outcome.error.replaceAll(dir, 'DIR') } : outcome;
+}
+
+function toCallback(each: NonNullable<Program['callbacks']>[number], shown: string[]): Callback {
+  if ('earlyStopping' in each) return new EarlyStopping(each.earlyStopping);
+  if ('learningRateMonitor' in each) {
+    let rate = 2;
+    const every = each.learningRateMonitor.every as 'epoch' | undefined;
+    return new LearningRateMonitor({ rate: () => (rate /= 2), ...(every !== undefined && { every }) });
+  }
+  if ('progressBar' in each) {
+    const stream = { isTTY: true, columns: 80, write: (text: string) => shown.push(text) };
+    return new ProgressBar({ ...each.progressBar, stream });
+  }
+  return scripted(each);
+}
+
+/** What stays on the terminal. */
+function shownLines(shown: readonly string[]): string[] {
+  const lines = shown.join('').trimEnd().split('\n');
+  return lines.map((line) =>
+    line
+      .split('\r\x1b[2K')
+      .at(-1)!
+      .replace(/\d+\.\d s/, 'T s'),
+  );
 }
 
 interface Surroundings {
