@@ -40,6 +40,9 @@ export function parseFilter(source: string, searchable: Searchable): Filter | un
       expected,
     );
   }
+  const nul = source.indexOf('\0');
+  if (nul !== -1)
+    throw invalidFilter(WHAT, nul, 'A character U+0000, which no text has', 'another character');
   const tokens = tokenize(source, WHAT);
   return tokens.length === 1 ? undefined : new Parser(tokens, searchable).parse();
 }

@@ -37,6 +37,8 @@ function parseOne(source: string, searchable: Searchable): OrderBy {
   const what = `the order_by clause '${source.length > 80 ? `${source.slice(0, 80)}…` : source}'`;
   if (source.length > MAX_FILTER_LENGTH)
     throw invalidFilter(what, 0, 'Invalid order_by clause', 'a shorter text');
+  if (source.includes('\0'))
+    throw invalidFilter(what, source.indexOf('\0'), 'Invalid order_by clause', 'no U+0000');
   const tokens = tokenize(source, what);
   const [first, second, third] = tokens as [Token, Token?, Token?];
   if (first.kind !== 'name' && first.kind !== 'quoted') {

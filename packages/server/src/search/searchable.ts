@@ -36,6 +36,8 @@ export const SEARCHABLE = {
       run_id: text,
       run_name: { type: 'text', aliases: ['run name', 'Run name', 'Run Name'] },
       status: text,
+      /** Trainyard's own word of the status, of which there are more. */
+      state: text,
       user_id: text,
       artifact_uri: text,
       start_time: { type: 'number', aliases: ['created', 'Created'] },

@@ -2,11 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../../server-context.ts';
 import { experimentRoutes } from './experiment-routes.ts';
 import { mlflowFrame } from './frame.ts';
+import { mlflowSearchRoutes } from './search-routes.ts';
 
 /** MLflow's tracking API on this server's runs; registered at each of `MLFLOW_PREFIXES`. */
 export function mlflowRoutes(context: ServerContext) {
   return async (app: FastifyInstance) => {
     mlflowFrame(app);
     experimentRoutes(app, context);
+    mlflowSearchRoutes(app, context);
   };
 }
