@@ -13,6 +13,7 @@ export type TriggerId = Branded<'trg'>;
 export type ScheduleId = Branded<'sch'>;
 export type BackfillId = Branded<'bkf'>;
 export type FindingId = Branded<'fnd'>;
+export type ArtifactUploadId = Branded<'upl'>;
 
 interface IdKinds {
   run: RunId;
@@ -27,6 +28,7 @@ interface IdKinds {
   sch: ScheduleId;
   bkf: BackfillId;
   fnd: FindingId;
+  upl: ArtifactUploadId;
 }
 export type IdPrefix = keyof IdKinds;
 

@@ -3,6 +3,8 @@ import './issue-words.ts';
 export * from './agent-api.ts';
 export * from './api.ts';
 export * from './approvals-api.ts';
+export * from './artifact-path.ts';
+export * from './artifacts-api.ts';
 export * from './attempt-cache.ts';
 export * from './attempt-failure.ts';
 export * from './attempt-files.ts';

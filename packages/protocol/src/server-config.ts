@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ARTIFACT_LIMITS } from './artifact-path.ts';
 import { parseByteSize } from './byte-size.ts';
 import { failurePattern, failurePatterns } from './definition/failure-patterns.ts';
 import { duration } from './definition/values.ts';
@@ -14,6 +15,33 @@ const byteSize = z.union([z.string(), z.number()]).transform((value, context) =>
   return z.NEVER;
 });
 
+/** Where artifacts are kept; a directory of the server's own unless given. */
+const artifactStore = z
+  .strictObject({
+    /** A directory; servers that share a database need one that they share, or S3. */
+    dir: z.string().min(1).max(4096).optional(),
+    /** A bucket of an S3-compatible store. Who we are there is in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. */
+    s3: z
+      .strictObject({
+        bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is no name of a bucket'),
+        /** Before the names of all objects. */
+        prefix: z
+          .string()
+          .max(200)
+          .transform((prefix) => prefix.replace(/^\/+|\/+$/g, ''))
+          .default(''),
+        region: z.string().min(1).max(100).optional(),
+        /** Of another service than Amazon's, such as http://127.0.0.1:9000. */
+        endpoint: z.url({ protocol: /^https?$/ }).optional(),
+      })
+      .optional(),
+    maxFileSize: byteSize.default(ARTIFACT_LIMITS.fileBytes),
+  })
+  .refine(({ dir, s3 }) => dir === undefined || s3 === undefined, {
+    message: 'names a directory and a bucket; artifacts are kept in one of them',
+  });
+export type ArtifactStoreConfig = z.infer<typeof artifactStore>;
+
 /** The configuration file of a server, `config.yaml`. Left out: nothing is added, and nothing is removed. */
 export const serverConfig = z.strictObject({
   /** Looked for in the log of every failed program, after those of its stage and pipelines and before ours. */
@@ -24,8 +52,13 @@ export const serverConfig = z.strictObject({
       logs: z.strictObject({ maxAge: duration.optional(), maxSize: byteSize.optional() }).prefault({}),
       /** What metrics were written as; the points that were made of it stay. */
       metricFiles: z.strictObject({ maxAge: duration.optional() }).prefault({}),
+      /** Artifacts of runs that have ended; and, of all, versions that have so many newer ones. */
+      artifacts: z
+        .strictObject({ maxAge: duration.optional(), maxVersions: z.int().min(1).optional() })
+        .prefault({}),
     })
     .prefault({}),
+  artifacts: artifactStore.prefault({}),
 });
 export type ServerConfig = z.infer<typeof serverConfig>;
 
@@ -40,6 +73,12 @@ export const shownServerConfig = z.object({
   retention: z.object({
     logs: z.object({ maxAgeMs: z.number().nullable(), maxBytes: z.number().nullable() }),
     metricFiles: z.object({ maxAgeMs: z.number().nullable() }),
+    artifacts: z.object({ maxAgeMs: z.number().nullable(), maxVersions: z.number().nullable() }),
+  }),
+  artifacts: z.object({
+    /** A directory, or a bucket as s3://bucket/prefix. */
+    place: z.string(),
+    maxFileBytes: z.number(),
   }),
 });
 export type ShownServerConfig = z.infer<typeof shownServerConfig>;

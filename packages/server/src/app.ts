@@ -12,6 +12,7 @@ import Fastify, {
 } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
+import { limitBodyTime } from './body-deadline.ts';
 import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
 import { MLFLOW_PREFIXES } from './compat/mlflow/frame.ts';
@@ -26,6 +27,7 @@ import { sendError, toTrainyardError } from './error-answer.ts';
 import { registerOpenApi } from './openapi.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { artifactRoutes } from './routes/artifacts.ts';
 import { attemptCacheRoutes } from './routes/attempt-cache.ts';
 import { backfillRoutes } from './routes/backfills.ts';
 import { cacheRoutes } from './routes/cache.ts';
@@ -70,6 +72,8 @@ export interface AppOptions {
 /** Requests of one address per minute; far above what agents and pages need, below what hurts. */
 const REQUESTS_PER_MINUTE = 300_000;
 
+const HEADERS_MS = 60_000;
+
 /** Puts routes, guards, error format, OpenAPI and the web page together. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { context } = options;
@@ -83,8 +87,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     // Faults that are found before there is a route, such as an address that cannot be decoded.
     frameworkErrors: answerError,
     bodyLimit: DEFINITION_LIMITS.maxBytes * 2,
-    // Node's own request timeout would end long polls of slow agents; Fastify's body limit still holds.
-    requestTimeout: 120_000,
+    // Of headers Node sees to it, of bodies we do: those of artifacts may take long.
+    http: { headersTimeout: HEADERS_MS },
     // What is too long is told by the schema of its route, which says what is allowed.
     routerOptions: { maxParamLength: 1000 },
     forceCloseConnections: true,
@@ -104,6 +108,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     },
   });
   drainBeforeClose(app, options.stopping);
+  limitBodyTime(app);
   // Before any route is added, so that no route escapes it.
   guardRoutes(app, context.auth);
   guardText(app);
@@ -147,6 +152,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(findingRoutes(context));
     await api.register(logRoutes(context));
     await api.register(metricRoutes(context));
+    await api.register(artifactRoutes(context));
     await api.register(agentRoutes(context, stopping));
     await api.register(releasedJobRoutes(context));
     await api.register(streamRoutes(context));

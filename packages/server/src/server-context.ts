@@ -1,5 +1,7 @@
 import type { ServerConfig, ServerInfo } from '@trainyard/protocol';
 import type { Logger } from 'pino';
+import type { Artifacts } from './artifacts/artifacts.ts';
+import type { ArtifactCollector } from './artifacts/collect-artifacts.ts';
 import type { Attempts } from './attempts/attempts.ts';
 import type { Auth } from './auth/auth.ts';
 import type { SecretBox } from './auth/secret-box.ts';
@@ -22,6 +24,8 @@ export interface ServerContext {
   readonly webhookSender: WebhookSender;
   readonly launcher: Launcher;
   readonly datasets: DatasetsOnDisk;
+  readonly artifacts: Artifacts;
+  readonly artifactCollector: ArtifactCollector;
   readonly bus: LiveBus;
   /** Levels of pipelines that a definition may have. */
   readonly maxDepth: number;

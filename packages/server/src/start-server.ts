@@ -5,6 +5,7 @@ import type { PrivateHosts } from '@trainyard/datasets';
 import { DEFINITION_LIMITS, TrainyardError, VERSION } from '@trainyard/protocol';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
+import { openArtifacts } from './artifacts/open-artifacts.ts';
 import { createAttempts } from './attempts/attempts.ts';
 import { OpenCalls } from './attempts/open-calls.ts';
 import { createAuth, isLoopbackHost } from './auth/auth.ts';
@@ -129,6 +130,9 @@ async function assemble(
   const privateHosts = options.privateWebhookHosts ?? [];
   const webhookSender = createWebhookSender({ database, bus, log, secrets, privateHosts });
   const launcher = createLauncher({ database, orchestrator, secrets, maxDepth, bus, log });
+  const stopping = new AbortController();
+  const { dataDir } = options;
+  const artifacts = await openArtifacts({ config, dataDir, pool: database.pool, stopping: stopping.signal });
   let isReady = false;
   const context: ServerContext = {
     database,
@@ -140,6 +144,7 @@ async function assemble(
     webhookSender,
     launcher,
     datasets: createDatasetsOnDisk(options.datasetsDirs ?? []),
+    ...artifacts,
     maxDepth,
     config,
     bus,
@@ -150,7 +155,6 @@ async function assemble(
   };
   closers.push(startBackground(context));
 
-  const stopping = new AbortController();
   const app = await createApp({
     context,
     metrics: createServerMetrics({ bus, orchestrator, database, attempts }),

@@ -197,6 +197,7 @@ describeDatabases('the configuration file of a server', (engine) => {
       expect(shown.retention).toEqual({
         logs: { maxAgeMs: 90 * DAY_MS, maxBytes: 20 * 1024 ** 3 },
         metricFiles: { maxAgeMs: 7 * DAY_MS },
+        artifacts: { maxAgeMs: null, maxVersions: null },
       });
       const agent = await t.agent();
       await t.submit(

@@ -21,12 +21,12 @@ const REMEMBER_DELETED_MS = 90 * 86_400_000;
 /** Removes what the configuration says of runs that have ended, a bounded part at a time. */
 export class Retention {
   readonly #pool: Pool;
-  readonly #settings: ServerConfig['retention'];
+  readonly #settings: Omit<ServerConfig['retention'], 'artifacts'>;
   #measuredAtMs: number | undefined;
   /** By how much all logs are larger than they may be, as far as it is known. */
   #excessBytes = 0;
 
-  constructor(pool: Pool, settings: ServerConfig['retention']) {
+  constructor(pool: Pool, settings: Omit<ServerConfig['retention'], 'artifacts'>) {
     this.#pool = pool;
     this.#settings = settings;
   }

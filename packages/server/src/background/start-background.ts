@@ -9,10 +9,11 @@ const LEASE_CHECK_MS = 2000;
 const INBOX_SWEEP_MS = 60_000;
 const STALLED_CHECK_MS = 30_000;
 const RETENTION_MS = 60_000;
+const COLLECT_ARTIFACTS_MS = 10 * 60_000;
 
 /** Starts what runs every few seconds. @returns a function that ends it */
 export function startBackground(context: ServerContext): () => Promise<void> {
-  const { attempts, bus, database, launcher, log, webhookSender } = context;
+  const { artifactCollector, attempts, bus, database, launcher, log, webhookSender } = context;
   const groups = startGroupKeeper({ database, bus, log });
   webhookSender.start();
   launcher.start();
@@ -45,6 +46,12 @@ export function startBackground(context: ServerContext): () => Promise<void> {
     log,
     work: () => retention.round(Date.now()),
   });
+  const collecting = startPeriodic({
+    name: 'collection of artifacts',
+    everyMs: COLLECT_ARTIFACTS_MS,
+    log,
+    work: () => artifactCollector.round(Date.now()),
+  });
   const stalled = createStalledWatch({ database, bus });
   const quiet = startPeriodic({
     name: 'look for stalled runs',
@@ -54,7 +61,7 @@ export function startBackground(context: ServerContext): () => Promise<void> {
   });
   return async () => {
     await Promise.all(
-      [groups, leases, sweep, removal, quiet, webhookSender, launcher].map((each) => each.stop()),
+      [groups, leases, sweep, removal, collecting, quiet, webhookSender, launcher].map((each) => each.stop()),
     );
   };
 }

@@ -5,9 +5,9 @@ import type { ServerContext } from '../server-context.ts';
 import { keepTree } from '../store/kept-trees.ts';
 
 /** What the server was configured with, and the runs that its retention leaves alone. */
-export function serverConfigRoutes({ config, database }: ServerContext): FastifyPluginAsyncZod {
+export function serverConfigRoutes({ config, database, artifacts }: ServerContext): FastifyPluginAsyncZod {
   const { failures, retention } = config;
-  const { logs, metricFiles } = retention;
+  const { logs, metricFiles, artifacts: oldArtifacts } = retention;
   return async (app) => {
     app.get(
       '/config',
@@ -17,7 +17,12 @@ export function serverConfigRoutes({ config, database }: ServerContext): Fastify
         retention: {
           logs: { maxAgeMs: logs.maxAge ?? null, maxBytes: logs.maxSize ?? null },
           metricFiles: { maxAgeMs: metricFiles.maxAge ?? null },
+          artifacts: {
+            maxAgeMs: oldArtifacts.maxAge ?? null,
+            maxVersions: oldArtifacts.maxVersions ?? null,
+          },
         },
+        artifacts: { place: artifacts.place, maxFileBytes: artifacts.maxFileBytes },
       }),
     );
 

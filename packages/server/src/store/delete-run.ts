@@ -45,6 +45,9 @@ const DELETIONS: readonly string[] = [
   `delete from run_datasets where root_id = $1`,
   `delete from approvals where root_id = $1`,
   'delete from findings where root_id = $1',
+  // Their content is collected when nobody else refers to it.
+  'delete from artifacts where root_id = $1',
+  'delete from artifact_uploads where root_id = $1',
   `delete from param_updates where run_id in ${RUNS_OF_TREE}`,
   `delete from attempts where run_id in ${RUNS_OF_TREE}`,
   'delete from events where root_id = $1',

@@ -12,6 +12,7 @@ import type {
 import type { ColumnType, Generated } from 'kysely';
 import type { RerunRequest } from '../rerun/kept-stages.ts';
 import type { AgentsTable } from './agents-schema.ts';
+import type { ArtifactsSchema } from './artifacts-schema.ts';
 import type { AttemptsTable } from './attempts-schema.ts';
 import type { AutomationSchema } from './automation-schema.ts';
 import type { FindingsTable } from './findings-schema.ts';
@@ -233,7 +234,12 @@ export interface StageCacheTable {
   created_at: Generated<Date>;
 }
 
-export interface Schema extends AutomationSchema, StreamSchema, TrackingSchema, TrainingSchema {
+export interface Schema
+  extends ArtifactsSchema,
+    AutomationSchema,
+    StreamSchema,
+    TrackingSchema,
+    TrainingSchema {
   findings: FindingsTable;
   servers: ServersTable;
   definitions: DefinitionsTable;
