@@ -14,6 +14,7 @@ import { addCacheCommands } from './program/cache.ts';
 import { addCheckpointsCommands } from './program/checkpoints.ts';
 import { addConfigCommand } from './program/config.ts';
 import { addDatasetsCommands } from './program/datasets.ts';
+import { addExperimentCommands } from './program/experiments.ts';
 import { addFindingsCommands } from './program/findings.ts';
 import { addHostsCommands } from './program/hosts.ts';
 import { addImportCommands } from './program/import.ts';
@@ -52,6 +53,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addValidate(program, act);
   addImportCommands(program, act);
   addPipelinesCommands(program, act);
+  addExperimentCommands(program, act);
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);
   addDatasetsCommands(program, act);

@@ -27,6 +27,11 @@ export function reportError(error: unknown, options: ReportOptions): number {
   return known.exitCode;
 }
 
+/** A fault with its file, where there are several. */
+export interface FaultOfFile extends DefinitionFault {
+  readonly fileName?: string;
+}
+
 /** A fault of a definition as compilers write it. */
 export function faultLine(file: string, fault: DefinitionFault): string {
   const message = visible(fault.message).replaceAll('\n', ' ');
@@ -42,10 +47,10 @@ function visible(text: string): string {
 }
 
 function errorText(error: TrainyardError, debug: boolean): string {
-  const details = error.details as { faults?: DefinitionFault[]; fileName?: string } | undefined;
+  const details = error.details as { faults?: FaultOfFile[]; fileName?: string } | undefined;
   const lines =
     error.code === 'INVALID_DEFINITION' && details?.faults !== undefined
-      ? details.faults.map((fault) => faultLine(details.fileName ?? 'pipeline', fault))
+      ? details.faults.map((fault) => faultLine(fault.fileName ?? details.fileName ?? 'pipeline', fault))
       : [`error: ${visible(inOptionWords(error))}`];
   if (debug && error.stack !== undefined) lines.push(error.stack, causeText(error));
   return lines.filter((line) => line !== '').join('\n');

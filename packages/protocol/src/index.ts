@@ -44,6 +44,7 @@ export * from './duration.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './exit-code.ts';
+export * from './experiment-files.ts';
 export * from './failure-class.ts';
 export * from './findings-api.ts';
 export * from './ids.ts';

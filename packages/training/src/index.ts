@@ -9,6 +9,22 @@ export {
   type ModelCheckpointOptions,
 } from './callbacks/model-checkpoint.ts';
 export { ProgressBar, type ProgressBarOptions, type ProgressStream } from './callbacks/progress-bar.ts';
+export { mergeSettings, unfilled } from './experiments/merge-settings.ts';
+export {
+  type ExperimentFault,
+  type ExperimentPlan,
+  type PlannedTrial,
+  planExperiment,
+} from './experiments/plan-experiment.ts';
+export { type Factory, Registry, type TypedSettings, UnknownType } from './experiments/registry.ts';
+export {
+  type MadeForTrial,
+  readTrialConfig,
+  runTrial,
+  type TrialRegistries,
+} from './experiments/run-trial.ts';
+export { callbackRegistry, trackerRegistry } from './experiments/usual-registries.ts';
+export { trialDirectory, type WorkspaceDirectories, workspaceDirectories } from './experiments/workspace.ts';
 export type { ErrorReport, Level, LevelEnd, LevelKind, LevelStatus } from './lifecycle/level.ts';
 export { Pipeline } from './lifecycle/pipeline.ts';
 export { EpochStopped, RunCancelled, RunStopped } from './lifecycle/signals.ts';

@@ -137,7 +137,7 @@ interface SubmittedFile {
   readonly more?: Pick<SubmitRun, 'only' | 'cacheBasis' | 'noCache' | 'resumeFrom'>;
 }
 
-async function requestOf({ source, file, params, more }: SubmittedFile): Promise<SubmitRun> {
+export async function requestOf({ source, file, params, more }: SubmittedFile): Promise<SubmitRun> {
   const files = await usedFiles(source, file);
   return {
     source,

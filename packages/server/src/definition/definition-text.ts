@@ -1,8 +1,7 @@
-import type { PipelineDefinitionInput } from '@trainyard/protocol/definition';
 import { stringify } from 'yaml';
 
-/** A definition as a pipeline file in YAML, with a remark on top. */
-export function definitionText(definition: PipelineDefinitionInput, remark: string): string {
+/** A definition, or a config, as a file in YAML, with a remark on top. */
+export function definitionText(definition: object, remark: string): string {
   const comment = remark
     .split('\n')
     .map((line) => `# ${line}\n`)

@@ -14,6 +14,7 @@ import { faultsInSource } from './older-forms.ts';
 
 export { extentOf, layersOf } from '@trainyard/dag';
 export type { Expansion } from './check-uses.ts';
+export { type ConfigFile, readConfigFile } from './config-file.ts';
 export { diffDefinitions } from './definition-diff.ts';
 export { definitionSize } from './definition-size.ts';
 export { definitionText } from './definition-text.ts';

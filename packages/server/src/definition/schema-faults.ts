@@ -7,10 +7,26 @@ import { knownKeys } from './schema-keys.ts';
 
 type Issue = z.core.$ZodIssue;
 
+/** The file that is judged, in words. */
+export interface JudgedFile {
+  /** "a pipeline file" */
+  readonly file: string;
+  /** "the pipeline": what the whole of it is. */
+  readonly whole: string;
+  /** The keys that it may have at a path. */
+  keys(path: DefinitionPath): string[];
+}
+
+const PIPELINE_FILE: JudgedFile = { file: 'a pipeline file', whole: 'the pipeline', keys: knownKeys };
+
 /** What the schema found, in words that name the value found and what is expected. */
-export function schemaFaults(issues: readonly Issue[], json: JsonValue): Fault[] {
+export function schemaFaults(
+  issues: readonly Issue[],
+  json: JsonValue,
+  judged: JudgedFile = PIPELINE_FILE,
+): Fault[] {
   return issues.flatMap((issue, index) =>
-    index < MAX_PLACED ? faultsOf(issue, [], json) : onlyCounted(issue),
+    index < MAX_PLACED ? faultsOf(issue, [], json, judged) : onlyCounted(issue),
   );
 }
 
@@ -20,23 +36,25 @@ function onlyCounted(issue: Issue): Fault[] {
   return issue.code === 'unrecognized_keys' ? issue.keys.map(() => fault) : [fault];
 }
 
-function faultsOf(issue: Issue, base: DefinitionPath, json: JsonValue): Fault[] {
+function faultsOf(issue: Issue, base: DefinitionPath, json: JsonValue, judged: JudgedFile): Fault[] {
   const path = [...base, ...issue.path] as (string | number)[];
   const found = valueAt(json, path);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key, index) => unknownKey(key, path, index < MAX_FAULTS));
+      return issue.keys.map((key, index) => unknownKey(key, path, judged, index < MAX_FAULTS));
     case 'invalid_type':
-      if (found === undefined) return [missing(path)];
-      return [wrong('WRONG_TYPE', path, `must be ${typeWords(issue.expected)}`, found)];
+      if (found === undefined) return [missing(path, judged)];
+      return [wrong('WRONG_TYPE', path, judged, `must be ${typeWords(issue.expected)}`, found)];
     case 'invalid_value':
-      return [wrong('BAD_VALUE', path, `must be ${oneOfWords(issue.values)}`, found, issue.values)];
+      return [wrong('BAD_VALUE', path, judged, `must be ${oneOfWords(issue.values)}`, found, issue.values)];
     case 'too_big':
-      return [wrong('BAD_VALUE', path, `must ${boundWords('at most', issue.origin, issue.maximum)}`, found)];
+      return [
+        wrong('BAD_VALUE', path, judged, `must ${boundWords('at most', issue.origin, issue.maximum)}`, found),
+      ];
     case 'too_small':
-      return [wrong('BAD_VALUE', path, smallMessage(issue), found)];
+      return [wrong('BAD_VALUE', path, judged, smallMessage(issue), found)];
     case 'invalid_union':
-      return unionFaults(issue, path, found, json);
+      return unionFaults(issue, path, found, json, judged);
     case 'invalid_key':
       return issue.issues.map((inner) => ({
         code: 'BAD_KEY',
@@ -45,13 +63,13 @@ function faultsOf(issue: Issue, base: DefinitionPath, json: JsonValue): Fault[] 
         at: 'key' as const,
       }));
     default:
-      return [{ code: 'BAD_VALUE', message: ownMessage(issue.message, found, path), path }];
+      return [{ code: 'BAD_VALUE', message: ownMessage(issue.message, found, path, judged), path }];
   }
 }
 
-function unknownKey(key: string, path: DefinitionPath, withHint: boolean): Fault {
-  const place = path.length === 0 ? 'in a pipeline file' : `in ${placeName(path)}`;
-  const hint = withHint ? didYouMean(key, knownKeys(path)) : '';
+function unknownKey(key: string, path: DefinitionPath, judged: JudgedFile, withHint: boolean): Fault {
+  const place = path.length === 0 ? `in ${judged.file}` : `in ${placeName(path, judged)}`;
+  const hint = withHint ? didYouMean(key, judged.keys(path)) : '';
   return {
     code: 'UNKNOWN_KEY',
     message: `unknown key ${clip(key)} ${place}${hint}`,
@@ -60,22 +78,23 @@ function unknownKey(key: string, path: DefinitionPath, withHint: boolean): Fault
   };
 }
 
-function missing(path: DefinitionPath): Fault {
+function missing(path: DefinitionPath, judged: JudgedFile): Fault {
   const key = path.at(-1);
   const parent = path.slice(0, -1);
-  const place = parent.length === 0 ? 'the pipeline' : placeName(parent);
+  const place = parent.length === 0 ? judged.whole : placeName(parent, judged);
   return { code: 'MISSING_KEY', message: `${place} needs ${clip(String(key))}`, path };
 }
 
 function wrong(
   code: string,
   path: DefinitionPath,
+  judged: JudgedFile,
   must: string,
   found: JsonValue | undefined,
   words: readonly unknown[] = [],
 ): Fault {
   const hint = typeof found === 'string' && words.length > 1 ? similar(found, words.map(String)) : '';
-  return { code, message: `${placeName(path)} ${must}, found ${describeValue(found)}${hint}`, path };
+  return { code, message: `${placeName(path, judged)} ${must}, found ${describeValue(found)}${hint}`, path };
 }
 
 function similar(found: string, words: readonly string[]): string {
@@ -99,30 +118,37 @@ function unionFaults(
   path: DefinitionPath,
   found: JsonValue | undefined,
   json: JsonValue,
+  judged: JudgedFile,
 ): Fault[] {
-  if (found === undefined) return [missing(path)];
+  if (found === undefined) return [missing(path, judged)];
   const expected: string[] = [];
   for (const branch of issue.errors) {
     const type = branch.find((each) => each.path.length === 0 && each.code === 'invalid_type');
-    if (type === undefined) return branch.flatMap((each) => faultsOf(each, path, json));
+    if (type === undefined) return branch.flatMap((each) => faultsOf(each, path, json, judged));
     if (type.code === 'invalid_type') expected.push(typeWords(type.expected));
   }
-  return [wrong('WRONG_TYPE', path, `must be ${[...new Set(expected)].join(' or ')}`, found)];
+  return [wrong('WRONG_TYPE', path, judged, `must be ${[...new Set(expected)].join(' or ')}`, found)];
 }
 
 /** Messages that the schema words itself are completed by what was found, unless they tell it. */
-function ownMessage(words: string, found: JsonValue | undefined, path: DefinitionPath): string {
-  if (words === 'is required' || /^must .*, found /.test(words)) return `${placeName(path)} ${words}`;
+function ownMessage(
+  words: string,
+  found: JsonValue | undefined,
+  path: DefinitionPath,
+  judged: JudgedFile,
+): string {
+  if (words === 'is required' || /^must .*, found /.test(words)) return `${placeName(path, judged)} ${words}`;
   if (words.includes(JSON.stringify(found)) || typeof found === 'object') return words;
-  return `${placeName(path)} is ${describeValue(found)}: ${words}`;
+  return `${placeName(path, judged)} is ${describeValue(found)}: ${words}`;
 }
 
 /** `"timeout" of stage 3` rather than a chain of keys; the line says the rest. */
-function placeName(path: DefinitionPath): string {
+function placeName(path: DefinitionPath, judged: JudgedFile): string {
   const last = path.at(-1);
-  if (last === undefined) return 'the pipeline';
+  if (last === undefined) return judged.whole;
   if (typeof last === 'string') return `"${last}"`;
   const list = path.at(-2);
   if (list === 'stages') return `stage ${last + 1}`;
+  if (list === undefined) return `entry ${last + 1}`;
   return `entry ${last + 1} of "${String(list)}"`;
 }

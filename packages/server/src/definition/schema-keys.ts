@@ -11,7 +11,12 @@ export function knownKeys(path: DefinitionPath): string[] {
 
 /** The keys that the schema knows there. */
 export function schemaKeys(path: DefinitionPath): string[] {
-  let schema = unwrap(pipelineDefinition as unknown as Schema);
+  return keysAt(pipelineDefinition, path);
+}
+
+/** The keys that a schema knows at a path of a document. */
+export function keysAt(root: z.ZodType, path: DefinitionPath): string[] {
+  let schema = unwrap(root as unknown as Schema);
   for (const step of path) {
     const next = stepInto(schema, step);
     if (next === undefined) return [];
