@@ -17,6 +17,7 @@ import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
 import { MLFLOW_PREFIXES } from './compat/mlflow/frame.ts';
 import { mlflowRoutes } from './compat/mlflow/mlflow-routes.ts';
+import { mlflowPlainRoutes } from './compat/mlflow/plain-routes.ts';
 import { olderMonitoringRoutes } from './compat/monitoring-v1/monitoring-routes.ts';
 import { olderPipelineRoutes } from './compat/pipelines-v1/pipeline-routes.ts';
 import { olderPipelineTaskRoutes } from './compat/pipelines-v1/task-routes.ts';
@@ -131,6 +132,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(olderPipelineTaskRoutes(context), { prefix: '/api/older/v1' });
   await app.register(olderMonitoringRoutes(context, options.stopping));
   await app.register(olderMonitoringRoutes(context, options.stopping), { prefix: '/api/v1' });
+  await app.register(mlflowPlainRoutes);
   for (const prefix of MLFLOW_PREFIXES) await app.register(mlflowRoutes(context), { prefix });
   await registerWeb(app, options.webDir);
   return app;

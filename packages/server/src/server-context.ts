@@ -11,12 +11,14 @@ import type { LiveBus } from './live/live-bus.ts';
 import type { Orchestrator } from './orchestrator/orchestrator.ts';
 import type { Launcher } from './schedules/launcher.ts';
 import type { Database } from './store/database.ts';
+import type { Tracking } from './tracking/tracking.ts';
 import type { WebhookSender } from './webhooks/webhook-sender.ts';
 
 /** What the routes work with; assembled once in `start-server.ts`. */
 export interface ServerContext {
   readonly database: Database;
   readonly ingest: Ingest;
+  readonly tracking: Tracking;
   readonly attempts: Attempts;
   readonly orchestrator: Orchestrator;
   readonly auth: Auth;

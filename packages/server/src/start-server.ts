@@ -26,6 +26,7 @@ import { createServerMetrics } from './server-metrics.ts';
 import { type Database, openDatabase } from './store/database.ts';
 import { keepEmbeddedPostgres } from './store/embedded-keeper.ts';
 import { migrate } from './store/migrate.ts';
+import { createTracking } from './tracking/tracking.ts';
 import { createWebhookSender } from './webhooks/webhook-sender.ts';
 
 export interface ServerOptions {
@@ -114,6 +115,8 @@ async function assemble(
   closers.push(() => diagnoser.idle());
   const ingest = createAnnouncedIngest({ database, bus, log, onPoints: (points) => diagnoser.take(points) });
   closers.push(() => ingest.close());
+  const tracking = createTracking({ database, ingest, bus });
+  closers.push(() => tracking.logger.idle());
   const isEmbedded = options.databaseUrl === undefined;
   const openCalls = new OpenCalls();
   const orchestrator = createOrchestrator({ database, bus, log, exclusive: isEmbedded, openCalls });
@@ -137,6 +140,7 @@ async function assemble(
   const context: ServerContext = {
     database,
     ingest,
+    tracking,
     attempts,
     orchestrator,
     auth,

@@ -1,4 +1,3 @@
-import type { MetricPoint } from '@trainyard/protocol';
 import type { Logger } from 'pino';
 import { insertFacts } from '../attempts/claim.ts';
 import { runWokenLoop } from '../background/woken-loop.ts';
@@ -6,7 +5,7 @@ import type { LiveBus, LiveTopics } from '../live/live-bus.ts';
 import { WakeUp } from '../orchestrator/wake-up.ts';
 import type { Database } from '../store/database.ts';
 import { createIngest, type Ingest, type IngestProblem, type Points } from './index.ts';
-import { toMetricNumber } from './metric-number.ts';
+import { toPointLists } from './point-lists.ts';
 import { runsWithMetrics } from './runs-with-metrics.ts';
 
 /** Least time between two looks at runs whose attempts ended: what ends meanwhile is looked at together. */
@@ -109,16 +108,4 @@ async function tellTree({ kysely }: Database, problem: IngestProblem): Promise<v
     problem: problem.problem,
   };
   await insertFacts(kysely, [{ root_id: problem.rootId, event }]);
-}
-
-function toPointLists(points: ReadonlyMap<string, Points>): Record<string, MetricPoint[]> {
-  const lists: [string, MetricPoint[]][] = [...points].map(([key, series]) => [
-    key,
-    Array.from(series.steps, (step, index) => ({
-      step,
-      value: toMetricNumber(series.values[index]!),
-      time: series.times[index]!,
-    })),
-  ]);
-  return Object.fromEntries(lists);
 }

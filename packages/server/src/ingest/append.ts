@@ -58,6 +58,8 @@ export interface Ingest {
    * small chunks and drops points that a newer attempt replaced. Safe to repeat.
    */
   compactRun(runId: string): Promise<void>;
+  /** Merges small chunks of these series in the background, soon. */
+  compactSoon(seriesIds: readonly number[]): void;
   /** Resolves when all that was appended so far is stored and no compaction runs. */
   close(): Promise<void>;
 }
@@ -144,6 +146,7 @@ export function createIngest(options: IngestOptions): Ingest {
       await finishStreams(database.pool, runId, now);
       await compactor.compactRun(runId);
     },
+    compactSoon: (seriesIds) => compactor.schedule(seriesIds),
     async close() {
       await batcher.idle();
       await compactor.idle();

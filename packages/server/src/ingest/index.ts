@@ -1,11 +1,16 @@
 export { createIngest, type Ingest, type IngestProblem } from './append.ts';
+export { createBatcher } from './batcher.ts';
 export { restoreChunk } from './chunk-bytes.ts';
+export { decodePoints, type EncodedPoints } from './chunk-codec.ts';
 export { exportLogBytes, exportLogText } from './export-log.ts';
 export { toMetricNumber } from './metric-number.ts';
-export type { Points } from './points.ts';
+export { writePoints } from './metric-sql.ts';
+export { toPointLists } from './point-lists.ts';
+export { type Points, PointsBuilder } from './points.ts';
 export { MAX_CHART_BUCKETS, MAX_CHART_SERIES, readChart } from './read-chart.ts';
 export { type LatestValue, readLatest, readLatestOfTree } from './read-latest.ts';
 export { logSize, MAX_LOG_LINES, MAX_LOG_READ_BYTES, readLogBytes, readLogLines } from './read-log.ts';
 export { readPoints } from './read-points.ts';
 export { readRecent } from './read-recent.ts';
 export { readRefusedLines } from './refused-lines.ts';
+export { type SeriesOrigin, toSeriesPoints } from './series-points.ts';

@@ -28,14 +28,16 @@ export interface SeriesChunk extends NewChunk {
  * Writes new points: the series' rows in the order of (run, key), so that two transactions cannot
  * deadlock, then their chunks.
  * @param series at most one entry per (run, key)
+ * @param tie which of points equal in step, attempt and time is the newest: that written last, or the greatest
  * @returns ids of the series that have more than `mergeAbove` chunks since their last compaction
  */
 export async function writePoints(
   client: ClientBase,
   series: readonly NewSeriesPoints[],
   mergeAbove: number,
+  tie: Tie = 'arrival',
 ): Promise<number[]> {
-  const rows = await upsertSeries(client, series);
+  const rows = await upsertSeries(client, series, tie);
   const idOf = new Map(rows.map((row) => [`${row.runId} ${row.key}`, row.id]));
   // Two statements: in one, the planner would join the rows to their chunks by nested loops.
   const chunks = series.flatMap(({ runId, key, attempt, chunks }) =>
@@ -44,6 +46,8 @@ export async function writePoints(
   await insertChunks(client, chunks);
   return rows.filter((row) => row.unmergedChunks > mergeAbove).map((row) => row.id);
 }
+
+type Tie = 'arrival' | 'value';
 
 interface UpsertedSeries {
   readonly id: number;
@@ -55,9 +59,11 @@ interface UpsertedSeries {
 async function upsertSeries(
   client: ClientBase,
   series: readonly NewSeriesPoints[],
+  tie: Tie,
 ): Promise<UpsertedSeries[]> {
+  const isNewer = IS_NEWER[tie];
   const { rows } = await client.query<UpsertedSeries>({
-    name: 'ingest-upsert-series',
+    name: `ingest-upsert-series-${tie}`,
     text: `insert into metric_series as s (run_id, key, first_step, last_step, last_attempt, last_value,
         last_time, count, min, max, unmerged_chunks)
       select run_id, key, first_step, last_step, attempt, last_value, last_time, count, min, max, chunks
@@ -68,9 +74,9 @@ async function upsertSeries(
       on conflict (run_id, key) do update set
         first_step = least(s.first_step, excluded.first_step),
         last_step = greatest(s.last_step, excluded.last_step),
-        last_attempt = case when ${IS_NEWER} then excluded.last_attempt else s.last_attempt end,
-        last_value = case when ${IS_NEWER} then excluded.last_value else s.last_value end,
-        last_time = case when ${IS_NEWER} then excluded.last_time else s.last_time end,
+        last_attempt = case when ${isNewer} then excluded.last_attempt else s.last_attempt end,
+        last_value = case when ${isNewer} then excluded.last_value else s.last_value end,
+        last_time = case when ${isNewer} then excluded.last_time else s.last_time end,
         count = s.count + excluded.count,
         min = least(s.min, excluded.min),
         max = greatest(s.max, excluded.max),
@@ -93,9 +99,16 @@ async function upsertSeries(
   return rows;
 }
 
+/** NaN counts as 0 in a comparison of values. */
+const ranked = (value: string) => `case when ${value} = 'NaN' then 0 else ${value} end`;
+
 /** The newest point: highest step, of those the newest attempt's, of those the latest. */
-const IS_NEWER = `(excluded.last_step, excluded.last_attempt, excluded.last_time)
-          >= (s.last_step, s.last_attempt, s.last_time)`;
+const IS_NEWER: Readonly<Record<Tie, string>> = {
+  arrival: `(excluded.last_step, excluded.last_attempt, excluded.last_time)
+          >= (s.last_step, s.last_attempt, s.last_time)`,
+  value: `(excluded.last_step, excluded.last_attempt, excluded.last_time, ${ranked('excluded.last_value')})
+          >= (s.last_step, s.last_attempt, s.last_time, ${ranked('s.last_value')})`,
+};
 
 export async function insertChunks(client: ClientBase, chunks: readonly SeriesChunk[]): Promise<void> {
   const packed = packBytes(chunks.map((chunk) => chunk.encoded.data));

@@ -49,7 +49,7 @@ export async function readLatestOfTree(
     text: `select r.path, r.id as "runId", s.key, s.last_step as step, s.last_value as value,
         s.last_time as time, s.count, s.min, s.max
       from (select id, coalesce(kept_from, cached_from, id) as producer, path, node_index from runs
-        where root_id = $1 and (attempt > 0 or kept_from is not null or cached_from is not null)
+        where root_id = $1 and (attempt > 0 or kind = 'external' or kept_from is not null or cached_from is not null)
           and (id = $2 or starts_with(path, $3))
         order by node_index limit ${MAX_TREE_RUNS}) r
       join metric_series s on s.run_id = r.producer

@@ -2,6 +2,7 @@ import { isTerminalRunStatus, type Run, TrainyardError } from '@trainyard/protoc
 import type { Kysely } from 'kysely';
 import { type CheckedDefinition, checkStored } from '../definition/index.ts';
 import type { Schema } from '../store/schema.ts';
+import { refuseExternal } from '../tracking/external-run.ts';
 import type { RerunOf } from './rerun.ts';
 
 /** The tree of a root run with its definition. @throws TrainyardError NOT_FOUND, INVALID_REQUEST for a stage */
@@ -25,10 +26,11 @@ export async function readTreeRow(db: Kysely<Schema>, id: string) {
   if (row !== undefined) return row;
   const stage = await db
     .selectFrom('runs')
-    .select(['root_id', 'path'])
+    .select(['id', 'root_id', 'path', 'kind'])
     .where('id', '=', id)
     .executeTakeFirst();
   if (stage === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${id}.`);
+  refuseExternal(stage, 'run again');
   throw new TrainyardError(
     'INVALID_REQUEST',
     `Run ${id} is the stage "${stage.path}" of run ${stage.root_id}. Run that one again and name the stage.`,

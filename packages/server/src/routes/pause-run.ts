@@ -6,6 +6,7 @@ import { insertFacts } from '../attempts/claim.ts';
 import type { ServerContext } from '../server-context.ts';
 import { pausedAround } from '../store/paused-around.ts';
 import { createRunStore } from '../store/runs.ts';
+import { refuseExternal } from '../tracking/external-run.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
 
@@ -16,6 +17,7 @@ export function pauseRoutes({ database, bus }: ServerContext): FastifyPluginAsyn
 
   const find = async (id: string, stage: string | undefined): Promise<Run> => {
     const found = await runs.get(id);
+    refuseExternal(found, 'paused or resumed');
     if (stage === undefined) return found;
     const path = found.path === '' ? stage : `${found.path}/${stage}`;
     const { rows } = await sql<{ id: string }>`

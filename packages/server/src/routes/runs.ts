@@ -32,6 +32,7 @@ import { createPipelineStore } from '../store/pipelines.ts';
 import { createRunReads } from '../store/run-reads.ts';
 import { createRunStore } from '../store/runs.ts';
 import { previewChecked, submitChecked } from '../submit-checked.ts';
+import { updateTrackedRun } from '../tracking/update-run.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { ownerOf } from './request-owner.ts';
 import { toTree } from './tree.ts';
@@ -175,6 +176,13 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
             'CONFLICT',
             `Run ${found.id} is ${found.status} already; there is nothing to cancel.`,
           );
+        }
+        if (found.kind === 'external') {
+          // Its program cannot be ended from here; what is told of it can be set right.
+          await updateTrackedRun({ db: context.database.kysely, bus: context.bus }, found.id, {
+            status: 'cancelled',
+          });
+          return reply.status(202).send(await runs.get(found.id));
         }
         const reason = request.body.reason ?? 'cancelled by a user';
         const fact = { kind: 'cancel', node: found.index, at: Date.now(), reason };

@@ -48,6 +48,11 @@ const DELETIONS: readonly string[] = [
   // Their content is collected when nobody else refers to it.
   'delete from artifacts where root_id = $1',
   'delete from artifact_uploads where root_id = $1',
+  `delete from run_params where run_id in ${RUNS_OF_TREE}`,
+  `delete from run_tags where run_id in ${RUNS_OF_TREE}`,
+  `delete from run_inputs where run_id in ${RUNS_OF_TREE}`,
+  `delete from run_models where run_id in ${RUNS_OF_TREE}`,
+  'delete from tracked_runs where root_id = $1',
   `delete from param_updates where run_id in ${RUNS_OF_TREE}`,
   `delete from attempts where run_id in ${RUNS_OF_TREE}`,
   'delete from events where root_id = $1',

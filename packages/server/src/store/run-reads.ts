@@ -1,4 +1,11 @@
-import type { Attempt, DatasetVersion, Run, RunDefinition, RunEvent } from '@trainyard/protocol';
+import {
+  type Attempt,
+  type DatasetVersion,
+  type Run,
+  type RunDefinition,
+  type RunEvent,
+  TrainyardError,
+} from '@trainyard/protocol';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Database } from './database.ts';
 import { inBranch } from './in-branch.ts';
@@ -27,7 +34,9 @@ export function createRunReads({ kysely }: Database): RunReads {
         .select(['definitions.source', 'definitions.definition', 'definitions.written', 'definitions.uses'])
         .select('trees.file_name')
         .where('trees.root_id', '=', rootId)
-        .executeTakeFirstOrThrow();
+        .executeTakeFirst();
+      if (row === undefined)
+        throw new TrainyardError('NOT_FOUND', `Run ${rootId} comes from outside and has no pipeline file.`);
       return {
         source: row.written ?? row.source,
         fileName: row.file_name,

@@ -38,6 +38,7 @@ export function createRunStore({ kysely }: Database): RunStore {
       .innerJoin('runs', 'runs.id', 'trees.root_id')
       .select(LIST_COLUMNS)
       .select('trees.counts as counts')
+      .select(LOGGED_PARAMS)
       .select(TREE_COLUMNS);
   const runRows = () =>
     kysely
@@ -52,7 +53,8 @@ export function createRunStore({ kysely }: Database): RunStore {
       )
       .selectAll('runs')
       .select(TREE_COLUMNS)
-      .select(DECISION_COLUMNS);
+      .select(DECISION_COLUMNS)
+      .select(LOGGED_PARAMS);
   const find = async (id: string): Promise<Run | undefined> => {
     const row = await runRows().where('runs.id', '=', id).executeTakeFirst();
     return row === undefined ? undefined : toRun(row);
@@ -120,7 +122,14 @@ interface OfApproval {
   readonly comment?: string | null;
 }
 
+/** Params of a run from outside, which come one by one. */
+const LOGGED_PARAMS = sql<Record<string, string> | null>`case when runs.kind = 'external' then
+  (select json_object_agg(p.key, p.value order by p.key) from run_params p where p.run_id = runs.id) end`.as(
+  'logged_params',
+);
+
 interface OfTree {
+  readonly logged_params?: Readonly<Record<string, string>> | null;
   readonly pipeline_name?: string | null;
   readonly pipeline_version?: number | null;
   readonly rerun_of?: string | null;
@@ -182,7 +191,7 @@ function toSummary(row: SummaryRow): Omit<Run, 'outputs'> {
     status: row.status,
     reason: row.reason,
     error: row.error,
-    params: row.params,
+    params: row.logged_params ?? row.params,
     dependsOn: row.depends_on,
     attempt: row.attempt,
     ...(row.kept_from === null ? {} : { keptFrom: row.kept_from }),

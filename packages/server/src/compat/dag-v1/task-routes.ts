@@ -53,8 +53,8 @@ export function olderTaskRoutes(context: ServerContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { rootId, index, endedAt } = await find(request.body.id);
-        if (endedAt !== null) return { ok: false };
+        const { rootId, index, endedAt, kind } = await find(request.body.id);
+        if (endedAt !== null || kind === 'external') return { ok: false };
         const fact = { kind: 'cancel', node: index, at: Date.now(), reason: 'cancelled by a user' };
         await insertFacts(context.database.kysely, [{ root_id: rootId, event: fact }]);
         context.bus.emit('inbox');

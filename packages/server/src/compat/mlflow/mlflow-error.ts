@@ -69,7 +69,8 @@ const CODES: Readonly<Record<number, MlflowErrorCode>> = {
   401: 'UNAUTHENTICATED',
   403: 'PERMISSION_DENIED',
   404: 'RESOURCE_DOES_NOT_EXIST',
-  409: 'RESOURCE_CONFLICT',
+  // A state that forbids it, such as that of a deleted run.
+  409: 'INVALID_PARAMETER_VALUE',
   410: 'RESOURCE_DOES_NOT_EXIST',
   429: 'REQUEST_LIMIT_EXCEEDED',
   503: 'TEMPORARILY_UNAVAILABLE',

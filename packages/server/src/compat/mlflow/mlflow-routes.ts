@@ -2,6 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../../server-context.ts';
 import { experimentRoutes } from './experiment-routes.ts';
 import { mlflowFrame } from './frame.ts';
+import { logRoutes } from './log-routes.ts';
+import { metricRoutes } from './metric-routes.ts';
+import { mlflowRunRoutes } from './run-routes.ts';
 import { mlflowSearchRoutes } from './search-routes.ts';
 
 /** MLflow's tracking API on this server's runs; registered at each of `MLFLOW_PREFIXES`. */
@@ -10,5 +13,8 @@ export function mlflowRoutes(context: ServerContext) {
     mlflowFrame(app);
     experimentRoutes(app, context);
     mlflowSearchRoutes(app, context);
+    mlflowRunRoutes(app, context);
+    logRoutes(app, context);
+    metricRoutes(app, context);
   };
 }

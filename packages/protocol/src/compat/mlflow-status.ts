@@ -1,0 +1,37 @@
+import type { RunStatus } from '../run-status.ts';
+
+/** Statuses of runs as MLflow's clients know them. */
+export const MLFLOW_STATUSES = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
+export type MlflowStatus = (typeof MLFLOW_STATUSES)[number];
+
+const OURS: Readonly<Record<MlflowStatus, RunStatus>> = {
+  RUNNING: 'running',
+  SCHEDULED: 'queued',
+  FINISHED: 'completed',
+  FAILED: 'failed',
+  KILLED: 'cancelled',
+};
+
+const MLFLOWS: Readonly<Record<RunStatus, MlflowStatus>> = {
+  pending: 'SCHEDULED',
+  queued: 'SCHEDULED',
+  starting: 'SCHEDULED',
+  running: 'RUNNING',
+  paused: 'RUNNING',
+  waiting: 'RUNNING',
+  cancelling: 'RUNNING',
+  completed: 'FINISHED',
+  stopped: 'FINISHED',
+  failed: 'FAILED',
+  timed_out: 'FAILED',
+  cancelled: 'KILLED',
+  skipped: 'KILLED',
+};
+
+export function fromMlflowStatus(status: MlflowStatus): RunStatus {
+  return OURS[status];
+}
+
+export function toMlflowStatus(status: RunStatus): MlflowStatus {
+  return MLFLOWS[status];
+}
