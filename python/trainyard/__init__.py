@@ -3,6 +3,7 @@ from .callback import Callback, CallbackContext, CallbackEnd
 from .catalogue import MetricKind, UnknownMetric
 from .checkpoint import Checkpoint
 from .console_tracker import ConsoleTracker
+from .csv_tracker import CsvTracker
 from .early_stopping import EarlyStopping, StopReason
 from .endings import EpochStopped, LifecycleMisuse, RunCancelled, RunStopped
 from .files_tracker import FilesTracker
@@ -12,9 +13,11 @@ from .level_scope import LevelScope
 from .metric_scope import MetricScope
 from .metric_value import MetricNumber, NotAMetric
 from .metrics_csv import MetricsCsv
+from .mlflow_tracker import MlflowTracker
 from .model_checkpoint import ModelCheckpoint, latest_checkpoint
 from .pipeline import Pipeline, RunOutcome
 from .progress_bar import ProgressBar
+from .resources import ResourcesTracker
 from .tensorboard import TensorboardTracker
 from .tracker import MetricRecord, Tracker
 from .wrappers import batch_wrapper, epoch_wrapper, run_wrapper
@@ -25,6 +28,7 @@ __all__ = [
     "CallbackEnd",
     "Checkpoint",
     "ConsoleTracker",
+    "CsvTracker",
     "EarlyStopping",
     "EpochStopped",
     "ErrorReport",
@@ -41,10 +45,12 @@ __all__ = [
     "MetricRecord",
     "MetricScope",
     "MetricsCsv",
+    "MlflowTracker",
     "ModelCheckpoint",
     "NotAMetric",
     "Pipeline",
     "ProgressBar",
+    "ResourcesTracker",
     "RunCancelled",
     "RunOutcome",
     "RunStopped",

@@ -35,6 +35,8 @@ class Tracker:
     #: The program waits for each call, so that what it has recorded is kept though it is killed then. It waits for a
     #: second at most, and for nothing more of a tracker that was slower until that has caught up.
     is_durable = False
+    #: Values that wait, because the tracker is slower than the program, may be handed over together, up to so many.
+    joins_values = 0
 
     def on_start(self, level: Level) -> None:
         """A level was opened."""

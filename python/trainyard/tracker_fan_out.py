@@ -26,7 +26,8 @@ class TrackerFanOut:
 
     def track(self, records: Sequence[MetricRecord]) -> None:
         if records:
-            self._call(lambda tracker: tracker.track(records), is_value=True)
+            for queue in self._queues:
+                queue.track(records)
 
     def end(self, level: Level, end: LevelEnd) -> None:
         self._call(lambda tracker: tracker.on_end(level, end))
@@ -45,9 +46,9 @@ class TrackerFanOut:
         for queue in self._queues:
             queue.end_close(deadline)
 
-    def _call(self, make: MakeCall, is_value: bool = False) -> None:
+    def _call(self, make: MakeCall) -> None:
         for queue in self._queues:
-            queue.call(make, is_value)
+            queue.call(make)
 
 
 def _copied(value: object) -> object:

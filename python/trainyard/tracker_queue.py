@@ -5,9 +5,9 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Callable, Deque, Optional
+from typing import Callable, Deque, List, Optional, Sequence, Union
 
-from .tracker import Tracker
+from .tracker import MetricRecord, Tracker
 
 MakeCall = Callable[[Tracker], object]
 Warn = Callable[[str], None]
@@ -28,6 +28,10 @@ class QueueLimits:
     close_ms: int = 10_000
 
 
+#: What waits: a call, values that are to be tracked, or the end of the thread.
+Waiting = Union[MakeCall, Sequence[MetricRecord], None]
+
+
 class TrackerQueue:
     """None of its methods waits for the tracker for long; `call` only for one that is durable."""
 
@@ -35,7 +39,7 @@ class TrackerQueue:
         self._tracker = tracker
         self._warn = warn
         self._limits = limits
-        self._waiting: Deque[Optional[MakeCall]] = deque()
+        self._waiting: Deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._call_began: Optional[float] = None
         self._is_late_told = False
@@ -45,15 +49,22 @@ class TrackerQueue:
         self._thread = threading.Thread(target=self._work, name=f"trainyard {tracker.name}", daemon=True)
         self._thread.start()
 
-    def call(self, make: MakeCall, is_value: bool = False) -> None:
-        """Values may be left out of a tracker that is too slow; what begins and ends may not."""
+    def call(self, make: MakeCall) -> None:
+        """What begins and ends is never left out."""
+        self._put(make, is_value=False)
+
+    def track(self, records: Sequence[MetricRecord]) -> None:
+        """Values may be left out of a tracker that is too slow."""
+        self._put(records, is_value=True)
+
+    def _put(self, waiting: Waiting, is_value: bool) -> None:
         self._tell_if_late()
         with self._changed:
             is_full = is_value and len(self._waiting) >= self._limits.max_waiting
             self._left_out += is_full
             is_first_left_out = is_full and self._left_out == 1
             if not is_full:
-                self._waiting.append(make)
+                self._waiting.append(waiting)
                 self._changed.notify_all()
             fell_behind = self._tracker.is_durable and not self._is_behind and not self._taken_in_time()
         if is_first_left_out:
@@ -101,7 +112,7 @@ class TrackerQueue:
                 self._is_behind = self._is_behind and len(self._waiting) > 0
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: len(self._waiting) > 0)
-                make = self._waiting.popleft()
+                make = self._next()
                 if make is None:
                     return
                 self._call_began = time.monotonic()
@@ -110,6 +121,21 @@ class TrackerQueue:
                 make(self._tracker)
             except BaseException as error:  # Also SystemExit: a tracker ends nothing.
                 self._fault(f"has failed: {error}")
+
+    def _next(self) -> Optional[MakeCall]:
+        first = self._waiting.popleft()
+        if first is None or callable(first):
+            return first
+        records: List[MetricRecord] = list(first)
+        while self._waiting:
+            following = self._waiting[0]
+            if following is None or callable(following):
+                break
+            if len(records) + len(following) > self._tracker.joins_values:
+                break
+            records.extend(following)
+            self._waiting.popleft()
+        return lambda tracker: tracker.track(records)
 
     def _tell_if_late(self) -> None:
         began = self._call_began

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Sequence
 
+from ..param_text import FlatParam
 from . import protobuf as field
 from .histogram import Histogram
-from .params_table import Hyperparameter
 from .png_head import png_head
 
 _DATA_TENSOR = 2
@@ -66,7 +66,7 @@ def text_value(tag: str, text: str) -> bytes:
     )
 
 
-def hparams_start_value(hparams: Mapping[str, Hyperparameter], started_at_ms: int) -> bytes:
+def hparams_start_value(hparams: Mapping[str, FlatParam], started_at_ms: int) -> bytes:
     """What a run was started with. Of one run, TensorBoard takes the first."""
     entries = (
         field.message(1, field.text(1, name), field.message(2, _struct_value(value))) for name, value in hparams.items()
@@ -97,7 +97,7 @@ def _plugin_data(name: str, content: Optional[bytes] = None) -> bytes:
     return field.message(1, field.text(1, name), b"" if content is None else field.octets(2, content))
 
 
-def _struct_value(value: Hyperparameter) -> bytes:
+def _struct_value(value: FlatParam) -> bytes:
     """`google.protobuf.Value`."""
     if isinstance(value, bool):
         return field.integer(4, int(value))

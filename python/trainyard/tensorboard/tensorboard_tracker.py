@@ -8,6 +8,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ..level import Level, LevelEnd
+from ..param_text import FlatParam, flat_params
 from ..tracker import MetricRecord, Tracker
 from .event import (
     hparams_end_value,
@@ -20,7 +21,7 @@ from .event import (
 )
 from .event_file import EventFile
 from .histogram import histogram_of
-from .params_table import Hyperparameter, flat_params, params_table
+from .params_table import params_table
 
 
 class TensorboardTracker(Tracker):
@@ -44,7 +45,7 @@ class TensorboardTracker(Tracker):
         self._lock = threading.RLock()
         self._file: Optional[EventFile] = None
         self._started_at_ms: Optional[int] = None
-        self._params: Optional[Dict[str, Hyperparameter]] = None
+        self._params: Optional[Dict[str, FlatParam]] = None
         self._are_params_written = False
 
     def on_start(self, level: Level) -> None:
