@@ -27,7 +27,9 @@ const listed = async () => JSON.parse((await hosts(['list', '--json'])).stdout) 
 
 describe.skipIf(!hasSshd)('trainyard hosts', () => {
   it('adds a host that answers, lists, tests and removes it', async () => {
-    expect(await add('gpu1', '--queue', 'train', '--queue', 'default')).toMatchObject({
+    expect(
+      await add('gpu1', '--unwatched-for', 'off', '--queue', 'train', '--queue', 'default'),
+    ).toMatchObject({
       code: 0,
       stdout: 'gpu1 added\n',
     });
@@ -48,6 +50,18 @@ describe.skipIf(!hasSshd)('trainyard hosts', () => {
       workingDir: join(dir, 'host'),
       gpus: [],
     });
+    const limit = async () => (await listed())[0]!['unwatchedForSeconds'];
+    expect(await limit()).toBeUndefined();
+    for (const [text, seconds] of [
+      ['6h', 21_600],
+      ['90', 90],
+      ['off', undefined],
+    ] as const) {
+      expect(await hosts(['set', 'gpu1', '--unwatched-for', text])).toMatchObject({ code: 0 });
+      expect(await limit()).toBe(seconds);
+    }
+    expect(await hosts(['set', 'gpu1', '--unwatched-for', '5s'])).toMatchObject({ code: 2 });
+    expect(await hosts(['set', 'gpu1'])).toMatchObject({ code: 2 });
     expect(await hosts(['remove', 'gpu1'])).toMatchObject({ code: 0 });
     expect(await listed()).toEqual([]);
     const gone = await hosts(['test', 'gpu1']);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../../packages/agent/src/testing/eventually.ts';
@@ -29,6 +29,35 @@ describe.skipIf(whyNoSlurm !== undefined)(
       expect(tasks.every((line) => /gpus \d$/.test(line))).toBe(true);
       const [row] = await jobs.cluster.rows(['%D', '%b'], `--name=${given.spec.attemptId}`);
       expect(row).toBe('2 gres:gpu:1');
+    }, 120_000);
+
+    test('a freeze stops what runs on all of them, and a resume lets it go on', async () => {
+      const task =
+        'echo "$SLURM_PROCID $SLURMD_NODENAME $$" >> "$DIR/tasks"; while :; do echo x >> "$DIR/ticks-$SLURM_PROCID"; sleep 0.1; done';
+      const given = jobs.context(`srun sh -c '${task}'`, { ...twoNodes, env: { DIR: jobs.root } });
+      const attempt = await jobs.start(given);
+      const ticks = () =>
+        [0, 1, 2, 3].map((at) => {
+          const file = join(jobs.root, `ticks-${at}`);
+          return existsSync(file) ? statSync(file).size : 0;
+        });
+      await eventually('all tasks tick', () => ticks().every((size) => size > 0), 60_000);
+      expect(await attempt.freeze!(true)).toBe(true);
+      const stopped = ticks();
+      const pids = readFileSync(join(jobs.root, 'tasks'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')[2]);
+      expect(pids.map((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]![0])).toEqual([
+        ...['T', 'T', 'T', 'T'],
+      ]);
+      // Both daemons of this test are on one machine: that each node was told is seen here only.
+      const halts = () => readFileSync(jobs.inHost(given, 'halts'), 'utf8').trim().split('\n').sort();
+      expect(halts()).toEqual(['STOP node1', 'STOP node2']);
+      expect(ticks()).toEqual(stopped);
+      expect(await attempt.freeze!(false)).toBe(true);
+      await eventually('all tasks go on', () => ticks().every((size, at) => size > stopped[at]!), 60_000);
+      expect(halts()).toEqual(['CONT node1', 'CONT node2', 'STOP node1', 'STOP node2']);
     }, 120_000);
 
     test('a cancel ends it as a whole, also what does not want to end', async () => {

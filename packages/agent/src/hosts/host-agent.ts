@@ -28,6 +28,7 @@ export function createHostAgent(options: HostAgentOptions): Agent {
   const executor = new RemoteExecutor({
     ...{ name: executorName, transport, workingDir },
     condaEnv: config.condaEnv,
+    unwatchedForMs: (config.unwatchedForSeconds ?? 0) * 1000,
     log,
   });
   return createAgent({

@@ -10,6 +10,8 @@ const credential = z.union([
 ]);
 export type HostCredential = z.infer<typeof credential>;
 
+/** A year. */
+const MAX_UNWATCHED_SECONDS = 31_536_000;
 const seconds = z.number().positive().max(86_400);
 const queue = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'not a name of a queue');
 
@@ -34,6 +36,8 @@ export const hostConfig = z.strictObject({
   slots: z.int().min(1).max(1000).default(1),
   gpus: z.int().min(0).max(1024).default(0),
   queues: z.array(queue).min(1).max(100).default(['default']),
+  /** How long its programs may go on when no agent looks at them any more; left out: for ever. */
+  unwatchedForSeconds: z.int().min(1).max(MAX_UNWATCHED_SECONDS).optional(),
   connectTimeoutSeconds: seconds.default(30),
   commandTimeoutSeconds: seconds.default(3600),
   maxSessions: z.int().min(1).max(100).default(8),

@@ -49,6 +49,12 @@ export interface BatchSystem {
    * @throws TransportError when it is not known what became of it
    */
   launch(launch: BatchLaunch): Promise<CallResult>;
+  /**
+   * Sees to it that nothing of an earlier attempt of the run lives, before a new one is handed over; `dir` is that of
+   * the new one. An exit code other than 0 is a refusal, 71 that something does not end.
+   * @throws TransportError when it is not known whether something does
+   */
+  fence(link: HostLink, attempt: { readonly spec: AttemptSpec; readonly dir: string }): Promise<CallResult>;
   /** True when it knows the attempt, or cannot say. */
   knows(link: HostLink, attempt: { readonly dir: string; readonly attemptId: string }): Promise<boolean>;
   control(link: HostLink, spec: AttemptSpec, dir: string): AttemptControl;

@@ -14,6 +14,12 @@ const SUPERVISOR_LIMIT_MS = 15 * 60_000;
  * @param nowMs this machine's clock: that of the host may be wrong, so only its differences count
  */
 export function judgeRemote(state: RemoteState, goneForMs: number, nowMs: number): ExitResult | undefined {
+  if (state.isUnwatched && state.program !== 'alive') {
+    return vanished(
+      'unwatched',
+      'the host ended the program, since no agent had looked at it for as long as the host allows ("trainyard hosts set NAME --unwatched-for")',
+    );
+  }
   if (state.exit !== undefined) {
     const agoMs = Math.max(0, state.hostTime - state.exit.endedAt) * 1000;
     return { kind: 'exited', exitCode: state.exit.exitCode, endedAtMs: nowMs - agoMs };

@@ -11,6 +11,8 @@ export interface RemoteState {
   /** Clock of the host, in seconds. */
   readonly hostTime: number;
   readonly exit: { readonly exitCode: number; readonly endedAt: number } | undefined;
+  /** It was ended over there, since no agent was heard of. */
+  readonly isUnwatched: boolean;
   /** Processes of its cgroup that the kernel has ended for lack of memory; `undefined` where nobody counts. */
   readonly oomKills: number | undefined;
 }
@@ -46,7 +48,7 @@ export function parsePollAnswer(output: Buffer): PollAnswer {
     at = end + 1;
     return text;
   };
-  const state = parseState(line(), line(), line());
+  const state = parseState(line(), line(), line(), line());
   const pieces: FilePiece[] = [];
   while (at < output.length) {
     const match = FILE_LINE.exec(line());
@@ -63,13 +65,20 @@ export function parsePollAnswer(output: Buffer): PollAnswer {
 }
 
 const FILE_LINE = /^file (\S+) (\S+) (\d+) (\d+) (\d+)$/;
+const UNWATCHED_LINE = /^unwatched (yes|no)$/;
 const OOM_LINE = /^oom (\d+|none)$/;
 const STATE_LINE = /^state (no|yes|prevented) (none|alive|dead) (\d+) (none|alive|dead) (\S+) (\S+) (\d+)$/;
 
-function parseState(stateLine: string, exitLine: string, oomLine: string): RemoteState {
+function parseState(
+  stateLine: string,
+  unwatchedLine: string,
+  exitLine: string,
+  oomLine: string,
+): RemoteState {
   const match = STATE_LINE.exec(stateLine);
   const oom = OOM_LINE.exec(oomLine);
-  if (match === null || oom === null || !exitLine.startsWith('exit '))
+  const unwatched = UNWATCHED_LINE.exec(unwatchedLine);
+  if (match === null || unwatched === null || oom === null || !exitLine.startsWith('exit '))
     throw new Error('the state of a host cannot be read');
   const [, lock, program, pid, supervisor, bootId, hostBootId = '', time] = match;
   return {
@@ -81,6 +90,7 @@ function parseState(stateLine: string, exitLine: string, oomLine: string): Remot
     hostBootId,
     hostTime: Number(time),
     exit: parseExit(exitLine.slice('exit '.length)),
+    isUnwatched: unwatched[1] === 'yes',
     oomKills: oom[1] === 'none' ? undefined : Number(oom[1]),
   };
 }

@@ -16,6 +16,7 @@ import type { RemoteAttemptFiles } from './remote-layout.ts';
 import { RemoteProgramFiles } from './remote-program-files.ts';
 import { POLL_SCRIPT } from './remote-scripts.ts';
 import { StreamMirror } from './stream-mirror.ts';
+import { wholeSeconds } from './whole-seconds.ts';
 
 export interface RemoteAttemptOptions {
   readonly link: HostLink;
@@ -27,6 +28,8 @@ export interface RemoteAttemptOptions {
   readonly workingDir: string;
   readonly control: AttemptControl;
   readonly log: AgentLog;
+  /** How long it may go on over there when nobody looks at it any more; 0: for ever. */
+  readonly unwatchedForMs: number;
   /** Longest pause between two looks. */
   readonly pollMs: number;
 }
@@ -205,12 +208,13 @@ export class RemoteAttempt implements RunningAttempt {
 
   /** One call, whatever the number of files. */
   async #look(files: readonly WantedFile[], signal?: AbortSignal): Promise<PollAnswer> {
-    const { link, remote, spec } = this.#options;
+    const { link, remote, spec, unwatchedForMs } = this.#options;
     const pieces = files.flatMap(({ name, known = FROM_THE_START, most, paths }) => [
       ...[name, known.identity, String(known.offset), String(most), ...paths],
     ]);
     const most = files.reduce((sum, file) => sum + file.most, MAX_STATE_BYTES);
-    const call = { script: POLL_SCRIPT, args: [remote.dir, spec.attemptId, ...pieces], maxOutputBytes: most };
+    const args = [remote.dir, spec.attemptId, wholeSeconds(unwatchedForMs), wholeSeconds(spec.graceMs)];
+    const call = { script: POLL_SCRIPT, args: [...args, ...pieces], maxOutputBytes: most };
     const result = await link.once(call, signal);
     if (result.exitCode !== 0)
       throw new TransportError('unreachable', `a look at the host failed: ${result.stderr.trim()}`);

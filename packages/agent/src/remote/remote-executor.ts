@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
-import { z } from 'zod';
 import type { AgentLog } from '../agent-log.ts';
 import { jobEnvironment } from '../attempt/payload-environment.ts';
 import { type Executor, type RunningAttempt, type StartContext, StartError } from '../executor.ts';
 import { Backoff } from '../link/backoff.ts';
-import { writeAtomically } from '../local/write-atomically.ts';
+import { shellQuote } from '../transport/shell-quote.ts';
 import { type CallResult, type Transport, TransportError } from '../transport/transport.ts';
 import type { BatchSystem } from './attempt-control.ts';
 import { uploadCode } from './code-upload.ts';
+import { fenceCall } from './fence-script.ts';
 import { HostLink } from './host-link.ts';
+import { FENCE_FAULTS, LAUNCH_FAULTS, refusedStart } from './refused-start.ts';
 import { RemoteAttempt } from './remote-attempt.ts';
 import {
   type RemoteAttemptFiles,
@@ -17,10 +17,13 @@ import {
   remoteAttemptFiles,
   remoteLayout,
 } from './remote-layout.ts';
+import { readRemotePlace, writeRemotePlace } from './remote-place.ts';
 import { RemoteProcesses } from './remote-processes.ts';
 import { LAUNCH_SCRIPT, PROBE_SCRIPT, RESOLVE_SCRIPT } from './remote-scripts.ts';
 import { removeRemoteFiles } from './remove-remote-files.ts';
 import { COMPLETE_LINE, fileLines, type LaunchPayload, launchPayload } from './start-payload.ts';
+import { UNWATCHED_GUARD_SCRIPT } from './unwatched-guard.ts';
+import { wholeSeconds } from './whole-seconds.ts';
 
 export interface RemoteExecutorOptions {
   /** As jobs name it, such as `ssh:gpu1`. */
@@ -30,6 +33,8 @@ export interface RemoteExecutorOptions {
   readonly workingDir?: string | undefined;
   /** For jobs that name none. */
   readonly condaEnv?: string | undefined;
+  /** How long programs may go on over there when no agent looks at them any more; left out: for ever. */
+  readonly unwatchedForMs?: number | undefined;
   /** Left out: the host's shell starts programs, on the host itself. */
   readonly batch?: BatchSystem | undefined;
   readonly log: AgentLog;
@@ -39,9 +44,6 @@ export interface RemoteExecutorOptions {
 }
 
 const DEFAULT_WORKING_DIR = '~/verl_jobs';
-
-/** Kept beside the attempt on this machine from before its start: where it is over there. */
-const remoteFile = z.object({ base: z.string(), workingDir: z.string() });
 
 /** Runs attempts on another machine that has a shell, each under the same supervisor as local ones. */
 export class RemoteExecutor implements Executor {
@@ -71,15 +73,16 @@ export class RemoteExecutor implements Executor {
     const remote = remoteAttemptFiles(layout, { attemptId: spec.attemptId, jobIds: jobIds(spec) });
     const workingDir = await reached(() => this.#workingDir(context, link, layout, remote));
     // From here on a later agent looks over there.
-    await writeAtomically(remotePath(files), JSON.stringify({ base: layout.base, workingDir }));
+    await writeRemotePlace(files, { base: layout.base, workingDir });
     const attempt = this.#attempt(link, files, spec, remote, workingDir);
     const payload = launchPayload(context, this.#remoteEnv(context, remote, layout));
+    if (spec.number > 1) await reached(() => this.#fence(link, spec, remote.dir, signal));
     await this.#launch(attempt, link, { remote, layout, workingDir, payload, spec, group, signal });
     return attempt;
   }
 
   async adopt(files: AttemptFiles, spec: AttemptSpec): Promise<RunningAttempt | undefined> {
-    const known = await readRemote(files);
+    const known = await readRemotePlace(files);
     if (known === undefined) return undefined;
     const link = this.#link();
     const layout = remoteLayout(known.base);
@@ -94,8 +97,8 @@ export class RemoteExecutor implements Executor {
   }
 
   async removeFiles(files: AttemptFiles, spec: AttemptSpec): Promise<void> {
-    const known = await readRemote(files);
-    if (known !== undefined) await removeRemoteFiles(this.#link(), known.base, spec.attemptId);
+    const known = await readRemotePlace(files);
+    if (known !== undefined) await removeRemoteFiles(this.#link(), known.base, spec);
   }
 
   async close(): Promise<void> {
@@ -115,11 +118,11 @@ export class RemoteExecutor implements Executor {
     remote: RemoteAttemptFiles,
     workingDir: string,
   ): RemoteAttempt {
-    const { log, pollMs = POLL_MS, batch } = this.#options;
+    const { log, pollMs = POLL_MS, unwatchedForMs = 0, batch } = this.#options;
     const { dir } = remote;
     const control =
       batch?.control(link, spec, dir) ?? new RemoteProcesses(link, { dir, attemptId: spec.attemptId });
-    return new RemoteAttempt({ link, spec, files, remote, workingDir, control, log, pollMs });
+    return new RemoteAttempt({ link, spec, files, remote, workingDir, control, unwatchedForMs, log, pollMs });
   }
 
   /** Environment beside that of the host's login. The mark of the attempt is set by the supervisor. */
@@ -187,6 +190,19 @@ export class RemoteExecutor implements Executor {
     }
   }
 
+  /** Before one starts, nothing of an earlier attempt of its run lives there, whoever started that. */
+  async #fence(link: HostLink, spec: AttemptSpec, dir: string, signal: AbortSignal): Promise<void> {
+    const { batch, log, transport } = this.#options;
+    const result =
+      batch === undefined
+        ? await link.once(fenceCall(spec, dir), signal)
+        : await batch.fence(link, { spec, dir });
+    if (result.exitCode !== 0) throw this.#refused(FENCE_FAULTS[result.exitCode] ?? 'start_failed', result);
+    const ended = result.stdout.toString('utf8').trim();
+    if (ended === '') return;
+    log.warn({ runId: spec.runId, host: transport.name, ended }, 'ended earlier attempts of a run');
+  }
+
   /**
    * Launches until it is known what became of it. Once a launch was tried the attempt counts as started, also when
    * it is not wanted any more: only on the host can it be prevented.
@@ -211,6 +227,10 @@ export class RemoteExecutor implements Executor {
     }
   }
 
+  #refused(code: string, result: CallResult): StartError {
+    return refusedStart(code, result, this.#options.transport.name);
+  }
+
   #handOver(
     link: HostLink,
     { remote, layout, workingDir, payload, spec, group }: Launch,
@@ -224,18 +244,20 @@ export class RemoteExecutor implements Executor {
     }
     return link.once({
       script: LAUNCH_SCRIPT,
-      args: [remote.dir, layout.metricsDir, workingDir, condaEnv, spec.attemptId, ...names],
-      stdin: Buffer.from(`${fileLines(payload)}${payload.program}${COMPLETE_LINE}`),
+      args: [
+        ...[
+          remote.dir,
+          layout.metricsDir,
+          workingDir,
+          condaEnv,
+          spec.attemptId,
+          spec.runId,
+          String(spec.number),
+        ],
+        ...[wholeSeconds(this.#options.unwatchedForMs ?? 0), wholeSeconds(spec.graceMs), ...names],
+      ],
+      stdin: Buffer.from(`${fileLines(payload)}${GUARD_LINE}${payload.program}${COMPLETE_LINE}`),
     });
-  }
-
-  #refused(code: string, { exitCode, stderr }: CallResult): StartError {
-    const said = stderr.trim().split('\n').slice(-5).join('\n');
-    const what = LAUNCH_WORDS[code] ?? 'the program could not be started';
-    return new StartError(
-      code,
-      `${what} on ${this.#options.transport.name} (exit code ${exitCode})${said === '' ? '' : `: ${said}`}`,
-    );
   }
 }
 
@@ -248,33 +270,11 @@ interface Launch extends Pick<StartContext, 'spec' | 'group' | 'signal'> {
 
 const POLL_MS = 2000;
 const START_LIMIT_MS = 120_000;
-const LAUNCH_FAULTS: Readonly<Record<number, string>> = {
-  65: 'conda_env_missing',
-  66: 'working_dir_missing',
-  69: 'batch_refused',
-};
-const LAUNCH_WORDS: Readonly<Record<string, string>> = {
-  conda_env_missing: 'the conda environment could not be activated',
-  working_dir_missing: 'the working directory does not exist',
-  batch_refused: 'the batch system refused the job',
-  host_unusable: 'the working directory of the host cannot be used',
-};
+const GUARD_LINE = `trainyard_guard=${shellQuote(UNWATCHED_GUARD_SCRIPT)}\n`;
 
 /** By which a program may name its metrics: its run, its training job. */
 function jobIds({ runId, training }: AttemptSpec): [string, ...string[]] {
   return training === undefined ? [runId] : [runId, training.jobId];
-}
-
-function remotePath(files: AttemptFiles): string {
-  return `${files.dir}/remote.json`;
-}
-
-async function readRemote(files: AttemptFiles): Promise<z.infer<typeof remoteFile> | undefined> {
-  try {
-    return remoteFile.parse(JSON.parse(await readFile(remotePath(files), 'utf8')));
-  } catch {
-    return undefined;
-  }
 }
 
 function baseName(path: string): string {

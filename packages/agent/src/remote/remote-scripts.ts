@@ -1,47 +1,14 @@
 import { MAKE_CGROUP, OWN_CGROUP } from './cgroup-scripts.ts';
+import { ENDING } from './ending-scripts.ts';
+import { OTHERS } from './fence-script.ts';
+import { PROCESSES } from './processes-script.ts';
+import { RUN_NOTES } from './run-notes.ts';
+import { WATCH } from './unwatched-guard.ts';
 
 /**
  * What runs on a host, in POSIX sh with /proc. All of it may be run again after a result was lost: what starts
  * something is decided by one `mkdir`.
  */
-
-/** Reads identities (`bootId pid startTime`) and finds the processes of an attempt. */
-export const PROCESSES = `
-read -r now_boot < /proc/sys/kernel/random/boot_id
-load() { boot= pid= start=; [ -r "$1" ] && read -r boot pid start < "$1"; }
-# Sets found to the start time of the process in $1 and state to its state; both are empty when there is none.
-look() {
-  found= state= line=
-  { read -r line < "/proc/$1/stat"; } 2>/dev/null || return 0
-  set -- \${line##*) }
-  state=$1
-  shift 19
-  found=$1
-}
-is_alive() {
-  [ -n "$pid" ] && [ "$boot" = "$now_boot" ] || return 1
-  look "$pid"
-  [ "$found" = "$start" ] && [ "$state" != Z ] && [ "$state" != X ]
-}
-standing() { if [ -z "$pid" ]; then echo none; elif is_alive; then echo alive; else echo dead; fi; }
-# Prints the processes of the session of the program, and those that carry the mark of the attempt.
-members() {
-  session=none
-  if [ -n "$pid" ] && [ "$boot" = "$now_boot" ]; then
-    look "$pid"
-    # When another process has the pid now, the session tells nothing any more.
-    if [ -z "$found" ] || [ "$found" = "$start" ]; then session=$pid; fi
-  fi
-  for file in /proc/[0-9]*/stat; do
-    line=
-    { read -r line < "$file"; } 2>/dev/null || continue
-    set -- "\${line%% *}" \${line##*) }
-    case $2 in Z | X) continue ;; esac
-    if [ "$4" = "$session" ] || [ "$5" = "$session" ]; then echo "$1"; fi
-  done
-  grep -lzxF "TRAINYARD_ATTEMPT_ID=$attempt" /proc/[0-9]*/environ 2>/dev/null | sed 's|^/proc/||; s|/environ$||'
-}
-`;
 
 /** Makes the working directory, and says what there is. Argument: the directory, perhaps with "~". */
 export const PROBE_SCRIPT = `
@@ -72,22 +39,31 @@ cd "$dir" && pwd
 
 /**
  * Starts an attempt, at most once. Arguments: attempt directory, directory of the shared metrics, working
- * directory, conda environment or "", attempt id, names of the metrics and status file of the run, and more pairs
- * of names that lead to the same. Prints the pid of the program, once there is one. Input: sh that exports the environment, sets trainyard_params,
- * trainyard_supervisor and the words of the command, and ends with trainyard_complete=yes.
+ * directory, conda environment or "", attempt id, run, number of the attempt, seconds for which it may go on without
+ * an agent (0: for ever) and of grace, names of the metrics and status file of the run, and more pairs of names that
+ * lead to the same. Prints the pid of the program, once there is one. Input: sh that exports the environment, sets
+ * trainyard_params, trainyard_supervisor, trainyard_guard and the words of the command, and ends with
+ * trainyard_complete=yes.
  *
- * Exit codes: 64 the input is not whole, 65 no such conda environment, 66 no such working directory, 73 the
- * directory cannot be made.
+ * Exit codes: 64 the input is not whole, 65 no such conda environment, 66 no such working directory, 67 a later
+ * attempt of the run was started on this host, 73 the directory cannot be made.
  */
 export const LAUNCH_SCRIPT = `
-dir=$1 shared=$2 work=$3 conda=$4 attempt=$5 metrics=$6 status=$7
-shift 7
+${PROCESSES}
+dir=$1 shared=$2 work=$3 conda=$4 attempt=$5 run=$6 number=$7 unwatched=$8 grace=$9
+shift 9
+metrics=$1 status=$2
+shift 2
+${RUN_NOTES}
+${OTHERS}
+${WATCH}
 payload=$(cat)
 case $payload in *trainyard_complete=yes) ;; *) echo "the start arrived incomplete" >&2; exit 64 ;; esac
 usual_umask=$(umask)
 umask 077
 mkdir -p "$dir/metrics" "$shared" || exit 73
 if [ ! -e "$dir/pid.lock" ]; then
+  note_attempt && refuse_when_newer || exit $?
   tools=$PATH
   cd "$work" || exit 66
   if [ -n "$conda" ]; then
@@ -107,9 +83,13 @@ if [ ! -e "$dir/pid.lock" ]; then
     link "$2" "$status"
     shift 2
   done
+  # Before the job has a say in the environment.
+  guarded_by=$unwatched ended_after=$grace
   eval "$payload" || exit 64
   printf %s "$trainyard_params" > "$dir/params.json.$$" && mv -f "$dir/params.json.$$" "$dir/params.json" || exit 73
   printf %s "$trainyard_supervisor" > "$dir/supervisor.$$" && mv -f "$dir/supervisor.$$" "$dir/supervisor.sh" || exit 73
+  printf %s "$trainyard_guard" > "$dir/guard.$$" && mv -f "$dir/guard.$$" "$dir/guard.sh" || exit 73
+  (watch "$guarded_by" "$ended_after" "$tools")
 ${MAKE_CGROUP}
   umask "$usual_umask"
   detach=nohup
@@ -129,14 +109,18 @@ done
 `;
 
 /**
- * Prints how an attempt stands and what its files have more than is known. Arguments: attempt directory, id, then
- * six for each file: name, identity and offset that are known, most bytes to send, and two paths, of which
- * the first counts unless it is missing or a link.
+ * Prints how an attempt stands and what its files have more than is known, and notes that it was looked at. Arguments:
+ * attempt directory, id, seconds for which it may go on without that (0: for ever) and of grace, then six for each
+ * file: name, identity and offset that are known, most bytes to send, and two paths, of which the first counts unless
+ * it is missing or a link.
  */
 export const POLL_SCRIPT = `
 ${PROCESSES}
-dir=$1 attempt=$2
-shift 2
+${WATCH}
+dir=$1 attempt=$2 unwatched=$3 grace=$4
+shift 4
+# Without that no guard would be needed: nothing was started here, or its end is known.
+if [ -e "$dir/guard.sh" ] && [ ! -e "$dir/exit.json" ]; then watch "$unwatched" "$grace" "$PATH"; fi
 lock=no
 if [ -e "$dir/pid.lock/prevented" ]; then lock=prevented; elif [ -e "$dir/pid.lock" ]; then lock=yes; fi
 load "$dir/pid.lock/supervisor"
@@ -145,6 +129,7 @@ known_boot=$boot
 load "$dir/pid"
 program=$(standing)
 echo "state $lock $program \${pid:-0} $supervisor \${boot:-\${known_boot:-none}} $now_boot $(date +%s)"
+if [ -e "$dir/unwatched" ]; then echo 'unwatched yes'; else echo 'unwatched no'; fi
 exit=
 [ -e "$dir/exit.json" ] && { read -r exit < "$dir/exit.json"; } 2>/dev/null
 echo "exit \${exit:-none}"
@@ -247,26 +232,10 @@ members | sort -u | grep -c . || :
  */
 export const SWEEP_SCRIPT = `
 ${PROCESSES}
-attempt=$2
-load "$1/pid"
+${ENDING}
+dir=$1 attempt=$2
+load "$dir/pid"
 [ -n "$pid" ] && [ "$boot" != "$now_boot" ] && exit 0
-dir=$1
-${OWN_CGROUP}
-tries=0 empty=0
-while [ "$empty" -lt 2 ]; do
-  left=$(members | sort -u | tr '\\n' ' ')
-  [ -n "$cgroup" ] && grep -q '^populated 1' "$cgroup/cgroup.events" 2>/dev/null && left="$left$(tr '\\n' ' ' < "$cgroup/cgroup.procs")"
-  if [ -z "$left" ]; then
-    empty=$((empty + 1))
-    continue
-  fi
-  empty=0
-  [ "$tries" -ge 100 ] && { echo "$left"; exit 1; }
-  [ -n "$cgroup" ] && [ -e "$cgroup/cgroup.kill" ] && echo 1 > "$cgroup/cgroup.kill"
-  kill -s KILL $left 2>/dev/null
-  tries=$((tries + 1))
-  sleep 0.1 2>/dev/null || sleep 1
-done
-[ -n "$cgroup" ] && rmdir "$cgroup" 2>/dev/null
-:
+own_cgroup
+sweep || { echo "$left"; exit 1; }
 `;

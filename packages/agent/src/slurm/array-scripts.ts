@@ -1,3 +1,4 @@
+import { RUN_NOTES } from '../remote/run-notes.ts';
 import { JOBS, PLAIN_ENVIRONMENT } from './slurm-scripts.ts';
 
 /**
@@ -11,6 +12,7 @@ import { JOBS, PLAIN_ENVIRONMENT } from './slurm-scripts.ts';
  */
 export const SUBMIT_ARRAY_SCRIPT = `
 ${JOBS}
+${RUN_NOTES}
 array_dir=$1 shared=$2 array_name=$3
 shift 3
 payload=$(cat)
@@ -28,15 +30,17 @@ task() {
 trainyard_tasks
 known=$(list "$names") || exit 75
 indices=
-# Arguments: index, attempt directory, id, working directory, params, what the node is to run, names of metrics and
-# status files in pairs.
+# Arguments: index, attempt directory, id, run, number of the attempt, working directory, params, what the node is to
+# run, names of metrics and status files in pairs.
 task() {
-  index=$1 dir=$2 attempt=$3 work=$4 params=$5 text=$6
-  shift 6
+  index=$1 dir=$2 attempt=$3 run=$4 number=$5 work=$6 params=$7 text=$8
+  shift 8
   [ -e "$dir/slurm-job" ] && return
   mkdir -p "$dir/metrics" || exit 73
   id=$(pick "$known")
   [ -n "$id" ] && { keep "$id"; return; }
+  [ -e "$dir/pid.lock" ] && return
+  note_attempt || { [ "$?" -eq 67 ] || exit 73; prevent "$dir"; return; }
   [ -e "$dir/pid.lock" ] && return
   (cd "$work") || exit 66
   first_metrics=$1 first_status=$2

@@ -73,7 +73,8 @@ function taskLine(launch: BatchLaunch, index: number): string {
     `trainyard_task=${shellQuote(`${exportLines(ours)}${payload.words}`)}\n`,
     `set -- ${jobArguments(launch).map(shellQuote).join(' ')}\n`,
   ].join('');
-  const words = [remote.dir, spec.attemptId, workingDir, payload.params, text, ...sharedNames];
+  const of = [spec.runId, String(spec.number)];
+  const words = [remote.dir, spec.attemptId, ...of, workingDir, payload.params, text, ...sharedNames];
   return `task ${index} ${words.map(shellQuote).join(' ')}\n`;
 }
 

@@ -4,6 +4,7 @@ import { HostLink } from '../remote/host-link.ts';
 import { COMPLETE_LINE, fileLines } from '../remote/start-payload.ts';
 import { shellQuote } from '../transport/shell-quote.ts';
 import { type CallResult, type RemoteCall, type Transport, TransportError } from '../transport/transport.ts';
+import { fenceJobsCall, runComment } from './fence-jobs-script.ts';
 import { jobArguments, sbatchArguments } from './sbatch-arguments.ts';
 import { SlurmArrays } from './slurm-arrays.ts';
 import { SlurmCancels } from './slurm-cancels.ts';
@@ -57,6 +58,16 @@ export class SlurmBatch implements BatchSystem {
     return result;
   }
 
+  async fence(
+    link: HostLink,
+    { spec, dir }: { readonly spec: AttemptSpec; readonly dir: string },
+  ): Promise<CallResult> {
+    const result = await link.once(fenceJobsCall(spec, dir));
+    if (result.exitCode === 75)
+      throw new TransportError('unreachable', `Slurm does not answer: ${result.stderr.trim()}`);
+    return result;
+  }
+
   async knows(
     link: HostLink,
     { dir, attemptId }: { readonly dir: string; readonly attemptId: string },
@@ -81,12 +92,17 @@ export class SlurmBatch implements BatchSystem {
   #single(launch: BatchLaunch): Promise<CallResult> {
     const { link, spec, remote, layout, workingDir, payload, sharedNames } = launch;
     const job = { name: spec.attemptId, dir: remote.dir };
-    const sbatch = sbatchArguments(spec, job, this.#options.settings);
+    // Before what the agent is set to: a comment that the cluster needs for its accounts stays.
+    const sbatch = [
+      `--comment=${runComment(spec.runId)}`,
+      ...sbatchArguments(spec, job, this.#options.settings),
+    ];
     const files = `${fileLines(payload)}trainyard_job=${shellQuote(JOB_SCRIPT)}\n`;
     return this.#submit(link, {
       script: SUBMIT_SCRIPT,
       args: [
-        ...[remote.dir, layout.metricsDir, workingDir, spec.attemptId, String(sharedNames.length)],
+        ...[remote.dir, layout.metricsDir, workingDir, spec.attemptId, spec.runId, String(spec.number)],
+        String(sharedNames.length),
         ...[...sharedNames, ...sbatch, `${remote.dir}/job.sh`, ...jobArguments(launch)],
       ],
       stdin: Buffer.from(`${files}trainyard_program=${shellQuote(payload.program)}\n${COMPLETE_LINE}`),

@@ -1,5 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newId } from '@trainyard/protocol';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../testing/eventually.ts';
 import { whyNoSlurm } from '../testing/slurm-cluster.ts';
@@ -52,6 +53,35 @@ describe.skipIf(whyNoSlurm !== undefined)(`jobs in Slurm (${whyNoSlurm ?? 'scena
       await jobs.cluster.command('scontrol', 'update', 'PartitionName=other', 'State=UP');
     }
     expect(existsSync(jobs.inHost(given, 'begun'))).toBe(false);
+  });
+
+  test.each(['shared', 'other'])(
+    'an attempt first takes away the earlier one of its run, which another agent submitted (its directory: %s)',
+    async (directory) => {
+      const runId = newId('run');
+      const earlier = jobs.context('trap "" TERM; while :; do sleep 0.1; done', { runId });
+      await jobs.start(earlier);
+      await jobs.isRunning(earlier);
+      const bystander = jobs.context('sleep 100');
+      await jobs.start(bystander);
+      const next = jobs.context('echo second', { runId, number: 2 });
+      const another = jobs.open({ settings: { workingDir: join(jobs.root, directory) } });
+      const attempt = await jobs.start(next, another);
+      expect((await jobs.rows(earlier))[0]).toMatch(/CANCELLED|COMPLETED|FAILED/);
+      expect(await jobs.processesOf(earlier)).toEqual([]);
+      expect((await jobs.rows(bystander))[0]).toMatch(/PENDING|RUNNING/);
+      expect(await attempt.waitForExit(never)).toMatchObject({ exitCode: 0 });
+      expect(jobs.outputOf(next)).toBe('second\n');
+    },
+    90_000,
+  );
+
+  test('an earlier attempt whose submit arrives late is not handed over', async () => {
+    const runId = newId('run');
+    await jobs.start(jobs.context('sleep 100', { runId, number: 2 }));
+    const late = jobs.context('echo first', { runId });
+    await expect(jobs.start(late)).rejects.toMatchObject({ runError: { code: 'superseded' } });
+    expect(await jobs.rows(late)).toEqual([]);
   });
 
   test('Slurm cannot start a job a second time', async () => {

@@ -1,4 +1,5 @@
-import { PROCESSES } from '../remote/remote-scripts.ts';
+import { PROCESSES } from '../remote/processes-script.ts';
+import { RUN_NOTES } from '../remote/run-notes.ts';
 
 /**
  * The job as Slurm runs it on a node, in POSIX sh with /proc: starts the supervisor, hands signals on to the
@@ -11,6 +12,24 @@ import { PROCESSES } from '../remote/remote-scripts.ts';
  */
 export const JOB_SCRIPT = `#!/bin/sh
 ${PROCESSES}
+# On each node of a job that has several: "halt", STOP or CONT, attempt directory and id.
+if [ "$1" = halt ]; then
+  dir=$3 attempt=$4 tries=0
+  load "$dir/pid"
+  while kill -s "$2" $(members | sort -u) 2>/dev/null; do
+    going=
+    [ "$2" = CONT ] || for pid_now in $(members | sort -u); do
+      look "$pid_now"
+      case $state in T | t | '') ;; *) going="$going $pid_now" ;; esac
+    done
+    [ -n "$going" ] || break
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || { echo "still goes on: $going" >&2; exit 75; }
+    sleep 0.1
+  done
+  echo "$2 $SLURMD_NODENAME" >> "$dir/halts"
+  exit 0
+fi
 dir=$1 work=$2 conda=$3 attempt=$4 grace=$5 gpus=$6
 program=$TRAINYARD_PROGRAM
 unset TRAINYARD_PROGRAM
@@ -40,7 +59,14 @@ halt_or_go() {
   kill -s "\${wish%% *}" -- "-$pid" 2>/dev/null
   # Those that have left the group, and what they have made meanwhile.
   for look in 1 2; do kill -s "\${wish%% *}" $(members | sort -u) 2>/dev/null; done
+  [ "\${SLURM_JOB_NUM_NODES:-1}" -le 1 ] || on_all_nodes || return 0
   answer
+}
+# A small step beside those of the program; without an answer of all nodes the wish is not answered either.
+on_all_nodes() {
+  timeout 15 srun --quiet --overlap --immediate=10 --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" \\
+    --ntasks-per-node=1 --cpus-per-task=1 --mem=0 --gres=none --kill-on-bad-exit=0 \\
+    sh "$dir/job.sh" halt "\${wish%% *}" "$dir" "$attempt" < /dev/null >> "$dir/slurm.out" 2>&1
 }
 answer() { echo "$wish" > "$dir/wish-done.tmp" && mv -f "$dir/wish-done.tmp" "$dir/wish-done"; }
 trap halt_or_go USR2
@@ -153,17 +179,18 @@ export const ROWS_SCRIPT = 'squeue -h -r -t all -u "$(id -un)" --name="$1" -o "$
 
 /**
  * Hands an attempt to Slurm unless it has it. Arguments: attempt directory, directory of the shared metrics,
- * working directory, attempt id, number of names that follow, names of metrics and status files in pairs, and the
+ * working directory, attempt id, run, number of the attempt, number of names that follow, names of metrics and status files in pairs, and the
  * arguments of sbatch. Input: sh that sets trainyard_params, trainyard_supervisor, trainyard_job and
  * trainyard_program, and ends with trainyard_complete=yes.
  *
- * Exit codes: 64 the input is not whole, 66 no such working directory, 69 Slurm said no, 73 the directory cannot
- * be made, 75 Slurm gave no answer before anything was handed over.
+ * Exit codes: 64 the input is not whole, 66 no such working directory, 67 a later attempt of the run was handed
+ * over, 69 Slurm said no, 73 the directory cannot be made, 75 Slurm gave no answer before anything was handed over.
  */
 export const SUBMIT_SCRIPT = `
 ${JOBS}
-dir=$1 shared=$2 work=$3 attempt=$4 names=$5
-shift 5
+dir=$1 shared=$2 work=$3 attempt=$4 run=$5 number=$6 names=$7
+shift 7
+${RUN_NOTES}
 payload=$(cat)
 case $payload in *trainyard_complete=yes) ;; *) echo "the start arrived incomplete" >&2; exit 64 ;; esac
 [ -e "$dir/slurm-job" ] && exit 0
@@ -172,6 +199,8 @@ usual_umask=$(umask)
 umask 077
 mkdir -p "$dir/metrics" "$shared" || exit 73
 [ -n "$known" ] && { keep "$known"; exit 0; }
+[ -e "$dir/pid.lock" ] && exit 0
+note_attempt || exit $?
 [ -e "$dir/pid.lock" ] && exit 0
 (cd "$work") || exit 66
 eval "$payload" || exit 64

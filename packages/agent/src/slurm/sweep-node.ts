@@ -1,5 +1,5 @@
 import type { HostLink } from '../remote/host-link.ts';
-import { PROCESSES } from '../remote/remote-scripts.ts';
+import { PROCESSES } from '../remote/processes-script.ts';
 
 /**
  * Sees to it that nothing of an attempt is left on its node, also when the script of its job could not, and returns

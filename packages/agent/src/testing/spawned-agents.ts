@@ -4,6 +4,7 @@ import type { AgentTiming } from '../agent-options.ts';
 import { listProcesses, signalProcess } from '../local/process-table.ts';
 import type { JournalLimits } from '../stream/journal-limits.ts';
 import type { AgentPeer } from './agent-peer.ts';
+import type { TestHost } from './agent-process.ts';
 import { eventually } from './eventually.ts';
 
 const PROGRAM = fileURLToPath(new URL('./agent-process.ts', import.meta.url));
@@ -13,6 +14,7 @@ export interface SpawnedAgentOptions {
   readonly dataDir: string;
   readonly limits?: Partial<JournalLimits>;
   readonly timing?: Partial<AgentTiming>;
+  readonly host?: TestHost;
 }
 
 /** Agents in processes of their own, which can be killed, stopped and measured. */
@@ -20,8 +22,9 @@ export class SpawnedAgents {
   readonly #children = new Set<ChildProcess>();
 
   /** Resolves once it has registered. */
-  async start({ url, dataDir, limits = {}, timing = {} }: SpawnedAgentOptions): Promise<ChildProcess> {
-    const args = [PROGRAM, url, dataDir, JSON.stringify(limits), JSON.stringify(timing)];
+  async start({ url, dataDir, limits = {}, timing = {}, host }: SpawnedAgentOptions): Promise<ChildProcess> {
+    const texts = [limits, timing, ...(host === undefined ? [] : [host])].map((part) => JSON.stringify(part));
+    const args = [PROGRAM, url, dataDir, ...texts];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#children.add(child);
     let output = '';

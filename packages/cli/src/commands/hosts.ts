@@ -37,6 +37,8 @@ export interface AddHostOptions {
   readonly slots?: number;
   readonly gpus?: number;
   readonly queue?: readonly string[];
+  /** In seconds; 0: no limit. */
+  readonly unwatchedFor?: number;
   /** False for `--no-test`. */
   readonly test: boolean;
 }
@@ -162,6 +164,7 @@ async function configOf(file: HostsFile, address: string, options: AddHostOption
     slots: options.slots ?? Math.max(1, options.gpus ?? 1),
     gpus: options.gpus,
     queues: options.queue,
+    unwatchedForSeconds: options.unwatchedFor || undefined,
   };
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const parsed = hostConfig.safeParse(known);
@@ -187,7 +190,8 @@ async function withFindings(
   return { ...config, gpus, slots: options.slots ?? Math.max(1, gpus) };
 }
 
-async function hostNamed(
+/** @throws TrainyardError NOT_FOUND */
+export async function hostNamed(
   context: CliContext,
   name: string,
 ): Promise<{ file: HostsFile; config: HostConfig }> {

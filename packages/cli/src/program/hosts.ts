@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { type Act, examples } from '../command-parts.ts';
 import type { AddHostOptions } from '../commands/hosts.ts';
+import type { SetHostOptions } from '../commands/set-host.ts';
 import { wholeNumber } from '../options/option-values.ts';
+import { unwatchedFor } from '../options/unwatched-option.ts';
 
 /** `trainyard hosts …` */
 export function addHostsCommands(program: Command, act: Act): void {
@@ -29,6 +31,11 @@ export function addHostsCommands(program: Command, act: Act): void {
     )
     .option('--gpus <n>', 'GPUs for jobs; default: those that nvidia-smi shows', wholeNumber('gpus', 0, 1024))
     .option('--queue <queue...>', 'queues to take jobs from; default: default')
+    .option(
+      '--unwatched-for <duration>',
+      'end jobs over there when no agent was heard of for so long; default: never',
+      unwatchedFor,
+    )
     .option('--no-test', 'do not connect now')
     .addHelpText(
       'after',
@@ -41,6 +48,21 @@ export function addHostsCommands(program: Command, act: Act): void {
     .action(
       act<AddHostOptions>(async (context, options, [name, address]) =>
         (await import('../commands/hosts.ts')).addHostCommand(context, name!, address!, options),
+      ),
+    );
+  hosts
+    .command('set')
+    .description('change a host; also for jobs that run there already')
+    .argument('<name>', 'name of the host')
+    .option(
+      '--unwatched-for <duration>',
+      'end jobs over there when no agent was heard of for so long, or "off"',
+      unwatchedFor,
+    )
+    .addHelpText('after', examples('trainyard hosts set gpu1 --unwatched-for 6h'))
+    .action(
+      act<SetHostOptions>(async (context, options, [name]) =>
+        (await import('../commands/set-host.ts')).setHostCommand(context, name!, options),
       ),
     );
   hosts

@@ -23,7 +23,11 @@ export function queueNotes(params: {
   readonly waits: readonly RunWait[];
 }): ReadonlyMap<string, string> {
   const online = params.agents.filter((agent) => agent.online);
-  const notes = new Map(params.waits.map(({ runId, reason }) => [runId, reason]));
+  const notes = new Map<string, string>();
+  for (const { runId, reason } of params.waits) {
+    const before = notes.get(runId);
+    notes.set(runId, before === undefined ? reason : `${before}; ${reason}`);
+  }
   for (const run of descend(params.tree)) {
     if (run.status !== 'queued' || run.kind !== 'job') continue;
     const needs = needsAt(params.definition, run);

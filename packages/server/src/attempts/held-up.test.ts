@@ -55,6 +55,25 @@ describeDatabases('what holds a job up', (engine) => {
         `update "${t.place.schema}".attempts set lease_until = now() - interval '1 second'`,
       );
       expect((await waits())[0]!.reason).toMatch(/^its agent over ssh has not been heard of since 20/);
+
+      // It is given up and handed to another host: what runs there is not known any more, and that is told.
+      await t.server.database.pool.query(
+        `update "${t.place.schema}".attempts set lease_until = now() - interval '1 hour'`,
+      );
+      const gone = await eventually(async () =>
+        (await waits()).find(({ reason }) => /^attempt 1/.test(reason)),
+      );
+      expect(gone).toMatchObject({ path: 'a' });
+      expect(gone.reason).toMatch(/^attempt 1 was given up at 20.* and may still run on ada@gpu:22 \(\/x\)/);
+      expect(gone.reason).toContain('its agent over ssh has not been heard of since');
+      const events = await t.call<{ items: { type: string; data: object }[] }>(
+        'GET',
+        `/api/v1/runs/${root}/events`,
+      );
+      expect(JSON.stringify(events.body.items)).toContain('may still run on ada@gpu:22, in /x');
+      // Its agent is back, and ends it.
+      await beat({});
+      expect((await waits()).filter(({ reason }) => /^attempt 1/.test(reason))).toEqual([]);
     } finally {
       await t.end();
     }

@@ -116,6 +116,7 @@ async function expireLeases(trx: Kysely<Schema>): Promise<number> {
     number: number;
     status: string;
     was_unreachable: boolean;
+    error: RunError | null;
   }>`
       with overdue as (
         select id, unreachable_since is not null as was_unreachable,
@@ -128,14 +129,18 @@ async function expireLeases(trx: Kysely<Schema>): Promise<number> {
       set unreachable_since = coalesce(a.unreachable_since, now()),
           status = case when o.is_lost then 'lost' else a.status end,
           ended_at = case when o.is_lost then now() else null end,
-          error = case when o.is_lost then ${JSON.stringify(LOST)}::jsonb else a.error end
+          error = case when not o.is_lost then a.error
+            when a.target is null then ${JSON.stringify(LOST)}::jsonb
+            else jsonb_set(${JSON.stringify(LOST)}::jsonb, '{message}', to_jsonb(${LOST.message} ||
+              ' Its program may still run on ' || (a.target->>'address') || ', in ' || (a.target->>'dir') || '.')) end
       from overdue o
       where a.id = o.id and (o.is_lost or not o.was_unreachable)
-      returning a.root_id, a.node_index, a.number, a.status, o.was_unreachable`.execute(trx);
+      returning a.root_id, a.node_index, a.number, a.status, a.error, o.was_unreachable`.execute(trx);
   const at = Date.now();
   const facts = rows.map((row) => {
     const subject = { node: row.node_index, attempt: row.number, at };
-    const event = row.status === 'lost' ? lostFact(subject, LOST) : { kind: 'unreachable', ...subject };
+    const event =
+      row.status === 'lost' ? lostFact(subject, row.error ?? LOST) : { kind: 'unreachable', ...subject };
     return { root_id: row.root_id, event };
   });
   await insertFacts(trx, facts);

@@ -36,7 +36,7 @@ const FINAL_CODES: ReadonlySet<string> = new Set(['diagnosis', 'secret_missing']
 /**
  * What an agent reports as failed through no fault of the program: the machine restarted, the agent had to
  * end it in a partition, its process vanished with its supervisor, its host could not be
- * reached, the agent was stopped, a result that it found was deleted before it was used, or Slurm took its node or its time was up there. It is charged to the budget for
+ * reached, the agent was stopped, its host ended it since no agent was heard of, an earlier attempt could not be ended there, a result that it found was deleted before it was used, or Slurm took its node or its time was up there. It is charged to the budget for
  * infrastructure, not to the stage's retries.
  */
 const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
@@ -45,6 +45,9 @@ const INFRASTRUCTURE_CODES: ReadonlySet<string> = new Set([
   'process_vanished',
   'host_unreachable',
   'start_lost',
+  'unwatched',
+  'superseded',
+  'earlier_attempt_lives',
   'preempted',
   'node_failed',
   'slurm_launch_failed',

@@ -20,6 +20,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
 import { readHeldUp } from '../attempts/held-up.ts';
+import { readLeftBehind } from '../attempts/left-behind.ts';
 import { resolveParams } from '../definition/index.ts';
 import { readWaits } from '../limits/waits.ts';
 import { serverWarnings } from '../orchestrator/server-warnings.ts';
@@ -157,7 +158,8 @@ export function runRoutes(context: ServerContext): FastifyPluginAsyncZod {
       async (request) => {
         const { rootId } = await runs.get(request.params.id);
         const { pool } = context.database;
-        return { items: [...(await readWaits(pool, rootId)), ...(await readHeldUp(pool, rootId))] };
+        const reads = [readWaits, readHeldUp, readLeftBehind];
+        return { items: (await Promise.all(reads.map((read) => read(pool, rootId)))).flat() };
       },
     );
 
