@@ -9,7 +9,7 @@ import type { Links } from './sibling-links.ts';
 import { linkCount, reversed } from './sibling-links.ts';
 import { triggerRuleNames } from './trigger-rule.ts';
 
-/** The links between the nodes of each DAG of a definition, as `checkDependencies` has found them. */
+/** The links between the nodes of each DAG of a definition, as `checkDependencies` has found and numbered them. */
 export type LinksOfDags = ReadonlyMap<Dag, Links>;
 
 /** Recurses only into a foreach inside of a foreach; `sources` counts the nodes of the definition. */
@@ -35,10 +35,12 @@ class ColumnsBuilder {
   readonly #sources: { next: number };
   readonly #size: number;
   readonly #names: string[];
-  readonly #parents: Int32Array;
+  #parents: Int32Array | null = null;
   #sourceOf: Int32Array | null = null;
-  readonly #kinds: Uint8Array;
+  #kinds: Uint8Array | null = null;
   readonly #dependsOn: Links;
+  /** Otherwise the links of the only DAG are those of the plan. */
+  readonly #isNested: boolean;
   readonly #groups: (GroupColumns | null)[] = [];
   readonly #extras = new Map<number, NodeExtras>();
   #next = 0;
@@ -46,12 +48,12 @@ class ColumnsBuilder {
   constructor(root: DagNode, links: LinksOfDags, sources: { next: number }) {
     this.#links = links;
     this.#sources = sources;
+    const only = onlyLinks(root, links);
     const { nodes: size, dependencies } = extentOf(root, links);
     this.#size = size;
+    this.#isNested = only === null;
     this.#names = new Array<string>(size).fill('');
-    this.#parents = new Int32Array(size);
-    this.#kinds = new Uint8Array(size);
-    this.#dependsOn = { starts: new Int32Array(size + 1), targets: new Int32Array(dependencies) };
+    this.#dependsOn = only ?? { starts: new Int32Array(size + 1), targets: new Int32Array(dependencies) };
   }
 
   build(root: DagNode): PlanColumns {
@@ -89,18 +91,18 @@ class ColumnsBuilder {
   /** Gives the group whose children come next, if the node is one. */
   #add(node: DagNode, parent: OpenGroup | null): OpenGroup | null {
     const index = this.#next++;
-    const { starts } = this.#dependsOn;
     this.#names[index] = node.name;
-    if (parent === null) {
-      this.#parents[index] = -1;
-    } else {
-      this.#parents[index] = parent.index;
-      starts[index + 1] = starts[index]! + linkCount(parent.links, parent.count);
+    if (parent !== null) {
+      if (parent.index > 0) this.#noteParent(index, parent.index);
       parent.children[parent.count++] = index;
+      if (this.#isNested) {
+        const { starts } = this.#dependsOn;
+        starts[index + 1] = starts[index]! + linkCount(parent.links, parent.count);
+      }
     }
     const source = this.#sources.next++;
     if (source !== index) this.#noteSource(index, source);
-    if (node.triggerRule !== undefined) this.#kinds[index] = triggerRuleNames.indexOf(node.triggerRule);
+    if (node.triggerRule !== undefined) this.#noteKind(index, triggerRuleNames.indexOf(node.triggerRule));
     const template = node.foreach ? this.#templateOf(node, source) : null;
     if (hasExtras(node)) this.#extras.set(index, extrasFor(node, template));
     return node.dag === undefined && template === null ? null : this.#open(node, template, index, parent);
@@ -116,10 +118,26 @@ class ColumnsBuilder {
     const depth = parent === null ? 0 : parent.depth + 1;
     const dag = template === null ? node.dag! : null;
     const children = new Int32Array(dag?.nodes.length ?? 0);
-    this.#kinds[index]! |= GROUP_BIT;
+    if (index > 0) this.#noteKind(index, GROUP_BIT);
     while (this.#groups.length < index) this.#groups.push(null);
     this.#groups.push({ ...groupOf(node), roots: [], path, depth, end: index + 1, children });
     return dag && { dag, index, path, depth, children, count: 0, links: this.#links.get(dag)! };
+  }
+
+  #noteParent(index: number, parent: number): void {
+    if (this.#parents === null) {
+      this.#parents = new Int32Array(this.#size);
+      this.#parents[0] = -1;
+    }
+    this.#parents[index] = parent;
+  }
+
+  #noteKind(index: number, kind: number): void {
+    if (this.#kinds === null) {
+      this.#kinds = new Uint8Array(this.#size);
+      this.#kinds[0] = GROUP_BIT;
+    }
+    this.#kinds[index]! |= kind;
   }
 
   /** Behind a foreach with a DAG the numbers in the definition are others. */
@@ -133,11 +151,11 @@ class ColumnsBuilder {
 
   /** Now all children have numbers. */
   #close({ index, children, links }: OpenGroup): void {
-    translate(links, this.#dependsOn, children);
+    if (this.#isNested) translate(links, this.#dependsOn, children);
     const priorityOf = (node: number): number => this.#extras.get(node)?.priority ?? 0;
     const roots: number[] = [];
     for (let place = 0; place < children.length; place++) {
-      if (linkCount(links, place) === 0) roots.push(children[place]!);
+      if (linkCount(links, place + 1) === 0) roots.push(children[place]!);
     }
     if (this.#extras.size > 0) {
       const before = (a: number, b: number): boolean =>
@@ -160,11 +178,14 @@ class ColumnsBuilder {
   }
 }
 
+/** Of a single DAG that is the whole definition. */
+function onlyLinks({ dag, foreach }: DagNode, links: LinksOfDags): Links | null {
+  return links.size === 1 && dag && !foreach ? links.get(dag)! : null;
+}
+
 function extentOf(root: DagNode, links: LinksOfDags): { nodes: number; dependencies: number } {
-  // A single DAG is the whole definition.
-  if (links.size === 1 && root.dag && !root.foreach) {
-    return { nodes: 1 + root.dag.nodes.length, dependencies: links.get(root.dag)!.targets.length };
-  }
+  const only = onlyLinks(root, links);
+  if (only !== null) return { nodes: only.starts.length - 1, dependencies: only.targets.length };
   let nodes = 1;
   let dependencies = 0;
   const open = root.dag && !root.foreach ? [root.dag] : [];
@@ -179,19 +200,20 @@ function extentOf(root: DagNode, links: LinksOfDags): { nodes: number; dependenc
   return { nodes, dependencies };
 }
 
-/** Copies links between places among siblings as links between nodes. */
+/** Copies the links of a DAG, whose children are these nodes, as links between them. */
 function translate(from: Links, into: Links, nodes: Int32Array): void {
   const first = nodes[0] ?? 0;
   // Without groups among them siblings have consecutive numbers, and so have their links.
   if ((nodes[nodes.length - 1] ?? 0) - first === nodes.length - 1) {
     let at = into.starts[first]!;
-    for (let link = 0; link < from.targets.length; link++) into.targets[at++] = first + from.targets[link]!;
+    for (let link = 0; link < from.targets.length; link++)
+      into.targets[at++] = first + from.targets[link]! - 1;
     return;
   }
   for (let place = 0; place < nodes.length; place++) {
     let at = into.starts[nodes[place]!]!;
-    for (let link = from.starts[place]!; link < from.starts[place + 1]!; link++) {
-      into.targets[at++] = nodes[from.targets[link]!]!;
+    for (let link = from.starts[place + 1]!; link < from.starts[place + 2]!; link++) {
+      into.targets[at++] = nodes[from.targets[link]! - 1]!;
     }
   }
 }

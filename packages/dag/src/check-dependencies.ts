@@ -14,15 +14,26 @@ const MAX_SUGGESTIONS = 5;
 const MAX_NAMES_OF_CYCLE = 20;
 
 /**
- * Names and dependencies of the direct children of one DAG; `path` leads to its list of nodes. Gives who depends
- * on whom, by places in that list.
+ * Names and dependencies, of which there are `count`, of the direct children of one DAG; `path` leads to its list
+ * of nodes. Gives who depends on whom, by the numbers of a plan of this DAG alone: 0 is the DAG itself, and one
+ * more than its place each node.
  */
-export function checkDependencies(nodes: readonly DagNode[], path: Path, faults: FaultList): Links {
+export function checkDependencies(
+  nodes: readonly DagNode[],
+  count: number,
+  path: Path,
+  faults: FaultList,
+): Links {
   const numbered = NumberedNames.of(nodes);
   const index = numbered ?? new GuessedPlaces(nodes, new NameIndex(nodes.map(({ name }) => name)));
   if (index.hasRepeats) addRepeats(nodes, path, faults);
   if (hasForeach(nodes)) checkNamesOfItems(nodes, index, path, faults);
-  const { links, isInOrder } = linkNames(nodes, index, path, faults);
+  const { links, isInOrder } = linkNames(
+    nodes,
+    new Int32Array(count),
+    index,
+    new UnusableNames(path, faults, index),
+  );
   // Where everything stands behind what it depends on there is no cycle.
   if (!isInOrder) for (const cycle of findCycles(links)) addCycle(cycle, nodes, path, faults);
   return links;
@@ -63,15 +74,13 @@ function checkNamesOfItems(
 
 function linkNames(
   nodes: readonly DagNode[],
+  targets: Int32Array,
   names: PlacesByName,
-  path: Path,
-  faults: FaultList,
+  report: UnusableNames,
 ): { readonly links: Links; readonly isInOrder: boolean } {
-  const report = new UnusableNames(path, faults, names);
   const repeats = names.hasRepeats ? nodes : null;
-  const starts = new Int32Array(nodes.length + 1);
-  const targets = new Int32Array(dependencyCount(nodes));
-  const isListed = seenIn(targets, nodes.length);
+  const starts = new Int32Array(nodes.length + 2);
+  const isListed = seenIn(targets, nodes.length + 1);
   let isInOrder = true;
   let end = 0;
   for (let index = 0; index < nodes.length; index++) {
@@ -81,22 +90,16 @@ function linkNames(
       const wanted = dependsOn![position]!;
       const target = names.get(wanted);
       const isOwn = target === index || (repeats !== null && wanted === repeats[index]!.name);
-      if (target === undefined || isOwn || isListed(target, start, end)) {
+      if (target === undefined || isOwn || isListed(target + 1, start, end)) {
         report.add(nodes[index]!.name, wanted, target, [index, 'dependsOn', position]);
         continue;
       }
-      targets[end++] = target;
+      targets[end++] = target + 1;
       if (target > index) isInOrder = false;
     }
-    starts[index + 1] = end;
+    starts[index + 2] = end;
   }
   return { links: { starts, targets: targets.subarray(0, end) }, isInOrder };
-}
-
-function dependencyCount(nodes: readonly DagNode[]): number {
-  let count = 0;
-  for (let index = 0; index < nodes.length; index++) count += nodes[index]!.dependsOn?.length ?? 0;
-  return count;
 }
 
 /** Longer lists of dependencies are not searched from their start for each. */
@@ -211,12 +214,13 @@ class UnusableNames {
 }
 
 function addCycle(cycle: readonly number[], nodes: readonly DagNode[], path: Path, faults: FaultList): void {
-  const [first, second] = [nodes[cycle[0]!]!, nodes[cycle[1]!]!];
-  const names = cycle.map((index) => nodes[index]!.name);
+  const inCycle = cycle.map((number) => nodes[number - 1]!);
+  const [first, second] = [inCycle[0]!, inCycle[1]!];
+  const names = inCycle.map(({ name }) => name);
   const left = names.length - MAX_NAMES_OF_CYCLE;
   const shown =
     left > 0 ? [...names.slice(0, MAX_NAMES_OF_CYCLE - 1), `(${left} more)`, names[names.length - 1]] : names;
   const position = first.dependsOn!.indexOf(second.name);
   const message = `Dependency cycle: ${shown.join(' -> ')} (each waits for the next); remove one of these dependencies`;
-  faults.add('cycle', [...path, cycle[0]!, 'dependsOn', position], message);
+  faults.add('cycle', [...path, cycle[0]! - 1, 'dependsOn', position], message);
 }

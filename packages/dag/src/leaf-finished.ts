@@ -21,6 +21,9 @@ export function leafFinished(draft: Draft, event: LeafFinished): void {
     const mayTryAgain = ending.status === 'timed_out' && row.stopReason === 'timeout' && row.reason === null;
     if (mayTryAgain) tryAgainOrFinish(draft, { ...event, outcome: 'timed_out' }, ending);
     else finish(draft, node, ending);
+  } else if (status === 'active' && outcome === 'completed') {
+    // The usual case, without looking at what else there is of it.
+    finish(draft, node, COMPLETED);
   } else if (status === 'active') {
     const { lostCount, releasedCount = 0, undeliveredCount = 0 } = draft.row(node);
     if (outcome === 'released') {
@@ -43,10 +46,11 @@ const COMPLETED: Ending = { status: 'completed' };
 const STOPPED: Ending = { status: 'stopped' };
 
 function naturalEnding(draft: Draft, { node, outcome, error }: LeafFinished): Ending {
-  if (outcome === 'completed') return COMPLETED;
   const path = draft.pathOf(node);
   const because = (code: string, message: string): NodeError => ({ code, message, ...error, path });
   switch (outcome) {
+    case 'completed':
+      return COMPLETED;
     case 'stopped':
       return STOPPED;
     case 'cancelled':

@@ -52,6 +52,23 @@ describe('handlers in this process', () => {
     expect(context?.signal.reason).toBe('cancel');
   });
 
+  it('are called in order of the definition where none waits for a slot, and else in the order of waiting', async () => {
+    const orderWith = async (concurrency: number): Promise<string[]> => {
+      const ran: string[] = [];
+      const others = Array.from({ length: 99 }, (_, at) => ({ name: `b${at}` }));
+      const nodes = [{ name: 'a' }, { name: 'after-a', dependsOn: ['a'] }, ...others];
+      await runDag({ maxParallel: 200, nodes }, ({ name }) => void ran.push(name), { concurrency });
+      return ran;
+    };
+    const unlimited = await orderWith(Number.POSITIVE_INFINITY);
+    expect(unlimited.indexOf('after-a')).toBeLessThan(unlimited.indexOf('b98'));
+    const limited = await orderWith(1);
+    expect(limited.indexOf('after-a')).toBe(100);
+    expect(limited.filter((name) => name.startsWith('b'))).toEqual(
+      unlimited.filter((name) => name.startsWith('b')),
+    );
+  });
+
   it('are refused beyond the limit on nodes, which an option raises', async () => {
     const dag = chain(50_001);
     await expect(runDag(dag, () => {})).rejects.toThrow(InvalidDagError);

@@ -2,7 +2,6 @@ import type { NodeError, Outcome, StopReason } from './events.ts';
 import { outcomes } from './events.ts';
 import type { LeafContext } from './leaf-attempt.ts';
 import { LeafAttempt } from './leaf-attempt.ts';
-import { LeafQueue } from './leaf-queue.ts';
 
 /**
  * Does the work of a leaf. Whatever it returns means completed, except an object whose `outcome` is one of
@@ -12,8 +11,8 @@ export type LeafHandler = (context: LeafContext) => unknown;
 
 /** What the pool needs of the run that it works for. */
 export interface PoolRun {
-  /** So many leaves at the front of the queue are about to begin. */
-  readonly prepare: (queue: LeafQueue, count: number) => void;
+  /** These leaves are about to begin. */
+  readonly prepare: (leaves: Int32Array) => void;
   /**
    * Notes that a leaf starts now, which is the instant of the last `end` with `isSameInstant`; null for one that
    * is not to start any more.
@@ -24,10 +23,18 @@ export interface PoolRun {
 
 /** After so many handlers in one turn others have theirs. */
 const MOST_IN_A_ROW = 1_024;
-const PREPARED_AT_ONCE = 32;
+const TAKEN_AT_ONCE = 32;
+
+/** Leaves that wait for a slot. */
+export interface WaitingLeaves {
+  readonly length: number;
+  add(leaf: number): void;
+  /** -1 when there is none. */
+  take(): number;
+}
 
 /**
- * Runs at most `slots` handlers at once, first come, first served. A handler is never called in the same turn as
+ * Runs at most `slots` handlers at once, in the order in which `waiting` gives the leaves. A handler is never called in the same turn as
  * the decision that hands its leaf out, unless it is called between others that return no promise: those run one
  * after the other.
  */
@@ -35,7 +42,11 @@ export class LeafPool {
   readonly #run: PoolRun;
   readonly #handler: LeafHandler;
   readonly #slots: number;
-  readonly #waiting = new LeafQueue();
+  readonly #waiting: WaitingLeaves;
+  /** Taken out of `#waiting`, and next from `#nextAt` up to (not including) `#nextEnd`. */
+  readonly #next = new Int32Array(TAKEN_AT_ONCE);
+  #nextAt = 0;
+  #nextEnd = 0;
   /** Those whose handler has returned a promise. */
   readonly #running = new Map<number, LeafAttempt>();
   /** The one whose handler is on the stack. */
@@ -43,11 +54,12 @@ export class LeafPool {
   #isFilling = false;
   #isClosed = false;
 
-  constructor(run: PoolRun, handler: LeafHandler, slots: number) {
+  constructor(run: PoolRun, handler: LeafHandler, slots: number, waiting: WaitingLeaves) {
     if (!(slots >= 1)) throw new RangeError(`concurrency is ${slots}; it must be at least 1`);
     this.#run = run;
     this.#handler = handler;
     this.#slots = slots;
+    this.#waiting = waiting;
   }
 
   add(node: number): void {
@@ -79,10 +91,7 @@ export class LeafPool {
   #fill(): void {
     let hasJustEnded = false;
     for (let count = 0; count < MOST_IN_A_ROW; count++) {
-      if (count % PREPARED_AT_ONCE === 0 && this.#waiting.length >= PREPARED_AT_ONCE) {
-        this.#run.prepare(this.#waiting, PREPARED_AT_ONCE);
-      }
-      const node = this.#running.size >= this.#slots || this.#isClosed ? -1 : this.#waiting.take();
+      const node = this.#running.size >= this.#slots || this.#isClosed ? -1 : this.#take();
       if (node < 0) {
         this.#isFilling = false;
         return;
@@ -91,6 +100,19 @@ export class LeafPool {
       hasJustEnded = attempt !== null && this.#start(attempt);
     }
     queueMicrotask(() => this.#fill());
+  }
+
+  /** -1 when none waits. */
+  #take(): number {
+    if (this.#nextAt === this.#nextEnd) {
+      const count = Math.min(this.#waiting.length, TAKEN_AT_ONCE);
+      if (count <= 1) return this.#waiting.take();
+      for (let at = 0; at < count; at++) this.#next[at] = this.#waiting.take();
+      this.#nextAt = 0;
+      this.#nextEnd = count;
+      if (count === TAKEN_AT_ONCE) this.#run.prepare(this.#next);
+    }
+    return this.#next[this.#nextAt++]!;
   }
 
   /** True when the leaf has already ended. */

@@ -13,11 +13,6 @@ export class LeafQueue {
     return this.#length;
   }
 
-  /** What is taken after so many others. */
-  at(position: number): number {
-    return this.#ring[(this.#head + position) & (this.#ring.length - 1)]!;
-  }
-
   /** -1 when it is empty. */
   take(): number {
     if (this.#length === 0) return -1;

@@ -2,7 +2,6 @@ import type { BookPatch, Ending, RowPatch } from './draft.ts';
 import { Draft } from './draft.ts';
 import type { SetTimer } from './events.ts';
 import type { Expansion, ItemBlock } from './expansion.ts';
-import type { LeafQueue } from './leaf-queue.ts';
 import { MutableReadyQueue } from './mutable-ready-queue.ts';
 import { NodeColumns } from './node-columns.ts';
 import type { NodeStatus } from './node-status.ts';
@@ -51,31 +50,28 @@ export class MutableDraft extends Draft {
   }
 
   /**
-   * Reads what the leaves at the front of a queue and their dependents will need, each kind in a loop of its own,
-   * so that the waits for memory overlap. One after the other they take longer than all the rest of a leaf.
+   * Reads what leaves that are about to begin and their dependents will need, each kind in a loop of its own, so
+   * that the waits for memory overlap. One after the other they take longer than all the rest of a leaf.
    */
-  readAhead(queue: LeafQueue, count: number): void {
-    const { size, names, kinds, dependents } = this.plan.columns;
+  readAhead(leaves: Int32Array): void {
+    const { size, dependents } = this.plan.columns;
     if (size < LEAST_READ_AHEAD) return;
     const { starts, targets } = dependents;
     const rows = this.#rows;
     let read = 0;
-    for (let at = 0; at < count; at++) {
-      const node = queue.at(at);
-      if (node < size)
-        read ^= starts[node]! ^ rows.tallyOf(node) ^ kinds[node]! ^ (names[node] === '' ? 1 : 0);
+    for (let at = 0; at < leaves.length; at++) {
+      const leaf = leaves[at]!;
+      if (leaf < size) read ^= starts[leaf]! ^ rows.tallyOf(leaf);
     }
-    for (let at = 0; at < count; at++) {
-      const node = queue.at(at);
-      if (node < size) read ^= targets[starts[node]!] ?? 0;
+    for (let at = 0; at < leaves.length; at++) {
+      const leaf = leaves[at]!;
+      if (leaf < size) read ^= targets[starts[leaf]!] ?? 0;
     }
-    for (let at = 0; at < count; at++) {
-      const node = queue.at(at);
-      if (node >= size) continue;
-      const end = Math.min(starts[node]! + MOST_READ_AHEAD, starts[node + 1]!);
-      for (let link = starts[node]!; link < end; link++) {
-        read ^= rows.tallyOf(targets[link]!) ^ kinds[targets[link]!]!;
-      }
+    for (let at = 0; at < leaves.length; at++) {
+      const leaf = leaves[at]!;
+      if (leaf >= size) continue;
+      const end = Math.min(starts[leaf]! + MOST_READ_AHEAD, starts[leaf + 1]!);
+      for (let link = starts[leaf]!; link < end; link++) read ^= rows.tallyOf(targets[link]!);
     }
     this.lastRead = read;
   }

@@ -37,28 +37,28 @@ const statusCodes = Object.fromEntries(statusNames.map((name, code) => [name, co
   Record<NodeStatus, number>
 >;
 
-/** Integers per node: its tally, then status, `STARTED` and attempt in one, then its start as a double. */
-const CELL = 4;
+/** Integers per node: its tally, then status, `STARTED` and attempt in one. */
+const CELL = 2;
 const STATUS_BITS = 15;
 const STARTED = 16;
 const ATTEMPT_SHIFT = 5;
 const ONE_ATTEMPT = 1 << ATTEMPT_SHIFT;
 
 /**
- * The rows and tallies of all nodes in 16 bytes each, changed in place. What is read and written together is in
- * one place, because with a million nodes each place is a wait for memory.
+ * The rows and tallies of all nodes in 16 bytes each, changed in place. What the end of a dependency reads and
+ * writes is in one place and small, because with a million nodes each place is a wait for memory.
  */
 export class NodeColumns {
   #length: number;
   #cells: Int32Array;
-  /** The same memory. A start is only there for nodes with `STARTED`. */
-  #doubles: Float64Array;
+  /** A start is only there for nodes with `STARTED`. */
+  #starts: Float64Array;
   readonly #details = new Map<number, Details>();
 
   constructor(length: number) {
     this.#length = length;
     this.#cells = new Int32Array(length * CELL);
-    this.#doubles = new Float64Array(this.#cells.buffer);
+    this.#starts = new Float64Array(length);
   }
 
   get length(): number {
@@ -68,12 +68,15 @@ export class NodeColumns {
   /** Adds nodes at the end that have not started. */
   grow(count: number): void {
     this.#length += count;
-    const room = this.#cells.length / CELL;
+    const room = this.#starts.length;
     if (this.#length <= room) return;
-    const cells = new Int32Array(Math.max(this.#length, room * 2) * CELL);
+    const newRoom = Math.max(this.#length, room * 2);
+    const cells = new Int32Array(newRoom * CELL);
     cells.set(this.#cells);
     this.#cells = cells;
-    this.#doubles = new Float64Array(cells.buffer);
+    const starts = new Float64Array(newRoom);
+    starts.set(this.#starts);
+    this.#starts = starts;
   }
 
   /** Throws RangeError for a node outside. */
@@ -98,7 +101,7 @@ export class NodeColumns {
   }
 
   startedAtOf(index: number): number | null {
-    return this.hasStarted(index) ? this.#doubles[(index * CELL) / 2 + 1]! : null;
+    return this.hasStarted(index) ? this.#starts[index]! : null;
   }
 
   setStartedAt(index: number, at: number | null): void {
@@ -107,7 +110,7 @@ export class NodeColumns {
       this.#cells[cell]! &= ~STARTED;
     } else {
       this.#cells[cell]! |= STARTED;
-      this.#doubles[(index * CELL) / 2 + 1] = at;
+      this.#starts[index] = at;
     }
   }
 

@@ -31,6 +31,21 @@ describe('NumberedNames', () => {
     expect(found).toBeGreaterThan(100);
   });
 
+  it.each([
+    ['in step', ['a1', 'a2', 'a3', 'b5', 'b6'], false],
+    ['in step, with stems that take turns', ['a0', 'b1', 'a2', 'b3'], false],
+    ['with a gap', ['a1', 'a2', 'a4'], false],
+    ['in step but for a gap that a repeat makes up for', ['a0', 'a1', 'a1', 'a3'], true],
+    ['backwards', ['a3', 'a2', 'a1'], false],
+  ])('finds names that are %s', (_, names, hasRepeats) => {
+    const places = NumberedNames.of(names.map((name) => ({ name })))!;
+    expect(names.map((name) => places.get(name))).toEqual(names.map((name) => names.indexOf(name)));
+    expect(['a7', 'b0', 'b7', 'a00', 'a', 'c1'].map((name) => places.get(name))).toEqual(
+      new Array(6).fill(undefined),
+    );
+    expect(places.hasRepeats).toBe(hasRepeats);
+  });
+
   it('tells numbers with zeros in front from those without', () => {
     const places = NumberedNames.of(['a7', 'a07', 'a007'].map((name) => ({ name })))!;
     expect(['a7', 'a07', 'a007', 'a0007'].map((name) => places.get(name))).toEqual([0, 1, 2, undefined]);

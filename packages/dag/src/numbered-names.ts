@@ -18,34 +18,37 @@ const ZERO = 48;
 
 /**
  * From names that end in a number to their places. A large graph is made by a program, which numbers its nodes:
- * `load-17` is the stem `load-` and 17, and each stem has an array of places by number. Nothing is compared with
- * the name of the node that it leads to, which would be in memory that nobody has touched for long.
+ * `load-17` is the stem `load-` and 17. Mostly places count on as the numbers of a stem do, so that one tells the
+ * other; else each stem has an array of places by number. Nothing is compared with the name of the node that it
+ * leads to, which would be in memory that nobody has touched for long.
  */
 export class NumberedNames implements PlacesByName {
   readonly hasRepeats: boolean;
   readonly #names: readonly { readonly name: string }[];
   readonly #stems: Stems;
-  /** One more than a place by `starts[stem] + number`; 0 for none. */
-  readonly #places: Int32Array;
+  /** One more than a place by `starts[stem] + number`, 0 for none; null where that sum is the place. */
+  readonly #places: Int32Array | null;
   readonly #starts: Float64Array;
 
-  private constructor(
-    names: readonly { readonly name: string }[],
-    parts: { readonly stems: Stems; readonly numbers: Int32Array; readonly stemOf: Uint8Array },
-    room: number,
-  ) {
-    const { stems, numbers, stemOf } = parts;
+  private constructor(names: readonly { readonly name: string }[], stems: Stems, room: number) {
     this.#names = names;
     this.#stems = stems;
-    this.#starts = stems.starts();
+    if (stems.areInStep && room === names.length) {
+      this.#starts = stems.steps();
+      this.#places = null;
+      this.hasRepeats = false;
+      return;
+    }
+    const starts = stems.starts();
     const places = new Int32Array(room);
-    const starts = this.#starts;
     let repeats = 0;
-    for (let place = 0; place < numbers.length; place++) {
-      const at = starts[stemOf[place]!]! + numbers[place]!;
+    for (let place = 0; place < names.length; place++) {
+      const stem = stems.split(names[place]!.name, false);
+      const at = starts[stem]! + stems.number;
       if (places[at] === 0) places[at] = place + 1;
       else repeats += 1;
     }
+    this.#starts = starts;
     this.#places = places;
     this.hasRepeats = repeats > 0;
   }
@@ -53,25 +56,21 @@ export class NumberedNames implements PlacesByName {
   /** Null where the names are not of this kind. */
   static of(names: readonly { readonly name: string }[]): NumberedNames | null {
     const stems = new Stems();
-    const numbers = new Int32Array(names.length);
-    const stemOf = new Uint8Array(names.length);
     for (let place = 0; place < names.length; place++) {
       const stem = stems.split(names[place]!.name, true);
       if (stem < 0) return null;
-      numbers[place] = stems.number;
-      stemOf[place] = stem;
-      stems.note(stem, stems.number);
+      stems.note(stem, stems.number, place);
     }
     const room = stems.room();
-    return room > MOST_SPREAD * names.length + STEM_SLOTS
-      ? null
-      : new NumberedNames(names, { stems, numbers, stemOf }, room);
+    return room > MOST_SPREAD * names.length + STEM_SLOTS ? null : new NumberedNames(names, stems, room);
   }
 
   get(name: string): number | undefined {
     const stem = this.#stems.split(name, false);
     if (stem < 0 || !this.#stems.holds(stem, this.#stems.number)) return undefined;
-    const place = this.#places[this.#starts[stem]! + this.#stems.number]! - 1;
+    const at = this.#starts[stem]! + this.#stems.number;
+    if (this.#places === null) return at;
+    const place = this.#places[at]! - 1;
     return place < 0 ? undefined : place;
   }
 
@@ -84,11 +83,15 @@ export class NumberedNames implements PlacesByName {
 class Stems {
   /** The number of the name that was split last. */
   number = 0;
+  /** Whether for each stem all places noted are equally far from their numbers. */
+  areInStep = true;
   readonly #texts: string[] = [];
   /** One more than a stem by hash, open addressing. */
   readonly #slots = new Uint8Array(STEM_SLOTS);
   readonly #least = new Int32Array(MOST_STEMS).fill(2 ** 31 - 1);
   readonly #most = new Int32Array(MOST_STEMS).fill(-1);
+  /** How far the places of a stem are from its numbers. */
+  readonly #steps = new Float64Array(MOST_STEMS);
   /** The stem found last and its text; -1 for one that ends in a digit. */
   #last = -1;
   #lastText = '';
@@ -135,7 +138,9 @@ class Stems {
     return true;
   }
 
-  note(stem: number, number: number): void {
+  note(stem: number, number: number, place: number): void {
+    if (this.#most[stem]! < 0) this.#steps[stem] = place - number;
+    else if (this.#steps[stem] !== place - number) this.areInStep = false;
     if (number < this.#least[stem]!) this.#least[stem] = number;
     if (number > this.#most[stem]!) this.#most[stem] = number;
   }
@@ -147,6 +152,11 @@ class Stems {
   /** How many numbers there are from the least to the most of each stem. */
   room(): number {
     return this.#texts.reduce((sum, _, stem) => sum + this.#most[stem]! - this.#least[stem]! + 1, 0);
+  }
+
+  /** What is added to a number of each stem to give its place, when `areInStep`. */
+  steps(): Float64Array {
+    return this.#steps;
   }
 
   /** What is added to a number of each stem when all stand behind each other. */

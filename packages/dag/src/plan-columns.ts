@@ -12,12 +12,12 @@ import { triggerRuleNames } from './trigger-rule.ts';
 export interface PlanColumns {
   readonly size: number;
   readonly names: readonly string[];
-  /** -1 for the root. */
-  readonly parents: Int32Array;
+  /** -1 for the root; null where nothing is nested. */
+  readonly parents: Int32Array | null;
   /** The numbers of the nodes in the definition; null where they are the same. */
   readonly sources: Int32Array | null;
-  /** Positions in `triggerRuleNames`, and `GROUP_BIT` for groups. */
-  readonly kinds: Uint8Array;
+  /** Positions in `triggerRuleNames`, and `GROUP_BIT` for groups; null where nothing is nested and all have the first rule. */
+  readonly kinds: Uint8Array | null;
   readonly dependsOn: Links;
   readonly dependents: Links;
   /** Null for leaves; behind the last group there are none. */
@@ -56,12 +56,13 @@ const NO_EXTRAS: NodeExtras = {
 
 export const GROUP_BIT = 64;
 
-export function isGroupIn({ kinds }: PlanColumns, index: number): boolean {
-  return (kinds[index]! & GROUP_BIT) !== 0;
+export function isGroupIn(columns: PlanColumns, index: number): boolean {
+  const { kinds } = columns;
+  return kinds === null ? groupIn(columns, index) !== null : (kinds[index]! & GROUP_BIT) !== 0;
 }
 
 export function ruleIn({ kinds }: PlanColumns, index: number): TriggerRule {
-  return triggerRuleNames[kinds[index]! & (GROUP_BIT - 1)]!;
+  return triggerRuleNames[kinds === null ? 0 : kinds[index]! & (GROUP_BIT - 1)]!;
 }
 
 export function extrasOf({ extras }: PlanColumns, index: number): NodeExtras {
@@ -78,13 +79,18 @@ export function endIn(columns: PlanColumns, index: number): number {
   return groupIn(columns, index)?.end ?? index + 1;
 }
 
+/** Whether anything in it depends on the time. */
+export function isTimed({ groups, extras }: PlanColumns): boolean {
+  return extras !== null || groups.some((group) => group !== null && group.deadlineMs !== null);
+}
+
 export function sourceIn({ sources }: PlanColumns, index: number): number {
   return sources === null ? index : sources[index]!;
 }
 
-/** -1 for the root. Where nothing is nested this reads no memory. */
-export function parentIn({ parents, groups }: PlanColumns, index: number): number {
-  if (groups.length === 1) return index === 0 ? -1 : 0;
+/** -1 for the root. */
+export function parentIn({ parents }: PlanColumns, index: number): number {
+  if (parents === null) return index === 0 ? -1 : 0;
   return parents[index]!;
 }
 

@@ -7,10 +7,13 @@ import { Answers } from './in-process-answers.ts';
 import { LeafAttempt } from './leaf-attempt.ts';
 import type { LeafHandler } from './leaf-pool.ts';
 import { LeafPool } from './leaf-pool.ts';
+import { LeafQueue } from './leaf-queue.ts';
+import { LeafSet } from './leaf-set.ts';
 import { MutableDraft } from './mutable-draft.ts';
 import type { TerminalStatus } from './node-status.ts';
 import { isTerminal } from './node-status.ts';
 import type { Plan } from './plan.ts';
+import { isTimed } from './plan-columns.ts';
 import type { RunResult } from './run-result.ts';
 import { resultOf } from './run-result.ts';
 import { takeEvent } from './take-event.ts';
@@ -19,7 +22,10 @@ import { validate } from './validate.ts';
 
 /** The limits of `validate` and the seed for the jitter of retries (default: the same in every run), and: */
 export interface RunDagOptions extends ValidateOptions {
-  /** Leaves that run at once in the whole tree (default: no limit beside each `maxParallel`). */
+  /**
+   * Leaves that run at once in the whole tree (default: no limit beside each `maxParallel`). Those that wait for
+   * their turn have it in the order in which they were handed out.
+   */
   readonly concurrency?: number;
   readonly clock?: Clock;
   readonly onEvent?: (event: RunEvent) => void;
@@ -66,6 +72,8 @@ class Run {
   readonly done: Promise<RunResult>;
   readonly #draft: MutableDraft;
   readonly #clock: Clock;
+  /** Nothing in it has a time limit or waits for a time, and nobody is told when anything happens. */
+  readonly #isTimeless: boolean;
   readonly #onEvent: ((event: RunEvent) => void) | undefined;
   readonly #pool: LeafPool;
   readonly #answers: Answers | null;
@@ -85,15 +93,22 @@ class Run {
     this.#reject = reject;
     this.#clock = options.clock ?? systemClock;
     this.#onEvent = options.onEvent;
+    this.#isTimeless = options.onEvent === undefined && !isTimed(plan.columns);
+    const { concurrency = Number.POSITIVE_INFINITY } = options;
     this.#pool = new LeafPool(
       {
-        prepare: (queue, count) => this.#draft.readAhead(queue, count),
+        prepare: (leaves) => this.#draft.readAhead(leaves),
         begin: (node, isSameInstant) => this.#begin(node, isSameInstant),
         end: (node, attempt, outcome, error) =>
           this.#send({ type: 'leaf_finished', node, attempt, outcome, ...(error && { error }) }),
       },
       handler,
-      options.concurrency ?? Number.POSITIVE_INFINITY,
+      concurrency,
+      // Where leaves wait for slots, the first one to wait is the first one to start, and so is what came first by
+      // priority. Otherwise all start at once, and those that are near to each other in memory may follow each other.
+      concurrency < plan.columns.size || plan.columns.extras !== null
+        ? new LeafQueue()
+        : new LeafSet(plan.columns.size),
     );
     const handOut = (node: number): void => this.#pool.add(node);
     this.#draft = new MutableDraft(plan, options.onEvent === undefined ? handOut : null);
@@ -145,7 +160,7 @@ class Run {
     const { effects, questions, expansions } = this.#draft;
     if (event.type === 'leaf_started') this.#announceStart(event.node, event.attempt);
     // Reading the clock is a good part of what a leaf costs.
-    if (!isSameInstant) this.#draft.now = this.#clock.now();
+    if (!isSameInstant && !this.#isTimeless) this.#draft.now = this.#clock.now();
     takeEvent(this.#draft, event);
     if (effects.length > 0) for (const effect of effects.splice(0)) this.#carryOut(effect);
     if (questions.length > 0) {
@@ -159,7 +174,9 @@ class Run {
     // One that was cancelled while it waited for its turn.
     if (draft.statusOf(node) !== 'active') return null;
     const attempt = draft.attemptOf(node);
-    this.#send({ type: 'leaf_started', node, attempt }, isSameInstant);
+    // Nothing else follows from a start.
+    if (this.#isTimeless) draft.noteStart(node);
+    else this.#send({ type: 'leaf_started', node, attempt }, isSameInstant);
     if (this.#isOver) return null;
     const path = draft.pathOf(node);
     return new LeafAttempt(node, {

@@ -51,6 +51,8 @@ interface LocatedDag {
   /** DAGs around it, itself included. */
   readonly level: number;
   readonly path: readonly (string | number)[];
+  /** How many dependencies its direct children have together. */
+  dependencies: number;
 }
 
 /**
@@ -62,7 +64,7 @@ function listGroups(dag: Dag, options: ValidateOptions, faults: FaultList): Loca
   const maxNodes = options.maxNodes ?? DEFAULT_MAX_NODES;
   const maxDependencies = options.maxDependencies ?? DEFAULT_MAX_DEPENDENCIES;
   const groups: LocatedDag[] = [];
-  const open: LocatedDag[] = [{ dag, level: 1, path: [] }];
+  const open: LocatedDag[] = [{ dag, level: 1, path: [], dependencies: 0 }];
   let nodeCount = 0;
   let dependencyCount = 0;
   for (let group = open.pop(); group !== undefined; group = open.pop()) {
@@ -81,10 +83,12 @@ function listGroups(dag: Dag, options: ValidateOptions, faults: FaultList): Loca
     }
     for (let index = nodes.length - 1; index >= 0; index--) {
       const node = nodes[index];
-      dependencyCount += Array.isArray(node?.dependsOn) ? node.dependsOn.length : 0;
+      group.dependencies += Array.isArray(node?.dependsOn) ? node.dependsOn.length : 0;
       if (node?.dag === undefined) continue;
-      open.push({ dag: node.dag, level: group.level + 1, path: [...group.path, 'nodes', index, 'dag'] });
+      const path = [...group.path, 'nodes', index, 'dag'];
+      open.push({ dag: node.dag, level: group.level + 1, path, dependencies: 0 });
     }
+    dependencyCount += group.dependencies;
     if (dependencyCount > maxDependencies) {
       const message = `The DAG has more than ${maxDependencies} dependencies; put a joining node between wide layers`;
       faults.add('too_many_dependencies', group.path, message);
@@ -94,7 +98,11 @@ function listGroups(dag: Dag, options: ValidateOptions, faults: FaultList): Loca
   return groups;
 }
 
-function checkGroup({ dag, path }: LocatedDag, links: Map<Dag, Links>, faults: FaultList): void {
+function checkGroup(
+  { dag, path, dependencies }: LocatedDag,
+  links: Map<Dag, Links>,
+  faults: FaultList,
+): void {
   if (typeof dag !== 'object' || dag === null || !Array.isArray(dag.nodes)) {
     faults.add('invalid_value', [...path, 'nodes'], 'A DAG needs a list of nodes');
     return;
@@ -107,5 +115,5 @@ function checkGroup({ dag, path }: LocatedDag, links: Map<Dag, Links>, faults: F
     if (isPlainNode(node)) continue;
     if (!checkNodeValues(node, [...path, 'nodes', index], faults)) isReadable = false;
   }
-  if (isReadable) links.set(dag, checkDependencies(dag.nodes, [...path, 'nodes'], faults));
+  if (isReadable) links.set(dag, checkDependencies(dag.nodes, dependencies, [...path, 'nodes'], faults));
 }
