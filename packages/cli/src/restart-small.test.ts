@@ -12,6 +12,7 @@ it('keeps what it has set for itself from the programs of jobs, and leaves what 
     NODE_COMPILE_CACHE: '/cache',
     MALLOC_ARENA_MAX: '4',
     TRAINYARD_SET_AT_RESTART: 'NODE_COMPILE_CACHE',
+    TRAINYARD_RESTARTED: 'twice',
   };
   restartSmall(environment);
   expect(environment).toEqual({ MALLOC_ARENA_MAX: '4' });

@@ -85,8 +85,8 @@ export class JournalKeeper {
   }
 }
 
-/** Chunks of all streams that are read and sent at the same time: at most 8 MiB, and as much once more in the HTTP client. */
-const CHUNKS_IN_MEMORY = 4;
+/** Chunks of all streams that are read and sent at the same time, at most 2 MiB each: two are being stored while the next one is sent. */
+const CHUNKS_IN_MEMORY = 3;
 const LOOK_EVERY_MS = 250;
 /** What stays of a log beyond its limit, until its last lines are sent. */
 const CAPPED_WAITING_BYTES = 64 * 1024 * 1024;

@@ -7,6 +7,7 @@ import {
 } from '@trainyard/protocol';
 import { pause } from '../link/backoff.ts';
 import type { ByteSource } from '../stream/byte-source.ts';
+import { ChunkRoom } from '../stream/chunk-room.ts';
 
 /**
  * Looks at the output of a program as it grows, from where it stopped before: for what its lines say about a
@@ -94,10 +95,13 @@ export class LogWatch {
       this.#offset = size - MAX_LOOK_BYTES;
       this.#carry = '';
     }
-    const look = await this.#source.look(this.#offset, MAX_LOOK_BYTES).catch(() => undefined);
-    const bytes = look?.bytes ?? Buffer.alloc(0);
+    const room = new ChunkRoom();
+    const look = await this.#source.look(this.#offset, MAX_LOOK_BYTES, room).catch(() => undefined);
+    const bytes = look?.bytes ?? new Uint8Array(0);
     this.#offset += bytes.length;
-    this.#search(Buffer.from(bytes).toString('utf8') + (isLast ? '\n' : ''));
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+    room.release();
+    this.#search(text + (isLast ? '\n' : ''));
   }
 
   async #lookAtMetrics(metrics: ByteSource): Promise<void> {

@@ -1,3 +1,5 @@
+import type { ChunkRoom } from './chunk-room.ts';
+
 /** What one look at a growing file found. */
 export interface SourceLook {
   /** Which file it is, such as its inode: another one means that the file was replaced. */
@@ -15,11 +17,11 @@ export interface ByteSource {
   /**
    * Reads at most `maxBytes` from byte `offset` on. Identity, size and bytes are those of one file. When the
    * path leads to another file by now, the old one is read to its end first, where that is possible.
-   * The bytes are good until the next read of more than 64 KiB.
+   * The bytes are good as long as the room that they may be read into.
    * @returns `undefined` while there is no such file
    * @throws when the file cannot be reached now; the caller looks again later
    */
-  look(offset: number, maxBytes: number): Promise<SourceLook | undefined>;
+  look(offset: number, maxBytes: number, room?: ChunkRoom): Promise<SourceLook | undefined>;
   /**
    * The same as before only while the file has the same content; `undefined` when that is not known. Left out: only
    * a look tells.

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { WakeableWait } from '../wakeable-wait.ts';
 import type { ByteSource, SourceLook } from './byte-source.ts';
+import { ChunkRoom } from './chunk-room.ts';
 import { punchHole } from './punch-hole.ts';
 
 /**
@@ -21,13 +22,12 @@ export class FileSource implements ByteSource {
   readonly #waits = new WakeableWait();
   /** Where the last look ended: the file has grown if it is longer now. */
   #seenSize = 0;
-  #buffer: Buffer | undefined;
 
   constructor(path: string) {
     this.name = path;
   }
 
-  async look(offset: number, maxBytes: number): Promise<SourceLook | undefined> {
+  async look(offset: number, maxBytes: number, room = new ChunkRoom()): Promise<SourceLook | undefined> {
     const unread = this.#lookWithoutReading(offset, maxBytes);
     if (unread !== undefined) return unread;
     const handle = await this.#open();
@@ -35,12 +35,12 @@ export class FileSource implements ByteSource {
     const { size } = await handle.stat();
     if (offset >= size && this.#isReplaced()) {
       await this.#closeFile();
-      return this.look(offset, maxBytes);
+      return this.look(offset, maxBytes, room);
     }
     const wanted = Math.min(Math.max(0, size - offset), maxBytes);
     this.#seenSize = size;
     if (wanted === 0) return { identity: this.#identity, size, bytes: NOTHING };
-    const { bytesRead, buffer } = await handle.read(this.#room(wanted), 0, wanted, offset);
+    const { bytesRead, buffer } = await handle.read(room.of(wanted), 0, wanted, offset);
     return { identity: this.#identity, size, bytes: buffer.subarray(0, bytesRead) };
   }
 
@@ -52,7 +52,6 @@ export class FileSource implements ByteSource {
   }
 
   async waitForMore(ms: number, wake: AbortSignal): Promise<void> {
-    this.#buffer = undefined;
     if (wake.aborted) return;
     this.#watch(this.#handle === undefined ? dirname(this.name) : this.name);
     // What was appended before the watch began is seen by no watch.
@@ -79,14 +78,6 @@ export class FileSource implements ByteSource {
     if (maxBytes > 0 && offset < found.size) return undefined;
     this.#seenSize = found.size;
     return { identity: this.#identity, size: found.size, bytes: NOTHING };
-  }
-
-  /** Large reads follow each other closely and take the same memory. */
-  #room(bytes: number): Buffer {
-    if (bytes < LARGE_READ_BYTES) return Buffer.allocUnsafe(bytes);
-    if (this.#buffer === undefined || this.#buffer.length < bytes)
-      this.#buffer = Buffer.allocUnsafeSlow(bytes);
-    return this.#buffer;
   }
 
   async #open(): Promise<FileHandle | undefined> {
@@ -159,8 +150,6 @@ export class FileSource implements ByteSource {
 }
 
 const NOTHING = new Uint8Array(0);
-/** Of these reads the bytes are good until the next one. */
-const LARGE_READ_BYTES = 128 * 1024;
 const UNWATCHED_POLL_MS = 100;
 /** The times of files stand still for some milliseconds, on some file systems for a second. */
 const SETTLED_MS = 2000;

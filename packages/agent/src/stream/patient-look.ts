@@ -1,6 +1,7 @@
 import type { AgentLog } from '../agent-log.ts';
 import { Backoff } from '../link/backoff.ts';
 import type { ByteSource, SourceLook } from './byte-source.ts';
+import type { ChunkRoom } from './chunk-room.ts';
 
 /** Looks at files that cannot always be reached: tries again until it works, and says so once each time. */
 export class PatientLook {
@@ -16,10 +17,15 @@ export class PatientLook {
   }
 
   /** @throws when `signal` fires */
-  async look(offset: number, maxBytes: number, signal: AbortSignal): Promise<SourceLook | undefined> {
+  async look(
+    offset: number,
+    maxBytes: number,
+    signal: AbortSignal,
+    room?: ChunkRoom,
+  ): Promise<SourceLook | undefined> {
     for (let warned = false; ; warned = true) {
       try {
-        const look = await this.#source.look(offset, maxBytes);
+        const look = await this.#source.look(offset, maxBytes, room);
         this.#backoff.reset();
         return look;
       } catch (error) {

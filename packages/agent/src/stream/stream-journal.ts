@@ -1,6 +1,7 @@
 import type { StreamName } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
 import { type ByteSource, lineBeginFrom } from './byte-source.ts';
+import type { ChunkRoom } from './chunk-room.ts';
 import type { JournalLimits } from './journal-limits.ts';
 import { PatientLook } from './patient-look.ts';
 import {
@@ -39,6 +40,7 @@ export interface Outgoing {
   /** Where the bytes end in the file; left out when they are ours. */
   readonly fileEnd?: number;
 }
+type Next = Outgoing | undefined;
 
 /**
  * What of a stream is to be sent next. The program's file is the journal: what is not delivered yet is
@@ -85,9 +87,10 @@ export class StreamJournal {
   /**
    * What is to be sent next; `undefined` when there is nothing now.
    * @param ended the program writes no more
+   * @param room what is read of the file is good as long as it; left out: memory of its own
    * @throws when `signal` fires
    */
-  next(maxBytes: number, ended: boolean, signal: AbortSignal): Promise<Outgoing | undefined> {
+  next(maxBytes: number, ended: boolean, signal: AbortSignal, room?: ChunkRoom): Promise<Next> {
     return this.#inTurn(async () => {
       await this.#applyCap(ended);
       // Notes have a place only where it is known how much of what went out has arrived.
@@ -100,7 +103,7 @@ export class StreamJournal {
       if (piece.kind === 'note') return this.#outgoing({ bytes: piece.bytes });
       await this.#freeDelivered();
       const mostBytes = Math.min(piece.mostBytes, this.#mostBytes(maxBytes, ended));
-      const bytes = await this.#read(piece.fileOffset, mostBytes, signal);
+      const bytes = await this.#read(piece.fileOffset, mostBytes, signal, room);
       if (bytes === undefined || bytes === 'unsure') return bytes && this.#question();
       return this.#outgoing({ bytes, fileEnd: nextFileOffset(this.#position) + bytes.length });
     });
@@ -213,8 +216,9 @@ export class StreamJournal {
     fileOffset: number,
     maxBytes: number,
     signal: AbortSignal,
+    room: ChunkRoom | undefined,
   ): Promise<Uint8Array | 'unsure' | undefined> {
-    const look = await this.#patient.look(fileOffset, maxBytes, signal);
+    const look = await this.#patient.look(fileOffset, maxBytes, signal, room);
     if (look === undefined) return undefined;
     this.#fileSize = look.size;
     const { identity, sent } = this.#position;
@@ -222,7 +226,7 @@ export class StreamJournal {
     if (isOther || look.size < fileOffset) {
       if (this.#attempted > sent) return 'unsure';
       await this.#startOver(isOther ? 'was replaced' : 'was truncated', look.identity);
-      return this.#read(nextFileOffset(this.#position), maxBytes, signal);
+      return this.#read(nextFileOffset(this.#position), maxBytes, signal, room);
     }
     if (identity === undefined) this.#position = { ...this.#position, identity: look.identity };
     return look.bytes.length === 0 ? undefined : look.bytes;

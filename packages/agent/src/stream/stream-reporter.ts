@@ -4,6 +4,7 @@ import { Backoff, pause } from '../link/backoff.ts';
 import type { ServerContact } from '../link/server-contact.ts';
 import type { AppendGate } from './append-gate.ts';
 import { judgeAppendError } from './append-verdict.ts';
+import type { ChunkRoom } from './chunk-room.ts';
 import { type Outgoing, StreamJournal, type StreamJournalOptions } from './stream-journal.ts';
 
 export interface StreamReporterOptions extends StreamJournalOptions {
@@ -70,7 +71,7 @@ export class StreamReporter {
       for (let idleMs = IDLE_FIRST_MS; ; ) {
         // Asked before the file is read, so that no byte written before the end is missed.
         const finishing = this.#finishing.signal.aborted;
-        const sent = await gate.pass(() => this.#sendNext(finishing, signal));
+        const sent = await gate.pass((room) => this.#sendNext(finishing, signal, room));
         if (sent.kind === 'fenced' || (sent.kind === 'nothing' && finishing)) return;
         if (sent.kind === 'given_up') return await this.#giveUp(sent.why, signal);
         if (sent.kind === 'waits') await this.#wait(sent.afterMs, signal);
@@ -98,12 +99,13 @@ export class StreamReporter {
     await pause(ms, wake).catch(() => undefined);
   }
 
-  async #sendNext(finishing: boolean, signal: AbortSignal): Promise<Sent> {
+  async #sendNext(finishing: boolean, signal: AbortSignal, room: ChunkRoom): Promise<Sent> {
     const { client, attemptId, token, epoch, stream } = this.#options;
     const outgoing = await this.#journal.next(
       Math.min(this.#chunkBytes, this.#acceptedBytes),
       finishing,
       signal,
+      room,
     );
     if (outgoing === undefined) return { kind: 'nothing' };
     const { offset, bytes } = outgoing;
