@@ -1,5 +1,5 @@
+import { MLFLOW_STATUS_OF } from '@trainyard/protocol';
 import { sql } from 'kysely';
-import { MLFLOW_STATUS_OF } from '../tracking/mlflow-status.ts';
 import type { FieldSource, Value } from './compile-filter.ts';
 import type { OrderSource } from './compile-order.ts';
 import type { Field } from './filter.ts';

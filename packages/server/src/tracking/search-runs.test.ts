@@ -1,3 +1,4 @@
+import { MLFLOW_STATUS_OF } from '@trainyard/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Field, Filter, OrderBy } from '../search/filter.ts';
@@ -9,7 +10,6 @@ import { randomFilter } from '../search/testing/random-filter.ts';
 import { type Database, openDatabase } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { describeDatabases, type TestDatabase, testDatabase } from '../testing/index.ts';
-import { MLFLOW_STATUS_OF } from './mlflow-status.ts';
 import { searchRunIds } from './search-runs.ts';
 
 const KEYS = ['a', 'a b', 'x.y', 'é'];

@@ -21,7 +21,8 @@ export function requireKey(path: string, key: string, max: number): void {
       'Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).',
     );
   }
-  const normal = posix.normalize(key);
+  // A slash at the end would be lost.
+  const normal = posix.normalize(key).replace(/\/$/, '');
   if (normal !== key || normal === '.' || normal.startsWith('..') || normal.startsWith('/')) {
     throw invalidValue(
       path,

@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../../server-context.ts';
 import { experimentRoutes } from './experiment-routes.ts';
 import { mlflowFrame } from './frame.ts';
+import { inputRoutes } from './input-routes.ts';
+import { logModelRoute } from './log-model-route.ts';
 import { logRoutes } from './log-routes.ts';
 import { metricRoutes } from './metric-routes.ts';
 import { mlflowRunRoutes } from './run-routes.ts';
@@ -15,6 +17,8 @@ export function mlflowRoutes(context: ServerContext) {
     mlflowSearchRoutes(app, context);
     mlflowRunRoutes(app, context);
     logRoutes(app, context);
+    logModelRoute(app, context);
+    inputRoutes(app, context);
     metricRoutes(app, context);
   };
 }

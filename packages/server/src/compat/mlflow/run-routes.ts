@@ -5,6 +5,7 @@ import type { ServerContext } from '../../server-context.ts';
 import type { Tag } from '../../tracking/experiments.ts';
 import { RUN_NAME_TAG, USER_TAG } from '../../tracking/known-tags.ts';
 import { getTrackedRun, readRunData } from '../../tracking/read-runs.ts';
+import { readUses } from '../../tracking/run-inputs.ts';
 import { setRunDeleted } from '../../tracking/run-lifecycle.ts';
 import { randomRunName } from '../../tracking/run-name.ts';
 import { TRACKING_LIMITS } from '../../tracking/tracking-limits.ts';
@@ -16,11 +17,17 @@ import { choice, integer, list, nested, text } from './message.ts';
 import { MlflowRefusal } from './mlflow-error.ts';
 import { checkedTag, RUN_ID, runIdOf, TAG } from './run-fields.ts';
 import { runInfo, runView } from './run-view.ts';
+import { inputsView, outputsView } from './uses-view.ts';
 
 /** Runs: made, found, changed, deleted and restored. */
 export function mlflowRunRoutes(app: FastifyInstance, context: ServerContext): void {
   const { database, bus, tracking } = context;
   const { pool, kysely: db } = database;
+  const view = async (id: string) => {
+    const run = await getTrackedRun(pool, id);
+    const [[data], usesOf] = await Promise.all([readRunData(pool, [run]), readUses(pool, [id])]);
+    return runView(data!, inputsView(usesOf(id)), outputsView(usesOf(id)));
+  };
 
   mlflowRoute(app, {
     method: 'POST',
@@ -48,8 +55,7 @@ export function mlflowRunRoutes(app: FastifyInstance, context: ServerContext): v
         tags,
         createdBy: await ownerOf(context.auth, http),
       });
-      const [data] = await readRunData(pool, [await getTrackedRun(pool, id)]);
-      return { run: runView(data!) };
+      return { run: await view(id) };
     },
   });
 
@@ -58,11 +64,7 @@ export function mlflowRunRoutes(app: FastifyInstance, context: ServerContext): v
     path: '/runs/get',
     access: 'read',
     request: RUN_ID,
-    async answer(request) {
-      const run = await getTrackedRun(pool, runIdOf(request));
-      const [data] = await readRunData(pool, [run]);
-      return { run: runView(data!) };
-    },
+    answer: async (request) => ({ run: await view(runIdOf(request)) }),
   });
 
   mlflowRoute(app, {
