@@ -17,6 +17,7 @@ import type { AttemptsTable } from './attempts-schema.ts';
 import type { AutomationSchema } from './automation-schema.ts';
 import type { FindingsTable } from './findings-schema.ts';
 import type { PipelinesTable, PipelineVersionsTable } from './pipelines-schema.ts';
+import type { RegistrySchema } from './registry-schema.ts';
 import type { StreamSchema } from './stream-schema.ts';
 import type { TrackingSchema } from './tracking-schema.ts';
 import type { TrainingSchema } from './training-schema.ts';
@@ -237,6 +238,7 @@ export interface StageCacheTable {
 export interface Schema
   extends ArtifactsSchema,
     AutomationSchema,
+    RegistrySchema,
     StreamSchema,
     TrackingSchema,
     TrainingSchema {

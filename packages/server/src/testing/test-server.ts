@@ -138,6 +138,10 @@ function createCall(url: string): Call {
           method,
           headers: {
             ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+            // For DELETE, Node would send a body without saying that there is one.
+            ...(payload === undefined || method !== 'DELETE'
+              ? {}
+              : { 'content-length': String(Buffer.byteLength(payload)) }),
             ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
             ...options.headers,
           },

@@ -5,7 +5,10 @@ import { mlflowFrame } from './frame.ts';
 import { inputRoutes } from './input-routes.ts';
 import { logModelRoute } from './log-model-route.ts';
 import { logRoutes } from './log-routes.ts';
+import { loggedModelRoutes } from './logged-model-routes.ts';
 import { metricRoutes } from './metric-routes.ts';
+import { modelVersionRoutes } from './model-version-routes.ts';
+import { registeredModelRoutes } from './registered-model-routes.ts';
 import { mlflowRunRoutes } from './run-routes.ts';
 import { mlflowSearchRoutes } from './search-routes.ts';
 
@@ -20,5 +23,8 @@ export function mlflowRoutes(context: ServerContext) {
     logModelRoute(app, context);
     inputRoutes(app, context);
     metricRoutes(app, context);
+    registeredModelRoutes(app, context);
+    modelVersionRoutes(app, context);
+    loggedModelRoutes(app, context);
   };
 }
