@@ -68,7 +68,8 @@ class ProgressBars(unittest.TestCase):
         terminal = Terminal()
         bar = ProgressBar(batches=4, stream=terminal)
         epoch = Level("epoch", 7, Level("run", 0, None, 0), 0)
-        told = dict(params={}, metrics=MetricScope(MetricCatalogue()), record=None, callback_states=dict, stop=None, warn=None)
+        told = dict(params={}, metrics=MetricScope(MetricCatalogue(), "batch"),
+                    record=None, callback_states=dict, stop=None, warn=None)
         bar.on_epoch_start(CallbackContext(level=epoch, **told))
         for index, ended_at_ms in enumerate((50, 100, 150)):
             end = LevelEnd("completed", ended_at_ms)

@@ -10,7 +10,7 @@ from .files_tracker import FilesTracker
 from .learning_rate_monitor import LearningRateMonitor
 from .level import ErrorReport, Level, LevelEnd, LevelKind, LevelStatus
 from .level_scope import LevelScope
-from .metric_scope import MetricScope
+from .metric_scope import MetricOutOfScope, MetricScope
 from .metric_value import MetricNumber, NotAMetric
 from .metrics_csv import MetricsCsv
 from .mlflow_tracker import MlflowTracker
@@ -42,6 +42,7 @@ __all__ = [
     "LifecycleMisuse",
     "MetricKind",
     "MetricNumber",
+    "MetricOutOfScope",
     "MetricRecord",
     "MetricScope",
     "MetricsCsv",

@@ -86,14 +86,14 @@ class TrainingLifecycle:
         level = Level(kind, index, parent, now_ms())
         self._open.append(level)
         options = self._options
-        options.scopes[kind].clear()
+        options.scopes[kind].open()
         options.trackers.start(level)
         if kind == "run":
             options.trackers.log_params(options.params)
         return level
 
     def tell_start(self, level: Level) -> None:
-        """Raises what callbacks raise."""
+        """Raises what callbacks raise, RunStopped and RunCancelled when it is not to go on."""
         context = self.context_of(level)
         callbacks, resume_from = self._options.callbacks, self._options.resume_from
         if level.kind == "run":
@@ -102,6 +102,8 @@ class TrainingLifecycle:
                 _raise_failure(callbacks.restore(resume_from, self._options.warn))
         if level.kind == "epoch":
             _raise_failure(callbacks.call(lambda each: each.on_epoch_start(context)))
+        # Whoever was told of the beginning may have had it ended.
+        self._raise_if_ending()
 
     def end(self, level: Level, end: LevelEnd) -> None:
         """Closes a level, and those inside of it that were left open.
@@ -172,7 +174,7 @@ class TrainingLifecycle:
         trackers.track(self._records_of(level))
         trackers.end(level, end)
         result = self._tell_end(level, end)
-        scopes[level.kind].clear()
+        scopes[level.kind].close()
         if result.stopped_by is not None:
             self.stop(f'the callback "{result.stopped_by}" said so')
         return result

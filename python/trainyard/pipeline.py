@@ -70,11 +70,11 @@ class Pipeline(Generic[Result]):
         self.params: Mapping[str, Any] = MappingProxyType(dict(params or {}))
         self._catalogue = MetricCatalogue(metrics)
         #: Recorded at the end of the run.
-        self.run_metrics = MetricScope(self._catalogue)
+        self.run_metrics = MetricScope(self._catalogue, "run")
         #: Recorded at the end of an epoch with its number as step, and empty then.
-        self.epoch_metrics = MetricScope(self._catalogue)
+        self.epoch_metrics = MetricScope(self._catalogue, "epoch")
         #: Recorded at the end of a batch with its number as step, and empty then.
-        self.batch_metrics = MetricScope(self._catalogue)
+        self.batch_metrics = MetricScope(self._catalogue, "batch")
         self._trackers_given = tuple(trackers)
         self._callbacks = CallbackList(callbacks)
         self._resume_from = resume_from

@@ -94,9 +94,57 @@ export const LIFECYCLE_CASES: readonly BehaviourCase[] = [
     },
   },
   {
-    title: 'metrics set before an epoch begins are not of it',
-    program: { steps: [setEpoch('train_loss', 9), epoch(0, setEpoch('val_loss', 1))] },
-    expected: { only: ['track'], calls: ['track val_loss=1@0'] },
+    title:
+      'metrics set where no epoch, batch or run is open are refused: nothing is lost silently, or in the next',
+    program: {
+      steps: [
+        attempt(setEpoch('train_loss', 9)),
+        epoch(0, setEpoch('val_loss', 1), attempt(setBatch('train_loss', 9))),
+        attempt(setEpoch('network', 9)),
+        epoch(1, batch(0)),
+      ],
+    },
+    expected: {
+      only: ['track', 'caught'],
+      calls: [
+        'caught MetricOutOfScope: The metric "train_loss" was set while no epoch is open, so it would be lost; set it inside of one, or track it.',
+        'caught MetricOutOfScope: The metric "train_loss" was set while no batch is open, so it would be lost; set it inside of one, or track it.',
+        'track val_loss=1@0',
+        'caught MetricOutOfScope: The metric "network" was set while no epoch is open, so it would be lost; set it inside of one, or track it.',
+      ],
+    },
+  },
+  {
+    title: 'a callback that stops the run when it begins lets no program begin',
+    program: { callbacks: [{ name: 'c', on: 'onRunStart', does: 'stops' }], steps: [epoch(0)] },
+    expected: {
+      only: ['start', 'end', 'onRunEnd'],
+      calls: ['start run', 'end run stopped', 'onRunEnd stopped'],
+      outcome: { status: 'stopped', result: null, reason: 'c has had enough' },
+    },
+  },
+  {
+    title: 'a callback that stops the run when an epoch begins lets it not be carried out',
+    program: {
+      callbacks: [{ name: 'c', on: 'onEpochStart', n: 1, does: 'stops' }],
+      steps: [epoch(0, batch(0)), epoch(1, setEpoch('val_loss', 1), batch(0))],
+    },
+    expected: {
+      only: ['start', 'end', 'onEpochEnd', 'track'],
+      calls: [
+        'start run',
+        'start epoch 0',
+        'start batch 0',
+        'end batch 0 completed',
+        'end epoch 0 completed',
+        'onEpochEnd 0 completed ',
+        'start epoch 1',
+        'end epoch 1 stopped',
+        'onEpochEnd 1 stopped ',
+        'end run stopped',
+      ],
+      outcome: { status: 'stopped', result: null, reason: 'c has had enough' },
+    },
   },
   {
     title: 'an epoch that is stopped from a batch keeps its metrics, and the next has only its own',

@@ -14,6 +14,7 @@ export const PAUSE_LIMITS = {
 
 /** What the agent writes into the file `control` of an attempt: one of these words. */
 export const CONTROL_WORDS = ['run', 'pause', 'release'] as const;
+export const controlWord = z.enum(CONTROL_WORDS);
 export type ControlWord = (typeof CONTROL_WORDS)[number];
 
 /**
@@ -22,7 +23,7 @@ export type ControlWord = (typeof CONTROL_WORDS)[number];
  * it has saved, if there was anything to save.
  */
 export const controlAnswer = z.object({
-  word: z.enum(CONTROL_WORDS),
+  word: controlWord,
   step: z.number().optional(),
   checkpoint: z.string().min(1).max(4096).optional(),
 });

@@ -1,4 +1,4 @@
-export type { Callback, CallbackContext, CallbackEnd } from './callbacks/callback.ts';
+export type { Callback, CallbackContext, CallbackEnd, CallbackResume } from './callbacks/callback.ts';
 export type { Checkpoint } from './callbacks/checkpoint-directory.ts';
 export { EarlyStopping, type EarlyStoppingOptions, type StopReason } from './callbacks/early-stopping.ts';
 export { LearningRateMonitor, type LearningRateMonitorOptions } from './callbacks/learning-rate-monitor.ts';
@@ -25,15 +25,18 @@ export {
 } from './experiments/run-trial.ts';
 export { callbackRegistry, trackerRegistry } from './experiments/usual-registries.ts';
 export { trialDirectory, type WorkspaceDirectories, workspaceDirectories } from './experiments/workspace.ts';
+export type { BatchSource } from './data/batch-source.ts';
+export { SeededBatches, type SeededBatchesOptions } from './data/seeded-batches.ts';
+export { type RandomState, SeededRandom } from './data/seeded-random.ts';
 export type { ErrorReport, Level, LevelEnd, LevelKind, LevelStatus } from './lifecycle/level.ts';
 export { Pipeline } from './lifecycle/pipeline.ts';
+export type { PipelineOptions, RunOutcome } from './lifecycle/pipeline-options.ts';
 export { EpochStopped, RunCancelled, RunStopped } from './lifecycle/signals.ts';
 export { LifecycleMisuse } from './lifecycle/training-lifecycle.ts';
-export type { PipelineOptions, RunOutcome } from './lifecycle/training-program.ts';
 export { WrappedPipeline } from './lifecycle/wrapped-pipeline.ts';
 export { batchWrapper, epochWrapper, runWrapper } from './lifecycle/wrappers.ts';
 export { type MetricKind, UnknownMetric } from './metrics/catalogue.ts';
-export type { MetricValues } from './metrics/metric-scope.ts';
+export { MetricOutOfScope, type MetricValues } from './metrics/metric-scope.ts';
 export { type MetricInput, type MetricNumber, NotAMetric } from './metrics/metric-value.ts';
 export { consoleTracker } from './trackers/console-tracker.ts';
 export { type FilesTrackerOptions, filesTracker } from './trackers/files-tracker.ts';

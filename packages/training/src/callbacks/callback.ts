@@ -14,6 +14,8 @@ export interface CallbackContext {
   record(name: string, value: MetricInput): void;
   /** Lets the run end early, `stopped`, once all callbacks were told. The first reason counts. */
   stop(reason: string): void;
+  /** Lets this epoch end early, at the end of this batch; from `onBatchStart`, before the batch. */
+  stopEpoch(reason: string): void;
   /** What all callbacks go on from when a run resumes here, by their names. */
   callbackStates(): Promise<Readonly<Record<string, unknown>>>;
   /** For people; training goes on. */
@@ -22,6 +24,12 @@ export interface CallbackContext {
 
 export interface CallbackEnd extends CallbackContext {
   readonly end: LevelEnd;
+}
+
+/** A run goes on that somebody had paused. */
+export interface CallbackResume extends CallbackContext {
+  /** How long it stood still. */
+  readonly pausedMs: number;
 }
 
 /**
@@ -39,9 +47,17 @@ export interface Callback {
   restore?(state: unknown, from: Checkpoint): unknown;
   onRunStart?(context: CallbackContext): unknown;
   onEpochStart?(context: CallbackContext): unknown;
+  onBatchStart?(context: CallbackContext): unknown;
   onBatchEnd?(context: CallbackEnd): unknown;
   /** Not called for an epoch that failed or was cancelled. */
   onEpochEnd?(context: CallbackEnd): unknown;
+  /** Somebody outside pauses the run; it stands still behind this call. */
+  onPause?(context: CallbackContext): unknown;
+  onResume?(context: CallbackResume): unknown;
+  /** Somebody outside wants a checkpoint now. Answers the path of what was saved, or nothing. */
+  onSaveRequest?(context: CallbackContext): Promise<string | undefined> | string | undefined;
+  /** Somebody outside has changed params, and the program goes on with these values. */
+  onParamsChanged?(context: CallbackContext, changed: Readonly<Record<string, unknown>>): unknown;
   /** The run has failed; `onRunEnd` follows. */
   onException?(context: CallbackContext, error: unknown): unknown;
   /** Always the last call, however the run has ended. */

@@ -9,16 +9,17 @@ function watch(values: readonly (number | null)[], options: EarlyStoppingOptions
   const stopping = new EarlyStopping({ patience: 2, ...options });
   const warnings: string[] = [];
   let stopped: { epoch: number; reason: string } | undefined;
-  const metrics = new MetricScope(new MetricCatalogue());
+  const metrics = new MetricScope(new MetricCatalogue(), 'epoch');
   for (const [epoch, value] of values.entries()) {
-    metrics.clear();
+    metrics.open();
     if (value !== null) metrics.set('val_loss', value);
     stopping.onEpochEnd({
       params: {},
       metrics,
-      level: { kind: 'epoch', index: epoch, parent: null, startedAtMs: 0 },
+      level: { kind: 'epoch', index: epoch, step: epoch, parent: null, startedAtMs: 0 },
       end: { status: 'completed', endedAtMs: 0 },
       record: () => {},
+      stopEpoch: () => {},
       callbackStates: () => Promise.resolve({}),
       warn: (message) => warnings.push(message),
       stop: (reason) => {

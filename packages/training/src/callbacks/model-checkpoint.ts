@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { attemptFiles } from '@trainyard/protocol';
-import type { Callback, CallbackContext, CallbackEnd } from './callback.ts';
+import type { Callback, CallbackContext, CallbackEnd, CallbackResume } from './callback.ts';
 import { type Checkpoint, CheckpointDirectory } from './checkpoint-directory.ts';
 import { bestFirst, type KeepRule, keptCheckpoints } from './checkpoint-ranking.ts';
 
@@ -57,6 +57,7 @@ export class ModelCheckpoint implements Callback {
   #value: number | null = null;
   #savedAtMs = 0;
   #isSaved = true;
+  readonly #requested = new Set<string>();
 
   /** @throws RangeError when an option makes no sense */
   constructor(options: ModelCheckpointOptions) {
@@ -90,6 +91,7 @@ export class ModelCheckpoint implements Callback {
   async onRunStart({ level }: CallbackContext): Promise<void> {
     [this.#kept, this.#resumedAt, this.#epoch, this.#isInEpoch] = [[], undefined, null, false];
     [this.#batches, this.#savedAtMs, this.#isSaved, this.#value] = [0, level.startedAtMs, true, null];
+    this.#requested.clear();
     await this.#directory.removeUnfinished();
   }
 
@@ -123,6 +125,22 @@ export class ModelCheckpoint implements Callback {
         ? (context.level.index + 1) % everyEpochs === 0
         : this.#isTimeOver(everyMs, context);
     if (isDue) await this.#save(context, `epoch-${context.level.index}`);
+  }
+
+  /** Time in which the run stood still does not count for `everyMs`. */
+  onResume({ pausedMs }: CallbackResume): void {
+    this.#savedAtMs += pausedMs;
+  }
+
+  /** One that somebody has asked for is kept as long as the run goes on, whatever the rule says. */
+  async onSaveRequest(context: CallbackContext): Promise<string | undefined> {
+    if (!this.#isSaved) {
+      const place = this.#isInEpoch ? `-batch-${this.#batches}` : '';
+      await this.#save(context, `epoch-${this.#epoch}${place}`, { isRequested: true });
+    }
+    const { last } = this;
+    if (last !== undefined) this.#requested.add(last.path);
+    return last?.path;
   }
 
   async onException(context: CallbackContext): Promise<void> {
@@ -160,11 +178,11 @@ export class ModelCheckpoint implements Callback {
     return value !== undefined && Number.isFinite(value) ? value : null;
   }
 
-  async #save(context: CallbackContext, name: string): Promise<void> {
+  async #save(context: CallbackContext, name: string, { isRequested = false } = {}): Promise<void> {
     const { save } = this.#options;
     const value = this.#value;
     const next = { order: Number.POSITIVE_INFINITY, value };
-    if (!keptCheckpoints([...this.#kept, next], this.#rule).includes(next)) return;
+    if (!isRequested && !keptCheckpoints([...this.#kept, next], this.#rule).includes(next)) return;
     const saved = await this.#directory.save(name, save, {
       epoch: this.#epoch,
       batchesOfEpoch: this.#isInEpoch ? this.#batchesOfEpoch : null,
@@ -177,7 +195,11 @@ export class ModelCheckpoint implements Callback {
     this.#record(saved);
     const all = [...this.#kept, saved];
     const kept = keptCheckpoints(all, this.#rule);
-    this.#kept = all.filter((each) => kept.includes(each) || each.path === this.#resumedAt?.path);
+    const isPinned = (each: Checkpoint) =>
+      each.path === this.#resumedAt?.path ||
+      this.#requested.has(each.path) ||
+      (isRequested && each === saved);
+    this.#kept = all.filter((each) => kept.includes(each) || isPinned(each));
     for (const each of all) if (!this.#kept.includes(each)) await this.#directory.remove(each);
   }
 

@@ -36,16 +36,16 @@ it('shows how far an epoch has come, at most every tenth of a second, and ends t
   const written: string[] = [];
   const stream = { isTTY: true, write: (part: string) => written.push(part) };
   const bar = new ProgressBar({ batches: 4, stream });
-  const run = { kind: 'run', index: 0, parent: null, startedAtMs: 0 } as const;
-  const epoch = { kind: 'epoch', index: 7, parent: run, startedAtMs: 0 } as const;
+  const run = { kind: 'run', index: 0, step: 0, parent: null, startedAtMs: 0 } as const;
+  const epoch = { kind: 'epoch', index: 7, step: 7, parent: run, startedAtMs: 0 } as const;
   const context = {
-    ...{ params: {}, stop: () => {}, warn: () => {}, record: () => {} },
+    ...{ params: {}, stop: () => {}, stopEpoch: () => {}, warn: () => {}, record: () => {} },
     ...{ callbackStates: () => Promise.resolve({}) },
     metrics: { get: () => undefined, untracked: () => undefined, entries: () => new Map().entries() },
   };
   bar.onEpochStart({ ...context, level: epoch });
   for (const [index, endedAtMs] of [50, 100, 150].entries()) {
-    const level = { kind: 'batch', index, parent: epoch, startedAtMs: 0 } as const;
+    const level = { kind: 'batch', index, step: index, parent: epoch, startedAtMs: 0 } as const;
     bar.onBatchEnd({ ...context, level, end: { status: 'completed', endedAtMs } });
   }
   bar.onRunEnd();

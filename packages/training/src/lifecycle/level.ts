@@ -7,6 +7,8 @@ export interface Level {
   readonly kind: LevelKind;
   /** Number of the epoch or batch as the program counts; 0 of a run. */
   readonly index: number;
+  /** Of its metrics: that number, unless the program says another one. */
+  readonly step: number;
   readonly parent: Level | null;
   /** Epoch milliseconds. */
   readonly startedAtMs: number;

@@ -1,5 +1,6 @@
+import type { PipelineOptions, RunOutcome } from './pipeline-options.ts';
 import { LifecycleMisuse } from './training-lifecycle.ts';
-import { CARRY_OUT, type PipelineOptions, type RunOutcome, TrainingProgram } from './training-program.ts';
+import { CARRY_OUT, TrainingProgram } from './training-program.ts';
 import { requireWrapped } from './wrappers.ts';
 
 /**

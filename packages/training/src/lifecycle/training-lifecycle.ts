@@ -2,14 +2,14 @@ import type { CallbackContext } from '../callbacks/callback.ts';
 import type { CallbackList, HookResult } from '../callbacks/callback-list.ts';
 import type { Checkpoint } from '../callbacks/checkpoint-directory.ts';
 import type { MetricScope } from '../metrics/metric-scope.ts';
-import type { MetricNumber } from '../metrics/metric-value.ts';
-import type { MetricRecord } from '../trackers/tracker.ts';
 import type { TrackerFanOut } from '../trackers/tracker-fan-out.ts';
 import { errorReport, type Level, type LevelEnd, type LevelKind, type LevelStatus } from './level.ts';
+import { recordOf } from './metric-records.ts';
 import { EpochStopped, RunCancelled, RunStopped } from './signals.ts';
 
 export interface LifecycleOptions {
-  readonly params: Readonly<Record<string, unknown>>;
+  /** As they are now. */
+  readonly params: () => Readonly<Record<string, unknown>>;
   readonly trackers: TrackerFanOut;
   readonly callbacks: CallbackList;
   readonly scopes: Readonly<Record<LevelKind, MetricScope>>;
@@ -18,6 +18,10 @@ export interface LifecycleOptions {
   readonly warn: (message: string) => void;
   readonly now: () => number;
   readonly resumeFrom: Checkpoint | undefined;
+  /** Metrics of every so many batches are recorded. */
+  readonly recordBatchesEvery: number;
+  /** Where the program may be told something from outside: when an epoch begins, and behind each epoch and batch. */
+  readonly atBoundary: (context: CallbackContext) => Promise<void>;
 }
 
 /** A scope that was opened where none could be, or was not closed. */
@@ -35,6 +39,8 @@ export class TrainingLifecycle {
   readonly #open: Level[] = [];
   #stopReason: string | undefined;
   #epochStopReason: string | undefined;
+  #batches = 0;
+  #isReleased = false;
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
@@ -50,12 +56,27 @@ export class TrainingLifecycle {
     return this.#open[0];
   }
 
+  /** Batches that the run has begun, with those of before the checkpoint that it resumes from. */
+  get batches(): number {
+    return this.#batches;
+  }
+
   get stopReason(): string | undefined {
     return this.#stopReason;
   }
 
+  /** Whether its place is to be given back, so that another attempt goes on from its checkpoint. */
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
   stop(reason: string): void {
     this.#stopReason ??= reason;
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    this.stop('its place is given back; another attempt goes on from its checkpoint');
   }
 
   stopEpoch(reason: string): void {
@@ -64,7 +85,7 @@ export class TrainingLifecycle {
 
   /** Opens a level. @throws LifecycleMisuse, what callbacks throw, RunStopped or RunCancelled when it must not begin */
   async begin(kind: LevelKind, index: number): Promise<Level> {
-    const level = this.#openLevel(kind, index);
+    const level = this.#openLevel(kind, index, index);
     await this.#tellStart(level);
     return level;
   }
@@ -76,13 +97,19 @@ export class TrainingLifecycle {
   async end(level: Level, end: LevelEnd): Promise<void> {
     const results = [...(await this.#closeLeft(level, end)), await this.#close(level, end)];
     for (const result of results) throwFailure(result);
-    if (level.kind !== 'run' && end.status !== 'failed' && end.status !== 'cancelled')
-      this.#throwIfEnding(level);
+    if (level.kind === 'run' || end.status === 'failed' || end.status === 'cancelled') return;
+    if (!this.#isEnding(level)) await this.#options.atBoundary(this.contextOf(level));
+    this.#throwIfEnding({ orEpoch: level.kind === 'batch' });
   }
 
   /** Carries out a part of the program as a level of its own. @throws what the part throws, and as `end` */
-  async within(kind: 'epoch' | 'batch', index: number, body: () => unknown): Promise<LevelStatus> {
-    const level = this.#openLevel(kind, index);
+  async within(
+    kind: 'epoch' | 'batch',
+    index: number,
+    body: () => unknown,
+    { step = index }: { readonly step?: number } = {},
+  ): Promise<LevelStatus> {
+    const level = this.#openLevel(kind, index, step);
     let failure: { readonly error: unknown } | undefined;
     try {
       await this.#tellStart(level);
@@ -129,14 +156,16 @@ export class TrainingLifecycle {
     const { params, scopes, warn, callbacks, trackers } = this.#options;
     const metrics = scopes[level.kind];
     return {
-      ...{ params, level, metrics, warn },
-      record: (name, value) => trackers.track([this.#recordOf(level, name, metrics.numberOf(name, value))]),
+      ...{ params: params(), level, metrics, warn },
+      record: (name, value) =>
+        trackers.track([recordOf(level, name, metrics.numberOf(name, value), this.#options.now())]),
       callbackStates: () => callbacks.states(),
       stop: (reason) => this.stop(reason),
+      stopEpoch: (reason) => this.stopEpoch(reason),
     };
   }
 
-  #openLevel(kind: LevelKind, index: number): Level {
+  #openLevel(kind: LevelKind, index: number, step: number): Level {
     const parent = this.current ?? null;
     const outer = OUTER[kind];
     if (parent?.kind !== outer) {
@@ -149,12 +178,13 @@ export class TrainingLifecycle {
     }
     if (kind !== 'run') this.#throwIfEnding();
     if (kind === 'epoch') this.#epochStopReason = undefined;
-    const level: Level = { kind, index, parent, startedAtMs: this.#options.now() };
+    if (kind === 'batch') this.#batches += 1;
+    const level: Level = { kind, index, step, parent, startedAtMs: this.#options.now() };
     this.#open.push(level);
     const { scopes, trackers, params } = this.#options;
-    scopes[kind].clear();
+    scopes[kind].open();
     trackers.start(level);
-    if (kind === 'run') trackers.logParams(params);
+    if (kind === 'run') trackers.logParams(params());
     return level;
   }
 
@@ -163,9 +193,18 @@ export class TrainingLifecycle {
     const { callbacks, resumeFrom, warn } = this.#options;
     if (level.kind === 'run') {
       throwFailure(await callbacks.call((each) => each.onRunStart?.(context)));
-      if (resumeFrom !== undefined) throwFailure(await callbacks.restore(resumeFrom, warn));
+      if (resumeFrom !== undefined) {
+        this.#batches = resumeFrom.batches;
+        throwFailure(await callbacks.restore(resumeFrom, warn));
+      }
     }
-    if (level.kind === 'epoch') throwFailure(await callbacks.call((each) => each.onEpochStart?.(context)));
+    if (level.kind === 'epoch') {
+      throwFailure(await callbacks.call((each) => each.onEpochStart?.(context)));
+      await this.#options.atBoundary(context);
+    }
+    if (level.kind === 'batch') throwFailure(await callbacks.call((each) => each.onBatchStart?.(context)));
+    // Whoever was told of the beginning may have had it ended.
+    this.#throwIfEnding({ orEpoch: level.kind !== 'run' });
   }
 
   #tellEnd(level: Level, end: LevelEnd): Promise<HookResult> {
@@ -196,38 +235,27 @@ export class TrainingLifecycle {
   async #close(level: Level, end: LevelEnd): Promise<HookResult> {
     this.#open.pop();
     const { trackers, scopes } = this.#options;
-    trackers.track(this.#recordsOf(level));
+    if (level.kind !== 'batch' || this.#batches % this.#options.recordBatchesEvery === 0) {
+      const entries = [...scopes[level.kind].entries()];
+      trackers.track(entries.map(([name, value]) => recordOf(level, name, value, this.#options.now())));
+    }
     trackers.end(level, end);
     const result = await this.#tellEnd(level, end);
-    scopes[level.kind].clear();
+    scopes[level.kind].close();
     if (result.stoppedBy !== undefined) this.stop(`the callback "${result.stoppedBy}" said so`);
     return result;
   }
 
-  #recordsOf(level: Level): MetricRecord[] {
-    return [...this.#options.scopes[level.kind].entries()].map(([name, value]) =>
-      this.#recordOf(level, name, value),
-    );
+  /** Whether the program is not to go on behind this level. */
+  #isEnding(level: Level): boolean {
+    if (this.#stopReason !== undefined || this.#options.signal.aborted) return true;
+    return level.kind === 'batch' && this.#epochStopReason !== undefined;
   }
 
-  #recordOf(level: Level, name: string, { total, labels }: MetricNumber): MetricRecord {
-    return {
-      name,
-      value: total,
-      ...(labels !== undefined && { labels }),
-      step: level.index,
-      epoch: level.kind === 'run' ? null : level.kind === 'epoch' ? level.index : level.parent!.index,
-      batch: level.kind === 'batch' ? level.index : null,
-      of: level.kind,
-      timeMs: this.#options.now(),
-    };
-  }
-
-  #throwIfEnding(ended?: Level): void {
+  #throwIfEnding({ orEpoch = false }: { readonly orEpoch?: boolean } = {}): void {
     this.#throwIfCancelled();
     if (this.#stopReason !== undefined) throw new RunStopped(this.#stopReason);
-    if (ended?.kind === 'batch' && this.#epochStopReason !== undefined)
-      throw new EpochStopped(this.#epochStopReason);
+    if (orEpoch && this.#epochStopReason !== undefined) throw new EpochStopped(this.#epochStopReason);
   }
 
   #throwIfCancelled(): void {

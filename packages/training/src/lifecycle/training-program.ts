@@ -1,40 +1,19 @@
-import type { Callback } from '../callbacks/callback.ts';
 import { CallbackList } from '../callbacks/callback-list.ts';
-import type { Checkpoint } from '../callbacks/checkpoint-directory.ts';
-import { type KnownMetric, MetricCatalogue, type MetricKind } from '../metrics/catalogue.ts';
+import { ControlFiles } from '../control/control-files.ts';
+import { OutsideControl } from '../control/outside-control.ts';
+import type { BatchSource } from '../data/batch-source.ts';
+import { type KnownMetric, MetricCatalogue } from '../metrics/catalogue.ts';
 import { MetricScope } from '../metrics/metric-scope.ts';
 import { type MetricInput, toMetricNumber } from '../metrics/metric-value.ts';
-import type { Tracker } from '../trackers/tracker.ts';
 import { TrackerFanOut } from '../trackers/tracker-fan-out.ts';
 import { onSignals } from './end-signals.ts';
+import { EpochProgress } from './epoch-progress.ts';
 import type { Level, LevelEnd, LevelStatus } from './level.ts';
+import { epochOf } from './metric-records.ts';
+import type { PipelineOptions, RunOutcome } from './pipeline-options.ts';
 import { RunStopped } from './signals.ts';
 import { LifecycleMisuse, TrainingLifecycle } from './training-lifecycle.ts';
-
-export interface PipelineOptions<Params extends object, Custom extends string> {
-  readonly params?: Params;
-  /** Metrics of the program's own, beside those of the catalogue. */
-  readonly metrics?: Readonly<Record<Custom, MetricKind>>;
-  readonly trackers?: readonly Tracker[];
-  readonly callbacks?: readonly Callback[];
-  /** Callbacks go on from what they had there. The program loads its own part of it. */
-  readonly resumeFrom?: Checkpoint | undefined;
-  /** Ends the run as cancelled when it fires. */
-  readonly signal?: AbortSignal;
-  /** Whether SIGINT and SIGTERM do so, too; true if left out. */
-  readonly handleSignals?: boolean;
-  /** Where warnings go; standard error if left out. */
-  readonly warn?: (message: string) => void;
-}
-
-/** How a run has ended; one that failed or was cancelled throws instead. */
-export interface RunOutcome<Result> {
-  readonly status: 'completed' | 'stopped';
-  /** What the program returned; `undefined` when it was stopped before that. */
-  readonly result: Result | undefined;
-  /** Why it was stopped. */
-  readonly reason: string | undefined;
-}
+import { eachBatch, eachEpoch, type TrainingLoop } from './training-loop.ts';
 
 /** Carries out what a program does as its run: for the ways in which programs are written, not for programs. */
 export const CARRY_OUT = Symbol('carryOut');
@@ -49,7 +28,6 @@ export abstract class TrainingProgram<
   Params extends object = Record<string, unknown>,
   Custom extends string = never,
 > {
-  readonly params: Readonly<Params>;
   /** Recorded at the end of the run. */
   readonly runMetrics: MetricScope<Custom>;
   /** Recorded at the end of an epoch with its number as step, and empty then. */
@@ -61,45 +39,58 @@ export abstract class TrainingProgram<
   readonly #trackers: TrackerFanOut;
   readonly #callbacks: CallbackList;
   readonly #warn: (message: string) => void;
+  readonly #progress: EpochProgress;
+  #params: Readonly<Params>;
   #lifecycle: TrainingLifecycle | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(options: PipelineOptions<Params, Custom> = {}) {
+    const { recordBatchesEvery = 1 } = options;
+    if (!Number.isSafeInteger(recordBatchesEvery) || recordBatchesEvery < 1) {
+      throw new RangeError(
+        `recordBatchesEvery is a number of batches, at least 1, not ${recordBatchesEvery}.`,
+      );
+    }
     this.#options = options;
-    this.params = Object.freeze({ ...options.params }) as Readonly<Params>;
+    this.#params = Object.freeze({ ...options.params }) as Readonly<Params>;
     this.#warn = options.warn ?? console.warn;
     this.#catalogue = new MetricCatalogue(options.metrics);
-    this.runMetrics = new MetricScope(this.#catalogue);
-    this.epochMetrics = new MetricScope(this.#catalogue);
-    this.batchMetrics = new MetricScope(this.#catalogue);
+    this.runMetrics = new MetricScope(this.#catalogue, 'run');
+    this.epochMetrics = new MetricScope(this.#catalogue, 'epoch');
+    this.batchMetrics = new MetricScope(this.#catalogue, 'batch');
+    this.#progress = new EpochProgress(this.epochMetrics, options.resumeFrom);
     this.#trackers = new TrackerFanOut(options.trackers ?? [], this.#warn);
-    this.#callbacks = new CallbackList(options.callbacks ?? []);
+    this.#callbacks = new CallbackList([this.#progress, ...(options.callbacks ?? [])]);
+  }
+
+  /** As they were given, and as they were changed since (`changeParam`). */
+  get params(): Readonly<Params> {
+    return this.#params;
   }
 
   async [CARRY_OUT]<Result>(program: () => Result | Promise<Result>): Promise<RunOutcome<Result>> {
     if (this.#lifecycle !== undefined) throw new LifecycleMisuse('A pipeline runs once; make another one.');
     const ending = onSignals(this.#options);
     this.#signal = ending.signal;
-    this.#lifecycle = new TrainingLifecycle({
-      params: { ...this.params },
-      trackers: this.#trackers,
-      callbacks: this.#callbacks,
-      scopes: { run: this.runMetrics, epoch: this.epochMetrics, batch: this.batchMetrics },
-      signal: ending.signal,
-      warn: this.#warn,
-      now: Date.now,
-      resumeFrom: this.#options.resumeFrom,
-    });
+    const lifecycle = this.#newLifecycle(ending.signal);
+    this.#lifecycle = lifecycle;
     try {
-      return await this.#carryOut(this.#lifecycle, program);
+      return await this.#carryOut(lifecycle, program);
     } finally {
       await this.#trackers.close();
       ending.release();
+      // Whoever wants the place back waits for the end of the process, and nothing else is to be done in it.
+      if (lifecycle.isReleased) process.exit(0);
     }
   }
 
-  [WITHIN](kind: 'epoch' | 'batch', index: number, body: () => unknown): Promise<LevelStatus> {
-    return this.#running.within(kind, index, body);
+  [WITHIN](
+    kind: 'epoch' | 'batch',
+    index: number,
+    body: () => unknown,
+    options?: { readonly step?: number },
+  ): Promise<LevelStatus> {
+    return this.#running.within(kind, index, body, options);
   }
 
   /** Fires when the program is to end: hand it to what takes long. */
@@ -114,9 +105,39 @@ export abstract class TrainingProgram<
     return this[WITHIN]('epoch', index, body);
   }
 
-  /** One batch of an epoch. @throws as `epoch`; EpochStopped when the epoch is to end */
-  protected batch(index: number, body: () => unknown): Promise<LevelStatus> {
-    return this[WITHIN]('batch', index, body);
+  /**
+   * One batch of an epoch. The step of its metrics is its number if left out.
+   * @throws as `epoch`; EpochStopped when the epoch is to end
+   */
+  protected batch(
+    index: number,
+    body: () => unknown,
+    options?: { readonly step?: number },
+  ): Promise<LevelStatus> {
+    return this[WITHIN]('batch', index, body, options);
+  }
+
+  /**
+   * `count` epochs, each as `epoch` does it. A run that resumes goes on behind the epochs that were done, or in the
+   * epoch that was not.
+   * @throws as `epoch`; RangeError when fewer are asked for than are done
+   */
+  protected eachEpoch(count: number, body: (epoch: number) => unknown): Promise<void> {
+    return eachEpoch(this.#loop, count, body);
+  }
+
+  /**
+   * All batches of the epoch that is open, each as `batch` does it, with their number in the run as step. A run that
+   * resumes in the middle of this epoch goes on behind those that were done; a `BatchSource` begins there.
+   * @throws as `batch`; RangeError when the data has another length than that of before the checkpoint
+   */
+  protected eachBatch<T>(
+    source: BatchSource<T> | Iterable<T> | AsyncIterable<T>,
+    body: (batch: T, index: number) => unknown,
+  ): Promise<void> {
+    const epoch = epochOf(this.#running.current);
+    if (epoch === null) throw new LifecycleMisuse('Batches are of an epoch, and no epoch is open.');
+    return eachBatch(this.#loop, epoch.index, source, body);
   }
 
   /** Begins an epoch that `endEpoch` ends, for programs whose loop is not their own. */
@@ -126,9 +147,8 @@ export abstract class TrainingProgram<
 
   /** @throws LifecycleMisuse when no epoch is open; RunStopped when the run is to end */
   protected async endEpoch(): Promise<void> {
-    const { current } = this.#running;
-    const open = current?.kind === 'batch' ? current.parent : current;
-    if (open?.kind !== 'epoch') throw new LifecycleMisuse('There is no open epoch to end.');
+    const open = epochOf(this.#running.current);
+    if (open === null) throw new LifecycleMisuse('There is no open epoch to end.');
     await this.#running.end(open, { status: 'completed', endedAtMs: Date.now() });
   }
 
@@ -142,7 +162,7 @@ export abstract class TrainingProgram<
     { step }: { readonly step?: number } = {},
   ): void {
     const { current } = this.#running;
-    const epoch = current?.kind === 'batch' ? current.parent : current?.kind === 'epoch' ? current : null;
+    const epoch = epochOf(current);
     const at = step ?? epoch?.index ?? 0;
     if (!Number.isSafeInteger(at))
       throw new RangeError(`The step of "${name}" is ${at}, not a whole number.`);
@@ -175,10 +195,54 @@ export abstract class TrainingProgram<
     this.#running.stopEpoch(reason);
   }
 
+  /**
+   * Called between two batches or epochs when somebody outside wants another value of a param. What it throws is the
+   * reason why the program goes on with the old one; when it returns, `params` has the new one. Programs that take
+   * some write this method; without it all are refused.
+   */
+  protected changeParam(name: string, _value: unknown): unknown {
+    throw new Error(`the program does not take another value of ${name} while it runs`);
+  }
+
+  get #loop(): TrainingLoop {
+    return {
+      lifecycle: this.#running,
+      progress: this.#progress,
+      resumeFrom: this.#options.resumeFrom,
+      warn: this.#warn,
+    };
+  }
+
   get #running(): TrainingLifecycle {
     if (this.#lifecycle === undefined)
       throw new LifecycleMisuse('The pipeline does not run: call run() first.');
     return this.#lifecycle;
+  }
+
+  #newLifecycle(signal: AbortSignal): TrainingLifecycle {
+    const files = ControlFiles.ofAttempt(this.#options.env ?? process.env);
+    const control =
+      files &&
+      new OutsideControl({
+        ...{ files, signal, callbacks: this.#callbacks, warn: this.#warn },
+        change: async (name, value) => {
+          await this.changeParam(name, value);
+          this.#params = Object.freeze({ ...this.#params, [name]: value });
+        },
+        release: () => this.#running.release(),
+      });
+    return new TrainingLifecycle({
+      params: () => this.#params as Readonly<Record<string, unknown>>,
+      trackers: this.#trackers,
+      callbacks: this.#callbacks,
+      scopes: { run: this.runMetrics, epoch: this.epochMetrics, batch: this.batchMetrics },
+      signal,
+      warn: this.#warn,
+      now: Date.now,
+      resumeFrom: this.#options.resumeFrom,
+      recordBatchesEvery: this.#options.recordBatchesEvery ?? 1,
+      atBoundary: async (context) => control?.atBoundary(context),
+    });
   }
 
   async #carryOut<Result>(

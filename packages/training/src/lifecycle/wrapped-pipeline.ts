@@ -1,5 +1,6 @@
+import type { PipelineOptions, RunOutcome } from './pipeline-options.ts';
 import { LifecycleMisuse } from './training-lifecycle.ts';
-import { type PipelineOptions, type RunOutcome, TrainingProgram } from './training-program.ts';
+import { TrainingProgram } from './training-program.ts';
 import { isWrappedRun, OUTCOME, requireWrapped } from './wrappers.ts';
 
 /**

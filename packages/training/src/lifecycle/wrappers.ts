@@ -1,7 +1,8 @@
 import type { LevelStatus } from './level.ts';
+import type { RunOutcome } from './pipeline-options.ts';
 import { EpochStopped } from './signals.ts';
 import { LifecycleMisuse } from './training-lifecycle.ts';
-import { CARRY_OUT, type RunOutcome, WITHIN } from './training-program.ts';
+import { CARRY_OUT, WITHIN } from './training-program.ts';
 import type { WrappedPipeline } from './wrapped-pipeline.ts';
 
 /** Where a wrapped `run` leaves how it has ended. */

@@ -6,6 +6,8 @@ export interface MetricKind {
   readonly goal?: 'max' | 'min';
   /** How the parts of a value (a list, values by label) become its total; the mean if left out. */
   readonly total?: 'mean' | 'sum';
+  /** How values that are added up over an epoch or a run become one; the mean if left out. */
+  readonly over?: 'mean' | 'sum' | 'min' | 'max';
 }
 
 /** Metrics that every program has; what they mean is the program's matter. */
@@ -18,7 +20,7 @@ const KNOWN = {
   val_acc: { goal: 'max' },
   test_acc: { goal: 'max' },
   learning_rate: {},
-  confusion: { total: 'sum' },
+  confusion: { total: 'sum', over: 'sum' },
 } as const satisfies Record<string, MetricKind>;
 
 /** Values that callbacks may look at and no tracker records. */
@@ -56,7 +58,10 @@ export class MetricCatalogue {
     if (isUntracked(name))
       throw new UnknownMetric(`"${name}" is a value that is not recorded; choose another name.`);
     const known = this.#kinds.get(name);
-    if (known !== undefined && (known.goal !== kind.goal || known.total !== kind.total)) {
+    if (
+      known !== undefined &&
+      (known.goal !== kind.goal || known.total !== kind.total || known.over !== kind.over)
+    ) {
       throw new UnknownMetric(`The metric "${name}" is in the catalogue already, with another meaning.`);
     }
     this.#kinds.set(name, kind);

@@ -1,5 +1,6 @@
+import type { BatchSource } from '../data/batch-source.ts';
 import { Pipeline } from '../lifecycle/pipeline.ts';
-import type { PipelineOptions } from '../lifecycle/training-program.ts';
+import type { PipelineOptions } from '../lifecycle/pipeline-options.ts';
 import type { MetricInput } from '../metrics/metric-value.ts';
 
 type Body = (program: Program) => unknown;
@@ -20,8 +21,17 @@ export class Program extends Pipeline<Record<string, unknown>, string> {
   override epoch(index: number, body: () => unknown) {
     return super.epoch(index, body);
   }
-  override batch(index: number, body: () => unknown) {
-    return super.batch(index, body);
+  override batch(index: number, body: () => unknown, options?: { readonly step?: number }) {
+    return super.batch(index, body, options);
+  }
+  override eachEpoch(count: number, body: (epoch: number) => unknown) {
+    return super.eachEpoch(count, body);
+  }
+  override eachBatch<T>(
+    source: BatchSource<T> | Iterable<T> | AsyncIterable<T>,
+    body: (batch: T, index: number) => unknown,
+  ) {
+    return super.eachBatch(source, body);
   }
   override beginEpoch(index: number) {
     return super.beginEpoch(index);
