@@ -8,6 +8,12 @@ export interface Judged {
   readonly confusion: number[][];
 }
 
+interface Step {
+  readonly learningRate: number;
+  /** How far a coordinate is moved before it is learned. */
+  readonly move: () => number;
+}
+
 /** Multinomial logistic regression on points of the plane. */
 export class SoftmaxModel {
   readonly #classes: number;
@@ -19,20 +25,32 @@ export class SoftmaxModel {
     this.#weights = new Float64Array(classes * 3);
   }
 
-  /** One step of gradient descent on the points from `first` up to `end`. */
-  learn({ points, labels }: Blobs, first: number, end: number, learningRate: number): void {
+  /** For checkpoints. */
+  get weights(): number[] {
+    return [...this.#weights];
+  }
+
+  set weights(weights: readonly number[]) {
+    this.#weights.set(weights);
+  }
+
+  /** One step of gradient descent on some of the points. Answers their mean cross-entropy before it. */
+  learn({ points, labels }: Blobs, items: Uint32Array, { learningRate, move }: Step): number {
     const gradient = new Float64Array(this.#weights.length);
-    for (let index = first; index < end; index += 1) {
-      const [x, y] = [points[index * 2]!, points[index * 2 + 1]!];
-      for (const [label, probability] of this.#probabilities(x, y).entries()) {
-        const error = probability - (labels[index] === label ? 1 : 0);
-        gradient[label * 3]! += error * x;
-        gradient[label * 3 + 1]! += error * y;
-        gradient[label * 3 + 2]! += error;
+    let loss = 0;
+    for (const index of items) {
+      const [x, y] = [points[index * 2]! + move(), points[index * 2 + 1]! + move()];
+      const label = labels[index]!;
+      for (const [other, probability] of this.#probabilities(x, y).entries()) {
+        if (other === label) loss -= Math.log(probability);
+        const error = probability - (other === label ? 1 : 0);
+        gradient[other * 3]! += error * x;
+        gradient[other * 3 + 1]! += error * y;
+        gradient[other * 3 + 2]! += error;
       }
     }
-    for (const [at, slope] of gradient.entries())
-      this.#weights[at]! -= (learningRate * slope) / (end - first);
+    for (const [at, slope] of gradient.entries()) this.#weights[at]! -= (learningRate * slope) / items.length;
+    return loss / items.length;
   }
 
   judge({ points, labels }: Blobs): Judged {

@@ -4,6 +4,8 @@ export { EarlyStopping, type EarlyStoppingOptions, type StopReason } from './cal
 export { LearningRateMonitor, type LearningRateMonitorOptions } from './callbacks/learning-rate-monitor.ts';
 export { MetricsCsv } from './callbacks/metrics-csv.ts';
 export {
+  checkpointDirectory,
+  checkpointToResume,
   latestCheckpoint,
   ModelCheckpoint,
   type ModelCheckpointOptions,

@@ -41,6 +41,18 @@ export class CheckpointDirectory {
     return read.filter((each) => each !== undefined).sort((a, b) => a.order - b.order);
   }
 
+  /** The checkpoint of this name. @throws Error when it is not there, or not as it was written */
+  async named(name: string): Promise<Checkpoint> {
+    const checkpoint = await this.#read(name);
+    const path = join(this.path, name);
+    if (checkpoint === undefined)
+      throw new Error(`There is no checkpoint ${path}, or nothing beside it says what it is (${name}.json).`);
+    const written = await digestOf(path).catch(() => undefined);
+    if (written !== checkpoint.sha256)
+      throw new Error(`The checkpoint ${path} is not as it was written; resume from another one.`);
+    return withoutDigest(checkpoint);
+  }
+
   /** The newest that is as it was written; `undefined` if there is none. */
   async latest(): Promise<Checkpoint | undefined> {
     for (const checkpoint of (await this.list()).toReversed()) {

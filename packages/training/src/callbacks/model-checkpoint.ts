@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { attemptFiles } from '@trainyard/protocol';
 import type { Callback, CallbackContext, CallbackEnd, CallbackResume } from './callback.ts';
 import { type Checkpoint, CheckpointDirectory } from './checkpoint-directory.ts';
@@ -35,6 +36,32 @@ interface SavedState {
 /** The newest checkpoint of a directory that is as it was written: what a run resumes from. */
 export function latestCheckpoint(directory = 'checkpoints'): Promise<Checkpoint | undefined> {
   return new CheckpointDirectory(directory).latest();
+}
+
+/**
+ * The checkpoint at a path; if it is left out, what Trainyard says that this attempt resumes from, else the newest of a
+ * directory.
+ * @throws Error when the one that is named is not there, or not as it was written
+ */
+export async function checkpointToResume({
+  path,
+  directory = checkpointDirectory(),
+  env = process.env,
+}: {
+  readonly path?: string;
+  readonly directory?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+} = {}): Promise<Checkpoint | undefined> {
+  const named = path ?? env['TRAINYARD_RESUME_FROM'];
+  if (named !== undefined && named !== '')
+    return new CheckpointDirectory(dirname(named)).named(basename(named));
+  return latestCheckpoint(directory);
+}
+
+/** Where checkpoints of a program are kept that names no directory: inside of Trainyard one of the attempt's own. */
+export function checkpointDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const attempt = env['TRAINYARD_ATTEMPT_DIR'];
+  return attempt === undefined || attempt === '' ? 'checkpoints' : join(attempt, 'checkpoints');
 }
 
 /**

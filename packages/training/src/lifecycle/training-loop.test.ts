@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Callback } from '../callbacks/callback.ts';
-import { latestCheckpoint, ModelCheckpoint } from '../callbacks/model-checkpoint.ts';
+import { checkpointToResume, latestCheckpoint, ModelCheckpoint } from '../callbacks/model-checkpoint.ts';
 import type { BatchSource } from '../data/batch-source.ts';
 import { SeededBatches } from '../data/seeded-batches.ts';
 import { type RandomState, SeededRandom } from '../data/seeded-random.ts';
@@ -140,6 +140,21 @@ describe('a run that resumes', () => {
     await fit({ directory: atEnd, epochs: 1, every: { everyEpochs: 1 } });
     expect((await fit({ directory: atEnd, source })).outcome).toBe('completed');
   });
+});
+
+it('a checkpoint that is named is refused when it is not there or not as it was written', async () => {
+  const directory = newDirectory();
+  await fit({ directory, failsAt: 3 });
+  const newest = await latestCheckpoint(directory);
+  const env = { TRAINYARD_RESUME_FROM: newest!.path };
+  expect(await checkpointToResume({ directory: '/nowhere', env })).toEqual(newest);
+  expect(await checkpointToResume({ directory, env: {} })).toEqual(newest);
+  expect(await checkpointToResume({ directory: join(root, 'nowhere'), env: {} })).toBeUndefined();
+  await expect(checkpointToResume({ path: join(directory, 'epoch-9') })).rejects.toThrow(
+    `There is no checkpoint ${join(directory, 'epoch-9')}`,
+  );
+  writeFileSync(newest!.path, 'damaged');
+  await expect(checkpointToResume({ env })).rejects.toThrow('is not as it was written');
 });
 
 describe('batches of a source', () => {
