@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TrialConfig } from '@trainyard/protocol';
 import { afterAll, expect, it } from 'vitest';
 import { Pipeline } from '../lifecycle/pipeline.ts';
-import type { RunOutcome } from '../lifecycle/training-program.ts';
+import type { RunOutcome } from '../lifecycle/pipeline-options.ts';
 import { Registry, UnknownType } from './registry.ts';
 import { type MadeForTrial, readTrialConfig, runTrial } from './run-trial.ts';
 

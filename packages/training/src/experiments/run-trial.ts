@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { type TrialConfig, trialConfig } from '@trainyard/protocol';
 import type { Callback } from '../callbacks/callback.ts';
-import type { RunOutcome } from '../lifecycle/training-program.ts';
+import type { RunOutcome } from '../lifecycle/pipeline-options.ts';
 import type { Tracker } from '../trackers/tracker.ts';
 import type { Registry, TypedSettings } from './registry.ts';
 import { callbackRegistry, type TrialContext, trackerRegistry } from './usual-registries.ts';
