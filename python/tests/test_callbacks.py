@@ -67,13 +67,13 @@ class ProgressBars(unittest.TestCase):
     def test_draw_at_most_every_tenth_of_a_second_and_end_their_line_with_the_run(self):
         terminal = Terminal()
         bar = ProgressBar(batches=4, stream=terminal)
-        epoch = Level("epoch", 7, Level("run", 0, None, 0), 0)
+        epoch = Level("epoch", 7, Level("run", 0, None, 0, 0), 0, 7)
         told = dict(params={}, metrics=MetricScope(MetricCatalogue(), "batch"),
-                    record=None, callback_states=dict, stop=None, warn=None)
+                    record=None, callback_states=dict, stop=None, stop_epoch=None, warn=None)
         bar.on_epoch_start(CallbackContext(level=epoch, **told))
         for index, ended_at_ms in enumerate((50, 100, 150)):
             end = LevelEnd("completed", ended_at_ms)
-            bar.on_batch_end(CallbackEnd(level=Level("batch", index, epoch, 0), end=end, **told))
+            bar.on_batch_end(CallbackEnd(level=Level("batch", index, epoch, 0, index), end=end, **told))
         bar.on_run_end(None)
         self.assertEqual(terminal.getvalue(), "\r\x1b[2Kepoch 7  [##########----------] 2/4\n")
 

@@ -1,5 +1,6 @@
 """What a training program written in Python imports."""
-from .callback import Callback, CallbackContext, CallbackEnd
+from .batch_source import SeededBatches
+from .callback import Callback, CallbackContext, CallbackEnd, CallbackResume
 from .catalogue import MetricKind, UnknownMetric
 from .checkpoint import Checkpoint
 from .console_tracker import ConsoleTracker
@@ -14,10 +15,12 @@ from .metric_scope import MetricOutOfScope, MetricScope
 from .metric_value import MetricNumber, NotAMetric
 from .metrics_csv import MetricsCsv
 from .mlflow_tracker import MlflowTracker
-from .model_checkpoint import ModelCheckpoint, latest_checkpoint
-from .pipeline import Pipeline, RunOutcome
+from .model_checkpoint import ModelCheckpoint, checkpoint_directory, checkpoint_to_resume, latest_checkpoint
+from .pipeline import Pipeline
 from .progress_bar import ProgressBar
 from .resources import ResourcesTracker
+from .run_conduct import RunOutcome
+from .seeded_random import SeededRandom
 from .tensorboard import TensorboardTracker
 from .tracker import MetricRecord, Tracker
 from .wrappers import batch_wrapper, epoch_wrapper, run_wrapper
@@ -26,6 +29,7 @@ __all__ = [
     "Callback",
     "CallbackContext",
     "CallbackEnd",
+    "CallbackResume",
     "Checkpoint",
     "ConsoleTracker",
     "CsvTracker",
@@ -55,11 +59,15 @@ __all__ = [
     "RunCancelled",
     "RunOutcome",
     "RunStopped",
+    "SeededBatches",
+    "SeededRandom",
     "StopReason",
     "TensorboardTracker",
     "Tracker",
     "UnknownMetric",
     "batch_wrapper",
+    "checkpoint_directory",
+    "checkpoint_to_resume",
     "epoch_wrapper",
     "latest_checkpoint",
     "run_wrapper",

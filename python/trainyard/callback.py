@@ -20,6 +20,8 @@ class CallbackContext:
     metrics: MetricScope
     #: Records a value at once, with the number of the level as step. Raises UnknownMetric, NotAMetric.
     record: Callable[[str, object], None]
+    #: Lets this epoch end early, at the end of this batch; from `on_batch_start`, before the batch.
+    stop_epoch: Callable[[str], None]
     #: What all callbacks go on from when a run resumes here, by their names.
     callback_states: Callable[[], Mapping[str, Any]]
     #: Lets the run end early, `stopped`, once all callbacks were told. The first reason counts.
@@ -31,6 +33,14 @@ class CallbackContext:
 @dataclass(frozen=True)
 class CallbackEnd(CallbackContext):
     end: LevelEnd
+
+
+@dataclass(frozen=True)
+class CallbackResume(CallbackContext):
+    """A run goes on that somebody had paused."""
+
+    #: How long it stood still.
+    paused_ms: int
 
 
 class Callback:
@@ -58,6 +68,9 @@ class Callback:
     def on_epoch_start(self, context: CallbackContext) -> None:
         """An epoch has begun."""
 
+    def on_batch_start(self, context: CallbackContext) -> None:
+        """A batch has begun."""
+
     def on_batch_end(self, context: CallbackEnd) -> Optional[bool]:
         """A batch has ended. Not called for one that failed or was cancelled."""
         return None
@@ -65,6 +78,19 @@ class Callback:
     def on_epoch_end(self, context: CallbackEnd) -> Optional[bool]:
         """An epoch has ended. Not called for one that failed or was cancelled."""
         return None
+
+    def on_pause(self, context: CallbackContext) -> None:
+        """Somebody outside pauses the run; it stands still behind this call."""
+
+    def on_resume(self, context: CallbackResume) -> None:
+        """The run goes on."""
+
+    def on_save_request(self, context: CallbackContext) -> Optional[str]:
+        """Somebody outside wants a checkpoint now. Answers the path of what was saved, or None."""
+        return None
+
+    def on_params_changed(self, context: CallbackContext, changed: Mapping[str, Any]) -> None:
+        """Somebody outside has changed params, and the program goes on with these values."""
 
     def on_exception(self, context: CallbackContext, error: BaseException) -> None:
         """The run has failed; `on_run_end` follows."""

@@ -30,7 +30,7 @@ class CallbackList:
 
     def states(self) -> Dict[str, Any]:
         """What each that has something to go on from goes on from."""
-        return {each.name: each.state() for each in self._callbacks if _has_state(each)}
+        return {each.name: each.state() for each in self._callbacks if _overrides(each, "state")}
 
     def restore(self, checkpoint: Checkpoint, warn: Callable[[str], None]) -> HookResult:
         """Gives each what it had, and warns of what has no callback any more, and of what starts from nothing."""
@@ -43,7 +43,7 @@ class CallbackList:
         def give_back(callback: Callback) -> None:
             if callback.name in checkpoint.callbacks:
                 callback.restore(checkpoint.callbacks[callback.name], checkpoint)
-            elif _has_state(callback):
+            elif _overrides(callback, "restore"):
                 warn(f'{place} has no state of the callback "{callback.name}"; it begins anew.')
 
         return self.call(give_back)
@@ -62,5 +62,5 @@ class CallbackList:
         return HookResult(stopped_by, failure)
 
 
-def _has_state(callback: Callback) -> bool:
-    return type(callback).restore is not Callback.restore
+def _overrides(callback: Callback, method: str) -> bool:
+    return getattr(type(callback), method) is not getattr(Callback, method)

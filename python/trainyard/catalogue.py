@@ -13,6 +13,8 @@ class MetricKind(TypedDict, total=False):
     goal: Literal["max", "min"]
     #: How the parts of a value (a list, values by label) become its total; the mean if left out.
     total: Literal["mean", "sum"]
+    #: How values that are added up over an epoch or a run become one; the mean if left out.
+    over: Literal["mean", "sum", "min", "max"]
 
 
 #: Metrics that every program has; what they mean is the program's matter.
@@ -25,7 +27,7 @@ _KNOWN: Mapping[str, MetricKind] = {
     "val_acc": {"goal": "max"},
     "test_acc": {"goal": "max"},
     "learning_rate": {},
-    "confusion": {"total": "sum"},
+    "confusion": {"total": "sum", "over": "sum"},
 }
 
 #: Values that callbacks may look at and no tracker records.

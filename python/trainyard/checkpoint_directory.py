@@ -37,6 +37,21 @@ class CheckpointDirectory:
                 continue
         return None
 
+    def named(self, name: str) -> Checkpoint:
+        """The checkpoint of this name. Raises FileNotFoundError when it is not there, OSError when it was changed."""
+        path, found = os.path.join(self.path, name), self._read(name)
+        if found is None:
+            raise FileNotFoundError(
+                f"There is no checkpoint {path}, or nothing beside it says what it is ({name}.json)."
+            )
+        try:
+            is_whole = digest_of(path) == found[1]
+        except OSError:
+            is_whole = False
+        if not is_whole:
+            raise OSError(f"The checkpoint {path} is not as it was written; resume from another one.")
+        return found[0]
+
     def save(self, name: str, write: Callable[[str], object], known: NewCheckpoint) -> Checkpoint:
         """Lets the program write under a temporary name; the checkpoint gets its own when it is whole and on disk.
 

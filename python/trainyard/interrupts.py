@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Dict, Iterator, Optional
@@ -53,6 +54,12 @@ class Interrupts:
     def raise_if_cancelled(self) -> None:
         if self._pending is not None:
             raise self._pending
+
+    def wait(self, seconds: float) -> None:
+        """Raises as `raise_if_cancelled`, before and behind it."""
+        self.raise_if_cancelled()
+        time.sleep(seconds)
+        self.raise_if_cancelled()
 
     @contextmanager
     def program(self) -> Iterator[None]:

@@ -24,6 +24,8 @@ class Level:
     parent: Optional[Level]
     #: Epoch milliseconds.
     started_at_ms: int
+    #: Of its metrics: its number, unless the program says another one.
+    step: int
 
     def __str__(self) -> str:
         return "the run" if self.kind == "run" else f"{self.kind} {self.index}"

@@ -13,18 +13,21 @@ from .lifecycle import TrainingLifecycle
 class LevelScope:
     """An epoch or batch as a context manager."""
 
-    def __init__(self, lifecycle: TrainingLifecycle, interrupts: Interrupts, kind: LevelKind, index: int) -> None:
+    def __init__(
+        self, lifecycle: TrainingLifecycle, interrupts: Interrupts, kind: LevelKind, index: int, step: Optional[int] = None
+    ) -> None:
         self._lifecycle = lifecycle
         self._interrupts = interrupts
         self._kind: LevelKind = kind
         self._index = index
+        self._step = step
         self._level: Optional[Level] = None
         #: How it has ended, once it has.
         self.status: LevelStatus = "completed"
 
     def __enter__(self) -> Level:
         with self._interrupts.whole():
-            level = self._level = self._lifecycle.open(self._kind, self._index)
+            level = self._level = self._lifecycle.open(self._kind, self._index, self._step)
             try:
                 self._lifecycle.tell_start(level)
             except BaseException as error:

@@ -19,13 +19,18 @@ from .tracker_fan_out import TrackerFanOut
 
 @dataclass(frozen=True)
 class LifecycleOptions:
-    params: Mapping[str, Any]
+    #: As they are now.
+    params: Callable[[], Mapping[str, Any]]
     trackers: TrackerFanOut
     callbacks: CallbackList
     scopes: Mapping[LevelKind, MetricScope]
     interrupts: Interrupts
     warn: Callable[[str], None]
     resume_from: Optional[Checkpoint]
+    #: Metrics of every so many batches are recorded.
+    record_batches_every: int
+    #: Where the program may be told something from outside: when an epoch begins, and behind each epoch and batch.
+    at_boundary: Optional[Callable[[CallbackContext], None]]
 
 
 class TrainingLifecycle:
@@ -40,6 +45,10 @@ class TrainingLifecycle:
         self._open: List[Level] = []
         self.stop_reason: Optional[str] = None
         self._epoch_stop_reason: Optional[str] = None
+        #: Batches that the run has begun, with those of before the checkpoint that it resumes from.
+        self.batches = 0
+        #: Whether its place is to be given back, so that another attempt goes on from its checkpoint.
+        self.is_released = False
 
     @property
     def current(self) -> Optional[Level]:
@@ -63,11 +72,15 @@ class TrainingLifecycle:
         if self.stop_reason is None:
             self.stop_reason = reason
 
+    def release(self) -> None:
+        self.is_released = True
+        self.stop("its place is given back; another attempt goes on from its checkpoint")
+
     def stop_epoch(self, reason: str) -> None:
         if self._epoch_stop_reason is None:
             self._epoch_stop_reason = reason
 
-    def open(self, kind: LevelKind, index: int) -> Level:
+    def open(self, kind: LevelKind, index: int, step: Optional[int] = None) -> Level:
         """Raises LifecycleMisuse where there is no place for it, RunStopped or RunCancelled when it must not begin."""
         parent = self.current
         outer = OUTER[kind]
@@ -83,13 +96,15 @@ class TrainingLifecycle:
             self._raise_if_ending()
         if kind == "epoch":
             self._epoch_stop_reason = None
-        level = Level(kind, index, parent, now_ms())
+        if kind == "batch":
+            self.batches += 1
+        level = Level(kind, index, parent, now_ms(), index if step is None else step)
         self._open.append(level)
         options = self._options
         options.scopes[kind].open()
         options.trackers.start(level)
         if kind == "run":
-            options.trackers.log_params(options.params)
+            options.trackers.log_params(options.params())
         return level
 
     def tell_start(self, level: Level) -> None:
@@ -99,11 +114,15 @@ class TrainingLifecycle:
         if level.kind == "run":
             _raise_failure(callbacks.call(lambda each: each.on_run_start(context)))
             if resume_from is not None:
+                self.batches = resume_from.batches
                 _raise_failure(callbacks.restore(resume_from, self._options.warn))
         if level.kind == "epoch":
             _raise_failure(callbacks.call(lambda each: each.on_epoch_start(context)))
+            self._at_boundary(context)
+        if level.kind == "batch":
+            _raise_failure(callbacks.call(lambda each: each.on_batch_start(context)))
         # Whoever was told of the beginning may have had it ended.
-        self._raise_if_ending()
+        self._raise_if_ending(or_epoch=level.kind != "run")
 
     def end(self, level: Level, end: LevelEnd) -> None:
         """Closes a level, and those inside of it that were left open.
@@ -114,8 +133,11 @@ class TrainingLifecycle:
         results.append(self._close(level, end))
         for result in results:
             _raise_failure(result)
-        if level.kind != "run" and end.status not in ("failed", "cancelled"):
-            self._raise_if_ending(level)
+        if level.kind == "run" or end.status in ("failed", "cancelled"):
+            return
+        self._raise_if_ending(or_epoch=level.kind == "batch")
+        self._at_boundary(self.context_of(level))
+        self._raise_if_ending(or_epoch=level.kind == "batch")
 
     def end_of(self, error: Optional[BaseException]) -> LevelEnd:
         """What becomes of a level whose part of the program has ended, or raised."""
@@ -145,14 +167,19 @@ class TrainingLifecycle:
             options.trackers.track([_record_of(level, name, metrics.number_of(name, value))])
 
         return {
-            "params": options.params,
+            "params": options.params(),
             "level": level,
             "metrics": metrics,
             "record": record,
             "callback_states": options.callbacks.states,
             "stop": self.stop,
+            "stop_epoch": self.stop_epoch,
             "warn": options.warn,
         }
+
+    def _at_boundary(self, context: CallbackContext) -> None:
+        if self._options.at_boundary is not None:
+            self._options.at_boundary(context)
 
     def _close_left(self, level: Level, end: LevelEnd) -> List[HookResult]:
         """What is still open inside ends too: by the program's fault, unless it was torn out of it."""
@@ -171,7 +198,8 @@ class TrainingLifecycle:
     def _close(self, level: Level, end: LevelEnd) -> HookResult:
         self._open.pop()
         trackers, scopes = self._options.trackers, self._options.scopes
-        trackers.track(self._records_of(level))
+        if level.kind != "batch" or self.batches % self._options.record_batches_every == 0:
+            trackers.track(self._records_of(level))
         trackers.end(level, end)
         result = self._tell_end(level, end)
         scopes[level.kind].close()
@@ -193,11 +221,11 @@ class TrainingLifecycle:
     def _records_of(self, level: Level) -> List[MetricRecord]:
         return [_record_of(level, name, number) for name, number in self._options.scopes[level.kind].items()]
 
-    def _raise_if_ending(self, ended: Optional[Level] = None) -> None:
+    def _raise_if_ending(self, or_epoch: bool = False) -> None:
         self._options.interrupts.raise_if_cancelled()
         if self.stop_reason is not None:
             raise RunStopped(self.stop_reason)
-        if ended is not None and ended.kind == "batch" and self._epoch_stop_reason is not None:
+        if or_epoch and self._epoch_stop_reason is not None:
             raise EpochStopped(self._epoch_stop_reason)
 
 
@@ -210,7 +238,7 @@ def _record_of(level: Level, name: str, number: MetricNumber) -> MetricRecord:
     return MetricRecord(
         name=name,
         value=number.total,
-        step=level.index,
+        step=level.step,
         epoch=None if epoch is None else epoch.index,
         batch=level.index if level.kind == "batch" else None,
         of=level.kind,

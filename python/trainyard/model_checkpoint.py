@@ -5,9 +5,9 @@ import json
 import math
 import os
 import time
-from typing import Any, Callable, Dict, List, Literal, Mapping, Optional
+from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Set
 
-from .callback import Callback, CallbackContext, CallbackEnd
+from .callback import Callback, CallbackContext, CallbackEnd, CallbackResume
 from .checkpoint import Checkpoint, NewCheckpoint, RankedCheckpoint
 from .checkpoint_directory import CheckpointDirectory
 from .checkpoint_ranking import KeepRule, best_first, kept_checkpoints
@@ -16,6 +16,29 @@ from .checkpoint_ranking import KeepRule, best_first, kept_checkpoints
 def latest_checkpoint(directory: str = "checkpoints") -> Optional[Checkpoint]:
     """The newest checkpoint of a directory that is as it was written: what a run resumes from."""
     return CheckpointDirectory(directory).latest()
+
+
+def checkpoint_to_resume(
+    path: Optional[str] = None,
+    *,
+    directory: Optional[str] = None,
+    env: Optional[Mapping[str, str]] = None,
+) -> Optional[Checkpoint]:
+    """The checkpoint at a path; else what Trainyard says that this attempt resumes from; else the newest of a directory.
+
+    Raises OSError when the one that is named is not there, or not as it was written.
+    """
+    variables = os.environ if env is None else env
+    named = path or variables.get("TRAINYARD_RESUME_FROM", "")
+    if named != "":
+        return CheckpointDirectory(os.path.dirname(named) or ".").named(os.path.basename(named))
+    return latest_checkpoint(directory or checkpoint_directory(variables))
+
+
+def checkpoint_directory(env: Optional[Mapping[str, str]] = None) -> str:
+    """Where a program keeps its checkpoints that names no directory: inside of Trainyard one of the attempt's own."""
+    attempt = (os.environ if env is None else env).get("TRAINYARD_ATTEMPT_DIR", "")
+    return os.path.join(attempt, "checkpoints") if attempt != "" else "checkpoints"
 
 
 class ModelCheckpoint(Callback):
@@ -126,6 +149,21 @@ class ModelCheckpoint(Callback):
         if is_due:
             self._save(context, f"epoch-{number}")
 
+    def on_resume(self, context: CallbackResume) -> None:
+        """Time in which the run stood still does not count for `every_ms`."""
+        self._saved_at_ms += context.paused_ms
+
+    def on_save_request(self, context: CallbackContext) -> Optional[str]:
+        """One that somebody has asked for is kept as long as the run goes on, whatever the rule says."""
+        if not self._is_saved:
+            place = f"-batch-{self._batches}" if self._is_in_epoch else ""
+            self._save(context, f"epoch-{_text(self._epoch)}{place}", is_requested=True)
+        last = self.last
+        if last is None:
+            return None
+        self._requested.add(last.path)
+        return last.path
+
     def on_exception(self, context: CallbackContext, error: BaseException) -> None:
         if self._save_on_exception and not self._is_saved:
             self._save(context, f"epoch-{_text(self._epoch)}-failed")
@@ -151,6 +189,7 @@ class ModelCheckpoint(Callback):
         self._batches_of_epoch = 0
         self._is_in_epoch = False
         self._resumed_at = None
+        self._requested: Set[str] = set()
         self._value = None
         self._saved_at_ms = at_ms
         self._is_saved = True
@@ -163,9 +202,10 @@ class ModelCheckpoint(Callback):
         value = None if self._metric is None else context.metrics.get(self._metric)
         return value if value is not None and math.isfinite(value) else None
 
-    def _save(self, context: CallbackContext, name: str) -> None:
+    def _save(self, context: CallbackContext, name: str, is_requested: bool = False) -> None:
         upcoming = RankedCheckpoint(math.inf, self._value)
-        if not any(each is upcoming for each in kept_checkpoints([*self._kept, upcoming], self._rule)):
+        is_kept = any(each is upcoming for each in kept_checkpoints([*self._kept, upcoming], self._rule))
+        if not is_kept and not is_requested:
             return
         known = NewCheckpoint(
             epoch=self._epoch,
@@ -180,8 +220,11 @@ class ModelCheckpoint(Callback):
         self._record(saved)
         everything = [*self._kept, saved]
         kept = {each.path for each in kept_checkpoints(everything, self._rule)}
+        kept |= self._requested
         if self._resumed_at is not None:
             kept.add(self._resumed_at.path)
+        if is_requested:
+            kept.add(saved.path)
         self._kept = [each for each in everything if each.path in kept]
         for each in everything:
             if each.path not in kept:

@@ -1,40 +1,37 @@
 """The base class of training programs."""
 from __future__ import annotations
 
+import functools
 import logging
 import operator
-from dataclasses import dataclass
+import os
+import sys
 from types import MappingProxyType
-from typing import Any, Callable, Generic, Literal, Mapping, Optional, Sequence, TypeVar, Union, cast, overload
+from typing import Any, Callable, Generic, Iterable, Literal, Mapping, Optional, Sequence, TypeVar, Union, overload
 
 from .callback import Callback
 from .callback_list import CallbackList
 from .catalogue import MetricCatalogue, MetricKind
 from .checkpoint import Checkpoint
-from .endings import LifecycleMisuse, RunStopped
+from .control_files import ControlFiles
+from .endings import LifecycleMisuse
 from .interrupts import Interrupts
 from .level import Level, LevelEnd, LevelStatus
 from .level_scope import LevelScope
 from .lifecycle import LifecycleOptions, TrainingLifecycle, now_ms
 from .metric_scope import MetricScope
 from .metric_value import to_metric_number
+from .outside_control import OutsideControl, OutsideControlOptions
+from .run_conduct import RunOutcome, conduct
 from .tracker import MetricRecord, Tracker
 from .tracker_fan_out import TrackerFanOut
+from .training_loop import EpochProgress, TrainingLoop
 from .wrappers import require_wrapped
 
 Result = TypeVar("Result")
+Batch = TypeVar("Batch")
 Body = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class RunOutcome(Generic[Result]):
-    """How a run has ended; one that failed or was cancelled raises instead."""
-
-    status: Literal["completed", "stopped"]
-    #: What the program returned; None when it was stopped before that.
-    result: Optional[Result]
-    #: Why it was stopped.
-    reason: Optional[str]
+InnerKind = Literal["epoch", "batch"]
 
 
 class Pipeline(Generic[Result]):
@@ -58,17 +55,23 @@ class Pipeline(Generic[Result]):
         trackers: Sequence[Tracker] = (),
         callbacks: Sequence[Callback] = (),
         resume_from: Optional[Checkpoint] = None,
+        record_batches_every: int = 1,
         handle_signals: bool = True,
+        env: Optional[Mapping[str, str]] = None,
         warn: Optional[Callable[[str], None]] = None,
     ) -> None:
         """`metrics` are those of the program's own; `warn` takes warnings, the logger `trainyard` if left out.
 
-        With `resume_from` callbacks go on from what they had there. The program loads its own part of it.
+        With `resume_from` callbacks go on from what they had there. The program loads its own part of it. Metrics of
+        batches are recorded for every so many of them; those of epochs and runs always are. In `env` is looked up
+        TRAINYARD_ATTEMPT_DIR, in which people outside pause the run and change its params.
         """
         if type(self).run is Pipeline.run and type(self).train is Pipeline.train:
             raise LifecycleMisuse(f"{type(self).__name__} has no train(), which run() calls; write one.")
-        self.params: Mapping[str, Any] = MappingProxyType(dict(params or {}))
+        if not isinstance(record_batches_every, int) or record_batches_every < 1:
+            raise ValueError(f"record_batches_every is a number of batches, at least 1, not {record_batches_every}.")
         self._catalogue = MetricCatalogue(metrics)
+        self._params: Mapping[str, Any] = MappingProxyType(dict(params or {}))
         #: Recorded at the end of the run.
         self.run_metrics = MetricScope(self._catalogue, "run")
         #: Recorded at the end of an epoch with its number as step, and empty then.
@@ -76,13 +79,21 @@ class Pipeline(Generic[Result]):
         #: Recorded at the end of a batch with its number as step, and empty then.
         self.batch_metrics = MetricScope(self._catalogue, "batch")
         self._trackers_given = tuple(trackers)
-        self._callbacks = CallbackList(callbacks)
+        self._progress = EpochProgress(self.epoch_metrics, resume_from)
+        self._callbacks = CallbackList([self._progress, *callbacks])
         self._resume_from = resume_from
+        self._record_batches_every = record_batches_every
+        self._env = os.environ if env is None else env
         self._handle_signals = handle_signals
         self._warn = warn or logging.getLogger("trainyard").warning
         self._interrupts = Interrupts()
         self._trackers: Optional[TrackerFanOut] = None
         self._lifecycle: Optional[TrainingLifecycle] = None
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """As they were given, and as they were changed since (`change_param`)."""
+        return self._params
 
     def train(self) -> Result:
         """What the program does. What it returns is the result of the run."""
@@ -92,7 +103,7 @@ class Pipeline(Generic[Result]):
         """Carries the program out once.
 
         Raises what the program or a callback raises, when all was recorded; RunCancelled when it was cancelled,
-        KeyboardInterrupt at SIGINT.
+        KeyboardInterrupt at SIGINT; SystemExit with code 0 when somebody wants its place back.
         """
         return self._carry_out(self.train)
 
@@ -108,12 +119,40 @@ class Pipeline(Generic[Result]):
         return self._scope("epoch", index, body)
 
     @overload
-    def batch(self, index: int) -> LevelScope: ...
+    def batch(self, index: int, *, step: Optional[int] = None) -> LevelScope: ...
     @overload
-    def batch(self, index: int, body: Body) -> LevelStatus: ...
-    def batch(self, index: int, body: Optional[Body] = None) -> Union[LevelScope, LevelStatus]:
-        """One batch of an epoch. Raises as `epoch`, and EpochStopped when the epoch is to end."""
-        return self._scope("batch", index, body)
+    def batch(self, index: int, body: Body, *, step: Optional[int] = None) -> LevelStatus: ...
+    def batch(
+        self, index: int, body: Optional[Body] = None, *, step: Optional[int] = None
+    ) -> Union[LevelScope, LevelStatus]:
+        """One batch of an epoch. The step of its metrics is its number if left out.
+
+        Raises as `epoch`, and EpochStopped when the epoch is to end.
+        """
+        return self._scope("batch", index, body, step)
+
+    def each_epoch(self, count: int, body: Callable[[int], object]) -> None:
+        """`count` epochs, each as `epoch` does it.
+
+        A run that resumes goes on behind the epochs that were done, or in the epoch that was not. Raises as `epoch`, and
+        ValueError when fewer are asked for than are done.
+        """
+        for index in range(self._loop.first_epoch(count), count):
+            self.epoch(index, functools.partial(body, index))
+
+    def each_batch(self, source: Iterable[Batch], body: Callable[[Batch, int], object]) -> None:
+        """All batches of the epoch that is open, each as `batch` does it, with their number in the run as step.
+
+        A run that resumes in the middle of this epoch goes on behind those that were done; a source with a method
+        `batches_of(epoch, first)`, such as SeededBatches, begins there. Raises as `batch`, and ValueError when the data
+        has another length than that of before the checkpoint.
+        """
+        epoch = self._running.epoch
+        if epoch is None:
+            raise LifecycleMisuse("Batches are of an epoch, and no epoch is open.")
+        first, batches = self._loop.batches(source, epoch.index)
+        for index, batch in enumerate(batches, first):
+            self.batch(index, functools.partial(body, batch, index), step=self._running.batches)
 
     def begin_epoch(self, index: int) -> Level:
         """Begins an epoch that `end_epoch` ends, for programs whose loop is not their own."""
@@ -167,6 +206,14 @@ class Pipeline(Generic[Result]):
         """Ends the run, `cancelled`, where it next opens or closes a scope or records a value. For any thread."""
         self._interrupts.cancel(reason)
 
+    def change_param(self, name: str, value: Any) -> None:
+        """Called between two batches or epochs when somebody outside wants another value of a param.
+
+        What it raises is the reason why the program goes on with the old one; when it returns, `params` has the new one.
+        Programs that take some write this method; without it all are refused.
+        """
+        raise ValueError(f"the program does not take another value of {name} while it runs")
+
     @property
     def _running(self) -> TrainingLifecycle:
         if self._lifecycle is None or self._lifecycle.outermost is None:
@@ -180,13 +227,13 @@ class Pipeline(Generic[Result]):
         return self._trackers
 
     @overload
-    def _scope(self, kind: Literal["epoch", "batch"], index: int, body: None) -> LevelScope: ...
+    def _scope(self, kind: InnerKind, index: int, body: None, step: Optional[int] = None) -> LevelScope: ...
     @overload
-    def _scope(self, kind: Literal["epoch", "batch"], index: int, body: Body) -> LevelStatus: ...
+    def _scope(self, kind: InnerKind, index: int, body: Body, step: Optional[int] = None) -> LevelStatus: ...
     def _scope(
-        self, kind: Literal["epoch", "batch"], index: int, body: Optional[Body]
+        self, kind: InnerKind, index: int, body: Optional[Body], step: Optional[int] = None
     ) -> Union[LevelScope, LevelStatus]:
-        scope = LevelScope(self._running, self._interrupts, kind, operator.index(index))
+        scope = LevelScope(self._running, self._interrupts, kind, operator.index(index), step)
         if body is None:
             return scope
         with scope:
@@ -197,60 +244,53 @@ class Pipeline(Generic[Result]):
         if self._lifecycle is not None:
             raise LifecycleMisuse("A pipeline runs once; make another one.")
         self._trackers = TrackerFanOut(self._trackers_given, self._warn)
-        self._lifecycle = TrainingLifecycle(
-            LifecycleOptions(
-                params=self.params,
-                trackers=self._trackers,
-                callbacks=self._callbacks,
-                scopes={"run": self.run_metrics, "epoch": self.epoch_metrics, "batch": self.batch_metrics},
-                interrupts=self._interrupts,
-                warn=self._warn,
-                resume_from=self._resume_from,
-            )
-        )
+        lifecycle = self._lifecycle = self._new_lifecycle(self._trackers)
         self._interrupts.begin(self._handle_signals)
         try:
-            outcome = self._conduct(self._lifecycle, body)
+            outcome = conduct(lifecycle, self._callbacks, self._interrupts, self._warn, body)
         finally:
             self._trackers.close()
             self._interrupts.give_back()
         # Whoever interrupts the end of a run is heard, too.
         self._interrupts.raise_if_cancelled()
+        if lifecycle.is_released:
+            # Whoever wants the place back waits for the end of the process, and nothing else is to be done in it.
+            sys.exit(0)
         return outcome
 
-    def _conduct(self, lifecycle: TrainingLifecycle, body: Callable[[], Result]) -> RunOutcome[Result]:
-        failure: Optional[BaseException] = None
-        result: Optional[Result] = None
-        level = lifecycle.open("run", 0)
-        try:
-            lifecycle.tell_start(level)
-            with self._interrupts.program():
-                result = body()
-            if lifecycle.stop_reason is not None:
-                failure = RunStopped(lifecycle.stop_reason)
-        except BaseException as error:
-            failure = error
-        end = lifecycle.end_of(failure)
-        self._end_run(lifecycle, level, end, failure)
-        if failure is not None and end.status != "stopped":
-            raise failure
-        return RunOutcome(cast(Literal["completed", "stopped"], end.status), result, end.reason)
+    def _new_lifecycle(self, trackers: TrackerFanOut) -> TrainingLifecycle:
+        files = ControlFiles.of_attempt(self._env)
+        control = None if files is None else OutsideControl(
+            OutsideControlOptions(
+                files=files,
+                callbacks=self._callbacks,
+                wait=self._interrupts.wait,
+                change=self._change,
+                release=lambda: self._running.release(),
+                warn=self._warn,
+            )
+        )
+        return TrainingLifecycle(
+            LifecycleOptions(
+                params=lambda: self._params,
+                trackers=trackers,
+                callbacks=self._callbacks,
+                scopes={"run": self.run_metrics, "epoch": self.epoch_metrics, "batch": self.batch_metrics},
+                interrupts=self._interrupts,
+                warn=self._warn,
+                resume_from=self._resume_from,
+                record_batches_every=self._record_batches_every,
+                at_boundary=None if control is None else control.at_boundary,
+            )
+        )
 
-    def _end_run(
-        self, lifecycle: TrainingLifecycle, level: Level, end: LevelEnd, failure: Optional[BaseException]
-    ) -> None:
-        interrupt: Optional[BaseException] = None
-        if failure is not None and end.status == "failed":
-            context, error = lifecycle.context_of(level), failure
-            told = self._callbacks.call(lambda each: each.on_exception(context, error))
-            if isinstance(told.error, Exception):
-                name = type(told.error).__name__
-                self._warn(f"A callback has failed while it was told of the failure: {name}: {told.error}")
-            else:
-                interrupt = told.error
-        lifecycle.end(level, end)
-        if interrupt is not None:
-            raise interrupt
+    def _change(self, name: str, value: Any) -> None:
+        self.change_param(name, value)
+        self._params = MappingProxyType({**self._params, name: value})
+
+    @property
+    def _loop(self) -> TrainingLoop:
+        return TrainingLoop(self._progress, self._resume_from, self._warn)
 
 
 def _whole_step(name: str, step: int) -> int:

@@ -12,7 +12,7 @@ from .endings import LifecycleMisuse
 from .level import LevelStatus
 
 if TYPE_CHECKING:
-    from .pipeline import RunOutcome
+    from .run_conduct import RunOutcome
 
 Result = TypeVar("Result")
 _MARK = "__trainyard_wrapper__"

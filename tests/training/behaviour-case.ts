@@ -2,7 +2,12 @@ import type { MetricKind } from '@trainyard/training';
 
 /** A step of a training program, the same for every language. */
 export type Step =
-  | { readonly do: 'epoch' | 'batch'; readonly n: number; readonly steps: readonly Step[] }
+  | {
+      readonly do: 'epoch' | 'batch';
+      readonly n: number;
+      readonly step?: number;
+      readonly steps: readonly Step[];
+    }
   | { readonly do: 'beginEpoch'; readonly n: number }
   | { readonly do: 'endEpoch' }
   | {
@@ -11,6 +16,20 @@ export type Step =
       readonly name: string;
       readonly value: Value;
     }
+  /** Adds a value to those of its level. */
+  | {
+      readonly do: 'add';
+      readonly of: 'run' | 'epoch' | 'batch';
+      readonly name: string;
+      readonly value: Value;
+      readonly weight?: number;
+    }
+  | { readonly do: 'eachEpoch'; readonly count: number; readonly steps: readonly Step[] }
+  /**
+   * Seeded batches of 4 out of 10 items. Each sets `train_loss` to a number that is made of its items in their order,
+   * and adds it to `val_loss` of its epoch.
+   */
+  | { readonly do: 'eachBatch'; readonly failsAt?: { readonly epoch: number; readonly batch: number } }
   | { readonly do: 'track'; readonly name: string; readonly value: Value; readonly step?: number }
   | { readonly do: 'logParams'; readonly params: Readonly<Record<string, unknown>> }
   | { readonly do: 'throw'; readonly message: string }
@@ -39,10 +58,17 @@ export type Value =
 export interface ScriptedCallback {
   readonly name: string;
   readonly isLast?: boolean;
-  readonly on: 'onRunStart' | 'onEpochStart' | 'onBatchEnd' | 'onEpochEnd' | 'onException' | 'onRunEnd';
+  readonly on:
+    | 'onRunStart'
+    | 'onEpochStart'
+    | 'onBatchStart'
+    | 'onBatchEnd'
+    | 'onEpochEnd'
+    | 'onException'
+    | 'onRunEnd';
   /** Only in the level of this number. */
   readonly n?: number;
-  readonly does: 'nothing' | 'throws' | 'answers false' | 'stops';
+  readonly does: 'nothing' | 'throws' | 'answers false' | 'stops' | 'stops the epoch';
 }
 
 /** Options of `EarlyStopping`, as in TypeScript; in Python they are in snake_case. */
@@ -68,6 +94,8 @@ export interface Program {
   /** Whether it resumes from the latest checkpoint that is there. */
   readonly resumes?: boolean;
   readonly checkpoints?: Checkpoints;
+  /** Metrics of every so many batches are recorded. */
+  readonly recordBatchesEvery?: number;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly metrics?: Readonly<Record<string, MetricKind>>;
   readonly callbacks?: readonly (ScriptedCallback | EarlyStopping | Onlooker)[];

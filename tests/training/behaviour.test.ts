@@ -5,6 +5,7 @@ import { CHECKPOINT_CASES } from './checkpoint-cases.ts';
 import { LIFECYCLE_CASES } from './lifecycle-cases.ts';
 import { METRIC_CASES } from './metric-cases.ts';
 import { tellPython } from './python-programs.ts';
+import { RESUME_CASES } from './resume-cases.ts';
 import {
   attempt,
   batch,
@@ -21,7 +22,7 @@ import {
 } from './steps.ts';
 import { tellTypeScript } from './typescript-programs.ts';
 
-const CASES = [...LIFECYCLE_CASES, ...METRIC_CASES, ...CHECKPOINT_CASES];
+const CASES = [...LIFECYCLE_CASES, ...METRIC_CASES, ...CHECKPOINT_CASES, ...RESUME_CASES];
 let inPython: readonly Told[];
 beforeAll(async () => {
   inPython = await tellPython(CASES.map(({ program }) => program));
@@ -95,12 +96,18 @@ function anyProgram(): fc.Arbitrary<Program> {
   const on = fc.constantFrom<ScriptedCallback['on']>(
     'onRunStart',
     'onEpochStart',
+    'onBatchStart',
     'onBatchEnd',
     'onEpochEnd',
     'onException',
     'onRunEnd',
   );
-  const does = fc.constantFrom<ScriptedCallback['does']>('throws', 'answers false', 'stops');
+  const does = fc.constantFrom<ScriptedCallback['does']>(
+    'throws',
+    'answers false',
+    'stops',
+    'stops the epoch',
+  );
   const callback = fc.record({ on, n: number, does, isLast: fc.boolean() });
   return fc.record({
     callbacks: fc

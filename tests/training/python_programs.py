@@ -18,6 +18,7 @@ from trainyard import (
     ModelCheckpoint,
     Pipeline,
     ProgressBar,
+    SeededBatches,
     Tracker,
     latest_checkpoint,
 )
@@ -26,6 +27,7 @@ from trainyard.number_text import number_text
 HOOKS = {
     "onRunStart": "on_run_start",
     "onEpochStart": "on_epoch_start",
+    "onBatchStart": "on_batch_start",
     "onBatchEnd": "on_batch_end",
     "onEpochEnd": "on_epoch_end",
     "onException": "on_exception",
@@ -120,6 +122,8 @@ class Scripted(Callback):
             raise TypeError(f"thrown by {self.name}")
         if self.script["does"] == "stops":
             context.stop(f"{self.name} has had enough")
+        if self.script["does"] == "stops the epoch":
+            context.stop_epoch(f"{self.name} has had enough")
         return self.script["does"] != "answers false"
 
 
@@ -138,6 +142,15 @@ def to_value(value):
     if "tensor" in value:
         return Tensor(value["tensor"], to_value(value["value"]))
     return {label: to_value(part) for label, part in value["labels"].items()}
+
+
+class Batches(SeededBatches):
+    def __init__(self):
+        super().__init__(10, 4, seed=1)
+
+    def batches_of(self, epoch, first):
+        self.epoch = epoch
+        return super().batches_of(epoch, first)
 
 
 class Program(Pipeline):
@@ -166,7 +179,30 @@ class Program(Pipeline):
 
     def do_batch(self, step):
         # The other way to say it.
-        self.batch(step["n"], lambda: self.carry_out(step["steps"]))
+        self.batch(step["n"], lambda: self.carry_out(step["steps"]), step=step.get("step"))
+
+    def do_eachEpoch(self, step):
+        def one(n):
+            self.calls.append(f"epoch {n}")
+            self.carry_out(step["steps"])
+
+        self.each_epoch(step["count"], one)
+
+    def do_eachBatch(self, step):
+        fails_at, source = step.get("failsAt", {}), Batches()
+
+        def one(items, index):
+            if (fails_at.get("epoch"), fails_at.get("batch")) == (source.epoch, index):
+                raise TypeError("killed")
+            number = int("".join(map(str, items)))
+            self.batch_metrics["train_loss"] = number
+            self.epoch_metrics.add("val_loss", number, weight=len(items))
+
+        self.each_batch(source, one)
+
+    def do_add(self, step):
+        scope, weight = getattr(self, step["of"] + "_metrics"), step.get("weight", 1)
+        scope.add(step["name"], to_value(step["value"]), weight=weight)
 
     def do_beginEpoch(self, step):
         self.begin_epoch(step["n"])
@@ -305,6 +341,8 @@ def tell(program, directory):
             *([model_checkpoint(directory, program["checkpoints"])] if "checkpoints" in program else []),
         ],
         resume_from=resumed_from(directory, program),
+        record_batches_every=program.get("recordBatchesEvery", 1),
+        env={},
         warn=lambda message: warnings.append(message.replace(directory, "DIR")),
     )
     try:

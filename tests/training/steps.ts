@@ -2,6 +2,7 @@ import type { Step, Value } from './behaviour-case.ts';
 
 export const epoch = (n: number, ...steps: Step[]): Step => ({ do: 'epoch', n, steps });
 export const batch = (n: number, ...steps: Step[]): Step => ({ do: 'batch', n, steps });
+export const eachEpoch = (count: number, ...steps: Step[]): Step => ({ do: 'eachEpoch', count, steps });
 export const attempt = (...steps: Step[]): Step => ({ do: 'attempt', steps });
 export const setEpoch = (name: string, value: Value): Step => ({ do: 'set', of: 'epoch', name, value });
 export const setBatch = (name: string, value: Value): Step => ({ do: 'set', of: 'batch', name, value });

@@ -12,6 +12,7 @@ import {
   ProgressBar,
   RunCancelled,
   RunStopped,
+  SeededBatches,
 } from '../../packages/training/src/index.ts';
 import type { MetricInput } from '../../packages/training/src/metrics/metric-value.ts';
 import { Program as Training } from '../../packages/training/src/testing/program.ts';
@@ -49,6 +50,8 @@ async function tellIn(dir: string, program: Program): Promise<Told> {
       ...(checkpoints === undefined ? [] : [modelCheckpoint(dir, checkpoints)]),
     ],
     resumeFrom: await resumedFrom(dir, program),
+    recordBatchesEvery: program.recordBatchesEvery ?? 1,
+    env: {},
     warn: (message) => warnings.push(message.replaceAll(dir, 'DIR')),
     signal: controller.signal,
   });
@@ -112,7 +115,24 @@ async function carryOutStep(training: Training, step: Step, around: Surroundings
     case 'epoch':
       return void (await training.epoch(step.n, inside(step.steps)));
     case 'batch':
-      return void (await training.batch(step.n, inside(step.steps)));
+      return void (await training.batch(
+        step.n,
+        inside(step.steps),
+        step.step === undefined ? {} : { step: step.step },
+      ));
+    case 'eachEpoch':
+      return training.eachEpoch(step.count, (n) => {
+        around.calls.push(`epoch ${n}`);
+        return inside(step.steps)();
+      });
+    case 'eachBatch':
+      return eachBatch(training, step);
+    case 'add':
+      return training[`${step.of}Metrics`].add(
+        step.name,
+        toValue(step.value),
+        step.weight === undefined ? {} : { weight: step.weight },
+      );
     case 'beginEpoch':
       return void (await training.beginEpoch(step.n));
     case 'endEpoch':
@@ -143,6 +163,21 @@ async function carryOutStep(training: Training, step: Step, around: Surroundings
   }
 }
 
+async function eachBatch(training: Training, { failsAt }: Extract<Step, { do: 'eachBatch' }>): Promise<void> {
+  const source = new SeededBatches({ size: 10, batchSize: 4, seed: 1 });
+  let epoch = 0;
+  const batchesOf = (n: number, first: number) => {
+    epoch = n;
+    return source.batchesOf(n, first);
+  };
+  await training.eachBatch({ length: source.length, batchesOf }, (items, index) => {
+    if (failsAt?.epoch === epoch && failsAt.batch === index) throw new TypeError('killed');
+    const number = items.reduce((sum, item) => sum * 10 + item, 0);
+    training.batchMetrics.set('train_loss', number);
+    training.epochMetrics.add('val_loss', number, { weight: items.length });
+  });
+}
+
 async function attempt(body: () => Promise<void>, { calls }: Surroundings): Promise<void> {
   try {
     await body();
@@ -165,10 +200,11 @@ function toValue(value: Value): MetricInput {
 }
 
 function scripted({ name, isLast = false, on, n, does }: ScriptedCallback): Callback {
-  const hook: NonNullable<Callback['onEpochEnd']> = ({ level, stop }) => {
+  const hook: NonNullable<Callback['onEpochEnd']> = ({ level, stop, stopEpoch }) => {
     if (n !== undefined && n !== level.index) return undefined;
     if (does === 'throws') throw new TypeError(`thrown by ${name}`);
     if (does === 'stops') stop(`${name} has had enough`);
+    if (does === 'stops the epoch') stopEpoch(`${name} has had enough`);
     return does !== 'answers false';
   };
   return { name, isLast, [on]: hook };

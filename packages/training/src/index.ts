@@ -11,6 +11,9 @@ export {
   type ModelCheckpointOptions,
 } from './callbacks/model-checkpoint.ts';
 export { ProgressBar, type ProgressBarOptions, type ProgressStream } from './callbacks/progress-bar.ts';
+export type { BatchSource } from './data/batch-source.ts';
+export { SeededBatches, type SeededBatchesOptions } from './data/seeded-batches.ts';
+export { type RandomState, SeededRandom } from './data/seeded-random.ts';
 export { mergeSettings, unfilled } from './experiments/merge-settings.ts';
 export {
   type ExperimentFault,
@@ -27,9 +30,6 @@ export {
 } from './experiments/run-trial.ts';
 export { callbackRegistry, trackerRegistry } from './experiments/usual-registries.ts';
 export { trialDirectory, type WorkspaceDirectories, workspaceDirectories } from './experiments/workspace.ts';
-export type { BatchSource } from './data/batch-source.ts';
-export { SeededBatches, type SeededBatchesOptions } from './data/seeded-batches.ts';
-export { type RandomState, SeededRandom } from './data/seeded-random.ts';
 export type { ErrorReport, Level, LevelEnd, LevelKind, LevelStatus } from './lifecycle/level.ts';
 export { Pipeline } from './lifecycle/pipeline.ts';
 export type { PipelineOptions, RunOutcome } from './lifecycle/pipeline-options.ts';
