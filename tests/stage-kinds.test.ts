@@ -29,6 +29,7 @@ const EFFECTS: Readonly<Record<StageKind, readonly [file: string, title: string]
     'reads a file, writes the parts and records them as dataset versions',
   ],
   cleanup_checkpoints: ['training-stages', 'keeps the best by the metric: files and rows agree'],
+  select_best: ['sweep', 'tries all settings, and hands the best one on'],
 };
 
 it('has an end-to-end test for every kind of stage', () => {

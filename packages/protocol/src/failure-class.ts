@@ -115,6 +115,7 @@ export const CLASS_OF_CODE: Readonly<Record<string, FailureClass>> = {
   checkpoint_not_found: 'definition',
   dataset_not_found: 'definition',
   no_evaluation: 'definition',
+  no_metric: 'user_error',
   slurm_cancelled: 'signal',
 };
 

@@ -19,6 +19,7 @@ export {
   type RuleParameters,
   storedDiagnosisPlan,
 } from './diagnosis.ts';
+export type { EarlyStoppingDefinition, SelectBestDefinition } from './early-stopping.ts';
 export { type ExecutorDefinition, type ExecutorPlace, executorPlace, executorQueue } from './executor.ts';
 export { DEFAULT_FAILURE_PATTERNS, type FailurePattern } from './failure-patterns.ts';
 export { type ForeachDefinition, itemNames } from './foreach.ts';
@@ -43,6 +44,7 @@ export {
 } from './preprocess-dataset.ts';
 export type { FunctionDefinition } from './stage-function.ts';
 export { defaultPriority, STAGE_KINDS, type StageKind, stageKind, stagePriority } from './stage-kinds.ts';
+export { NOT_OF_TRIALS, type SweepDefinition, type SweepRange, sweep } from './sweep.ts';
 export {
   type RunEvaluationDefinition,
   type TrainModelDefinition,

@@ -4,6 +4,7 @@ import { cache, onlySomeAreCached } from './cache.ts';
 import { cleanupCheckpoints } from './cleanup-checkpoints.ts';
 import { concurrency, poolUses } from './concurrency.ts';
 import { diagnosis } from './diagnosis.ts';
+import { earlyStopping, selectBest } from './early-stopping.ts';
 import { failurePatterns } from './failure-patterns.ts';
 import { foreach } from './foreach.ts';
 import { HOOK_NAMES } from './hooks.ts';
@@ -53,6 +54,7 @@ const stageBase = {
   cache: cache.optional(),
   diagnosis: diagnosis.optional(),
   failures: failurePatterns.optional(),
+  earlyStopping: earlyStopping.optional(),
 };
 
 /** One key per stage kind; a stage has exactly one of them. */
@@ -65,6 +67,7 @@ const kindFields = {
   run_evaluation: runEvaluation.optional(),
   preprocess_dataset: preprocessDataset.optional(),
   cleanup_checkpoints: cleanupCheckpoints.optional(),
+  select_best: selectBest.optional(),
 } satisfies Record<Exclude<StageKind, 'pipeline'>, z.ZodType>;
 
 export interface StageDefinition
@@ -89,7 +92,7 @@ export interface PipelineBody extends z.infer<z.ZodObject<typeof pipelineBase>> 
   readonly used?: UsedBody | undefined;
 }
 
-const quoted = STAGE_KINDS.map((kind) => `"${kind}"`);
+const quoted = [...STAGE_KINDS, 'sweep'].map((kind) => `"${kind}"`);
 const ONE_KIND = `a stage has exactly one of ${quoted.slice(0, -1).join(', ')} and ${quoted.at(-1)}`;
 
 const HOOK_WAITS = 'a hook waits for all other stages of its level by itself; leave this out';
@@ -110,7 +113,8 @@ const stage: z.ZodType<StageDefinition> = z.lazy(() =>
     })
     .check(onlyAgentsTakeLimits)
     .check(onlySomeAreCached)
-    .check(asksOnce),
+    .check(asksOnce)
+    .check(comparesItems),
 );
 
 function asksOnce(context: z.core.ParsePayload<StageDefinition>): void {
@@ -122,8 +126,20 @@ function asksOnce(context: z.core.ParsePayload<StageDefinition>): void {
   if (timeout !== undefined) fault('timeout', 'put the "timeout" of an approval into "approval"');
 }
 
+/** Only runs that are alike can be compared, and only by what their programs record. */
+function comparesItems({ value, issues }: z.core.ParsePayload<StageDefinition>): void {
+  if (value.earlyStopping === undefined) return;
+  const fault = (message: string) =>
+    issues.push({ code: 'custom', input: value, path: ['earlyStopping'], message });
+  if (value.foreach === undefined)
+    fault('"earlyStopping" compares the items of a "foreach", and there is none');
+  const kind = STAGE_KINDS.find((each) => value[each] !== undefined);
+  if (kind !== undefined && WITHOUT_AGENT.has(kind))
+    fault(`"earlyStopping" is for programs, not for a stage with "${kind}"`);
+}
+
 /** Stages that no agent runs: what they would hold of pools and groups they would hold in vain. */
-const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval']);
+const WITHOUT_AGENT: ReadonlySet<string> = new Set(['pipeline', 'approval', 'select_best']);
 const ONLY_OF_AGENTS = ['pools', 'concurrency', 'diagnosis', 'failures', 'queueTimeout'] as const;
 
 function onlyAgentsTakeLimits({ value, issues }: z.core.ParsePayload<StageDefinition>): void {

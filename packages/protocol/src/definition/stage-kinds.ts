@@ -9,6 +9,7 @@ export const STAGE_KINDS = [
   'run_evaluation',
   'preprocess_dataset',
   'cleanup_checkpoints',
+  'select_best',
 ] as const;
 export type StageKind = (typeof STAGE_KINDS)[number];
 

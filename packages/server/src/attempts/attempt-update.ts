@@ -114,7 +114,11 @@ export function startedFact({ node, number }: Subject, { at }: StartedReport): F
   return { kind: 'started', node, attempt: number, at };
 }
 
-export function finishedFact({ node, number }: Subject, report: FinishedReport, cache?: CacheFact): Fact {
+export function finishedFact(
+  { node, number }: Subject,
+  report: FinishedReport,
+  cache?: CacheFact,
+): Extract<Fact, { kind: 'finished' }> {
   return {
     kind: 'finished',
     node,

@@ -28,6 +28,7 @@ import {
   updateAttemptsSql,
 } from './attempt-update.ts';
 import { type HitRuns, judgeCache, readHits } from './reported-cache.ts';
+import { ENDED_EARLY } from './stop-attempt.ts';
 import { writeDatasets } from './write-datasets.ts';
 
 interface AttemptRow {
@@ -118,6 +119,7 @@ function judge(reported: ParsedReport, row: AttemptRow | undefined, writes: Repo
 /** An end that the server has asked for because something was wrong is a failure or a time-out, and no cancel. */
 function asStopped(report: ParsedReport, { stop_error }: AttemptRow): ParsedReport {
   if (stop_error === null || report.kind !== 'finished' || report.outcome !== 'cancelled') return report;
+  if (stop_error.code === ENDED_EARLY) return { ...report, outcome: 'stopped', error: null };
   return { ...report, outcome: stop_error.class === 'timeout' ? 'timed_out' : 'failed', error: stop_error };
 }
 
@@ -215,7 +217,9 @@ class ReportWrites {
     row.status = report.outcome;
     noteEnd(this.#updateOf(row), report);
     this.#finished.push({ row, report });
-    this.#facts.push({ root_id: row.root_id, event: finishedFact(subjectOf(row), report, cache) });
+    const fact = finishedFact(subjectOf(row), report, cache);
+    const reason = report.outcome === 'stopped' ? row.stop_error?.message : undefined;
+    this.#facts.push({ root_id: row.root_id, event: reason === undefined ? fact : { ...fact, reason } });
   }
 
   async flush(client: PoolClient): Promise<void> {

@@ -16,6 +16,7 @@ import { paramDefaultFaults } from './params.ts';
 import { retryFaults } from './retry-check.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { schemaReader, UNREAD } from './schema-reader.ts';
+import { selectBestFaults } from './select-best-check.ts';
 import { givenParamFaults } from './used-params.ts';
 import { wellShapedPart } from './well-shaped-part.ts';
 
@@ -83,5 +84,6 @@ function meaningFaults(definition: PipelineDefinition): Fault[] {
     ...foreachFaults(definition),
     ...hookFaults(definition),
     ...retryFaults(definition),
+    ...selectBestFaults(definition),
   ];
 }

@@ -28,11 +28,12 @@ export function toDag(body: PipelineBody): Dag {
 }
 
 function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
-  const { name, triggerRule, when, hook, foreach, retry, timeout, approval, pipeline } = stage;
+  const { name, triggerRule, when, hook, foreach, retry, timeout, pipeline } = stage;
+  const takesNoPlace = (stage.approval ?? stage.select_best) !== undefined;
   const priority = stagePriority(stage);
   if (
     (when ?? hook ?? foreach ?? retry ?? timeout) === undefined &&
-    approval === undefined &&
+    !takesNoPlace &&
     pipeline === undefined
   ) {
     // Most of a large definition: nothing is put together for it.
@@ -46,7 +47,7 @@ function toNode(stage: StageDefinition, dependsOn: readonly string[]): DagNode {
     ...(when === undefined && hook === undefined ? {} : { condition: true }),
     ...(foreach === undefined ? {} : { foreach: toForeach(foreach) }),
     priority,
-    ...(approval === undefined ? {} : { takesNoPlace: true }),
+    ...(takesNoPlace ? { takesNoPlace } : {}),
     ...timeoutOf(timeout, hook),
     ...(retry === undefined
       ? {}

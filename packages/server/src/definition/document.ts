@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { JsonValue, OlderFormMapping, PipelineVersionId } from '@trainyard/protocol/definition';
 import type { Fault, Locate } from './faults.ts';
 import { readForm } from './older-forms.ts';
+import { expandSweeps } from './sweeps.ts';
 import { readTextSource } from './text-source.ts';
 import { jsonLimitFault } from './value-limits.ts';
 
@@ -48,7 +49,26 @@ function inOwnForm(document: DefinitionDocument): DefinitionDocument {
   if (form.kind === 'mixed') {
     return { ...document, json: undefined, faults: [...document.faults, form.fault] };
   }
-  if (form.mapping === undefined) return document;
+  if (form.mapping === undefined) return withoutSweeps(document, document.json);
   // A mapped definition is JSON, too, in an interface that says more.
   return { ...document, mapping: form.mapping, json: form.mapping.definition as unknown as JsonValue };
+}
+
+function withoutSweeps(document: DefinitionDocument, json: JsonValue): DefinitionDocument {
+  const unswept = expandSweeps(json);
+  if (unswept === undefined) return document;
+  const { faults, locate } = document;
+  return {
+    ...document,
+    json: unswept.json,
+    // Placed here: their paths are those of the document, all later ones those of what it became.
+    faults: [
+      ...faults,
+      ...unswept.faults.map((fault) => ({
+        ...fault,
+        position: fault.position ?? locate(fault.path, fault.at ?? 'value'),
+      })),
+    ],
+    locate: (path, at) => locate(unswept.source(path), at),
+  };
 }

@@ -48,6 +48,8 @@ export class ScalarTexts {
         if (!isJsonObject(stage) || seen.has(stage)) continue;
         seen.add(stage);
         for (const kind of STAGE_KINDS) this.#keepIn(stage, kind);
+        const trial = isJsonObject(stage['sweep']) ? stage['sweep']['trial'] : undefined;
+        if (isJsonObject(trial)) for (const kind of STAGE_KINDS) this.#keepIn(trial, kind);
         if (isJsonObject(stage['pipeline'])) open.push(stage['pipeline']);
       }
     }

@@ -8,7 +8,7 @@ export { writePoints } from './metric-sql.ts';
 export { toPointLists } from './point-lists.ts';
 export { type Points, PointsBuilder } from './points.ts';
 export { MAX_CHART_BUCKETS, MAX_CHART_SERIES, readChart } from './read-chart.ts';
-export { type LatestValue, readLatest, readLatestOfTree } from './read-latest.ts';
+export { type LatestValue, readLatest, readLatestOf, readLatestOfTree } from './read-latest.ts';
 export { logSize, MAX_LOG_LINES, MAX_LOG_READ_BYTES, readLogBytes, readLogLines } from './read-log.ts';
 export { readPoints } from './read-points.ts';
 export { readRecent } from './read-recent.ts';

@@ -1,5 +1,7 @@
 import type { Run } from '@trainyard/protocol';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from '../store/database.ts';
+import type { Schema } from '../store/schema.ts';
 
 /** The newest point of a series and what is known of all its points. */
 export interface LatestValue {
@@ -31,6 +33,17 @@ export async function readLatest(database: Database, runIds: readonly string[]):
     values: [runIds],
   });
   return rows;
+}
+
+/** The newest value of one key, by run; runs without it are left out. */
+export async function readLatestOf(
+  db: Kysely<Schema>,
+  { key, runIds }: { readonly key: string; readonly runIds: readonly string[] },
+): Promise<Map<string, LatestValue>> {
+  const { rows } = await sql<LatestValue>`
+    select run_id as "runId", key, last_step as step, last_value as value, last_time as time, count, min, max
+    from metric_series where run_id = any(${runIds}::text[]) and key = ${key}`.execute(db);
+  return new Map(rows.map((row) => [row.runId, row]));
 }
 
 /** Runs of a tree whose values are looked for. */

@@ -15,6 +15,7 @@ export const NOTHING_WANTED: Found = {
   inUse: new Set<string>(),
   hosts: new Map<string, string>(),
   dataset: undefined,
+  latest: new Map(),
 };
 
 /** Work for an agent: its attempt waits in a queue, and what becomes of it comes as facts. */

@@ -143,13 +143,11 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
     changes.addEvent(fact.node, 'dataset.recorded', fact.at, { ...dataset });
   for (const checkpoint of fact.checkpoints ?? [])
     changes.addEvent(fact.node, 'checkpoint.recorded', fact.at, { ...checkpoint });
+  const { attempt, outcome, exitCode, signal, error: reported, reason, failure } = fact;
   changes.addEvent(fact.node, 'attempt.finished', fact.at, {
-    attempt: fact.attempt,
-    outcome: fact.outcome,
-    exitCode: fact.exitCode,
-    signal: fact.signal,
-    error: fact.error,
-    ...(fact.failure === undefined ? {} : { failure: fact.failure }),
+    ...{ attempt, outcome, exitCode, signal, error: reported },
+    ...(reason === undefined ? {} : { reason }),
+    ...(failure === undefined ? {} : { failure }),
   });
   if (fact.outcome === 'released') {
     const { attempt, at, resumePoint = null } = fact;
@@ -171,6 +169,7 @@ function applyFinished(changes: TreeChanges, fact: Extract<Fact, { kind: 'finish
     nowMs,
     Math.min(fact.at, nowMs),
   );
+  if (run.status === 'stopped') run.reason ??= fact.reason ?? null;
 }
 
 function applyEffect(

@@ -43,6 +43,8 @@ export type Fact =
       readonly exitCode: number | null;
       readonly signal: string | null;
       readonly error: RunError | null;
+      /** Why it was ended, where that is no failure. */
+      readonly reason?: string;
       readonly outputs: Record<string, unknown> | null;
       readonly datasets: readonly {
         name: string;

@@ -2,6 +2,7 @@ import type { PlannerEvent, StopReason } from '@trainyard/dag';
 import { type AttemptCache, type StageDefinition, type StageKind, stageKind } from '@trainyard/protocol';
 import { agentWork } from './agent-work.ts';
 import { approvalStage } from './approval-stage.ts';
+import { selectBestStage } from './select-best-stage.ts';
 import type { TreeChanges } from './tree-changes.ts';
 
 /** A leaf that the planner hands out, or wants ended. */
@@ -37,4 +38,5 @@ const LEAF_KINDS: Readonly<Record<LeafStageKind, LeafKind>> = {
   run_evaluation: agentWork,
   preprocess_dataset: agentWork,
   cleanup_checkpoints: agentWork,
+  select_best: selectBestStage,
 };

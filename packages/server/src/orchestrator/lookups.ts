@@ -2,6 +2,7 @@ import type { PlannerEvent } from '@trainyard/dag';
 import type { ModelCheckpoint, TrainingJob } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
 import { asOneDecision, giveTurn } from '../definition/expression-work.ts';
+import { type LatestValue, readLatestOf } from '../ingest/index.ts';
 import { createCheckpointReads, findDatasetVersion } from '../store/model-checkpoints.ts';
 import type { Schema } from '../store/schema.ts';
 import { createTrainingJobStore } from '../store/training-jobs.ts';
@@ -15,7 +16,12 @@ export interface Wanted {
   /** Its checkpoints whose files are there. */
   readonly checkpoints?: boolean;
   readonly dataset?: { readonly name: string; readonly sha256Prefix: string };
+  /** A metric of runs. */
+  readonly latest?: { readonly key: string; readonly runIds: readonly string[] };
 }
+
+/** What is known of a metric of a run. */
+export type LatestMetric = Pick<LatestValue, 'step' | 'value' | 'min' | 'max'>;
 
 /** What the store has of it. */
 export interface Found {
@@ -28,6 +34,8 @@ export interface Found {
   readonly dataset:
     | { readonly path: string; readonly sha256: string; readonly rows: number | null }
     | undefined;
+  /** By run; without those that have no such metric. */
+  readonly latest: ReadonlyMap<string, LatestMetric>;
 }
 
 /** A question of a tick to the store; its answer is taken in before the tick is written. */
@@ -60,6 +68,7 @@ export async function answerLookups(
 
 const NONE: ReadonlySet<string> = new Set();
 const NOWHERE: ReadonlyMap<string, string> = new Map();
+const NO_METRICS: ReadonlyMap<string, LatestMetric> = new Map();
 
 function rememberingLookup(db: Kysely<Schema>): (wanted: Wanted) => Promise<Found> {
   const jobs = createTrainingJobStore(db);
@@ -84,6 +93,7 @@ function rememberingLookup(db: Kysely<Schema>): (wanted: Wanted) => Promise<Foun
     const on = checkpoints.length === 0 ? NOWHERE : await findHosts(job!.id);
     const dataset =
       wanted.dataset === undefined ? undefined : await findDataset(JSON.stringify(wanted.dataset));
-    return { job, checkpoints, inUse: used, hosts: on, dataset };
+    const latest = wanted.latest === undefined ? NO_METRICS : await readLatestOf(db, wanted.latest);
+    return { job, checkpoints, inUse: used, hosts: on, dataset, latest };
   };
 }

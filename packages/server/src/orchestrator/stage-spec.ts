@@ -69,6 +69,7 @@ export function stageSpec(tree: OwnedTree, stage: StageDefinition, node: number,
         ...stageProgram(tree, stage, node),
         secrets,
         ...(diagnosis && { diagnosis }),
+        ...(stage.earlyStopping && { earlyStopping: stage.earlyStopping }),
       };
       return {
         params: work.params,

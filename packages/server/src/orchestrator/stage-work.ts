@@ -24,7 +24,7 @@ import {
 } from './training-work.ts';
 
 /** Stage kinds that an agent carries out. */
-export type AgentStageKind = Exclude<StageKind, 'pipeline' | 'approval'>;
+export type AgentStageKind = Exclude<StageKind, 'pipeline' | 'approval' | 'select_best'>;
 
 /** The work of a stage with every `${{ … }}` resolved. @throws TrainyardError INVALID_PARAMS, StageFault */
 export function stageWork(stage: StageDefinition, input: WorkInput): PendingWork {

@@ -2,6 +2,7 @@ import { type Expansion, nodeCount } from '@trainyard/dag';
 import type {
   AttemptSpec,
   DiagnosisPlan,
+  EarlyStoppingDefinition,
   EventType,
   JsonValue,
   PauseMode,
@@ -32,7 +33,10 @@ export interface NewAttempt {
   /** By when an agent has to have claimed it; left out: it may wait for ever. */
   readonly claimByMs?: number;
   /** With what is looked for in its metrics, which is no matter of the agent. */
-  readonly spec: AttemptSpec & { readonly diagnosis?: DiagnosisPlan };
+  readonly spec: AttemptSpec & {
+    readonly diagnosis?: DiagnosisPlan;
+    readonly earlyStopping?: EarlyStoppingDefinition;
+  };
 }
 
 export interface TimerRequest {

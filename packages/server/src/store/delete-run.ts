@@ -53,6 +53,7 @@ const DELETIONS: readonly string[] = [
   `delete from run_inputs where run_id in ${RUNS_OF_TREE}`,
   `delete from run_models where run_id in ${RUNS_OF_TREE}`,
   'delete from tracked_runs where root_id = $1',
+  `delete from trial_rungs where group_id in ${RUNS_OF_TREE}`,
   `delete from param_updates where run_id in ${RUNS_OF_TREE}`,
   `delete from attempts where run_id in ${RUNS_OF_TREE}`,
   'delete from events where root_id = $1',

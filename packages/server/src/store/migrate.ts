@@ -36,6 +36,7 @@ import { up as plainJson } from './migrations/0037-plain-json.ts';
 import { up as tracking } from './migrations/0042-tracking.ts';
 import { up as modelRegistry } from './migrations/0043-model-registry.ts';
 import { up as artifacts } from './migrations/0044-artifacts.ts';
+import { up as trialRungs } from './migrations/0046-trial-rungs.ts';
 
 /** Forward only, in the order of their names. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -73,6 +74,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0042-tracking': { up: tracking },
   '0043-model-registry': { up: modelRegistry },
   '0044-artifacts': { up: artifacts },
+  '0046-trial-rungs': { up: trialRungs },
 };
 
 /** Invalid schema name, undefined table, undefined column. */

@@ -11,6 +11,17 @@ export interface TrainingSchema {
   resumed_jobs: ResumedJobsTable;
   pipeline_drafts: PipelineDraftsTable;
   param_updates: ParamUpdatesTable;
+  trial_rungs: TrialRungsTable;
+}
+
+/** What an item of a foreach had reached at a step at which items are compared. */
+interface TrialRungsTable {
+  /** Run of the foreach. */
+  group_id: string;
+  /** The step. */
+  rung: number;
+  run_id: string;
+  value: number;
 }
 
 /** A change of the params of a running job. */
