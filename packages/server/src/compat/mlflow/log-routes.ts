@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
+import { logModelMetrics } from '../../registry/log-model-metrics.ts';
 import type { ServerContext } from '../../server-context.ts';
 import type { LogRequest } from '../../tracking/log-request.ts';
 import { deleteRunTag } from '../../tracking/run-lifecycle.ts';
 import { mlflowRoute } from './frame.ts';
-import { list, nested, required, text } from './message.ts';
+import { list, type MessageValue, nested, required, text } from './message.ts';
 import { MlflowRefusal } from './mlflow-error.ts';
 import {
   checkedMetric,
@@ -17,19 +18,45 @@ import {
   TAG,
 } from './run-fields.ts';
 
+/** A point may say which logged model it is of, and on which dataset. */
+const MODEL_METRIC = { ...METRIC, model_id: text(), dataset_name: text(), dataset_digest: text() };
+type GivenModelMetric = MessageValue<typeof MODEL_METRIC>;
+
 /** Metrics, params and tags of runs. */
 export function logRoutes(app: FastifyInstance, { database, tracking }: ServerContext): void {
   const log = async (runId: string, what: Partial<LogRequest>): Promise<object> => {
     await tracking.logger.log({ params: [], tags: [], points: [], ...what, runId });
     return {};
   };
+  /** Behind the points: a client that repeats a request gets what is missing stored. */
+  const noteModels = (runId: string, metrics: readonly GivenModelMetric[]): Promise<void> =>
+    logModelMetrics(
+      database.kysely,
+      metrics.flatMap(({ model_id: modelId = '', ...metric }) => {
+        const {
+          key,
+          value,
+          timestamp,
+          step = 0,
+          dataset_name: name = '',
+          dataset_digest: digest = '',
+        } = metric;
+        const point = { key, value, step, timeMs: timestamp, datasetName: name, datasetDigest: digest };
+        return modelId === '' ? [] : [{ modelId, runId, ...point }];
+      }),
+    );
 
   mlflowRoute(app, {
     method: 'POST',
     path: '/runs/log-metric',
     access: 'write',
-    request: { ...RUN_ID, ...METRIC },
-    answer: (request) => log(runIdOf(request), { points: [checkedMetric(request)] }),
+    request: { ...RUN_ID, ...MODEL_METRIC },
+    async answer(request) {
+      const id = runIdOf(request);
+      await log(id, { points: [checkedMetric(request)] });
+      await noteModels(id, [request]);
+      return {};
+    },
   });
 
   mlflowRoute(app, {
@@ -67,19 +94,22 @@ export function logRoutes(app: FastifyInstance, { database, tracking }: ServerCo
     access: 'write',
     request: {
       ...RUN_ID,
-      metrics: list(nested(METRIC)),
+      metrics: list(nested(MODEL_METRIC)),
       params: list(nested(PARAM)),
       tags: list(nested(TAG)),
     },
-    answer(request) {
+    async answer(request) {
       const { metrics, params, tags } = request;
       requireBatchSize({ metrics: metrics.length, params: params.length, tags: tags.length });
       refuseDuplicates(params);
-      return log(runIdOf(request), {
+      const id = runIdOf(request);
+      await log(id, {
         points: metrics.map((metric, index) => checkedMetric(metric, `metrics[${index}].`)),
         params: params.map((param, index) => checkedParam(param, `params[${index}].`)),
         tags: tags.map((tag, index) => checkedTag(tag, `tags[${index}].`)),
       });
+      await noteModels(id, metrics);
+      return {};
     },
   });
 }

@@ -363,6 +363,56 @@ describe('logged models by the API of MLflow', () => {
     );
   });
 
+  it('have the metrics that were logged with them', async () => {
+    const { run } = await ok<{ run: { info: Body } }>('POST', 'runs/create', { experiment_id: '0' });
+    const runId = run.info['run_id'];
+    const names = ['good', 'bad'];
+    const ids: string[] = [];
+    for (const [index, name] of names.entries()) {
+      const { info } = await create({ name, source_run_id: runId });
+      const metric = {
+        key: 'acc',
+        value: index === 0 ? 0.9 : 'NaN',
+        timestamp: 5,
+        model_id: info['model_id'],
+      };
+      for (let again = 0; again < 2; again += 1) {
+        await ok('POST', 'runs/log-batch', {
+          run_id: runId,
+          metrics: [{ ...metric, step: 1, dataset_name: 'd' }],
+        });
+      }
+      await ok('POST', 'runs/log-metric', { run_id: runId, ...metric, step: 2, dataset_name: name });
+      ids.push(String(info['model_id']));
+    }
+    const got = await ok<{ model: { data: { metrics: Body[] } } }>('GET', `logged-models/${ids[1]}`);
+    expect(got.model.data.metrics).toEqual(
+      [1, 2].map((step) => ({
+        key: 'acc',
+        value: 'NaN',
+        timestamp: 5,
+        step,
+        dataset_name: step === 1 ? 'd' : 'bad',
+        model_id: ids[1],
+        run_id: runId,
+      })),
+    );
+    const search = async (request: Body) => {
+      const found = await ok<{ models?: { info: Body }[] }>('POST', 'logged-models/search', {
+        experiment_ids: ['0'],
+        ...request,
+      });
+      return found.models?.map(({ info }) => info['name']);
+    };
+    expect(await search({ filter: 'metrics.acc > 0.5' })).toEqual(['good']);
+    expect(await search({ filter: 'metrics.acc IS NOT NULL', datasets: [{ dataset_name: 'bad' }] })).toEqual([
+      'bad',
+    ]);
+    const order = { field_name: 'metrics.acc', ascending: false };
+    expect((await search({ order_by: [order] }))?.slice(0, 2)).toEqual(['good', 'bad']);
+    expect((await search({ order_by: [{ ...order, dataset_name: 'bad' }] }))?.[0]).toBe('bad');
+  });
+
   it('are searched', async () => {
     const { experiment_id: experiment } = await ok<{ experiment_id: string }>('POST', 'experiments/create', {
       name: 'logged',
