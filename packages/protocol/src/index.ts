@@ -62,6 +62,7 @@ export * from './program-reports.ts';
 export * from './refused-lines.ts';
 export * from './released-jobs.ts';
 export * from './reruns-api.ts';
+export * from './run-params.ts';
 export * from './run-plan.ts';
 export * from './run-status.ts';
 export * from './schedules.ts';

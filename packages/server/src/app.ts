@@ -47,6 +47,7 @@ import { poolRoutes } from './routes/pools.ts';
 import { releasedJobRoutes } from './routes/released-jobs.ts';
 import { rerunRoutes } from './routes/reruns.ts';
 import { guardRoutes } from './routes/route-access.ts';
+import { runParamRoutes } from './routes/run-params.ts';
 import { runRoutes } from './routes/runs.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { secretRoutes } from './routes/secrets.ts';
@@ -146,6 +147,7 @@ function apiRoutes({ context, stopping }: AppOptions) {
     await api.register(poolRoutes(context));
     await api.register(runRoutes(context));
     await api.register(pauseRoutes(context));
+    await api.register(runParamRoutes(context));
     await api.register(datasetRoutes(context));
     await api.register(rerunRoutes(context));
     await api.register(cacheRoutes(context));

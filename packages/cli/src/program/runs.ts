@@ -6,6 +6,7 @@ import { collect, wholeNumber } from '../options/option-values.ts';
 import { addDecisions } from './approvals.ts';
 import { addPause } from './pause.ts';
 import { addRetry } from './reruns.ts';
+import { addRunParams } from './run-params.ts';
 
 interface LogsFlags extends StageOptions {
   readonly follow?: boolean;
@@ -70,6 +71,7 @@ export function addRunsCommands(program: Command, act: Act): void {
       ),
     );
   addPause(runs, act);
+  addRunParams(runs, act);
   addWait(runs, act);
   addLogs(runs, act);
   addMetrics(runs, act);
