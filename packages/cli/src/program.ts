@@ -9,6 +9,7 @@ import { addMachineOptions } from './options/machine-options.ts';
 import { collect, keyValue, wholeNumber } from './options/option-values.ts';
 import { addAgentCommands } from './program/agents.ts';
 import { addApprovalsCommands } from './program/approvals.ts';
+import { addArtifactsCommands } from './program/artifacts.ts';
 import { addBackfillCommands } from './program/backfills.ts';
 import { addCacheCommands } from './program/cache.ts';
 import { addCheckpointsCommands } from './program/checkpoints.ts';
@@ -56,6 +57,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addExperimentCommands(program, act);
   addRunsCommands(program, act);
   addApprovalsCommands(program, act);
+  addArtifactsCommands(program, act);
   addDatasetsCommands(program, act);
   addConfigCommand(program, act);
   addFindingsCommands(program, act);

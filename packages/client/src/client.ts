@@ -17,6 +17,7 @@ import type {
   SubmitRun,
 } from '@trainyard/protocol';
 import { approvalCalls } from './approval-calls.ts';
+import { createArtifactsClient } from './artifacts-client.ts';
 import { cacheCalls } from './cache-calls.ts';
 import { createCheckpointsClient } from './checkpoints-client.ts';
 import { datasetCalls } from './dataset-calls.ts';
@@ -121,6 +122,7 @@ export function createClient(connection: ConnectionOptions) {
     webhooks: createWebhooksClient(connection),
     jobs: createJobsClient(connection),
     checkpoints: createCheckpointsClient(connection),
+    artifacts: createArtifactsClient(connection),
 
     triggers: createTriggersClient(connection),
     schedules: createSchedulesClient(connection),

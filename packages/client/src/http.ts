@@ -16,6 +16,8 @@ export interface HttpRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, QueryValue>>;
   readonly json?: unknown;
+  /** A body of bytes, instead of JSON. */
+  readonly bytes?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -28,6 +30,8 @@ export async function send(connection: ConnectionOptions, request: HttpRequest):
   const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
   if (connection.token !== undefined) headers['authorization'] = `Bearer ${connection.token}`;
   if (request.json !== undefined) headers['content-type'] = 'application/json';
+  if (request.bytes !== undefined) headers['content-type'] = 'application/octet-stream';
+  const body = request.json === undefined ? request.bytes : JSON.stringify(request.json);
   const call = connection.fetch ?? globalThis.fetch;
   const url = baseUrl(connection.url) + request.path + queryText(request.query);
   let response: Response;
@@ -35,7 +39,7 @@ export async function send(connection: ConnectionOptions, request: HttpRequest):
     response = await call(url, {
       method: request.method ?? 'GET',
       headers,
-      ...(request.json === undefined ? {} : { body: JSON.stringify(request.json) }),
+      ...(body === undefined ? {} : { body: body as string | Uint8Array<ArrayBuffer> }),
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     });
   } catch (error) {
