@@ -15,6 +15,7 @@ import type { Registry } from 'prom-client';
 import { limitBodyTime } from './body-deadline.ts';
 import { olderDagRoutes } from './compat/dag-v1/dag-routes.ts';
 import { olderTaskRoutes } from './compat/dag-v1/task-routes.ts';
+import { mlflowArtifactRoutes } from './compat/mlflow/artifact-routes.ts';
 import { MLFLOW_PREFIXES } from './compat/mlflow/frame.ts';
 import { mlflowRoutes } from './compat/mlflow/mlflow-routes.ts';
 import { mlflowPlainRoutes } from './compat/mlflow/plain-routes.ts';
@@ -134,6 +135,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(olderMonitoringRoutes(context, options.stopping));
   await app.register(olderMonitoringRoutes(context, options.stopping), { prefix: '/api/v1' });
   await app.register(mlflowPlainRoutes);
+  await app.register(mlflowArtifactRoutes(context));
   for (const prefix of MLFLOW_PREFIXES) await app.register(mlflowRoutes(context), { prefix });
   await registerWeb(app, options.webDir);
   return app;

@@ -8,9 +8,15 @@ export async function findReadOwner(pool: Pool, runId: string): Promise<Artifact
   return { id: producer ?? id, rootId: root_id };
 }
 
-/** @throws TrainyardError NOT_FOUND, CONFLICT when it took over the results of another run */
+/** @throws TrainyardError NOT_FOUND, CONFLICT when it is deleted, or took over the results of another run */
 export async function findWriteOwner(pool: Pool, runId: string): Promise<ArtifactOwner> {
-  const { id, root_id: rootId, producer } = await findRun(pool, runId);
+  const { id, root_id: rootId, producer, is_deleted: isDeleted } = await findRun(pool, runId);
+  if (isDeleted) {
+    throw new TrainyardError(
+      'CONFLICT',
+      `The run ${id} must be in the 'active' state, and it is deleted; restore it, and write to it then.`,
+    );
+  }
   if (producer === null) return { id, rootId };
   throw new TrainyardError(
     'CONFLICT',
@@ -18,12 +24,18 @@ export async function findWriteOwner(pool: Pool, runId: string): Promise<Artifac
   );
 }
 
-async function findRun(
-  pool: Pool,
-  runId: string,
-): Promise<{ readonly id: string; readonly root_id: string; readonly producer: string | null }> {
-  const { rows } = await pool.query<{ id: string; root_id: string; producer: string | null }>(
-    'select id, root_id, coalesce(kept_from, cached_from) as producer from runs where id = $1',
+interface FoundRun {
+  readonly id: string;
+  readonly root_id: string;
+  /** Whose results it took over; null when it has its own. */
+  readonly producer: string | null;
+  readonly is_deleted: boolean;
+}
+
+async function findRun(pool: Pool, runId: string): Promise<FoundRun> {
+  const { rows } = await pool.query<FoundRun>(
+    `select r.id, r.root_id, coalesce(r.kept_from, r.cached_from) as producer, x.deleted_at is not null as is_deleted
+     from runs r left join tracked_runs x on x.run_id = r.id where r.id = $1`,
     [runId],
   );
   if (rows[0] === undefined) throw new TrainyardError('NOT_FOUND', `There is no run ${runId}.`);

@@ -1,3 +1,5 @@
+export { createS3BlobStore } from '../artifacts/s3-blob-store.ts';
+export { blobStoreSuite } from '../artifacts/testing/blob-store.testsuite.ts';
 export {
   allEnginesRequired,
   socketUrl,

@@ -81,5 +81,8 @@ function ofTrainyard(error: TrainyardError): MlflowRefusal {
   if (code !== undefined) return new MlflowRefusal(code, error.message);
   // What is too large or cannot be read is the caller's to mend.
   const isCallers = error.httpStatus >= 400 && error.httpStatus < 500;
+  // A store that is full is not less full after a while: its status is one that is not tried again.
+  if (error.code === 'STORAGE_FULL')
+    return new MlflowRefusal('INTERNAL_ERROR', error.message, error.httpStatus);
   return new MlflowRefusal(isCallers ? 'INVALID_PARAMETER_VALUE' : 'INTERNAL_ERROR', error.message);
 }
