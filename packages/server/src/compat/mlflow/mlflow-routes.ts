@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../../server-context.ts';
+import { artifactListRoute } from './artifact-list.ts';
 import { experimentRoutes } from './experiment-routes.ts';
 import { mlflowFrame } from './frame.ts';
 import { inputRoutes } from './input-routes.ts';
@@ -26,5 +27,6 @@ export function mlflowRoutes(context: ServerContext) {
     registeredModelRoutes(app, context);
     modelVersionRoutes(app, context);
     loggedModelRoutes(app, context);
+    artifactListRoute(app, context);
   };
 }
