@@ -40,7 +40,7 @@ it('artifacts of the real client of MLflow go there and back, large ones without
     uri: 'mlflow-artifacts:/1/RUN/artifacts',
     listed: {
       '': [
-        ['dict.json', false, 13],
+        ['dict.json', false, 12],
         ['in', true, null],
         ['large.bin', false, LARGE_BYTES],
         ['many', true, null],

@@ -123,11 +123,9 @@ export function createClient(connection: ConnectionOptions) {
     jobs: createJobsClient(connection),
     checkpoints: createCheckpointsClient(connection),
     artifacts: createArtifactsClient(connection),
-
     triggers: createTriggersClient(connection),
     schedules: createSchedulesClient(connection),
     backfills: createBackfillsClient(connection),
-
     /** Pipelines that are registered by name. */
     pipelines: createPipelinesClient(connection),
 

@@ -24,6 +24,13 @@ export async function findWriteOwner(pool: Pool, runId: string): Promise<Artifac
   );
 }
 
+/** A logged model, whose files are beside the runs. @throws TrainyardError NOT_FOUND */
+export async function findModelOwner(pool: Pool, modelId: string): Promise<ArtifactOwner> {
+  const { rows } = await pool.query('select 1 from logged_models where id = $1', [modelId]);
+  if (rows.length > 0) return { id: modelId, rootId: null };
+  throw new TrainyardError('NOT_FOUND', `There is no logged model ${modelId}.`);
+}
+
 interface FoundRun {
   readonly id: string;
   readonly root_id: string;

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { sendArtifact } from '../../artifacts/send-artifact.ts';
 import { takeBodiesAsTheyCome } from '../../artifacts/streamed-bodies.ts';
 import type { ServerContext } from '../../server-context.ts';
-import { findReadOwner, findWriteOwner } from '../../store/artifact-owners.ts';
-import { type ArtifactOwner, findArtifact, removeArtifacts } from '../../store/artifacts.ts';
+import { findModelOwner, findReadOwner, findWriteOwner } from '../../store/artifact-owners.ts';
+import { findArtifact, removeArtifacts } from '../../store/artifacts.ts';
 import { artifactPlace, requireValidPath } from './artifact-place.ts';
 import { artifactFiles } from './artifact-view.ts';
 import { answerMlflowError, MlflowRefusal, missingValue } from './mlflow-error.ts';
@@ -41,7 +41,7 @@ function proxyRoutes(app: FastifyInstance, context: ServerContext, prefix: strin
     const asked = queryText(request, 'path') ?? '';
     if (asked.replace(/\/+$/, '') === '') return sendJson(reply, {});
     const { kind, id, path } = artifactPlace(asked);
-    const owner = kind === 'model' ? { id } : await findReadOwner(pool, id);
+    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findReadOwner(pool, id);
     const files = await artifactFiles(pool, owner.id, path);
     // Names alone, which the client puts behind the path that it asked for.
     const named = files.map((file) => ({ ...file, path: file.path.slice(file.path.lastIndexOf('/') + 1) }));
@@ -49,20 +49,20 @@ function proxyRoutes(app: FastifyInstance, context: ServerContext, prefix: strin
   });
   app.get(`${prefix}/artifacts/*`, read, async (request, reply) => {
     const { kind, id, path } = artifactPlace(wildcard(request));
-    const owner = kind === 'model' ? { id } : await findReadOwner(pool, id);
+    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findReadOwner(pool, id);
     return sendFile(context, owner.id, path, request, reply);
   });
   app.put(`${prefix}/artifacts/*`, write, async (request, reply) => {
     const { kind, id, path } = artifactPlace(wildcard(request));
     requireValidPath(path);
-    const owner: ArtifactOwner = kind === 'model' ? { id, rootId: null } : await findWriteOwner(pool, id);
+    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findWriteOwner(pool, id);
     await artifacts.put({ owner, path, bytes: request.raw });
     return sendJson(reply, {});
   });
   app.delete(`${prefix}/artifacts/*`, write, async (request, reply) => {
     const { kind, id, path } = artifactPlace(wildcard(request));
     requireValidPath(path);
-    const owner = kind === 'model' ? { id } : await findWriteOwner(pool, id);
+    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findWriteOwner(pool, id);
     if ((await removeArtifacts(pool, owner.id, path)) === 0) throw noArtifact(id, path);
     return sendJson(reply, {});
   });

@@ -9,8 +9,6 @@ interface MlflowError {
   message: string;
 }
 
-const MODEL = `m-${'0a'.repeat(16)}`;
-
 describe('artifacts by the API of MLflow', () => {
   let t: TestServer;
   let run: string;
@@ -54,8 +52,16 @@ describe('artifacts by the API of MLflow', () => {
   it('belong to a run, whatever place its experiment has, or to a logged model', async () => {
     await put(`some/place/${run}/artifacts/x`, 'of the run');
     expect((await t.call('GET', `/api/v1/runs/${run}/artifacts/file?path=x`)).text).toBe('of the run');
-    await put(`0/models/${MODEL}/artifacts/MLmodel`, 'of the model');
-    expect(await list(`0/models/${MODEL}/artifacts`)).toMatchObject({ files: [{ path: 'MLmodel' }] });
+    const made = await t.call<{ model: { info: { model_id: string } } }>(
+      'POST',
+      '/api/2.0/mlflow/logged-models',
+      { experiment_id: '0', name: 'net' },
+      { headers: { 'content-type': 'application/json' } },
+    );
+    const modelId = made.body.model.info.model_id;
+    expect((await put(`0/models/${modelId}/artifacts/MLmodel`, 'of the model')).status).toBe(200);
+    expect((await put(`0/models/m-${'0a'.repeat(16)}/artifacts/MLmodel`, 'x')).status).toBe(404);
+    expect(await list(`0/models/${modelId}/artifacts`)).toMatchObject({ files: [{ path: 'MLmodel' }] });
     const refused = await put('0/nobody/artifacts/x', 'x');
     expect([refused.status, refused.body.error_code]).toEqual([404, 'RESOURCE_DOES_NOT_EXIST']);
     expect((await put('0/run_01k00000000000000000000000/artifacts/x', 'x')).status).toBe(404);
