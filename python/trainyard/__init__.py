@@ -7,6 +7,7 @@ from .console_tracker import ConsoleTracker
 from .csv_tracker import CsvTracker
 from .early_stopping import EarlyStopping, StopReason
 from .endings import EpochStopped, LifecycleMisuse, RunCancelled, RunStopped
+from .experiment import MadeForTrial, TrialContext, TrialConfig, callback_registry, read_trial_config, run_trial, tracker_registry
 from .files_tracker import FilesTracker
 from .learning_rate_monitor import LearningRateMonitor
 from .level import ErrorReport, Level, LevelEnd, LevelKind, LevelStatus
@@ -18,6 +19,7 @@ from .mlflow_tracker import MlflowTracker
 from .model_checkpoint import ModelCheckpoint, checkpoint_directory, checkpoint_to_resume, latest_checkpoint
 from .pipeline import Pipeline
 from .progress_bar import ProgressBar
+from .registry import Registry, UnknownType
 from .resources import ResourcesTracker
 from .run_conduct import RunOutcome
 from .seeded_random import SeededRandom
@@ -44,6 +46,7 @@ __all__ = [
     "LevelScope",
     "LevelStatus",
     "LifecycleMisuse",
+    "MadeForTrial",
     "MetricKind",
     "MetricNumber",
     "MetricOutOfScope",
@@ -55,6 +58,7 @@ __all__ = [
     "NotAMetric",
     "Pipeline",
     "ProgressBar",
+    "Registry",
     "ResourcesTracker",
     "RunCancelled",
     "RunOutcome",
@@ -64,11 +68,18 @@ __all__ = [
     "StopReason",
     "TensorboardTracker",
     "Tracker",
+    "TrialConfig",
+    "TrialContext",
     "UnknownMetric",
+    "UnknownType",
     "batch_wrapper",
+    "callback_registry",
     "checkpoint_directory",
     "checkpoint_to_resume",
     "epoch_wrapper",
     "latest_checkpoint",
+    "read_trial_config",
+    "run_trial",
     "run_wrapper",
+    "tracker_registry",
 ]

@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, Iterable, Literal, Mapping, Optional, TypedDict
+from typing import Dict, Literal, Mapping, Optional, TypedDict
+
+from .closest import closest
 
 
 class MetricKind(TypedDict, total=False):
@@ -70,26 +72,9 @@ class MetricCatalogue:
         kind = self._kinds.get(name)
         if kind is not None:
             return kind
-        meant = _closest(name, [*self._kinds, *UNTRACKED])
+        meant = closest(name, [*self._kinds, *UNTRACKED])
         hint = "" if meant is None else f' Did you mean "{meant}"?'
         raise UnknownMetric(
             f'There is no metric "{name}".{hint} A metric of your own is registered first: '
             f"metrics={{{json.dumps(name)}: {{}}}}."
         )
-
-
-def _closest(name: str, names: Iterable[str]) -> Optional[str]:
-    """The name that differs in the fewest characters, if it does not differ in more than a third of them."""
-    distance, best = min(((_distance(name.lower(), each.lower()), each) for each in names), key=lambda pair: pair[0])
-    return best if distance <= max(1, len(name) / 3) else None
-
-
-def _distance(a: str, b: str) -> int:
-    """Number of characters to insert, remove or replace (Levenshtein)."""
-    row = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        following = [i]
-        for j, right in enumerate(b, 1):
-            following.append(min(row[j - 1] + (left != right), row[j] + 1, following[j - 1] + 1))
-        row = following
-    return row[-1]
