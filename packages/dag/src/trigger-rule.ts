@@ -11,6 +11,7 @@ export const triggerRules = {
   one_success: 'A dependency succeeded; the others are not waited for.',
   one_failed: 'A dependency failed; the others are not waited for.',
   none_failed: 'Every dependency has ended and none failed; skipped ones do not matter.',
+  none_failed_min_one_success: 'As none_failed, and not all of them were skipped.',
   all_failed: 'Every dependency failed.',
   always: 'As all_done, and a fail-fast or a cancel around it pass over it: for cleaning up.',
 } as const;
@@ -19,7 +20,12 @@ export type TriggerRule = keyof typeof triggerRules;
 export const triggerRuleNames = Object.keys(triggerRules) as readonly TriggerRule[];
 
 /** Without dependencies there is nothing that these could be judged by. */
-export const rulesThatNeedDependencies: readonly TriggerRule[] = ['one_success', 'one_failed', 'all_failed'];
+export const rulesThatNeedDependencies: readonly TriggerRule[] = [
+  'one_success',
+  'one_failed',
+  'none_failed_min_one_success',
+  'all_failed',
+];
 
 export type DependencyEnd = 'success' | 'failure' | 'skip';
 
@@ -74,6 +80,10 @@ export function judge(rule: TriggerRule, tally: Tally): Verdict {
     case 'none_failed':
       if (hasFailure) return 'skip';
       return isWaiting ? 'wait' : 'run';
+    case 'none_failed_min_one_success':
+      if (hasFailure) return 'skip';
+      if (isWaiting) return 'wait';
+      return hasSuccess ? 'run' : 'skip';
     case 'all_failed':
       if (hasSuccess || hasSkip) return 'skip';
       return isWaiting ? 'wait' : 'run';

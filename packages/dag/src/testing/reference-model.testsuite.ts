@@ -11,6 +11,8 @@ export const plainRules: Readonly<Record<TriggerRule, (seen: readonly Seen[]) =>
   one_success: (seen) => seen.includes('success'),
   one_failed: (seen) => seen.includes('failure'),
   none_failed: (seen) => !seen.includes(null) && !seen.includes('failure'),
+  none_failed_min_one_success: (seen) =>
+    !seen.includes(null) && !seen.includes('failure') && seen.includes('success'),
   all_failed: (seen) => seen.every((it) => it === 'failure'),
   always: (seen) => !seen.includes(null),
 };

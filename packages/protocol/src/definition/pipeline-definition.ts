@@ -26,6 +26,7 @@ export const TRIGGER_RULES = [
   'one_success',
   'one_failed',
   'none_failed',
+  'none_failed_min_one_success',
   'all_failed',
   'always',
 ] as const;

@@ -21,6 +21,8 @@ const RULES: readonly [
   ['one_failed', 'completed', 'completed', false],
   ['none_failed', 'completed', 'completed', true],
   ['none_failed', 'failed', 'completed', false],
+  ['none_failed_min_one_success', 'completed', 'completed', true],
+  ['none_failed_min_one_success', 'failed', 'completed', false],
   ['all_failed', 'failed', 'failed', true],
   ['all_failed', 'completed', 'failed', false],
   ['always', 'failed', 'failed', true],
