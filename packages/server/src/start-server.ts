@@ -27,6 +27,7 @@ import { type Database, openDatabase } from './store/database.ts';
 import { keepEmbeddedPostgres } from './store/embedded-keeper.ts';
 import { migrate } from './store/migrate.ts';
 import { createTrialJudge } from './sweeps/trial-judge.ts';
+import { createJobTracker } from './tracking/track-jobs.ts';
 import { createTracking } from './tracking/tracking.ts';
 import { createWebhookSender } from './webhooks/webhook-sender.ts';
 
@@ -120,7 +121,7 @@ async function assemble(
     diagnoser.take(points);
     trials.take(points);
   };
-  const ingest = createAnnouncedIngest({ database, bus, log, onPoints });
+  const ingest = createAnnouncedIngest({ database, bus, log, trackRuns: createJobTracker(), onPoints });
   closers.push(() => ingest.close());
   const tracking = createTracking({ database, ingest, bus });
   closers.push(() => tracking.logger.idle());

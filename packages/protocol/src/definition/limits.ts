@@ -18,6 +18,7 @@ export const DEFINITION_LIMITS = {
   /** Timeout of a hook that has none of its own. */
   hookTimeoutMs: 3_600_000,
   maxParallel: 10_000,
+  maxExperimentName: 500,
   /** Items of one foreach, unless it says otherwise. */
   defaultMaxItems: 10_000,
   /** Pools that one stage may name, and slots that it may take of one. */

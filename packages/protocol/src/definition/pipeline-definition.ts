@@ -165,6 +165,8 @@ const pipelineBody = z.strictObject({ ...pipelineBase, stages, used: usedBody.op
  */
 export const pipelineDefinition = z.strictObject({
   name,
+  /** Where its jobs are tracked; default: the experiment of its name. */
+  experiment: z.string().trim().min(1).max(DEFINITION_LIMITS.maxExperimentName).optional(),
   description: z.string().max(10_000).optional(),
   params: paramSpecs,
   concurrency: concurrency.optional(),

@@ -4,6 +4,7 @@ import { runWokenLoop } from '../background/woken-loop.ts';
 import type { LiveBus, LiveTopics } from '../live/live-bus.ts';
 import { WakeUp } from '../orchestrator/wake-up.ts';
 import type { Database } from '../store/database.ts';
+import type { TrackJobs } from '../tracking/track-jobs.ts';
 import { createIngest, type Ingest, type IngestProblem, type Points } from './index.ts';
 import { toPointLists } from './point-lists.ts';
 import { runsWithMetrics } from './runs-with-metrics.ts';
@@ -16,6 +17,7 @@ export function createAnnouncedIngest(parts: {
   database: Database;
   bus: LiveBus;
   log: Logger;
+  trackRuns: TrackJobs;
   /** Hears of all new points, whether anybody watches the run or not. */
   onPoints: (points: { attemptId: string; runId: string; points: ReadonlyMap<string, Points> }) => void;
 }): Ingest {
@@ -24,6 +26,7 @@ export function createAnnouncedIngest(parts: {
   let telling: Promise<void> = Promise.resolve();
   const ingest = createIngest({
     database,
+    trackRuns: parts.trackRuns,
     onAppended({ runId, attemptId, stream, offset, size, points }) {
       bus.emit('stream', { runId, attemptId, stream, offset, size });
       if (points.size > 0) onPoints({ attemptId, runId, points });

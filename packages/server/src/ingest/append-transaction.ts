@@ -86,6 +86,7 @@ export function storeAppends(
   appends: readonly Append[],
   tails: TailCache,
   now: () => number,
+  trackRuns: (client: ClientBase, runIds: readonly string[]) => Promise<void> = async () => {},
 ): Promise<BatchOutcome> {
   return inTransaction(pool, 'read committed', async (client) => {
     const groups = groupByStream(appends);
@@ -103,6 +104,11 @@ export function storeAppends(
     for (const { append, problems, unreadableBefore } of changed)
       if (unreadableBefore < MAX_REFUSED_LINES) await keepRefusedLines(client, append, problems);
     const series = changed.flatMap((stream) => toSeriesPoints(stream.append, stream.points));
+    if (series.length > 0)
+      await trackRuns(
+        client,
+        series.map(({ runId }) => runId),
+      );
     const crowded = series.length > 0 ? await writePoints(client, series, MERGE_ABOVE_CHUNKS) : [];
     return { streams, crowded };
   });

@@ -1,4 +1,5 @@
 import { TrainyardError } from '@trainyard/protocol';
+import type { ClientBase } from 'pg';
 import { freeMemory } from '../free-memory.ts';
 import type { Database } from '../store/database.ts';
 import { isDatabaseLost } from '../store/database-lost.ts';
@@ -39,6 +40,8 @@ interface IngestOptions {
   readonly database: Database;
   /** Epoch milliseconds. */
   readonly now?: () => number;
+  /** Called with the runs of new points, in the transaction that stores these. */
+  readonly trackRuns?: (client: ClientBase, runIds: readonly string[]) => Promise<void>;
   readonly onAppended?: (appended: Appended) => void;
   /** At most MAX_REFUSED_LINES times per stream; all are counted in `streams.unreadable_lines`. */
   readonly onProblem?: (problem: IngestProblem) => void;
@@ -101,6 +104,7 @@ export function createIngest(options: IngestOptions): Ingest {
         batch.map((waiting) => waiting.append),
         tails,
         now,
+        options.trackRuns,
       );
     } catch (error) {
       await storeAfterFailure(batch, error);

@@ -17,6 +17,7 @@ import type { Tag } from './experiments.ts';
 import { RUN_NAME_TAG } from './known-tags.ts';
 import { decideLog, type KnownRun, type LogDecision, type LogRequest, pairKey } from './log-request.ts';
 import { type KnownSeries, storedPoints } from './stored-points.ts';
+import { trackJobs } from './track-jobs.ts';
 
 /** Stores what programs log over HTTP; those that log at once share a transaction. */
 export interface RunLogger {
@@ -103,7 +104,7 @@ interface StoredLog {
 
 function storeLog({ pool }: Database, requests: readonly LogRequest[]): Promise<StoredLog> {
   return inTransaction(pool, 'read committed', async (client) => {
-    const runs = await lockRuns(client, requests);
+    const runs = await lockTracked(client, requests);
     // After the lock, so that it sees what the last holder has stored.
     const { params, series } = await readKnown(client, requests);
     const isStored = await storedPoints(client, series, requests);
@@ -121,6 +122,18 @@ function storeLog({ pool }: Database, requests: readonly LogRequest[]): Promise<
 
 function originOf({ runId, attempt }: KnownRun): SeriesOrigin {
   return { runId, attemptNumber: attempt };
+}
+
+/** A run that we execute becomes tracked by what is logged to it. */
+async function lockTracked(
+  client: ClientBase,
+  requests: readonly LogRequest[],
+): Promise<ReadonlyMap<string, KnownRun>> {
+  const runs = await lockRuns(client, requests);
+  const missing = requests.filter(({ runId }) => !runs.has(runId)).map(({ runId }) => runId);
+  if (missing.length === 0) return runs;
+  await trackJobs(client, [...new Set(missing)]);
+  return lockRuns(client, requests);
 }
 
 async function lockRuns(
