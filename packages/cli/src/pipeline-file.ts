@@ -26,17 +26,19 @@ export async function usedFiles(source: string, file: string): Promise<Record<st
  * `maxDepth` is given.
  * @throws TrainyardError INVALID_DEFINITION with the file's name
  */
-export async function checkedFile(
-  source: string,
-  file: string,
-  maxDepth: number = DEFINITION_LIMITS.highestMaxDepth,
-) {
+export async function checkedFile(source: string, file: string, maxDepth?: number) {
   const { checkDocument } = await import('@trainyard/server/definition');
   const { document, library } = await gather(source, file);
-  const result = checkDocument(document, library, maxDepth);
-  if (!result.ok) throw invalidDefinition(file, result.faults);
-  return result;
+  const { highestMaxDepth, maxDepth: usualMaxDepth } = DEFINITION_LIMITS;
+  const result = checkDocument(document, library, maxDepth ?? highestMaxDepth);
+  if (result.ok) return result;
+  // What is too deep for every server is told by the limit that a server has by default, as "validate" tells it.
+  const isTooDeep = maxDepth === undefined && result.faults.some(({ message }) => TOO_DEEP.test(message));
+  const usual = isTooDeep ? checkDocument(document, library, usualMaxDepth) : result;
+  throw invalidDefinition(file, usual.ok ? result.faults : usual.faults);
 }
+
+const TOO_DEEP = /^DAG nesting depth exceeds limit/;
 
 /** Reads the file and what it uses from the disk. Registered pipelines are a server's to look up. */
 async function gather(source: string, file: string) {

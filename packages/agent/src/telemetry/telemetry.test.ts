@@ -30,6 +30,23 @@ async function keysOf(file: string): Promise<Record<string, number>[]> {
 }
 
 describe('telemetry', () => {
+  it('looks at a new attempt at once and again after a second, not when its turn comes', async () => {
+    const telemetry = new Telemetry({
+      source: localMachine(dir, process.env),
+      everyMs: 600_000,
+      log: silentLog,
+    });
+    const stopped = new AbortController();
+    const running = telemetry.run(stopped.signal);
+    await eventually('the first look at the machine', () => telemetry.latest);
+    const file = join(dir, 'system.jsonl');
+    const own = { attemptId: 'att_new', pid: () => undefined, gpuIds: [], startedAtMs: Date.now() - 5000 };
+    telemetry.follow({ ...own, file });
+    await eventually('two rows', async () => (await keysOf(file).catch(() => [])).length === 2);
+    stopped.abort();
+    await running;
+  });
+
   it('writes what the processes of an attempt use, and of the GPUs only its own', async () => {
     const env = await fakeNvidiaSmi(
       dir,

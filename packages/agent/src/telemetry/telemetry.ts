@@ -1,7 +1,7 @@
 import { appendFile, open } from 'node:fs/promises';
 import type { MachineTelemetry } from '@trainyard/protocol';
 import type { AgentLog } from '../agent-log.ts';
-import { pause } from '../link/backoff.ts';
+import { WakeableWait } from '../wakeable-wait.ts';
 import type { GpuSample } from './gpu-rows.ts';
 import type { MachineSource } from './machine-source.ts';
 import { systemMetrics } from './system-metrics.ts';
@@ -18,6 +18,8 @@ export interface FollowedAttempt {
 }
 
 interface Followed extends FollowedAttempt {
+  /** Up to FIRST_LOOKS. */
+  looks: number;
   before: { readonly atMs: number; readonly cpuSeconds: number } | undefined;
   lastStep: number;
 }
@@ -31,6 +33,7 @@ export class Telemetry {
   readonly #everyMs: number;
   readonly #log: AgentLog;
   readonly #followed = new Map<string, Followed>();
+  readonly #pauses = new WakeableWait();
   #latest: MachineTelemetry | undefined;
 
   constructor(options: {
@@ -55,7 +58,8 @@ export class Telemetry {
 
   /** Records an attempt until the function that is returned is called. */
   follow(attempt: FollowedAttempt): () => void {
-    this.#followed.set(attempt.attemptId, { ...attempt, before: undefined, lastStep: -1 });
+    this.#followed.set(attempt.attemptId, { ...attempt, looks: 0, before: undefined, lastStep: -1 });
+    this.#pauses.wake();
     return () => this.#followed.delete(attempt.attemptId);
   }
 
@@ -67,14 +71,23 @@ export class Telemetry {
       await this.look().catch((error: unknown) =>
         this.#log.warn({ error: String(error) }, 'could not look at the machine'),
       );
-      const tookMs = performance.now() - beganMs;
-      await pause(Math.max(0, this.#everyMs - tookMs), signal).catch(() => undefined);
+      // A new one is looked at soon, and once more: what is used in a second needs two looks.
+      const soonMs = Math.min(SOON_MS, this.#everyMs);
+      const leftMs = (ms: number) => Math.max(0, ms - (performance.now() - beganMs));
+      if (!this.#hasNew) await this.#pauses.wait(leftMs(this.#everyMs), signal);
+      if (this.#hasNew) await new WakeableWait().wait(leftMs(soonMs), signal);
     }
+  }
+
+  get #hasNew(): boolean {
+    for (const { looks } of this.#followed.values()) if (looks < FIRST_LOOKS) return true;
+    return false;
   }
 
   /** One look. */
   async look(): Promise<void> {
     const followed = [...this.#followed.values()];
+    for (const attempt of followed) attempt.looks = Math.min(attempt.looks + 1, FIRST_LOOKS);
     const programs = followed.map(({ attemptId, pid }) => ({ attemptId, pid: pid() }));
     const seen = await this.#source.look(programs);
     this.#latest = seen && { at: Date.now(), machine: seen.machine, gpus: [...seen.gpus] };
@@ -110,6 +123,10 @@ export class Telemetry {
     );
   }
 }
+
+/** Looks at a new attempt before it has to wait for its turn like the others, and how far they are apart. */
+const FIRST_LOOKS = 2;
+const SOON_MS = 1000;
 
 function gpusOf({ gpuIds }: FollowedAttempt, all: readonly GpuSample[]): readonly GpuSample[] {
   if (gpuIds === undefined) return all;

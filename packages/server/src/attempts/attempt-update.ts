@@ -20,6 +20,7 @@ export interface AttemptUpdate {
   status?: string;
   pid?: number | null;
   started_at?: string;
+  resumed_at?: string;
   target?: AttemptTarget;
   progress?: Record<string, unknown>;
   exit_code?: number | null;
@@ -42,6 +43,7 @@ export const UPDATE_COLUMNS = new RowColumns<AttemptUpdate>({
   status: ['text', (x) => x.status],
   pid: ['int4', (x) => x.pid],
   started_at: ['timestamptz', (x) => x.started_at],
+  resumed_at: ['timestamptz', (x) => x.resumed_at],
   target: ['jsonb', (x) => x.target],
   progress: ['jsonb', (x) => x.progress],
   exit_code: ['int4', (x) => x.exit_code],
@@ -64,7 +66,8 @@ export const UPDATE_COLUMNS = new RowColumns<AttemptUpdate>({
 export function updateAttemptsSql(first: number): string {
   return `update attempts a
     set status = coalesce(x.status, a.status), pid = coalesce(x.pid, a.pid),
-        started_at = coalesce(x.started_at, a.started_at), target = coalesce(x.target, a.target),
+        started_at = coalesce(x.started_at, a.started_at),
+        resumed_at = coalesce(x.resumed_at, a.resumed_at), target = coalesce(x.target, a.target),
         progress = coalesce(x.progress, a.progress),
         exit_code = coalesce(x.exit_code, a.exit_code), signal = coalesce(x.signal, a.signal),
         error = coalesce(x.error, a.error), cleanup_error = coalesce(x.cleanup_error, a.cleanup_error),

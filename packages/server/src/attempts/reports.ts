@@ -10,6 +10,7 @@ import type { Pool, PoolClient } from 'pg';
 import { isTokenOf } from '../auth/secret-token.ts';
 import type { Fact } from '../orchestrator/facts.ts';
 import type { Announced } from '../store/attempts-schema.ts';
+import { instantText } from '../store/instant-text.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { type Anomaly, anomalyOf, writeAnomalies } from '../store/metric-anomalies.ts';
 import { writeCheckpoints } from '../store/model-checkpoints.ts';
@@ -198,7 +199,10 @@ class ReportWrites {
   halt(row: AttemptRow, report: Extract<ParsedReport, { kind: 'paused' | 'resumed' }>): void {
     const status = report.kind === 'paused' ? 'paused' : 'running';
     row.status = status;
-    this.#updateOf(row).status = status;
+    const update = this.#updateOf(row);
+    update.status = status;
+    // By the clock of the server, like the times of its metrics.
+    if (status === 'running') update.resumed_at = instantText(Date.now());
     const about = { node: row.node_index, attempt: row.number, at: report.at };
     const event: Fact =
       report.kind === 'resumed'

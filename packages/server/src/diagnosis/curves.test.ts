@@ -174,7 +174,7 @@ describe('curves as trainings write them', () => {
   });
 
   it('opens no finding over and over for a KL around its limit', () => {
-    const { changes } = judge((noise) => ({ kl: series(2000, () => 1 + 0.1 * noise()) }), 1);
+    const { changes } = judge((noise) => ({ 'kl/mean': series(2000, () => 1 + 0.1 * noise()) }), 1);
     expect(changes.length).toBeLessThan(10);
   });
 });
@@ -288,12 +288,12 @@ describe('a finding that explains others', () => {
 describe('what is said of an open finding', () => {
   it('is what is so now, and nothing where nothing changed', () => {
     const diagnosis = new RunDiagnosis(diagnosisPlan([], 'never'));
-    take(diagnosis, { kl: [0.5, 3] });
+    take(diagnosis, { 'kl/mean': [0.5, 3] });
     expect(diagnosis.takeNews()).toEqual([]);
-    expect(take(diagnosis, { kl: [2.5, 2.2] }, 2)).toEqual([]);
+    expect(take(diagnosis, { 'kl/mean': [2.5, 2.2] }, 2)).toEqual([]);
     expect(diagnosis.takeNews()).toMatchObject([
       {
-        message: 'kl is 2.2 at step 3, above its limit of 1; its highest was 3 at step 1.',
+        message: 'kl/mean is 2.2 at step 3, above its limit of 1; its highest was 3 at step 1.',
         severity: 'critical',
         evidence: { firstStep: 1, lastStep: 3 },
       },

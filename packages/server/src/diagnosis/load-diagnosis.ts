@@ -45,6 +45,7 @@ export async function loadDiagnosis(
     wants: (key) => diagnosis.watches(key),
   });
   if (recent.size === 0) return { watched, changes: [] };
+  diagnosis.knows(recent.keys());
   const stored = await openFindings(database.kysely, attemptId);
   for (const [before, keys] of pointsBeforeOpen(diagnosis, recent, stored)) {
     const count = POINTS_BEFORE_OPEN;

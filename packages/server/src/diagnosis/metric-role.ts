@@ -44,6 +44,15 @@ export function metricRole(key: string): MetricRole | undefined {
   return NAMES.find(([pattern]) => pattern.test(name))?.[1];
 }
 
+/**
+ * A divergence of which the name does not say that it is one of a policy: that of an autoencoder is called the same.
+ */
+export function isAnyDivergence(key: string): boolean {
+  return /^((train(ing)?|val(id(ation)?)?|test|eval)[/._])?kl([/._](loss|div|divergence))?([/._](step|epoch))?$/.test(
+    key.toLowerCase(),
+  );
+}
+
 /** Of a validation loss, the training loss beside it: `val_loss` and `loss`, `head/val_loss` and `head/loss`. */
 export function lossFamily(key: string): string {
   return key

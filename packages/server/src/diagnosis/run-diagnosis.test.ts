@@ -65,6 +65,21 @@ describe('the diagnosis of a run', () => {
     ]);
   });
 
+  it('takes a plain KL for one of a policy once there is a reward, or when it is named', () => {
+    const values = [0.5, 3, 3, 3];
+    const autoencoder = only({ kl: true });
+    expect(autoencoder.take(series({ kl: values, kl_loss: values, 'val/kl': values, loss: values }))).toEqual(
+      [],
+    );
+    // A name that says it needs no reward.
+    expect(only({ kl: true }).take(series({ 'policy/kl': values }))).not.toEqual([]);
+    expect(only({ kl: { keys: ['kl'], threshold: 1 } }).take(series({ kl: values }))).not.toEqual([]);
+    expect(only({ kl: true }).take(series({ kl: values, reward: values }))).not.toEqual([]);
+    const restarted = only({ kl: true });
+    restarted.knows(['kl', 'reward/mean']);
+    expect(restarted.take(series({ kl: values }))).not.toEqual([]);
+  });
+
   it('finds a plateau after fifty points without a one per cent better best, whatever the noise', () => {
     const falling = repeat(60, (at) => 2 * 0.97 ** at);
     expect(only({ plateau: true }).take(series({ loss: falling }))).toEqual([]);

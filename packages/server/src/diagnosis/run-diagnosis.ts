@@ -1,6 +1,6 @@
 import type { DiagnosisPlan, DiagnosisRule } from '@trainyard/protocol';
 import { LearningRate } from './learning-rate.ts';
-import { type MetricRole, metricRole } from './metric-role.ts';
+import { isAnyDivergence, type MetricRole, metricRole } from './metric-role.ts';
 import type { Rule } from './rule.ts';
 import { POINT_RULES, type PointRule } from './rules.ts';
 import { type FindingChange, type Found, Watch } from './watch.ts';
@@ -17,13 +17,22 @@ export const MAX_LOOK_BACK = 2000;
 /** Most series that are watched in one run; later ones are left alone. */
 const MAX_WATCHED_SERIES = 200;
 
-/** Who looks at a series. */
-interface Lookers {
-  readonly watches: readonly { readonly role: MetricRole; readonly watch: Watch }[];
-  readonly isRate: boolean;
+/** A rule at a series. */
+interface Looker {
+  readonly role: MetricRole;
+  readonly watch: Watch;
+  /** It judges policies, and the name of the series does not say that it is of one. */
+  readonly needsReward: boolean;
 }
 
-const NOBODY: Lookers = { watches: [], isRate: false };
+/** Who looks at a series. */
+interface Lookers {
+  readonly watches: readonly Looker[];
+  readonly isRate: boolean;
+  readonly isReward: boolean;
+}
+
+const NOBODY: Lookers = { watches: [], isRate: false, isReward: false };
 
 /**
  * Judges the metrics of one attempt as they arrive. Pure: what it says depends on the points and their
@@ -35,6 +44,8 @@ export class RunDiagnosis {
   readonly #watches = new Map<string, Watch>();
   readonly #byKey = new Map<string, Lookers>();
   readonly #rate = new LearningRate();
+  /** A reward was seen: what is trained is a policy. */
+  #hasReward = false;
   #watched = 0;
 
   constructor(plan: DiagnosisPlan) {
@@ -44,8 +55,8 @@ export class RunDiagnosis {
 
   /** Whether any rule looks at this series. */
   watches(key: string): boolean {
-    const { watches, isRate } = this.#lookersAt(key);
-    return isRate || watches.length > 0;
+    const { watches, isRate, isReward } = this.#lookersAt(key);
+    return isRate || isReward || watches.length > 0;
   }
 
   /**
@@ -56,14 +67,21 @@ export class RunDiagnosis {
     const changes: FindingChange[] = [];
     for (const { key, series, at } of inOrder(points, (key) => this.watches(key))) {
       const [step, time, value] = [series.steps[at]!, series.times[at]!, series.values[at]!];
-      const { watches, isRate } = this.#lookersAt(key);
+      const { watches, isRate, isReward } = this.#lookersAt(key);
+      this.#hasReward ||= isReward;
       if (isRate) this.#rate.take({ key, step, value });
-      for (const { role, watch } of watches) {
+      for (const { role, watch, needsReward } of watches) {
+        if (needsReward && !this.#hasReward) continue;
         const verdict = watch.detector.take({ role, key, step, time, value });
         if (verdict !== undefined) for (const change of watch.judge(verdict, step)) changes.push(change);
       }
     }
     return changes;
+  }
+
+  /** Takes note of series of which points came before those that it is given. */
+  knows(keys: Iterable<string>): void {
+    for (const key of keys) this.#hasReward ||= this.#lookersAt(key).isReward;
   }
 
   /** What is wrong after the points so far. */
@@ -93,17 +111,21 @@ export class RunDiagnosis {
       this.#watched < MAX_WATCHED_SERIES ? this.#rules.flatMap((rule) => this.#watch(rule, key)) : [];
     if (watches.length > 0) this.#watched += 1;
     const isRate = this.#plan.rules.diverging !== undefined && metricRole(key) === 'learning_rate';
-    const lookers = watches.length > 0 || isRate ? { watches, isRate } : NOBODY;
+    const isReward = this.#plan.rules.kl !== undefined && metricRole(key) === 'reward';
+    const lookers = watches.length > 0 || isRate || isReward ? { watches, isRate, isReward } : NOBODY;
     if (lookers !== NOBODY || this.#byKey.size < MAX_REMEMBERED_KEYS) this.#byKey.set(key, lookers);
     return lookers;
   }
 
-  #watch(name: PointRule, key: string): { role: MetricRole; watch: Watch }[] {
+  #watch(name: PointRule, key: string): Looker[] {
     // Each rule takes its own parameters; the table that pairs them is checked where it is written.
     const rule = POINT_RULES[name] as Rule<unknown>;
     const parameters: unknown = this.#plan.rules[name];
     const role = roleFor(rule, parameters, key);
     if (role === undefined) return [];
+    // A series that the user has named is meant.
+    const { keys } = parameters as { readonly keys?: readonly string[] };
+    const needsReward = name === 'kl' && keys === undefined && isAnyDivergence(key);
     return rule.groupsOf({ role, key }, parameters).map((group) => {
       const id = idOf(name, group);
       const watch =
@@ -111,7 +133,7 @@ export class RunDiagnosis {
       watch.series.set(key, role);
       for (const other of this.#watches.values()) if (other !== watch) watch.link(other);
       this.#watches.set(id, watch);
-      return { role, watch };
+      return { role, watch, needsReward };
     });
   }
 }

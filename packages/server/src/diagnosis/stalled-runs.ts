@@ -17,6 +17,7 @@ interface QuietAttempt {
   readonly plan: DiagnosisPlan | null;
   readonly started_at: Date;
   readonly received_at: Date;
+  readonly resumed_at: Date | null;
   readonly points: number;
   readonly is_open: boolean;
 }
@@ -53,7 +54,8 @@ function judge(row: QuietAttempt, nowMs: number): FindingWrite | undefined {
   const rule = plan.rules.stalled;
   const lastMs = row.received_at.getTime();
   const lived = lastMs - row.started_at.getTime();
-  const quietMs = nowMs - lastMs;
+  // What stood still has had no time to write.
+  const quietMs = nowMs - Math.max(lastMs, row.resumed_at?.getTime() ?? 0);
   const is =
     rule !== undefined && isStalled(rule, quietMs, row.points < 2 ? undefined : lived / (row.points - 1));
   if (is === row.is_open) return undefined;
@@ -67,7 +69,7 @@ function judge(row: QuietAttempt, nowMs: number): FindingWrite | undefined {
 async function runningWithMetrics({ kysely }: Database, after: string): Promise<QuietAttempt[]> {
   const { rows } = await sql<QuietAttempt>`
     select a.id, a.run_id, a.root_id, a.number, a.node_index, a.spec -> 'diagnosis' as plan, a.started_at,
-      last.received_at, coalesce(series.points, 0)::int as points,
+      a.resumed_at, last.received_at, coalesce(series.points, 0)::int as points,
       exists (select from findings f
         where f.attempt_id = a.id and f.rule = 'stalled' and f.key = '' and f.closed_at is null) as is_open
     from attempts a

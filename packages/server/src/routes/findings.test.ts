@@ -114,13 +114,13 @@ describeDatabases('the diagnosis of runs', (engine) => {
 
   it('keeps what it says of an open finding current, and tells no event of that', async () => {
     const { root, agent, job } = await running();
-    const first = lines('kl', [3]);
+    const first = lines('kl/mean', [3]);
     await agent.append(job, 'metrics', 0, first);
     await eventually(async () => ((await findings(`run=${root}`)).length > 0 ? true : undefined));
-    await agent.append(job, 'metrics', first.length, lines('kl', [2.5, 2.25], 1));
+    await agent.append(job, 'metrics', first.length, lines('kl/mean', [2.5, 2.25], 1));
     await agent.report(job, { outcome: 'completed' });
     await t.treeWhen(root, (tree) => tree.status === 'completed');
-    const message = 'kl is 2.25 at step 2, above its limit of 1; its highest was 3 at step 0.';
+    const message = 'kl/mean is 2.25 at step 2, above its limit of 1; its highest was 3 at step 0.';
     const found = await eventually(async () => {
       const [finding] = await findings(`run=${root}`);
       return finding!.message === message ? finding : undefined;
@@ -193,6 +193,34 @@ describeDatabases('the diagnosis of runs', (engine) => {
     await at(1);
     const [over] = await findings(`run=${root}`);
     expect(over!.closedAt).not.toBeNull();
+  });
+
+  it('has its time anew after a pause, however long that was', async () => {
+    const { root, agent, job } = await running();
+    const at = (minutes: number) =>
+      createStalledWatch({
+        database: t.server.database,
+        bus: createLiveBus(),
+        now: () => Date.now() + minutes * 60_000,
+      }).look();
+    const { attemptId, epoch } = job.spec;
+    const halt = async (what: object) => {
+      const report = { attemptId, epoch, token: job.token, at: Date.now(), ...what };
+      expectStatus(await t.call('POST', '/api/v1/reports', { reports: [report] }), 200);
+    };
+    const { pool } = t.server.database;
+    await agent.append(job, 'metrics', 0, lines('accuracy', [1, 2]));
+    await t.treeWhen(root, (tree) => tree.children[0]!.children[0]!.status === 'running');
+    await halt({ kind: 'paused', mode: 'freeze' });
+    await pool.query(
+      "update stream_chunks set received_at = now() - interval '5 hours' where attempt_id = $1",
+      [job.spec.attemptId],
+    );
+    await halt({ kind: 'resumed' });
+    await at(29);
+    expect(await findings(`run=${root}`)).toEqual([]);
+    await at(31);
+    expect(await findings(`run=${root}`)).toMatchObject([{ rule: 'stalled', closedAt: null }]);
   });
 
   it('goes by the distance of its own points, not of what the agent measures', async () => {

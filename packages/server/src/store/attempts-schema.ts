@@ -83,5 +83,7 @@ export interface AttemptsTable {
   created_at: Instant;
   claimed_at: NullableInstant;
   started_at: NullableInstant;
+  /** When it last went on after a pause. */
+  resumed_at: NullableInstant;
   ended_at: NullableInstant;
 }

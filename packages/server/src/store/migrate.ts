@@ -33,6 +33,7 @@ import { up as checkpointsByRoot } from './migrations/0031-checkpoints-by-root.t
 import { up as queueTime } from './migrations/0031-queue-time.ts';
 import { up as refusedLines } from './migrations/0032-refused-lines.ts';
 import { up as plainJson } from './migrations/0037-plain-json.ts';
+import { up as resumedAt } from './migrations/0039-resumed-at.ts';
 import { up as tracking } from './migrations/0042-tracking.ts';
 import { up as modelRegistry } from './migrations/0043-model-registry.ts';
 import { up as artifacts } from './migrations/0044-artifacts.ts';
@@ -71,6 +72,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0031-queue-time': { up: queueTime },
   '0032-refused-lines': { up: refusedLines },
   '0037-plain-json': { up: plainJson },
+  '0039-resumed-at': { up: resumedAt },
   '0042-tracking': { up: tracking },
   '0043-model-registry': { up: modelRegistry },
   '0044-artifacts': { up: artifacts },
