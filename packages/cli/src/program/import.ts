@@ -1,14 +1,22 @@
 import { type Command, Option } from 'commander';
 import { type Act, examples } from '../command-parts.ts';
 import type { ImportWfFormatOptions } from '../commands/import.ts';
+import type { ImportRunsOptions } from '../commands/import-runs.ts';
 import { positiveNumber, wholeNumber } from '../options/option-values.ts';
 
 /** `trainyard import …` */
 export function addImportCommands(program: Command, act: Act): void {
   const group = program
     .command('import')
-    .description('make pipeline files of workflows of other systems')
-    .addHelpText('after', examples('trainyard import wfformat recorded.json --out pipeline.yaml'));
+    .description('bring in runs of other systems, or make pipeline files of their workflows')
+    .addHelpText(
+      'after',
+      examples(
+        'trainyard import mlflow mlruns',
+        'trainyard import tensorboard logs',
+        'trainyard import wfformat recorded.json --out pipeline.yaml',
+      ),
+    );
   group
     .command('wfformat')
     .description('a recorded workflow in WfFormat 1.5 (wfcommons); needs no server')
@@ -45,6 +53,35 @@ export function addImportCommands(program: Command, act: Act): void {
     .action(
       act<ImportWfFormatOptions>(async (context, options, [file]) =>
         (await import('../commands/import.ts')).importWfFormatCommand(context, file!, options),
+      ),
+    );
+  addRunImports(group, act);
+}
+
+function addRunImports(group: Command, act: Act): void {
+  const EXPERIMENT = ['--experiment <name>', 'experiment to put the runs into'] as const;
+  group
+    .command('mlflow')
+    .description(
+      "runs of a directory mlruns, as MLflow's file store writes it; a second time brings only what is new",
+    )
+    .argument('<dir>', 'the directory')
+    .option(...EXPERIMENT)
+    .addHelpText('after', examples('trainyard import mlflow ./mlruns'))
+    .action(
+      act<ImportRunsOptions>(async (context, options, [dir]) =>
+        (await import('../commands/import-runs.ts')).importMlrunsCommand(context, dir!, options),
+      ),
+    );
+  group
+    .command('tensorboard')
+    .description('scalars and hparams of event files, each directory with such files a run')
+    .argument('<dir>', 'the directory that TensorBoard is shown')
+    .option(...EXPERIMENT)
+    .addHelpText('after', examples('trainyard import tensorboard ./runs --experiment digits'))
+    .action(
+      act<ImportRunsOptions>(async (context, options, [dir]) =>
+        (await import('../commands/import-runs.ts')).importTensorboardCommand(context, dir!, options),
       ),
     );
 }
