@@ -38,7 +38,7 @@ export async function checkedFile(source: string, file: string, maxDepth?: numbe
   throw invalidDefinition(file, usual.ok ? result.faults : usual.faults);
 }
 
-const TOO_DEEP = /^DAG nesting depth exceeds limit/;
+const TOO_DEEP = /DAG nesting depth exceeds limit/;
 
 /** Reads the file and what it uses from the disk. Registered pipelines are a server's to look up. */
 async function gather(source: string, file: string) {
