@@ -19,6 +19,7 @@ import type {
 import { approvalCalls } from './approval-calls.ts';
 import { createArtifactsClient } from './artifacts-client.ts';
 import { cacheCalls } from './cache-calls.ts';
+import type { ChartQuery } from './chart-query.ts';
 import { createCheckpointsClient } from './checkpoints-client.ts';
 import { datasetCalls } from './dataset-calls.ts';
 import { exportLog, type LogExport } from './export-log.ts';
@@ -262,12 +263,7 @@ export function createClient(connection: ConnectionOptions) {
         signal,
       }),
 
-    getCharts: async ({
-      runIds,
-      keys,
-      signal,
-      ...query
-    }: StepRange & { runIds: readonly string[]; keys: readonly string[]; buckets?: number }) =>
+    getCharts: async ({ runIds, keys, signal, ...query }: ChartQuery) =>
       (
         await json<{ series: ChartSeries[] }>({
           path: '/api/v1/charts',

@@ -236,21 +236,6 @@ export const metricLatest = z.object({
 });
 export type MetricLatest = z.infer<typeof metricLatest>;
 
-/** One bucket of a chart series: steps first..last, `count` points; min and max are null if none is finite. */
-export const chartBucket = z.object({
-  firstStep: z.int(),
-  lastStep: z.int(),
-  count: z.int(),
-  min: z.number().nullable(),
-  max: z.number().nullable(),
-  first: metricNumber,
-  last: metricNumber,
-  lastTime: z.number(),
-});
-export type ChartBucket = z.infer<typeof chartBucket>;
-export const chartSeries = z.object({ runId: z.string(), key: z.string(), buckets: z.array(chartBucket) });
-export type ChartSeries = z.infer<typeof chartSeries>;
-
 export const datasetVersion = z.object({
   name: z.string(),
   sha256: z.string(),

@@ -14,6 +14,7 @@ export * from './automation.ts';
 export * from './backfills.ts';
 export * from './byte-size.ts';
 export * from './cache-api.ts';
+export * from './charts-api.ts';
 export * from './checkpoint-ranking.ts';
 export * from './checkpoint-retention.ts';
 export * from './compat/dag-api.ts';

@@ -1,17 +1,7 @@
 import { type Points, type PointsSummary, slicePoints, summarise } from './points.ts';
 
 /** A bucket that holds points; steps are those of its first and last point. */
-export interface Bucket {
-  count: number;
-  firstStep: number;
-  firstTime: number;
-  firstValue: number;
-  lastStep: number;
-  lastTime: number;
-  lastValue: number;
-  min: number | null;
-  max: number | null;
-}
+export type Bucket = { -readonly [Field in keyof PointsSummary]: PointsSummary[Field] };
 
 /** Smallest power of two steps so that the range takes at most `buckets` buckets, aligned to 0. */
 export function bucketWidth(firstStep: number, lastStep: number, buckets: number): number {
@@ -77,11 +67,19 @@ function join(bucket: Bucket, summary: PointsSummary): void {
     bucket.lastTime = summary.lastTime;
     bucket.lastValue = summary.lastValue;
   }
+  bucket.sum += summary.sum;
+  bucket.nans += summary.nans;
+  bucket.positives += summary.positives;
+  bucket.negatives += summary.negatives;
   if (summary.min !== null && (bucket.min === null || summary.min < bucket.min)) bucket.min = summary.min;
   if (summary.max !== null && (bucket.max === null || summary.max > bucket.max)) bucket.max = summary.max;
 }
 
 function pickBucket(summary: PointsSummary): Bucket {
   const { count, firstStep, firstTime, firstValue, lastStep, lastTime, lastValue, min, max } = summary;
-  return { count, firstStep, firstTime, firstValue, lastStep, lastTime, lastValue, min, max };
+  const { sum, nans, positives, negatives } = summary;
+  return {
+    ...{ count, firstStep, firstTime, firstValue, lastStep, lastTime, lastValue, min, max },
+    ...{ sum, nans, positives, negatives },
+  };
 }

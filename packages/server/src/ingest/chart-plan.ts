@@ -1,3 +1,4 @@
+import type { StepInterval } from './pyramid-shape.ts';
 import type { ChunkSummaryRow } from './read-sql.ts';
 
 /** A chunk that must be decoded. */
@@ -22,7 +23,7 @@ export interface ChartPlan {
  */
 export function planChart(
   chunks: readonly ChunkSummaryRow[],
-  range: { readonly firstStep: number; readonly lastStep: number },
+  range: StepInterval,
   fitsBucket: (chunk: ChunkSummaryRow) => boolean,
 ): ChartPlan {
   const attempts = [...new Set(chunks.map((chunk) => chunk.attempt))].sort((a, b) => b - a);
@@ -33,7 +34,8 @@ export function planChart(
     for (const chunk of chunks) {
       if (chunk.attempt !== attempt) continue;
       const inRange = chunk.firstStep >= range.firstStep && chunk.lastStep <= range.lastStep;
-      const counts = !inRange || !fitsBucket(chunk) || repeated?.older.has(chunk.id) === true;
+      const counts =
+        !inRange || !chunk.isSummed || !fitsBucket(chunk) || repeated?.older.has(chunk.id) === true;
       const covers = repeated?.newer.has(chunk.id) === true;
       if (!counts) whole.push(chunk);
       if (counts || covers) layer.push({ id: chunk.id, counts, covers });

@@ -1,6 +1,7 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Database } from '../store/database.ts';
 import { inTransaction } from '../store/transaction.ts';
+import { growPyramids } from './build-pyramid.ts';
 import { decodePoints, encodePoints } from './chunk-codec.ts';
 import {
   listSeriesIds,
@@ -18,7 +19,7 @@ import { dropReplacedPoints } from './replaced-points.ts';
 export interface Compactor {
   /** Compacts these series in the background, soon. */
   schedule(seriesIds: readonly number[]): void;
-  /** Compacts all series of a run and drops points that a newer attempt replaced. */
+  /** Compacts all series of a run, drops points that a newer attempt replaced and makes charts of the rest quick. */
   compactRun(runId: string): Promise<void>;
   /** Resolves when nothing runs or waits in the background. */
   idle(): Promise<void>;
@@ -38,6 +39,7 @@ export function createCompactor(database: Database, onError: (error: unknown) =>
       for (const id of ids) pending.delete(id);
       try {
         await compactSeries(pool, ids, false);
+        await growPyramids(pool, ids, { atEnd: false });
       } catch (error) {
         onError(error);
       }
@@ -56,6 +58,7 @@ export function createCompactor(database: Database, onError: (error: unknown) =>
         await compactSeries(pool, ids.slice(from, from + SERIES_PER_TRANSACTION), true);
       }
       await dropReplacedPoints(pool, ids);
+      await growPyramids(pool, ids, { atEnd: true });
     },
     async idle() {
       await working;

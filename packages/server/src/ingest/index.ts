@@ -7,7 +7,7 @@ export { toMetricNumber } from './metric-number.ts';
 export { writePoints } from './metric-sql.ts';
 export { toPointLists } from './point-lists.ts';
 export { type Points, PointsBuilder } from './points.ts';
-export { MAX_CHART_BUCKETS, MAX_CHART_SERIES, readChart } from './read-chart.ts';
+export { type ChartOfSeries, MAX_CHART_BUCKETS, MAX_CHART_SERIES, readChart } from './read-chart.ts';
 export { type LatestValue, readLatest, readLatestOf, readLatestOfTree } from './read-latest.ts';
 export { logSize, MAX_LOG_LINES, MAX_LOG_READ_BYTES, readLogBytes, readLogLines } from './read-log.ts';
 export { readPoints } from './read-points.ts';

@@ -1,6 +1,5 @@
 import type { ClientBase } from 'pg';
 import type { EncodedPoints } from './chunk-codec.ts';
-import { SMALL_CHUNK_POINTS } from './merge-plan.ts';
 import type { PointsSummary } from './points.ts';
 import { float8Array, int2Array, int4Array, int8Array, packBytes } from './sql-arrays.ts';
 
@@ -93,7 +92,7 @@ async function upsertSeries(
       int8Array(series.map((entry) => entry.summary.count)),
       float8Array(series.map((entry) => entry.summary.min)),
       float8Array(series.map((entry) => entry.summary.max)),
-      int4Array(series.map((entry) => entry.chunks.filter(isSmall).length)),
+      int4Array(series.map((entry) => entry.chunks.length)),
     ],
   });
   return rows;
@@ -118,13 +117,14 @@ export async function insertChunks(client: ClientBase, chunks: readonly SeriesCh
   await client.query({
     name: 'ingest-insert-chunks',
     text: `insert into metric_chunks (series_id, attempt, first_step, last_step, n, min, max, first_value,
-        first_time, last_value, last_time, codec, data)
+        first_time, last_value, last_time, sum, nans, positives, negatives, codec, data)
       select c.series_id, c.attempt, c.first_step, c.last_step, c.n, c.min, c.max, c.first_value, c.first_time,
-        c.last_value, c.last_time, c.codec, substring($13::bytea from c.start for c.length)
+        c.last_value, c.last_time, c.sum, c.nans, c.positives, c.negatives, c.codec, substring($13::bytea from c.start for c.length)
       from unnest($1::int8[], $2::int4[], $3::int8[], $4::int8[], $5::int4[], $6::float8[], $7::float8[],
-        $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::int2[], $14::int4[], $15::int4[])
+        $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::int2[], $14::int4[], $15::int4[],
+        $16::float8[], $17::int4[], $18::int4[], $19::int4[])
         as c (series_id, attempt, first_step, last_step, n, min, max, first_value, first_time, last_value,
-          last_time, codec, start, length)`,
+          last_time, codec, start, length, sum, nans, positives, negatives)`,
     values: [
       int8Array(chunks.map((chunk) => chunk.seriesId)),
       int4Array(chunks.map((chunk) => chunk.attempt)),
@@ -141,10 +141,10 @@ export async function insertChunks(client: ClientBase, chunks: readonly SeriesCh
       packed.data,
       int4Array(packed.starts),
       int4Array(packed.lengths),
+      column((summary) => summary.sum),
+      int4Array(integers((summary) => summary.nans)),
+      int4Array(integers((summary) => summary.positives)),
+      int4Array(integers((summary) => summary.negatives)),
     ],
   });
-}
-
-function isSmall(chunk: NewChunk): boolean {
-  return chunk.summary.count < SMALL_CHUNK_POINTS;
 }

@@ -20,6 +20,12 @@ export interface PointsSummary {
   /** Of the finite values; null when there is none. */
   readonly min: number | null;
   readonly max: number | null;
+  /** Of the finite values; may overflow. */
+  readonly sum: number;
+  /** Values that are not finite: NaN, Infinity, -Infinity. */
+  readonly nans: number;
+  readonly positives: number;
+  readonly negatives: number;
 }
 
 /** Most points of one stored chunk. */
@@ -141,9 +147,19 @@ export function summarise(points: Points): PointsSummary {
   const count = points.steps.length;
   let min: number | null = null;
   let max: number | null = null;
+  let sum = 0;
+  let nans = 0;
+  let positives = 0;
+  let negatives = 0;
   for (let i = 0; i < count; i++) {
     const value = points.values[i]!;
-    if (!Number.isFinite(value)) continue;
+    if (!Number.isFinite(value)) {
+      if (value > 0) positives += 1;
+      else if (value < 0) negatives += 1;
+      else nans += 1;
+      continue;
+    }
+    sum += value;
     if (min === null || value < min) min = value;
     if (max === null || value > max) max = value;
   }
@@ -157,6 +173,10 @@ export function summarise(points: Points): PointsSummary {
     lastValue: points.values[count - 1]!,
     min,
     max,
+    sum,
+    nans,
+    positives,
+    negatives,
   };
 }
 

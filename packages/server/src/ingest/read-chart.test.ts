@@ -1,10 +1,10 @@
+import type { ChartAxis } from '@trainyard/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeDatabases } from '../testing/describe-databases.ts';
 import { createIngest } from './append.ts';
-import { bucketWidth } from './chart-buckets.ts';
-import { type Points, readChart, readPoints } from './index.ts';
-import { summarise } from './points.ts';
+import { readChart, readPoints } from './index.ts';
+import { bucketsOfPoints } from './testing/buckets-of-points.ts';
 import { openTestStore, type TestStore } from './testing/test-store.ts';
 
 interface Line {
@@ -37,7 +37,7 @@ describeDatabases('charts', (engine) => {
       fc.asyncProperty(
         fc.array(appends, { minLength: 1, maxLength: 3 }),
         fc.integer({ min: 1, max: 50 }),
-        fc.option(fc.nat(300), { nil: undefined }),
+        fc.option(fc.integer({ min: -600, max: 300 }), { nil: undefined }),
         fc.option(fc.nat(100_000), { nil: undefined }),
         fc.boolean(),
         async (attempts, buckets, firstStep, lastStep, compact) => {
@@ -45,7 +45,7 @@ describeDatabases('charts', (engine) => {
           const request = { runIds: [runId], keys: ['loss', 'none'], buckets, firstStep, lastStep };
           const charts = await readChart(store.database, request);
           const all = (await readPoints(store.database, runId)).get('loss')!;
-          expect(charts[0]?.buckets ?? []).toEqual(bruteForce(all, buckets, firstStep, lastStep));
+          expect(charts[0]?.buckets ?? []).toEqual(bucketsOfPoints(all, { buckets, firstStep, lastStep }));
           expect(charts.length).toBeLessThanOrEqual(1);
         },
       ),
@@ -60,6 +60,39 @@ describeDatabases('charts', (engine) => {
     const byRun = new Map(charts.map((chart) => [chart.runId, chart.buckets]));
     expect(byRun.get(long)!.length).toBe(79);
     expect(byRun.get(short)!.map((bucket) => bucket.firstStep)).toEqual([100, 128, 192]);
+  });
+
+  it('give each bucket its place on the axis, also in the middle of an epoch', async () => {
+    const attempt = await store.attempt();
+    const ingest = createIngest({ database: store.database });
+    const lines = Array.from({ length: 100 }, (_, step) => {
+      const epoch = step % 25 === 0 ? `"epoch":${step / 25},` : '';
+      return `{"step":${step},"timestamp":${1_700_000_000 + step},${epoch}"loss":1}\n`;
+    });
+    await ingest.append(attempt.append('metrics', 0, lines.join('')));
+    await ingest.close();
+    const query = { runIds: [attempt.runId], keys: ['loss'], buckets: 4, firstStep: 30 };
+    const places = async (x: ChartAxis) => {
+      const [chart] = await readChart(store.database, { ...query, x });
+      return chart!.buckets.map(({ firstX, lastX }) => [firstX, lastX]);
+    };
+    expect(await places('step')).toEqual([
+      [30, 31],
+      [32, 63],
+      [64, 95],
+      [96, 99],
+    ]);
+    expect((await places('wall'))[0]).toEqual([1_700_000_030_000, 1_700_000_031_000]);
+    expect(await places('epoch')).toEqual([
+      [1, 1],
+      [1, 2],
+      [2, 3],
+      [3, 3],
+    ]);
+    await store.database.pool.query(`update runs set started_at = to_timestamp(1700000000) where id = $1`, [
+      attempt.runId,
+    ]);
+    expect((await places('relative'))[1]).toEqual([32_000, 63_000]);
   });
 
   it('answer nothing for a range without points and for unknown runs', async () => {
@@ -98,20 +131,4 @@ async function write(
 
 function line(from: number, to: number): Line[] {
   return Array.from({ length: to - from }, (_, i) => ({ step: from + i, value: Math.sin(i) }));
-}
-
-function bruteForce(points: Points, buckets: number, first = 0, last = Number.MAX_SAFE_INTEGER) {
-  const { steps, times, values } = points;
-  const from = Math.max(first, steps[0]!);
-  const to = Math.max(from, Math.min(last, steps.at(-1)!));
-  const width = bucketWidth(from, to, buckets);
-  const groups = Map.groupBy(
-    Array.from(steps.keys()).filter((i) => steps[i]! >= first && steps[i]! <= last),
-    (i) => Math.floor(steps[i]! / width),
-  );
-  const take = (column: Float64Array, indices: readonly number[]) =>
-    Float64Array.from(indices, (i) => column[i]!);
-  return [...groups.values()].map((indices) =>
-    summarise({ steps: take(steps, indices), times: take(times, indices), values: take(values, indices) }),
-  );
 }

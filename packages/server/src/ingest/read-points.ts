@@ -32,7 +32,7 @@ export function readPoints(
   runId: string,
   query: PointsQuery = {},
 ): Promise<Map<string, Points>> {
-  const firstStep = query.firstStep ?? 0;
+  const firstStep = query.firstStep ?? Number.MIN_SAFE_INTEGER;
   const lastStep = query.lastStep ?? Number.MAX_SAFE_INTEGER;
   return inTransaction(database.pool, 'repeatable read read only', async (client) => {
     const all = await seriesOfRuns(client, [runId], query.keys);

@@ -36,7 +36,7 @@ export async function readRecent(pool: Pool, query: RecentQuery): Promise<Map<st
     let found = 0;
     for (const chunk of rows) {
       if (found >= query.count) break;
-      const points = clipSteps(decodePoints(chunk, chunk.count), 0, query.before - 1);
+      const points = clipSteps(decodePoints(chunk, chunk.count), Number.MIN_SAFE_INTEGER, query.before - 1);
       groups.push(points);
       found += points.steps.length;
     }

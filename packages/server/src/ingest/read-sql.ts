@@ -20,6 +20,8 @@ export interface ChunkRow extends EncodedPoints {
 
 export interface ChunkSummaryRow extends PointsSummary {
   readonly id: number;
+  /** False where an older version wrote the chunk: its sum and counts are not known. */
+  readonly isSummed: boolean;
   readonly seriesId: number;
   readonly attempt: number;
 }
@@ -40,6 +42,20 @@ export async function seriesOfRuns(
     values: keys === undefined ? [runIds] : [runIds, keys],
   });
   return rows;
+}
+
+/** When each run began, in epoch milliseconds. */
+export async function startsOfRuns(
+  client: ClientBase,
+  runIds: readonly string[],
+): Promise<Map<string, number>> {
+  const { rows } = await client.query<{ id: string; startMs: number }>({
+    name: 'read-starts-of-runs',
+    text: `select id, extract(epoch from coalesce(started_at, created_at))::float8 * 1000 as "startMs"
+      from runs where id = any($1::text[])`,
+    values: [runIds],
+  });
+  return new Map(rows.map(({ id, startMs }) => [id, startMs]));
 }
 
 /** How many points the chunks of each series hold that touch the range of steps. */
@@ -73,23 +89,70 @@ export async function chunksOfSeries(
   return rows;
 }
 
-/** Headers of the chunks that touch the range; at most `limit`, so that one more tells of too many. */
+/** Steps of a series, both ends included. */
+export interface SeriesSteps {
+  readonly seriesId: number;
+  readonly firstStep: number;
+  readonly lastStep: number;
+}
+
+const SUMMARY = `id, series_id as "seriesId", attempt, n as count, first_step as "firstStep",
+        first_time as "firstTime", first_value as "firstValue", last_step as "lastStep",
+        last_time as "lastTime", last_value as "lastValue", min, max, sum is not null as "isSummed",
+        coalesce(sum, 0) as sum, coalesce(nans, 0) as nans, coalesce(positives, 0) as positives,
+        coalesce(negatives, 0) as negatives`;
+
+/** Headers of the chunks that touch these steps; at most `limit`, so that one more tells of too many. */
 export async function chunkSummaries(
   client: ClientBase,
-  seriesIds: readonly number[],
-  firstStep: number,
-  lastStep: number,
+  wanted: readonly SeriesSteps[],
   limit: number,
 ): Promise<ChunkSummaryRow[]> {
+  if (wanted.length === 0) return [];
   const { rows } = await client.query<ChunkSummaryRow>({
-    text: `select id, series_id as "seriesId", attempt, n as count, first_step as "firstStep",
-        first_time as "firstTime", first_value as "firstValue", last_step as "lastStep",
-        last_time as "lastTime", last_value as "lastValue", min, max
-      from metric_chunks where series_id = any($1::int8[]) and first_step <= $3 and last_step >= $2
+    name: 'read-chunk-summaries',
+    text: `select distinct on (id) ${SUMMARY}
+      from unnest($1::int8[], $2::int8[], $3::int8[]) as w (series, first, last)
+      cross join lateral (select * from metric_chunks
+        where series_id = w.series and first_step <= w.last and last_step >= w.first) c
       order by id limit $4`,
-    values: [int8Array(seriesIds), firstStep, lastStep, limit],
+    values: [...seriesColumns(wanted), limit],
   });
   return rows;
+}
+
+/** The same of the chunks that are not in the tiles of their series. */
+export async function looseSummaries(
+  client: ClientBase,
+  wanted: readonly (SeriesSteps & { readonly throughId: number })[],
+  looseIds: readonly number[],
+  limit: number,
+): Promise<ChunkSummaryRow[]> {
+  if (wanted.length === 0) return [];
+  const { rows } = await client.query<ChunkSummaryRow>({
+    name: 'read-loose-summaries',
+    text: `select ${SUMMARY}
+      from unnest($1::int8[], $2::int8[], $3::int8[], $5::int8[]) as w (series, first, last, through)
+      cross join lateral (select * from metric_chunks
+        where series_id = w.series and first_step <= w.last and last_step >= w.first
+          and (id > w.through or id = any($6::int8[]))) c
+      order by id limit $4`,
+    values: [
+      ...seriesColumns(wanted),
+      limit,
+      int8Array(wanted.map((each) => each.throughId)),
+      int8Array(looseIds),
+    ],
+  });
+  return rows;
+}
+
+function seriesColumns(wanted: readonly SeriesSteps[]): Buffer[] {
+  return [
+    int8Array(wanted.map((each) => each.seriesId)),
+    int8Array(wanted.map((each) => each.firstStep)),
+    int8Array(wanted.map((each) => each.lastStep)),
+  ];
 }
 
 export async function chunksById(client: ClientBase, ids: readonly number[]): Promise<ChunkRow[]> {

@@ -11,6 +11,7 @@ import {
 } from './compaction-sql.ts';
 import { insertChunks } from './metric-sql.ts';
 import { filterSteps, summarise } from './points.ts';
+import { deletePyramid } from './pyramid-sql.ts';
 
 /**
  * Removes points of older attempts whose step a newer attempt wrote again, and counts the series anew.
@@ -37,7 +38,10 @@ async function dropInSeries(client: ClientBase, seriesId: number): Promise<void>
     );
     if (newer.length > 0 && (await dropInChunk(client, older.id, newer))) changed = true;
   }
-  if (changed) await recountSeries(client, seriesId);
+  if (!changed) return;
+  await recountSeries(client, seriesId);
+  // What was dropped cannot be taken out of sums.
+  await deletePyramid(client, seriesId);
 }
 
 async function dropInChunk(

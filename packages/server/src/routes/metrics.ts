@@ -1,8 +1,17 @@
 import { Readable } from 'node:stream';
-import { chartSeries, metricLatest, metricPoints, type Run, refusedLines } from '@trainyard/protocol';
+import {
+  type ChartBucket,
+  chartAxis,
+  chartSeries,
+  metricLatest,
+  metricPoints,
+  type Run,
+  refusedLines,
+} from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
+  type ChartOfSeries,
   type LatestValue,
   MAX_CHART_BUCKETS,
   MAX_CHART_SERIES,
@@ -18,7 +27,7 @@ import type { ServerContext } from '../server-context.ts';
 import { createRunStore } from '../store/runs.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
-const step = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
+const step = z.coerce.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).optional();
 /** A parameter that may be given once or several times. */
 const list = z.union([z.string().max(1000), z.array(z.string().max(1000)).max(MAX_CHART_SERIES)]);
 const latestItem = metricLatest.extend({ runId: z.string(), path: z.string() });
@@ -100,33 +109,23 @@ export function metricRoutes({ database }: ServerContext): FastifyPluginAsyncZod
             buckets: z.coerce.number().int().min(1).max(MAX_CHART_BUCKETS).default(500),
             firstStep: step,
             lastStep: step,
+            x: chartAxis.default('step'),
           }),
           response: { 200: z.object({ series: z.array(chartSeries) }) },
         },
       },
       async (request) => {
-        const { run, key, buckets, firstStep, lastStep } = request.query;
+        const { run, key, ...rest } = request.query;
         const producers = await runs.producers(toList(run));
         const charts = await readChart(database, {
           runIds: [...new Set(producers.values())],
           keys: toList(key),
-          buckets,
-          firstStep,
-          lastStep,
+          ...rest,
         });
         return {
           series: seriesByRun(charts, producers).map((chart) => ({
             ...chart,
-            buckets: chart.buckets.map((bucket) => ({
-              firstStep: bucket.firstStep,
-              lastStep: bucket.lastStep,
-              count: bucket.count,
-              min: bucket.min,
-              max: bucket.max,
-              first: toMetricNumber(bucket.firstValue),
-              last: toMetricNumber(bucket.lastValue),
-              lastTime: bucket.lastTime,
-            })),
+            buckets: chart.buckets.map(toChartBucket),
           })),
         };
       },
@@ -174,6 +173,23 @@ function* pointsAsJson(series: ReadonlyMap<string, Points>): Generator<string> {
 function toLatest(value: LatestValue) {
   const { runId, key, step, time, count, min, max } = value;
   return { runId, key, step, value: toMetricNumber(value.value), time, count, min, max };
+}
+
+function toChartBucket(bucket: ChartOfSeries['buckets'][number]): ChartBucket {
+  const { firstStep, lastStep, count, nans, positives, negatives, min, max, sum } = bucket;
+  const finite = count - nans - positives - negatives;
+  return {
+    ...{ firstStep, lastStep, count, nans, min, max },
+    positiveInfinities: positives,
+    negativeInfinities: negatives,
+    mean: finite === 0 ? null : toMetricNumber(sum / finite),
+    first: toMetricNumber(bucket.firstValue),
+    last: toMetricNumber(bucket.lastValue),
+    firstTime: bucket.firstTime,
+    lastTime: bucket.lastTime,
+    firstX: bucket.firstX,
+    lastX: bucket.lastX,
+  };
 }
 
 function toList(value: string | readonly string[]): readonly string[] {

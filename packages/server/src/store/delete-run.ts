@@ -38,6 +38,8 @@ const DELETIONS: readonly string[] = [
    select id, run_id, agent_id from attempts where run_id in ${RUNS_OF_TREE} and agent_id is not null
    on conflict do nothing`,
   `delete from metric_chunks where series_id in (select id from metric_series where run_id in ${RUNS_OF_TREE})`,
+  `delete from metric_tiles where series_id in (select id from metric_series where run_id in ${RUNS_OF_TREE})`,
+  `delete from metric_pyramids where series_id in (select id from metric_series where run_id in ${RUNS_OF_TREE})`,
   `delete from metric_anomalies where run_id in ${RUNS_OF_TREE}`,
   `delete from metric_series where run_id in ${RUNS_OF_TREE}`,
   `delete from stream_chunks where attempt_id in ${ATTEMPTS_OF_TREE}`,

@@ -34,6 +34,7 @@ import { up as queueTime } from './migrations/0031-queue-time.ts';
 import { up as refusedLines } from './migrations/0032-refused-lines.ts';
 import { up as plainJson } from './migrations/0037-plain-json.ts';
 import { up as resumedAt } from './migrations/0039-resumed-at.ts';
+import { up as chartPyramid } from './migrations/0041-chart-pyramid.ts';
 import { up as tracking } from './migrations/0042-tracking.ts';
 import { up as modelRegistry } from './migrations/0043-model-registry.ts';
 import { up as artifacts } from './migrations/0044-artifacts.ts';
@@ -73,6 +74,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0032-refused-lines': { up: refusedLines },
   '0037-plain-json': { up: plainJson },
   '0039-resumed-at': { up: resumedAt },
+  '0041-chart-pyramid': { up: chartPyramid },
   '0042-tracking': { up: tracking },
   '0043-model-registry': { up: modelRegistry },
   '0044-artifacts': { up: artifacts },

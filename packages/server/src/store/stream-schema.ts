@@ -10,6 +10,8 @@ export interface StreamSchema extends DatasetsSchema {
   stream_chunks: StreamChunksTable;
   metric_series: MetricSeriesTable;
   metric_chunks: MetricChunksTable;
+  metric_pyramids: MetricPyramidsTable;
+  metric_tiles: MetricTilesTable;
   metric_anomalies: MetricAnomaliesTable;
   deleted_attempts: DeletedAttemptsTable;
 }
@@ -97,6 +99,34 @@ interface MetricChunksTable {
   first_time: number;
   last_value: number;
   last_time: number;
+  /** Of the finite values, and how many are NaN, Infinity, -Infinity; null in chunks of older versions. */
+  sum: number | null;
+  nans: number | null;
+  positives: number | null;
+  negatives: number | null;
   codec: number;
+  data: Buffer;
+}
+
+/** What is summed up in the tiles of a series. Derived from its chunks. */
+interface MetricPyramidsTable {
+  series_id: number;
+  /** Highest id of a chunk whose points are in the tiles. */
+  through_id: number;
+  /** Ids up to it of small chunks, whose points are not. */
+  loose: NullableJson;
+  /** Levels that are kept: each second one, a bucket of which is 2^level steps wide. */
+  base_level: number;
+  top_level: number;
+  /** Per attempt which steps its tiles cover. */
+  attempts: NullableJson;
+}
+
+/** 256 buckets of a level, those that hold points (ingest/tile-codec.ts). */
+interface MetricTilesTable {
+  series_id: number;
+  attempt: number;
+  level: number;
+  tile: number;
   data: Buffer;
 }

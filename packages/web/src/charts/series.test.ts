@@ -83,5 +83,9 @@ test('a summary has the last value and the finite extremes', () => {
 });
 
 function bucket(firstStep: number, lastStep: number, last: number, min = last, count = 1): ChartBucket {
-  return { firstStep, lastStep, count, min, max: last, first: last, last, lastTime: 1000 };
+  return {
+    ...{ firstStep, lastStep, count, min, max: last, mean: last, first: last, last },
+    ...{ nans: 0, positiveInfinities: 0, negativeInfinities: 0 },
+    ...{ firstTime: 1000, lastTime: 1000, firstX: firstStep, lastX: lastStep },
+  };
 }
