@@ -20,6 +20,7 @@ import { addFindingsCommands } from './program/findings.ts';
 import { addHostsCommands } from './program/hosts.ts';
 import { addImportCommands } from './program/import.ts';
 import { addJobsCommands } from './program/jobs.ts';
+import { addModelsCommands } from './program/models.ts';
 import { addPipelinesCommands } from './program/pipelines.ts';
 import { addPoolsCommands } from './program/pools.ts';
 import { addRunsCommands } from './program/runs.ts';
@@ -64,6 +65,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addAgentCommands(program, act);
   addJobsCommands(program, act);
   addCheckpointsCommands(program, act);
+  addModelsCommands(program, act);
   addPoolsCommands(program, act);
   addTokensCommands(program, act);
   addSchedulesCommands(program, act);

@@ -35,6 +35,7 @@ import { createBackfillsClient, createSchedulesClient } from './schedules-client
 import { createSecretsClient } from './secrets-client.ts';
 import { serverCalls } from './server-calls.ts';
 import { tokenCalls } from './token-calls.ts';
+import { trackingCalls } from './tracking-calls.ts';
 import { createTriggersClient } from './triggers-client.ts';
 import { createWebhooksClient } from './webhooks-client.ts';
 
@@ -117,7 +118,7 @@ export function createClient(connection: ConnectionOptions) {
     ...datasetCalls(connection),
     ...findingCalls(connection),
     ...tokenCalls(connection),
-
+    ...trackingCalls(connection),
     url: baseUrl(connection.url),
     secrets: createSecretsClient(connection),
     webhooks: createWebhooksClient(connection),

@@ -4,6 +4,7 @@ import type { StageOptions } from '../commands/run-data.ts';
 import type { ListOptions } from '../commands/runs.ts';
 import { collect, wholeNumber } from '../options/option-values.ts';
 import { addDecisions } from './approvals.ts';
+import { addCompare } from './compare.ts';
 import { addPause } from './pause.ts';
 import { addRetry } from './reruns.ts';
 import { addRunParams } from './run-params.ts';
@@ -48,6 +49,7 @@ export function addRunsCommands(program: Command, act: Act): void {
     .argument('[id]', ID)
     .addHelpText('after', examples('trainyard runs show', 'trainyard runs show run_01… --json'))
     .action(act(async (context, _, [id]) => (await import('../commands/runs.ts')).showCommand(context, id)));
+  addCompare(runs, act);
   addKeep(runs, act);
   runs
     .command('delete')
