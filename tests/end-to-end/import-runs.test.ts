@@ -142,3 +142,30 @@ it('brings in event files of TensorBoard, up to where they are whole', async () 
   const again = await imported('tensorboard', logs, '--experiment', 'from tensorboard');
   expect(again.items.map(({ outcome }) => outcome)).toEqual(['present', 'present', 'present']);
 });
+
+it('writes out what came in, with every point as it was', async () => {
+  const out = (name: string) => join(dir, name);
+  const exported = (...options: string[]) =>
+    runTrainyard(['export', '--experiment', 'digits', ...options, ...at]);
+  const csv = await exported('--out', out('runs.csv'));
+  expect(csv.code, csv.stderr).toBe(0);
+  const [head, row] = readFileSync(out('runs.csv'), 'utf8').split('\n');
+  expect(head).toMatch(
+    /^run_id,run_name,status,start_time,end_time,params\.opt\/lr,metrics\.val\/loss,tags\./,
+  );
+  expect(row).toMatch(/^run_\w+,calm-owl,FAILED,1700000000000,1700000009000,0\.1,/);
+  await exported('--points', '--format', 'parquet', '--out', out('points.parquet'));
+  const sql = 'select key, step, time, value::varchar as value from data order by step';
+  const read = await runTrainyard(['datasets', 'sql', out('points.parquet'), sql, '--json']);
+  expect(JSON.parse(read.stdout).rows).toMatchObject([
+    { key: 'val/loss', step: 0, time: 1700000001000, value: '0.5' },
+    { step: 1, value: 'nan' },
+    { step: 5, value: 'inf' },
+  ]);
+  await exported('--points', '--format', 'json', '--out', out('points.jsonl'));
+  const lines = readFileSync(out('points.jsonl'), 'utf8').trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).value)).toEqual([0.5, 'NaN', 'Infinity']);
+  const again = await exported('--out', out('runs.csv'));
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('exists already')]);
+  expect((await exported('--filter', 'metrics.', '--out', out('x.csv'))).code).toBe(2);
+});

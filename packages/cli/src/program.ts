@@ -16,6 +16,7 @@ import { addCheckpointsCommands } from './program/checkpoints.ts';
 import { addConfigCommand } from './program/config.ts';
 import { addDatasetsCommands } from './program/datasets.ts';
 import { addExperimentCommands } from './program/experiments.ts';
+import { addExportCommand } from './program/export.ts';
 import { addFindingsCommands } from './program/findings.ts';
 import { addHostsCommands } from './program/hosts.ts';
 import { addImportCommands } from './program/import.ts';
@@ -54,6 +55,7 @@ export function buildProgram(version: string, settle: (exitCode: number) => void
   addRun(program, act);
   addValidate(program, act);
   addImportCommands(program, act);
+  addExportCommand(program, act);
   addPipelinesCommands(program, act);
   addExperimentCommands(program, act);
   addRunsCommands(program, act);

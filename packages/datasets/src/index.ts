@@ -3,6 +3,7 @@ export { DATASET_LIMITS, QUERY_LIMITS } from './dataset-limits.ts';
 export { type DatasetValue, type PlainValue, plainRow, plainValue, type Row } from './dataset-value.ts';
 export type { ColumnProfile } from './duckdb/profile-columns.ts';
 export type { QueryLimits, QueryResult } from './duckdb/run-query.ts';
+export { type WrittenColumn, writeParquet } from './duckdb/write-parquet.ts';
 export {
   type AddressGuard,
   AddressRefused,

@@ -74,7 +74,7 @@ export async function* resultRows(result: DuckDBResult, signal?: AbortSignal): A
 let loading: Promise<DuckDb> | undefined;
 
 /** Loads 60 MB of machine code; hence only when it is needed. */
-function loadDuckDb(): Promise<DuckDb> {
+export function loadDuckDb(): Promise<DuckDb> {
   loading ??= import('@duckdb/node-api').catch((error: unknown) => {
     loading = undefined;
     throw new TrainyardError(
