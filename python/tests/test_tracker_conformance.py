@@ -10,7 +10,7 @@ import urllib.request
 
 from tracker_conformance import Recorded, TrackerConformance
 
-from trainyard import CsvTracker, FilesTracker, MlflowTracker, ResourcesTracker, TensorboardTracker
+from trainyard import CsvTracker, FilesTracker, MlflowTracker, ResourcesTracker, TensorboardTracker, TrainyardTracker
 
 MLFLOW_URI = os.environ.get("TRAINYARD_TEST_MLFLOW_URI", "")
 
@@ -145,6 +145,23 @@ def as_float(value):
     """MLflow keeps infinities as the largest number."""
     number = float(value)
     return number if abs(number) < 1.7e308 else number * 10
+
+
+@unittest.skipIf(MLFLOW_URI == "", "no server is named by TRAINYARD_TEST_MLFLOW_URI")
+class OverHttp(Mlflow, InDirectory):
+    """Through a journal on disk."""
+
+    def make(self):
+        self.tracker = TrainyardTracker(
+            MLFLOW_URI, f"journal {self.id()}", directory=self.new_directory(), close_seconds=60
+        )
+        return self.tracker
+
+    def read(self):
+        size, run_id = self.tracker.journal.sent()
+        self.assertEqual(size, os.path.getsize(self.tracker.journal.path))
+        self.tracker.run_id = run_id
+        return super().read()
 
 
 class Resources(TrackerConformance, InDirectory):

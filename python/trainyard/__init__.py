@@ -25,6 +25,7 @@ from .run_conduct import RunOutcome
 from .seeded_random import SeededRandom
 from .tensorboard import TensorboardTracker
 from .tracker import MetricRecord, Tracker
+from .trainyard_tracker import TrainyardTracker
 from .wrappers import batch_wrapper, epoch_wrapper, run_wrapper
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "StopReason",
     "TensorboardTracker",
     "Tracker",
+    "TrainyardTracker",
     "TrialConfig",
     "TrialContext",
     "UnknownMetric",

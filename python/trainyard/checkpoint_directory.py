@@ -53,7 +53,7 @@ class CheckpointDirectory:
         return found[0]
 
     def save(self, name: str, write: Callable[[str], object], known: NewCheckpoint) -> Checkpoint:
-        """Lets the program write under a temporary name; the checkpoint gets its own when it is whole and on disk.
+        """Lets the program write at a temporary place; the checkpoint gets its own when it is whole and on disk.
 
         Raises what the program raises, and OSError when it has written nothing; nothing is left of it then.
         """
@@ -61,13 +61,16 @@ class CheckpointDirectory:
         free = _free_name(name, os.listdir(self.path))
         temporary, path = os.path.join(self.path, _UNFINISHED + free), os.path.join(self.path, free)
         _remove(temporary)
+        os.mkdir(temporary)
+        # Its name is that which it will have: there are libraries that refuse one that begins with a dot.
+        written = os.path.join(temporary, free)
         try:
-            write(temporary)
+            write(written)
             try:
-                digest = digest_of(temporary)
+                digest = digest_of(written)
             except OSError as error:
-                raise OSError(f"save() has written no checkpoint to {temporary}.") from error
-            os.rename(temporary, path)
+                raise OSError(f"save() has written no checkpoint to {written}.") from error
+            os.rename(written, path)
             order = max((int(each.order) for each in self.list()), default=0) + 1
             self._write_record(free, _record_of(known, order, digest))
         finally:

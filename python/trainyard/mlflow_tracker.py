@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union
 
 from .json_http import HttpRefused, JsonHttp, Patience, basic
 from .level import Level, LevelEnd, LevelStatus
@@ -28,6 +28,8 @@ _STATUS: Mapping[LevelStatus, str] = {
     "failed": "FAILED",
     "cancelled": "KILLED",
 }
+#: Tag by which a run is found again of which nobody knows whether it was made.
+_ONCE = "trainyard.once"
 Item = TypeVar("Item")
 
 
@@ -44,6 +46,7 @@ class MlflowTracker(Tracker):
     run_id        a run that is there already and goes on; MLFLOW_RUN_ID
     parent_run_id the run that this one is nested in
     tags          of the run
+    once          a name of which there is one run only: one that was made with it, and not heard of, is gone on with
 
     MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, say who it is.
     Raises ValueError when there is no address.
@@ -61,6 +64,7 @@ class MlflowTracker(Tracker):
         run_id: Optional[str] = None,
         parent_run_id: Optional[str] = None,
         tags: Optional[Mapping[str, str]] = None,
+        once: Optional[str] = None,
         patience: Patience = Patience(),
         env: Optional[Mapping[str, str]] = None,
     ) -> None:
@@ -72,7 +76,7 @@ class MlflowTracker(Tracker):
         self._experiment = experiment or variables.get("MLFLOW_EXPERIMENT_NAME") or "Default"
         self._run_name = run_name or variables.get("MLFLOW_RUN_NAME")
         self._parent_run_id = parent_run_id
-        self._tags = dict(tags or {})
+        self._tags = {**(tags or {}), **({} if once is None else {_ONCE: once})}
         #: Of the run, once it has begun.
         self.run_id: Optional[str] = run_id or variables.get("MLFLOW_RUN_ID")
         self._is_open = False
@@ -111,17 +115,28 @@ class MlflowTracker(Tracker):
         """Also behind a beginning that no server has heard: the run is made once there is one."""
         if self._is_open:
             return
-        if self.run_id is not None:
-            self._update("RUNNING")
+        if self.run_id is None:
+            experiment = self._experiment_id()
+            self.run_id = self._made_before(experiment) or self._create(experiment)
         else:
-            body = {
-                "experiment_id": self._experiment_id(),
-                "start_time": self._started_at_ms,
-                "tags": [{"key": key, "value": value} for key, value in self._all_tags().items()],
-                **({} if self._run_name is None else {"run_name": self._run_name}),
-            }
-            self.run_id = self._server.post(f"{_API}/runs/create", body)["run"]["info"]["run_id"]
+            self._update("RUNNING")
         self._is_open = True
+
+    def _create(self, experiment: str) -> str:
+        body = {
+            "experiment_id": experiment,
+            "start_time": self._started_at_ms,
+            "tags": [{"key": key, "value": value} for key, value in self._all_tags().items()],
+            **({} if self._run_name is None else {"run_name": self._run_name}),
+        }
+        return str(self._server.post(f"{_API}/runs/create", body)["run"]["info"]["run_id"])
+
+    def _made_before(self, experiment: str) -> Optional[str]:
+        if _ONCE not in self._tags:
+            return None
+        query = {"experiment_ids": [experiment], "filter": f"tags.`{_ONCE}` = '{self._tags[_ONCE]}'", "max_results": 1}
+        runs = self._server.post(f"{_API}/runs/search", query).get("runs", [])
+        return str(runs[0]["info"]["run_id"]) if runs else None
 
     def _update(self, status: str, end_time: Optional[int] = None) -> None:
         ended = {} if end_time is None else {"end_time": end_time}

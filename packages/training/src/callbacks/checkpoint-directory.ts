@@ -63,7 +63,7 @@ export class CheckpointDirectory {
   }
 
   /**
-   * Lets the program write a checkpoint under a temporary name, and gives it its own when it is whole and on disk.
+   * Lets the program write a checkpoint at a temporary place, and gives it its own when it is whole and on disk.
    * @throws what the program throws, and an Error when it has written nothing; nothing is left of it then
    */
   async save(name: string, write: (path: string) => unknown, known: NewCheckpoint): Promise<Checkpoint> {
@@ -72,13 +72,16 @@ export class CheckpointDirectory {
     const free = freeName(name, existing);
     const temporary = join(this.path, `${UNFINISHED}${free}`);
     await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary);
     const path = join(this.path, free);
+    // Its name is that which it will have: there are libraries that refuse one that begins with a dot.
+    const written = join(temporary, free);
     try {
-      await write(temporary);
-      const sha256 = await digestOf(temporary).catch((cause) => {
-        throw new Error(`save() has written no checkpoint to ${temporary}.`, { cause });
+      await write(written);
+      const sha256 = await digestOf(written).catch((cause) => {
+        throw new Error(`save() has written no checkpoint to ${written}.`, { cause });
       });
-      await rename(temporary, path);
+      await rename(written, path);
       const order = Math.max(0, ...(await this.list()).map((each) => each.order)) + 1;
       await this.#writeRecord(free, { ...known, order, sha256 });
       return { ...known, path, order };
