@@ -8,6 +8,7 @@ import type {
 import type { CallOptions } from './client.ts';
 import { type ConnectionOptions, type HttpRequest, sendForJson } from './http.ts';
 import { modelCalls } from './model-calls.ts';
+import { createTrackedRunsClient } from './tracked-runs-client.ts';
 
 /** Searches, comparisons and analysis of tracked runs, and the registry of models. */
 export function trackingCalls(connection: ConnectionOptions) {
@@ -15,6 +16,9 @@ export function trackingCalls(connection: ConnectionOptions) {
   const post = { method: 'POST' } as const;
   return {
     ...modelCalls(connection),
+
+    /** Experiments, and tracked runs one by one. */
+    tracking: createTrackedRunsClient(connection),
 
     /** One page, by columns: `{name, type, values}` each. */
     searchTrackedRuns: (search: SearchTrackedRuns = {}, options: CallOptions = {}) =>

@@ -74,6 +74,7 @@ export { slurmWord } from './slurm-request.ts';
 export type { StageFunctionContext } from './stage-function-context.ts';
 export * from './system-prefix.ts';
 export * from './telemetry.ts';
+export * from './tracked-runs-api.ts';
 export * from './tracking-api.ts';
 export * from './training-job-runs.ts';
 export * from './training-jobs.ts';
