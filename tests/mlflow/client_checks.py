@@ -420,6 +420,60 @@ def runs_of_several_experiments_are_searched_together(client):
     equal(len(mlflow.search_runs(experiment_names=names, filter_string="metrics.m > 0", output_format="list")), 4)
 
 
+@check
+def models_are_registered_with_versions_aliases_and_tags(client):
+    model, other = f"net {uuid.uuid4().hex}", f"renamed {uuid.uuid4().hex}"
+    client.create_registered_model(model, tags={"team": "vision"}, description="first")
+    refused("RESOURCE_ALREADY_EXISTS", client.create_registered_model, model)
+    _, run_id = new(client)
+    for _ in range(2):
+        client.create_model_version(model, "s3://bucket/net", run_id=run_id, tags={"a": "b"})
+    client.set_registered_model_alias(model, "best", "2")
+    equal(client.get_model_version_by_alias(model, "best").version, "2")
+    client.set_model_version_tag(model, "1", "checked", "yes")
+    equal(client.get_model_version(model, "1").tags, {"a": "b", "checked": "yes"})
+    client.update_model_version(model, "1", "described")
+    equal(client.get_model_version(model, 1).description, "described")
+    equal(client.get_model_version_download_uri(model, "1"), "s3://bucket/net")
+    found = client.search_model_versions(f"name = '{model}' AND run_id = '{run_id}'", order_by=["version_number ASC"])
+    equal([int(version.version) for version in found], [1, 2])
+    client.rename_registered_model(model, other)
+    equal(client.get_registered_model(other).aliases, {"best": "2"})
+    equal([m.name for m in client.search_registered_models(f"name = '{other}' AND tags.team = 'vision'")], [other])
+    client.delete_registered_model_alias(other, "best")
+    refused("INVALID_PARAMETER_VALUE", client.get_model_version_by_alias, other, "best")
+    client.delete_model_version(other, "2")
+    refused("RESOURCE_DOES_NOT_EXIST", client.get_model_version, other, "2")
+    equal(client.create_model_version(other, "s3://bucket/net").version, "3")
+    client.delete_registered_model(other)
+    refused("RESOURCE_DOES_NOT_EXIST", client.get_registered_model, other)
+
+
+@check
+def logged_models_keep_params_metrics_and_status(client):
+    experiment, run_id = new(client)
+    params = {f"p{i}": str(i) for i in range(250)}
+    model = client.create_logged_model(experiment, name="net", source_run_id=run_id, params=params, tags={"k": "v"})
+    client.log_metric(run_id, "acc", 0.9, step=3, model_id=model.model_id, dataset_name="d", dataset_digest="1")
+    client.finalize_logged_model(model.model_id, "READY")
+    client.set_logged_model_tags(model.model_id, {"more": "1"})
+    client.delete_logged_model_tag(model.model_id, "k")
+    got = client.get_logged_model(model.model_id)
+    equal((got.params, got.tags, str(got.status)), (params, {"more": "1"}, "READY"))
+    equal([(m.key, m.value, m.step, m.dataset_name, m.run_id) for m in got.metrics], [("acc", 0.9, 3, "d", run_id)])
+    search = client.search_logged_models
+    equal([m.model_id for m in search([experiment], "metrics.acc > 0.5 AND params.p7 = '7'")], [model.model_id])
+    equal(search([experiment], "metrics.acc > 0.5", datasets=[{"dataset_name": "other"}]), [])
+    ordered = search([experiment], order_by=[{"field_name": "metrics.acc", "ascending": False}])
+    equal([m.model_id for m in ordered], [model.model_id])
+    registered = f"from logged {uuid.uuid4().hex}"
+    client.create_registered_model(registered)
+    version = client.create_model_version(registered, f"models:/{model.model_id}", model_id=model.model_id)
+    equal(version.run_id, run_id)
+    client.delete_logged_model(model.model_id)
+    refused("RESOURCE_DOES_NOT_EXIST", client.get_logged_model, model.model_id)
+
+
 def main():
     mlflow.set_tracking_uri(URL)
     client = MlflowClient(URL)

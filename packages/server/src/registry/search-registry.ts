@@ -22,7 +22,8 @@ export async function searchRegisteredModels(
   const { terms } = compileOrder(orderBy, MODEL_FIELDS);
   const isNamed = orderBy.some(({ field }) => field.key === 'name');
   const order = isNamed ? terms : [...terms, sql`m.name collate "C"`];
-  const matches = filter === undefined ? sql<boolean>`true` : compileFilter(filter, MODEL_FIELDS);
+  const asked = withoutPromptClauses(filter);
+  const matches = asked === undefined ? sql<boolean>`true` : compileFilter(asked, MODEL_FIELDS);
   const where = sql<boolean>`${matches} and ${withoutPrompts(filter)}`;
   const found = await readRegisteredModels(db, where, sql.join(order), { limit: limit + 1, offset });
   return { items: found.slice(0, limit), hasMore: found.length > limit };
@@ -40,7 +41,8 @@ export async function searchModelVersions(
     ...(keys.has('name') ? [] : [sql`m.name collate "C"`]),
     ...(keys.has('version_number') ? [] : [sql`v.version desc`]),
   ];
-  const matches = filter === undefined ? sql<boolean>`true` : compileFilter(filter, VERSION_FIELDS);
+  const asked = withoutPromptClauses(filter);
+  const matches = asked === undefined ? sql<boolean>`true` : compileFilter(asked, VERSION_FIELDS);
   const where = sql<boolean>`${matches} and ${withoutPrompts(filter)}`;
   const found = await readModelVersions(db, where, sql.join(order), { limit: limit + 1, offset });
   return { items: found.slice(0, limit), hasMore: found.length > limit };
@@ -57,6 +59,18 @@ function withoutPrompts(filter: Filter | undefined) {
   if (filter !== undefined && asksForPrompts(filter)) return sql<boolean>`true`;
   return sql<boolean>`not exists (select from registered_model_tags p
     where p.model_id = m.id and p.key = ${PROMPT_TAG} and p.value = 'true')`;
+}
+
+/** MLflow's client adds `tag.mlflow.prompt.is_prompt != 'true'`, and means also what has no such tag: see above. */
+function withoutPromptClauses(filter: Filter | undefined): Filter | undefined {
+  if (filter === undefined || refusesPrompts(filter)) return undefined;
+  if (filter.kind !== 'and') return filter;
+  const clauses = filter.clauses.filter((clause) => !refusesPrompts(clause));
+  return clauses.length > 1 ? { kind: 'and', clauses } : clauses[0];
+}
+
+function refusesPrompts(filter: Filter): boolean {
+  return filter.kind === 'compare' && isPromptTag(filter) && !isTrue(filter.comparator, filter.value);
 }
 
 function asksForPrompts(filter: Filter): boolean {
