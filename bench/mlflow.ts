@@ -140,13 +140,16 @@ async function startOurs(): Promise<string> {
   throw new Error('trainyard did not start');
 }
 
+/** A fifth of a second each: it imports much, once for each of its workers. */
+const START_TRIES = 1500;
+
 async function startMlflow(): Promise<string> {
   const port = await freePort();
   const store = `sqlite:///${join(directory, 'mlflow.db')}`;
   const args = ['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(port)];
-  start(options.python, [...args, '--backend-store-uri', store]);
+  start(options.python, [...args, '--backend-store-uri', store]).stdout?.resume();
   const url = `http://127.0.0.1:${port}`;
-  for (let i = 0; i < 600; i++) {
+  for (let i = 0; i < START_TRIES; i++) {
     const isUp = await fetch(`${url}/health`).then(
       ({ ok }) => ok,
       () => false,
