@@ -11,7 +11,7 @@ export const TOKEN_SCOPES = {
   admin: 'Everything, including tokens.',
   user: 'Read, submit and cancel runs.',
   viewer: 'Read.',
-  agent: 'Register as an agent and take work.',
+  agent: 'Register as an agent and take work; nothing else.',
   training: 'The older training API, for the jobs of its owner.',
 } as const;
 export type TokenScope = keyof typeof TOKEN_SCOPES;
@@ -20,7 +20,8 @@ export type TokenScope = keyof typeof TOKEN_SCOPES;
 export type Access = 'public' | 'read' | 'write' | 'admin' | 'agent' | 'watch' | 'train' | 'pull';
 
 const ALLOWED: Readonly<Record<Exclude<Access, 'public'>, readonly TokenScope[]>> = {
-  read: ['admin', 'user', 'viewer', 'agent'],
+  // Not agents: one has what it runs from its own work, by the token of each attempt.
+  read: ['admin', 'user', 'viewer'],
   write: ['admin', 'user'],
   admin: ['admin'],
   agent: ['admin', 'agent'],
