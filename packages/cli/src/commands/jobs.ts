@@ -18,8 +18,9 @@ export async function createJobCommand(
       try {
         return await jobs.create(body);
       } catch (error) {
-        if (!replaces || !(error instanceof TrainyardError) || error.code !== 'CONFLICT') throw error;
-        return jobs.replace(nameIn(error), body);
+        const taken = takenName(error);
+        if (!replaces || taken === undefined) throw error;
+        return jobs.replace(taken, body);
       }
     });
     if (job.numGpus > 0) context.err(`Its training needs an agent with ${job.numGpus} GPUs ("numGpus").\n`);
@@ -87,9 +88,10 @@ export function deleteJobCommand(context: CliContext, idOrName: string): Promise
   });
 }
 
-/** The name that is taken, which the file gives itself. */
-function nameIn(error: TrainyardError): string {
-  return (error.details as { name?: string } | undefined)?.name ?? '';
+/** The name that the file gives itself, where the fault is that it is taken: not where its directory is. */
+function takenName(error: unknown): string | undefined {
+  if (!(error instanceof TrainyardError) || error.code !== 'CONFLICT') return undefined;
+  return (error.details as { name?: string } | undefined)?.name;
 }
 
 function jobText(job: TrainingJob): string {

@@ -8,12 +8,13 @@ import {
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { jsonbText } from './jsonb-text.ts';
 import type { Schema } from './schema.ts';
+import { keepCheckpointDirUnshared } from './unshared-checkpoint-dir.ts';
 
 /** Training jobs, registered by name. */
 export interface TrainingJobStore {
   /**
    * Registers a job; one of the same name with the same content is answered as it is.
-   * @throws TrainyardError CONFLICT when the name is taken
+   * @throws TrainyardError CONFLICT when the name is taken, or its `checkpointDir` by another job
    */
   create(
     definition: TrainingJobDefinition,
@@ -52,17 +53,20 @@ export function createTrainingJobStore(db: Kysely<Schema>): TrainingJobStore {
     find,
     get,
     async create(definition, baseDir) {
-      const row = await db
-        .insertInto('training_jobs')
-        .values({
-          id: newId('job'),
-          name: definition.name,
-          definition: jsonbText(definition),
-          base_dir: baseDir,
-        })
-        .onConflict((conflict) => conflict.column('name').doNothing())
-        .returningAll()
-        .executeTakeFirst();
+      const row = await db.transaction().execute(async (trx) => {
+        await keepCheckpointDirUnshared(trx, definition, baseDir);
+        return trx
+          .insertInto('training_jobs')
+          .values({
+            id: newId('job'),
+            name: definition.name,
+            definition: jsonbText(definition),
+            base_dir: baseDir,
+          })
+          .onConflict((conflict) => conflict.column('name').doNothing())
+          .returningAll()
+          .executeTakeFirst();
+      });
       if (row !== undefined) return { job: toJob(row), isNew: true };
       const { rows } = await sql<Row>`
         select * from training_jobs where name = ${definition.name}
@@ -82,12 +86,15 @@ export function createTrainingJobStore(db: Kysely<Schema>): TrainingJobStore {
         const message = `The training job is named "${name}", the file says "${definition.name}": a name does not change.`;
         throw new TrainyardError('CONFLICT', message);
       }
-      const row = await db
-        .updateTable('training_jobs')
-        .set({ definition: jsonbText(definition), base_dir: baseDir, updated_at: sql`now()` })
-        .where('id', '=', id)
-        .returningAll()
-        .executeTakeFirst();
+      const row = await db.transaction().execute(async (trx) => {
+        await keepCheckpointDirUnshared(trx, definition, baseDir);
+        return trx
+          .updateTable('training_jobs')
+          .set({ definition: jsonbText(definition), base_dir: baseDir, updated_at: sql`now()` })
+          .where('id', '=', id)
+          .returningAll()
+          .executeTakeFirst();
+      });
       return row === undefined ? get(id) : toJob(row);
     },
     async list({ cursor, limit }) {
