@@ -41,7 +41,10 @@ export { type MetricKind, UnknownMetric } from './metrics/catalogue.ts';
 export { MetricOutOfScope, type MetricValues } from './metrics/metric-scope.ts';
 export { type MetricInput, type MetricNumber, NotAMetric } from './metrics/metric-value.ts';
 export { consoleTracker } from './trackers/console-tracker.ts';
+export { csvTracker } from './trackers/csv-tracker.ts';
 export { type FilesTrackerOptions, filesTracker } from './trackers/files-tracker.ts';
+export type { Patience } from './trackers/json-http.ts';
+export { type MlflowTracker, type MlflowTrackerOptions, mlflowTracker } from './trackers/mlflow-tracker.ts';
 export {
   type TensorboardTracker,
   type TensorboardTrackerOptions,

@@ -20,7 +20,7 @@ export class TrackerFanOut {
   }
 
   track(records: readonly MetricRecord[]): void {
-    if (records.length > 0) this.#call((tracker) => tracker.track?.(records), true);
+    if (records.length > 0) for (const queue of this.#queues) queue.track(records);
   }
 
   end(level: Level, end: LevelEnd): void {
@@ -32,7 +32,7 @@ export class TrackerFanOut {
     await Promise.all(this.#queues.map((queue) => queue.close()));
   }
 
-  #call(make: (tracker: Tracker) => unknown, isValue = false): void {
-    for (const queue of this.#queues) queue.call(make, { isValue });
+  #call(make: (tracker: Tracker) => unknown): void {
+    for (const queue of this.#queues) queue.call(make);
   }
 }

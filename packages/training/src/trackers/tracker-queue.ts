@@ -1,4 +1,4 @@
-import type { Tracker } from './tracker.ts';
+import type { MetricRecord, Tracker } from './tracker.ts';
 
 export interface QueueLimits {
   /** Calls that may wait; values beyond that are left out, and counted. */
@@ -12,13 +12,14 @@ export interface QueueLimits {
 export const QUEUE_LIMITS: QueueLimits = { maxWaiting: 10_000, callMs: 30_000, closeMs: 10_000 };
 
 type MakeCall = (tracker: Tracker) => unknown;
+type Waiting = MakeCall | readonly MetricRecord[];
 
 /** Makes the calls of one tracker, one after the other, and keeps its faults to itself. */
 export class TrackerQueue {
   readonly #tracker: Tracker;
   readonly #limits: QueueLimits;
   readonly #warn: (message: string) => void;
-  readonly #waiting: MakeCall[] = [];
+  readonly #waiting: Waiting[] = [];
   #working: Promise<void> | undefined;
   #leftOut = 0;
   #faults = 0;
@@ -29,20 +30,29 @@ export class TrackerQueue {
     this.#limits = limits;
   }
 
-  /** Values may be left out of a tracker that is too slow; what begins and ends may not. */
-  call(make: MakeCall, { isValue }: { readonly isValue: boolean }): void {
-    if (isValue && this.#waiting.length >= this.#limits.maxWaiting) {
+  /** What begins and ends is never left out. */
+  call(make: MakeCall): void {
+    this.#add(make);
+  }
+
+  /** Values are left out of a tracker that is too slow. */
+  track(records: readonly MetricRecord[]): void {
+    if (this.#waiting.length >= this.#limits.maxWaiting) {
       if (this.#leftOut === 0) this.#tell('is too slow; values are left out of it');
-      this.#leftOut += 1;
+      this.#leftOut += records.length;
       return;
     }
-    this.#waiting.push(make);
+    this.#add(records);
+  }
+
+  #add(waiting: Waiting): void {
+    this.#waiting.push(waiting);
     if (this.#working === undefined) this.#work();
   }
 
   /** Makes the last call, and waits for all that was asked for, for a time. */
   async close(): Promise<void> {
-    this.call((tracker) => tracker.close?.(), { isValue: false });
+    this.call((tracker) => tracker.close?.());
     const isDone = await within(this.#working ?? Promise.resolve(), this.#limits.closeMs);
     if (!isDone)
       this.#tell(`has not ended within ${this.#limits.closeMs} ms; ${this.#waiting.length} calls are lost`);
@@ -52,7 +62,7 @@ export class TrackerQueue {
 
   /** A tracker that answers at once is called at once; behind one that makes us wait, the others wait too. */
   #work(): void {
-    for (let make = this.#waiting.shift(); make !== undefined; make = this.#waiting.shift()) {
+    for (let make = this.#next(); make !== undefined; make = this.#next()) {
       const answer = this.#make(make);
       if (!(answer instanceof Promise)) continue;
       this.#working = this.#settled(answer).then(() => {
@@ -62,6 +72,19 @@ export class TrackerQueue {
       });
       return;
     }
+  }
+
+  #next(): MakeCall | undefined {
+    const first = this.#waiting.shift();
+    if (first === undefined || typeof first === 'function') return first;
+    const records = [...first];
+    const { joinsValues = 0 } = this.#tracker;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (typeof next === 'function' || records.length + next.length > joinsValues) break;
+      records.push(...next);
+      this.#waiting.shift();
+    }
+    return (tracker) => tracker.track?.(records);
   }
 
   #make(make: MakeCall): unknown {

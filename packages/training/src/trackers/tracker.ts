@@ -22,6 +22,8 @@ export interface MetricRecord {
  */
 export interface Tracker {
   readonly name: string;
+  /** Values that wait, because the tracker is slower than the program, are handed over together, up to so many. */
+  readonly joinsValues?: number;
   onStart?(level: Level): unknown;
   logParams?(params: Readonly<Record<string, unknown>>): unknown;
   /** Values that were recorded together. */

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { Program } from '../../testing/program.ts';
+import { flatParams } from '../param-text.ts';
 import { scalarValue, summaryEvent } from './event.ts';
 import { EventFile } from './event-file.ts';
-import { flatParams, paramsTable } from './params-table.ts';
+import { paramsTable } from './params-table.ts';
 import { tensorboardTracker } from './tensorboard-tracker.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'trainyard-tensorboard-'));

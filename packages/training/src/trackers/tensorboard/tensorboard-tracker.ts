@@ -1,3 +1,4 @@
+import { flatParams } from '../param-text.ts';
 import type { MetricRecord, Tracker } from '../tracker.ts';
 import {
   type Hyperparameter,
@@ -12,7 +13,7 @@ import {
 } from './event.ts';
 import { EventFile } from './event-file.ts';
 import { histogramOf } from './histogram.ts';
-import { flatParams, paramsTable } from './params-table.ts';
+import { paramsTable } from './params-table.ts';
 
 export interface TensorboardTrackerOptions {
   /** The run's own directory; TensorBoard names the run after it. */
