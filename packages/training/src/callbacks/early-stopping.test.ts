@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MetricCatalogue } from '../metrics/catalogue.ts';
 import { MetricScope } from '../metrics/metric-scope.ts';
+import { Program } from '../testing/program.ts';
 import { EarlyStopping, type EarlyStoppingOptions } from './early-stopping.ts';
 
 /** Feeds values, one per epoch (null: the metric is missing), until it stops. */
@@ -100,4 +101,30 @@ describe('early stopping', () => {
       }),
     );
   });
+});
+
+it('early stopping begins anew when it is used in another run', async () => {
+  const stopping = new EarlyStopping({ patience: 2 });
+  const lastEpoch = async () => {
+    let last = -1;
+    const program = new Program(
+      async (p) => {
+        for (let n = 0; n < 10; n += 1) {
+          await p.epoch(n, () => p.epochMetrics.set('val_loss', n));
+          last = n;
+        }
+      },
+      { callbacks: [stopping] },
+    );
+    expect(await program.run()).toMatchObject({ status: 'stopped' });
+    return last;
+  };
+  expect([await lastEpoch(), await lastEpoch()]).toEqual([1, 1]);
+});
+
+it('two callbacks of the same name are refused when the pipeline is made', () => {
+  const callbacks = [new EarlyStopping(), new EarlyStopping()];
+  expect(() => new Program(() => undefined, { callbacks })).toThrow(
+    'Two callbacks are called "early-stopping val_loss"; give one another name.',
+  );
 });
