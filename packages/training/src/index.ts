@@ -46,6 +46,10 @@ export { type FilesTrackerOptions, filesTracker } from './trackers/files-tracker
 export type { Patience } from './trackers/json-http.ts';
 export { type MlflowTracker, type MlflowTrackerOptions, mlflowTracker } from './trackers/mlflow-tracker.ts';
 export {
+  type ResourcesTrackerOptions,
+  resourcesTracker,
+} from './trackers/resources/resources-tracker.ts';
+export {
   type TensorboardTracker,
   type TensorboardTrackerOptions,
   tensorboardTracker,
