@@ -22,15 +22,31 @@ const sample = (values: Partial<Sample>, gpu?: Partial<GpuSample>): Sample => ({
 });
 const times = (count: number, one: Sample) => Array.from({ length: count }, () => one);
 
-async function measured(options: ResourcesTrackerOptions, epochMs = 30) {
+/** Two epochs, each as long as so many samples take; of the values that a machine tells in this order, the last on and on. */
+async function measured(
+  told: readonly Sample[],
+  { perEpoch = 8, ...options }: ResourcesTrackerOptions & { readonly perEpoch?: number } = {},
+) {
   const directory = mkdtempSync(join(root, 'run-'));
   const warnings: string[] = [];
+  let taken = 0;
+  const machine = {
+    sample: async () => {
+      taken += 1;
+      return told[Math.min(taken, told.length) - 1]!;
+    },
+  };
   const program = new Program(
     async (p) => {
-      for (const n of [0, 1]) await p.epoch(n, () => delay(epochMs));
+      for (const n of [0, 1]) {
+        await p.epoch(n, async () => {
+          const enough = taken + perEpoch;
+          while (taken < enough) await delay(1);
+        });
+      }
     },
     {
-      trackers: [resourcesTracker({ directory, intervalMs: 2, ...options })],
+      trackers: [resourcesTracker({ directory, intervalMs: 2, machine, ...options })],
       warn: (message) => warnings.push(message),
     },
   );
@@ -83,9 +99,7 @@ describe('what holds a training up', () => {
 describe('the tracker of resources', () => {
   it('writes samples while the run goes on, and a summary of the run and of each epoch', async () => {
     const busy = sample({ cpu_percent: 97, memory_percent: 50 });
-    const { samples, summary, warnings } = await measured({
-      machine: { sample: () => Promise.resolve(busy) },
-    });
+    const { samples, summary, warnings } = await measured([busy]);
     expect(warnings).toEqual([]);
     const { run, epochs, alerts, bottlenecks } = summary();
     expect(run).toMatchObject({ level: 'run', mean: { cpu_percent: 97 }, max: { memory_percent: 50 } });
@@ -97,17 +111,10 @@ describe('the tracker of resources', () => {
   });
 
   it('has a sample of an epoch that is shorter than the interval, and analyses the newest only', async () => {
-    let taken = 0;
-    const machine = {
-      sample: async () => {
-        taken += 1;
-        return sample({ cpu_percent: taken > 3 ? 10 : 100 });
-      },
-    };
-    const short = await measured({ machine, intervalMs: 60_000 }, 1);
+    const busyFirst = [...times(3, sample({ cpu_percent: 100 })), sample({ cpu_percent: 10 })];
+    const short = await measured(busyFirst, { intervalMs: 60_000, perEpoch: 0 });
     expect(short.summary().epochs.map((epoch) => epoch.samples)).toEqual([1, 1]);
-    taken = 0;
-    const long = await measured({ machine, maxSamples: 10 });
+    const long = await measured(busyFirst, { maxSamples: 10 });
     expect(long.samples.length).toBeGreaterThan(13);
     expect(long.summary().bottlenecks).toEqual([]);
   });
