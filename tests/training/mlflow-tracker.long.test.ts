@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../support/api.ts';
-import { mlflowArtifacts, mlflowConformance } from '../support/mlflow-conformance.ts';
 import { mlflowPython } from '../support/mlflow-python.ts';
 import { runProgram } from '../support/run-trainyard.ts';
 import { PYTHON_PATH } from './python-programs.ts';
@@ -50,9 +49,6 @@ it("the Python tracker for MLflow passes the trackers' conformance suite on MLfl
   expect(code, stderr).toBe(0);
   expect(stderr).not.toContain('skipped');
 });
-
-mlflowConformance("mlflow, of MLflow's own server", () => address);
-mlflowArtifacts("mlflow, of MLflow's own server", () => address);
 
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');

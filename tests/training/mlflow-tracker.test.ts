@@ -1,7 +1,7 @@
 import { mlflowTracker } from '@trainyard/training';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Program } from '../../packages/training/src/testing/program.ts';
-import { mlflowConformance } from '../support/mlflow-conformance.ts';
+import { mlflowArtifacts, mlflowConformance } from '../support/mlflow-conformance.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 
 let platform: TestPlatform;
@@ -11,6 +11,7 @@ beforeAll(async () => {
 afterAll(() => platform.stop());
 
 mlflowConformance('mlflow, of a server of Trainyard', () => platform.url);
+mlflowArtifacts('mlflow, of a server of Trainyard', () => platform.url);
 
 it('a server that is not there is told of, and holds up nothing', async () => {
   const warnings: string[] = [];
