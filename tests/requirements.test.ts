@@ -53,20 +53,6 @@ describe('the table of requirements', () => {
     expect(none).toEqual([]);
   });
 
-  it('has a row for each scenario of training programs, with test files that exist, or why there are none', () => {
-    const text = readFileSync(join(directory, 'training-scenarios.md'), 'utf8');
-    const found = [...text.matchAll(/^\| (\d+) \| .+ \| (.+) \|$/gm)].map(([, number, where = '']) => ({
-      number: Number(number),
-      where,
-    }));
-    expect(found.map(({ number }) => number)).toEqual(Array.from({ length: 48 }, (_, at) => at + 1));
-    const wrong = found.filter(({ where }) => {
-      const files = [...where.matchAll(/\]\((\S+?\.test\.ts)\)/g)].map(([, path]) => join(directory, path!));
-      return where === '' || !files.every(existsSync);
-    });
-    expect(wrong).toEqual([]);
-  });
-
   it('has a row for each scenario of agents, with test files that exist', () => {
     const scenarios = readFileSync(join(directory, 'agent-scenarios.md'), 'utf8').matchAll(
       /^\| (\d+) \| .+ \| (.+) \|$/gm,
