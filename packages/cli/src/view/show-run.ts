@@ -4,6 +4,7 @@ import { descend } from '../find-run.ts';
 import { adviceLines, type Exclusions, otherFailures } from './failure-text.ts';
 import { latestNotes } from './metric-notes.ts';
 import { refusedText } from './refused-lines.ts';
+import { byName, skipCause } from './skip-cause.ts';
 import { errorText, oneLine, renderTree, runDuration } from './tree-view.ts';
 
 /** The document that `runs show --json` prints; its keys are fixed (packages/cli/README.md). */
@@ -29,15 +30,28 @@ export interface RunDocument {
   readonly cachedFrom?: string;
   /** Only of an approval that was decided: what, by whom (null: the timeout), when and why. */
   readonly decision?: RunTree['decision'];
+  /** Only of a stage that was skipped: why, and the stage of its level because of which. */
+  readonly skipped?: { readonly reason: string | null; readonly upstream: string | null };
   readonly children: RunDocument[];
 }
 
-export function runDocument(run: RunTree): RunDocument {
+export function runDocument(run: RunTree, siblings: ReadonlyMap<string, RunTree> = new Map()): RunDocument {
   const { id, kind, name, status, error, item, params, startedAt, endedAt } = run;
   const outputs = run.outputs ?? null;
-  const children = run.children.map(runDocument);
+  const level = byName(run.children);
+  const children = run.children.map((child) => runDocument(child, level));
+  const upstream = skipCause(run, siblings)?.name ?? null;
   const own = { id, kind, name, status, error, ...(item !== null && { item }) };
-  return { ...own, params, outputs, startedAt, endedAt, ...originOf(run), children };
+  return {
+    ...own,
+    params,
+    outputs,
+    startedAt,
+    endedAt,
+    ...originOf(run),
+    ...(status === 'skipped' && { skipped: { reason: run.reason, upstream } }),
+    children,
+  };
 }
 
 /** What is told only of runs that have it. */

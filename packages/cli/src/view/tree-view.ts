@@ -5,6 +5,7 @@ import {
   type RunStatus,
   type RunTree,
 } from '@trainyard/protocol';
+import { byName, skipCause } from './skip-cause.ts';
 import { type Style, statusIcon, statusPaint } from './style.ts';
 
 export interface TreeViewInput {
@@ -24,6 +25,8 @@ interface Row {
   readonly run: RunTree;
   readonly level: number;
   readonly parent: number;
+  /** Of a skipped run: the stage because of which. */
+  readonly cause: RunTree | undefined;
 }
 
 /**
@@ -73,11 +76,12 @@ export function errorText(error: NonNullable<Run['error']>): string {
 
 function listRows(tree: RunTree): Row[] {
   const rows: Row[] = [];
-  const open: Row[] = [{ run: tree, level: 0, parent: -1 }];
+  const open: Row[] = [{ run: tree, level: 0, parent: -1, cause: undefined }];
   for (let row = open.pop(); row !== undefined; row = open.pop()) {
     const index = rows.push(row) - 1;
-    for (const child of [...row.run.children].reverse()) {
-      open.push({ run: child, level: row.level + 1, parent: index });
+    const siblings = byName(row.run.children);
+    for (const run of [...row.run.children].reverse()) {
+      open.push({ run, level: row.level + 1, parent: index, cause: skipCause(run, siblings) });
     }
   }
   return rows;
@@ -146,12 +150,12 @@ function renderRow(row: Row, nameWidth: number, input: TreeViewInput): string {
     [name, isPipeline ? style.bold : (text) => text],
     [`  ${run.status.padEnd(10)}`, paint],
     [runDuration(run, nowMs).padStart(9), style.dim],
-    [noteOf(run, notes), isTerminalRunStatus(run.status) ? style.dim : (text) => text],
+    [noteOf(row, notes), isTerminalRunStatus(run.status) ? style.dim : (text) => text],
   ];
   return clip(segments, width).trimEnd();
 }
 
-function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
+function noteOf({ run, cause }: Row, notes: ReadonlyMap<string, string>): string {
   const parts: string[] = [];
   if (run.item !== null) parts.push(itemText(run.item.value));
   if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
@@ -161,7 +165,7 @@ function noteOf(run: RunTree, notes: ReadonlyMap<string, string>): string {
   // A pipeline's error repeats that of the stage below it.
   else if (run.error !== null && run.children.length === 0) parts.push(errorMessage(run.error));
   else if ((run.status === 'skipped' || run.status === 'pending') && run.reason !== null)
-    parts.push(oneLine(run.reason));
+    parts.push(oneLine(cause === undefined ? run.reason : `${run.reason}: ${cause.name}`));
   if (run.keptFrom !== undefined) parts.push(`kept from ${run.keptFrom}`);
   else if (run.cachedFrom !== undefined) parts.push(`cached from ${run.cachedFrom}`);
   return parts.length === 0 ? '' : `  ${parts.join('  ')}`;

@@ -42,7 +42,7 @@ async function poolWarnings(db: Kysely<Schema>, wants: readonly PoolWant[]): Pro
   return wants.flatMap(({ stage, name, slots }) => {
     const there = slotsOf.get(name);
     if (there === undefined || slots <= there) return [];
-    const message = `it needs ${slots} slots of the pool "${name}", which has ${there}: it waits until the pool has more (trainyard pools set ${name} --slots ${slots})`;
+    const message = `it needs ${slots} ${slots === 1 ? 'slot' : 'slots'} of the pool "${name}", which has ${there}: it waits until the pool has more (trainyard pools set ${name} --slots ${slots})`;
     return [{ path: stage, message }];
   });
 }
