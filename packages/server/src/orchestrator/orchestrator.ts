@@ -124,7 +124,7 @@ class TreeOwner implements Orchestrator {
     const { timers, facts } = await this.#timers.takeWithFacts(nowMs, async (hasDue) => {
       // Reports alone need no look: what they follow on has been taken in, or they do not fit.
       const isNeeded = hasDue || this.#desk.isEmpty || !this.#inbox.isQuiet;
-      return isNeeded ? this.#inbox.read([...this.#trees.keys()]) : [];
+      return isNeeded ? this.#inbox.read(this.#trees) : [];
     });
     const reports = this.#desk.take(this.#timers.heldTrees());
     const work = workByTree({ timers, facts, reports });
