@@ -31,6 +31,9 @@ interface Driven {
   readonly experiment: string;
 }
 
+/** A fifth of a second each: it imports much, once for each of its workers. */
+const START_TRIES = 1500;
+
 const directory = await mkdtemp(join(tmpdir(), 'trainyard-bench-mlflow-'));
 const children: ChildProcess[] = [];
 try {
@@ -139,9 +142,6 @@ async function startOurs(): Promise<string> {
   }
   throw new Error('trainyard did not start');
 }
-
-/** A fifth of a second each: it imports much, once for each of its workers. */
-const START_TRIES = 1500;
 
 async function startMlflow(): Promise<string> {
   const port = await freePort();
