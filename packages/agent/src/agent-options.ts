@@ -4,6 +4,7 @@ import { checkServerUrl } from '@trainyard/client';
 import { AGENT_PROTOCOL, TrainyardError } from '@trainyard/protocol';
 import { type AgentLane, type AgentQueue, agentLanes } from './agent-lanes.ts';
 import { type AgentLog, defaultAgentLog } from './agent-log.ts';
+import { HOSTS_DIR_VARIABLE } from './attempt/payload-environment.ts';
 import type { Executor } from './executor.ts';
 import { localExecutor } from './local/local-executor.ts';
 import { type LocalApiOptions, resolveLocalApi } from './local-api/local-api-options.ts';
@@ -34,6 +35,8 @@ export interface AgentOptions {
   readonly log?: AgentLog | undefined;
   /** Environment that jobs inherit. Default: that of this process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Where `hosts.json` is: on its hosts clean-up stages delete, too. Left out: on this machine only. */
+  readonly hostsDir?: string | undefined;
   /** Bounds of what jobs write. */
   readonly limits?: Partial<JournalLimits> | undefined;
   readonly timing?: Partial<AgentTiming> | undefined;
@@ -100,13 +103,17 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     executors: new Map(Object.entries(options.executors ?? { local: localExecutor })),
     log: options.log ?? defaultAgentLog(),
     // A copy: reading the environment of the process itself is slow, and it is read for every job.
-    env: { ...(options.env ?? process.env) },
+    env: { ...(options.env ?? process.env), [HOSTS_DIR_VARIABLE]: hostsDirOf(options) },
     limits: journalLimits(options.limits),
     timing: { ...DEFAULT_TIMING, ...options.timing },
     machine: options.machine,
     api: options.api === undefined ? undefined : resolveLocalApi(options.api),
     isBesideServer: options.isBesideServer ?? false,
   };
+}
+
+function hostsDirOf({ hostsDir }: AgentOptions): string | undefined {
+  return hostsDir === undefined ? undefined : resolve(hostsDir);
 }
 
 const DEFAULT_TIMING: AgentTiming = {

@@ -106,6 +106,7 @@ async function newAgent(
     url: server.url,
     token: server.agentToken,
     dataDir: join(options.dataDir, 'agent'),
+    hostsDir: options.dataDir,
     ...options.agent,
     slots: options.agent?.slots ?? defaultSlots(),
     gpus: await gpusOf(options.agent?.gpus),

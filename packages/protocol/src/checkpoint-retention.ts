@@ -18,6 +18,8 @@ export type JudgedCheckpoint = Pick<ModelCheckpoint, 'id' | 'path' | 'step' | 'm
   readonly isUnwanted?: boolean | undefined;
   /** Machine on which it was written, where that is not the agent's own. */
   readonly host?: string | undefined;
+  /** Name of the agent that wrote it there. */
+  readonly hostAgent?: string | undefined;
 };
 
 export interface CleanupDecision {

@@ -1,6 +1,9 @@
 import { dirname } from 'node:path';
 import type { AttemptFiles, AttemptSpec } from '@trainyard/protocol';
 
+/** Where our own program that cleans up finds the hosts that the agent knows; no other program is told. */
+export const HOSTS_DIR_VARIABLE = 'TRAINYARD_HOSTS_DIR';
+
 /**
  * Environment of a job's program: that of the agent without secrets of Trainyard and the database, then the
  * job's own, then what docs/guides/pipelines.md promises. `node` is found as the Node that runs the agent, unless
@@ -17,7 +20,12 @@ export function payloadEnvironment(options: {
   const { agentEnv, spec, files, gpuIds } = options;
   const env = inheritedEnvironment(agentEnv);
   env['PATH'] = [dirname(process.execPath), env['PATH'] ?? DEFAULT_PATH].join(':');
-  return { ...env, ...jobEnvironment({ spec, files, gpuIds }) };
+  const hostsDir = spec.builtin?.program === 'cleanup_checkpoints' ? agentEnv[HOSTS_DIR_VARIABLE] : undefined;
+  return {
+    ...env,
+    ...jobEnvironment({ spec, files, gpuIds }),
+    ...(hostsDir === undefined ? {} : { [HOSTS_DIR_VARIABLE]: hostsDir }),
+  };
 }
 
 /** What programs of others may see of an environment of ours. */

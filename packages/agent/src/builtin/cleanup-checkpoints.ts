@@ -1,9 +1,8 @@
-import { rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { decideCleanup, type JudgedCheckpoint, type KeepPolicy } from '@trainyard/protocol/plain';
-import { type BuiltinAttempt, BuiltinFailure, messageOf } from './attempt.ts';
-
-import { type Deletable, judgePath } from './inside-directory.ts';
+import { HOSTS_DIR_VARIABLE } from '../attempt/payload-environment.ts';
+import { type BuiltinAttempt, BuiltinFailure } from './attempt.ts';
+import { CheckpointRemoval } from './checkpoint-removal.ts';
+import { KnownHosts } from './known-hosts.ts';
 
 interface Cleanup extends KeepPolicy {
   readonly job: string;
@@ -18,7 +17,10 @@ interface Cleanup extends KeepPolicy {
 const MAX_LISTED = 1000;
 
 /** The program of a `cleanup_checkpoints` stage: deletes files, and records what is gone. */
-export async function cleanupCheckpoints(attempt: BuiltinAttempt): Promise<Record<string, unknown>> {
+export async function cleanupCheckpoints(
+  attempt: BuiltinAttempt,
+  hosts = new KnownHosts(process.env[HOSTS_DIR_VARIABLE], attempt.files.dir),
+): Promise<Record<string, unknown>> {
   const cleanup = attempt.spec.builtin!.input as unknown as Cleanup;
   const { best, unknown, kept, doomed } = decideCleanup(cleanup.checkpoints, cleanup);
   attempt.log(
@@ -27,32 +29,23 @@ export async function cleanupCheckpoints(attempt: BuiltinAttempt): Promise<Recor
   const deleted: JudgedCheckpoint[] = [];
   const refused: { path: string; reason: string }[] = [];
   const failed: string[] = [];
-  // An attempt directory is one name below its root, and what a program leaves in there one more.
-  const roots = [{ dir: dirname(attempt.files.dir), depth: 2 }];
-  if (cleanup.checkpointDir !== null) roots.push({ dir: cleanup.checkpointDir, depth: 1 });
-  for (const checkpoint of doomed) {
-    const judged = await judgePath(checkpoint.path, roots);
-    const reason = reasonToLeave(judged, checkpoint);
-    if (reason !== undefined) {
-      attempt.log(`left ${checkpoint.path}: ${reason}`);
-      refused.push({ path: checkpoint.path, reason });
-      continue;
-    }
-    if (!cleanup.dryRun) {
-      try {
-        if (judged.kind === 'there') await rm(judged.path, { recursive: true, force: true });
-      } catch (error) {
-        failed.push(`${checkpoint.path}: ${messageOf(error)}`);
-        continue;
+  const removal = new CheckpointRemoval(attempt.files, cleanup, hosts);
+  try {
+    for (const checkpoint of doomed) {
+      const { path, step } = checkpoint;
+      const outcome = await removal.of(checkpoint);
+      if (outcome.kind === 'failed') failed.push(`${path}: ${outcome.reason}`);
+      if (outcome.kind === 'refused') {
+        attempt.log(`left ${path}: ${outcome.reason}`);
+        refused.push({ path, reason: outcome.reason });
       }
-      attempt.append(attempt.files.checkpoints, {
-        path: checkpoint.path,
-        step: checkpoint.step,
-        action: 'deleted',
-      });
+      if (outcome.kind !== 'removed') continue;
+      if (!cleanup.dryRun) attempt.append(attempt.files.checkpoints, { path, step, action: 'deleted' });
+      attempt.log(`${cleanup.dryRun ? 'would delete' : 'deleted'} ${path}${outcome.on}`);
+      deleted.push(checkpoint);
     }
-    attempt.log(`${cleanup.dryRun ? 'would delete' : 'deleted'} ${checkpoint.path}`);
-    deleted.push(checkpoint);
+  } finally {
+    await hosts.close();
   }
   if (failed.length > 0) {
     throw new BuiltinFailure('cleanup_failed', `could not delete ${failed.slice(0, 10).join('; ')}`);
@@ -70,13 +63,4 @@ export async function cleanupCheckpoints(attempt: BuiltinAttempt): Promise<Recor
     unknown: paths(unknown),
     refused: refused.slice(0, MAX_LISTED),
   };
-}
-
-/** What is not here is gone only if it was here: a host may have it, and nobody on this machine can delete there. */
-function reasonToLeave(judged: Deletable, { host }: JudgedCheckpoint): string | undefined {
-  if (judged.kind === 'there') return undefined;
-  if (host !== undefined) {
-    return `it is on ${host}, and a clean-up stage deletes on its agent's machine only; "retention" of the training job deletes there, when its next training on ${host} has ended`;
-  }
-  return judged.kind === 'refused' ? judged.reason : undefined;
 }

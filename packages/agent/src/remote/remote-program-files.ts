@@ -1,5 +1,6 @@
 import type { ProgramFiles } from '../executor.ts';
 import type { HostLink } from './host-link.ts';
+import { judgeOnHost } from './judge-on-host.ts';
 
 /** Files that a program on a host names: looked at and hashed over there, however long that takes. */
 export class RemoteProgramFiles implements ProgramFiles {
@@ -42,18 +43,16 @@ export class RemoteProgramFiles implements ProgramFiles {
 
   /** What is not there may be on another host: only what is found is said to be deleted. */
   async remove(path: string, alsoIn: string | undefined, before: () => Promise<void>): Promise<void> {
-    const args = [path, this.#attemptsDir, alsoIn ?? ''];
-    const { stdout } = await this.#link.persistently({ script: JUDGE_SCRIPT, args });
+    const place = { path, attemptsDir: this.#attemptsDir, alsoIn };
+    const { stdout } = await this.#link.persistently(judgeOnHost(place, 'look'));
     if (stdout.toString('utf8').trim() !== 'there') return;
     await before();
-    const script = `${JUDGE_SCRIPT}\nrm -rf -- "$place"`;
-    await this.#link.persistently({ script, args, timeoutMs: REMOVE_LIMIT_MS });
+    await this.#link.persistently(judgeOnHost(place, 'remove'));
   }
 }
 
 /** A terabyte takes about an hour. */
 const HASH_LIMIT_MS = 3_600_000;
-const REMOVE_LIMIT_MS = 600_000;
 
 /** A part that fails (a file that cannot be read, options that are not known) leaves a mark where the sum would be. */
 const DIRECTORY_HASH_SCRIPT = `
@@ -64,21 +63,6 @@ case $sum in *failed*) exit 1 ;; esac
 echo "$sum"
 `;
 
-/**
- * Prints `there` when something is at a path that may be deleted; ends otherwise. Arguments: path, directory of all
- * attempts, a directory of the job or "". No link is followed that leads out, and none is deleted.
- */
-const JUDGE_SCRIPT = `
-parent=$(cd "\${1%/*}/" 2>/dev/null && pwd -P) || exit 0
-name=\${1##*/}
-case $name in '' | . | ..) exit 0 ;; esac
-place=\${parent%/}/$name
-inside=no
-root=$(cd "$2" 2>/dev/null && pwd -P) && case $place in "$root"/*/*) inside=yes ;; esac
-[ -n "$3" ] && root=$(cd "$3" 2>/dev/null && pwd -P) && case $place in "$root"/*) inside=yes ;; esac
-[ "$inside" = yes ] && [ -e "$place" ] && [ ! -L "$place" ] || exit 0
-echo there
-`;
 const SIZE_SCRIPT = `
 if [ -f "$1" ]; then
   echo "file $(stat -L -c %s "$1")"

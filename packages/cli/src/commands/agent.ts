@@ -42,6 +42,7 @@ export async function agentCommand(given: CliContext, asked: AgentCommandOptions
       context.dataDir,
       options.name === undefined ? 'agent-alone' : `agent-${safe(options.name)}`,
     ),
+    hostsDir: context.dataDir,
     name: options.name,
     ...machine,
     slots: machine.slots ?? defaultSlots(),

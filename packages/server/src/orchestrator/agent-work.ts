@@ -13,7 +13,7 @@ export const NOTHING_WANTED: Found = {
   job: undefined,
   checkpoints: [],
   inUse: new Set<string>(),
-  hosts: new Map<string, string>(),
+  hosts: new Map(),
   dataset: undefined,
   latest: new Map(),
 };

@@ -3,7 +3,11 @@ import type { ModelCheckpoint, TrainingJob } from '@trainyard/protocol';
 import type { Kysely } from 'kysely';
 import { asOneDecision, giveTurn } from '../definition/expression-work.ts';
 import { type LatestValue, readLatestOf } from '../ingest/index.ts';
-import { createCheckpointReads, findDatasetVersion } from '../store/model-checkpoints.ts';
+import {
+  type CheckpointHost,
+  createCheckpointReads,
+  findDatasetVersion,
+} from '../store/model-checkpoints.ts';
 import type { Schema } from '../store/schema.ts';
 import { createTrainingJobStore } from '../store/training-jobs.ts';
 import { applyEvent } from './apply.ts';
@@ -30,7 +34,7 @@ export interface Found {
   /** Paths of checkpoints that trainings of the job go on from. */
   readonly inUse: ReadonlySet<string>;
   /** By id: where checkpoints are that are on a host. */
-  readonly hosts: ReadonlyMap<string, string>;
+  readonly hosts: ReadonlyMap<string, CheckpointHost>;
   readonly dataset:
     | { readonly path: string; readonly sha256: string; readonly rows: number | null }
     | undefined;
@@ -67,7 +71,7 @@ export async function answerLookups(
 }
 
 const NONE: ReadonlySet<string> = new Set();
-const NOWHERE: ReadonlyMap<string, string> = new Map();
+const NOWHERE: ReadonlyMap<string, CheckpointHost> = new Map();
 const NO_METRICS: ReadonlyMap<string, LatestMetric> = new Map();
 
 function rememberingLookup(db: Kysely<Schema>): (wanted: Wanted) => Promise<Found> {

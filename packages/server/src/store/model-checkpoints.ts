@@ -25,7 +25,13 @@ export interface CheckpointReads {
   /** Paths that trainings of a job go on from, or evaluate, also those that wait for their next try. */
   inUse(jobId: string): Promise<ReadonlySet<string>>;
   /** By id: the machine on which those of a job were written whose program did not run on its agent's own. */
-  hosts(jobId: string): Promise<ReadonlyMap<string, string>>;
+  hosts(jobId: string): Promise<ReadonlyMap<string, CheckpointHost>>;
+}
+
+export interface CheckpointHost {
+  /** As the agent calls it. */
+  readonly host: string;
+  readonly hostAgent: string | undefined;
 }
 
 export function createCheckpointReads(db: Kysely<Schema>): CheckpointReads {
@@ -87,13 +93,13 @@ export async function readInUse(db: Kysely<Schema>, jobId: string): Promise<Read
   return new Set(rows.map(({ path }) => path));
 }
 
-async function readHosts(db: Kysely<Schema>, jobId: string): Promise<ReadonlyMap<string, string>> {
-  const { rows } = await sql<{ id: string; host: string }>`
-    select distinct on (c.id) c.id, a.target ->> 'address' as host
-    from model_checkpoints c join attempts a on a.run_id = c.run_id
+async function readHosts(db: Kysely<Schema>, jobId: string): Promise<ReadonlyMap<string, CheckpointHost>> {
+  const { rows } = await sql<{ id: string; host: string; agent: string | null }>`
+    select distinct on (c.id) c.id, a.target ->> 'address' as host, g.name as agent
+    from model_checkpoints c join attempts a on a.run_id = c.run_id left join agents g on g.id = a.agent_id
     where c.job_id = ${jobId} and c.deleted_at is null and a.target ->> 'address' <> 'local'
     order by c.id, a.number desc`.execute(db);
-  return new Map(rows.map(({ id, host }) => [id, host]));
+  return new Map(rows.map(({ id, host, agent }) => [id, { host, hostAgent: agent ?? undefined }]));
 }
 
 /** What an attempt has recorded, and whose it is. */
