@@ -34,4 +34,13 @@ describeDatabases('migrations', (engine) => {
     await sql`delete from kysely_migration where name = '9999-later'`.execute(database.kysely);
     await migrate(database);
   });
+
+  it('make up for one that came in between after later ones were run', async () => {
+    await migrate(database);
+    const { kysely } = database;
+    await sql`alter table attempts drop column resumed_at`.execute(kysely);
+    await sql`delete from kysely_migration where name = '0039-resumed-at'`.execute(kysely);
+    await migrate(database);
+    await sql`select resumed_at from attempts`.execute(kysely);
+  });
 });

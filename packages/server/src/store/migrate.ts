@@ -40,7 +40,7 @@ import { up as modelRegistry } from './migrations/0043-model-registry.ts';
 import { up as artifacts } from './migrations/0044-artifacts.ts';
 import { up as trialRungs } from './migrations/0046-trial-rungs.ts';
 
-/** Forward only, in the order of their names. A released migration is never edited. */
+/** Forward only, in the order of their names as far as a database has not had them. A released migration is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-backbone': { up: backbone },
   '0002-foreach': { up: foreach },
@@ -95,6 +95,8 @@ export async function migrate(database: Database): Promise<void> {
     db: database.kysely,
     provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
     migrationTableSchema: database.schema,
+    // Work on two things at once lands in any order: one with a lower number may come later than one that was run.
+    allowUnorderedMigrations: true,
   });
   for (let attempt = 1; ; attempt += 1) {
     const { error } = await migrator.migrateToLatest();
