@@ -33,6 +33,19 @@ describe('a stage list', () => {
     });
   });
 
+  it('may say at the pipeline what its stages depend on', () => {
+    const stages = [job('a'), job('b', { depends_on: ['a'] }), job('c', { depends_on: ['a'] })];
+    const { definition, faults } = fromStageList({ name: 'x', stages, dependencies: { b: ['a'], c: ['b'] } });
+    expect(faults).toEqual([]);
+    expect(definition).toMatchObject({
+      stages: [{ dependsOn: [] }, { dependsOn: ['a'] }, { dependsOn: ['a', 'b'] }],
+    });
+    expect(messagesOf({ stages, dependencies: { d: ['a'], b: 'a' } })).toEqual([
+      'the pipeline: "dependencies" names "d", which is no stage',
+      'the pipeline: what "b" depends on must be a list',
+    ]);
+  });
+
   it('may be bare', () => {
     const { definition, faults, paths } = fromStageList([job('a')]);
     expect(faults).toEqual([]);

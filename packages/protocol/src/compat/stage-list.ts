@@ -12,6 +12,7 @@ import {
   type StageInput,
   sourcePath,
 } from './older-form.ts';
+import { withPipelineDependencies } from './pipeline-dependencies.ts';
 
 /** What the stage list had where a document says nothing. */
 const DEFAULTS = { maxRetries: 3, retryDelayS: 60, retryCapS: 600, priority: 5 } as const;
@@ -19,7 +20,7 @@ const DEFAULTS = { maxRetries: 3, retryDelayS: 60, retryCapS: 600, priority: 5 }
 const MAX_RETRIES = 99;
 const MAX_DELAY_S = 366 * 86_400;
 
-const PIPELINE_KEYS = ['name', 'description', 'priority', 'max_retries', 'stages'];
+const PIPELINE_KEYS = ['name', 'description', 'priority', 'max_retries', 'stages', 'dependencies'];
 const STAGE_KEYS = ['name', 'task', 'params', 'depends_on', 'max_retries', 'retry_delay'];
 
 /** What the older API shows with a definition and that says nothing about what is to run. */
@@ -48,7 +49,7 @@ export function fromStageList(json: JsonValue): OlderFormMapping {
   if (given?.length === 0 || (!isBare && root.value('stages') === undefined)) {
     root.refuse('MISSING_KEY', isBare ? undefined : 'stages', 'needs at least one stage');
   }
-  const items = given ?? [];
+  const items = withPipelineDependencies(root, given ?? []);
   const retries = root.integer('max_retries', { min: 0, max: MAX_RETRIES }, DEFAULTS.maxRetries);
   const priority = root.integer('priority', { min: 1, max: 10 }, DEFAULTS.priority) - DEFAULTS.priority;
   const words = { item: 'stage', idKeys: ['name'], dependenciesKey: 'depends_on' };
