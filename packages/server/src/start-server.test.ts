@@ -77,9 +77,10 @@ describe('starting a server', () => {
       expect(error.message).toContain(named);
     }
     expect(await readFile(path, 'utf8')).toBe(before);
-    for (const token of [t.server.adminToken, t.server.agentToken]) {
-      expect((await t.call('GET', '/api/v1/runs', undefined, { token })).status).toBe(200);
-    }
+    const { adminToken, agentToken } = t.server;
+    expect((await t.call('GET', '/api/v1/runs', undefined, { token: adminToken })).status).toBe(200);
+    // It is known, and has another scope.
+    expect((await t.call('GET', '/api/v1/runs', undefined, { token: agentToken })).status).toBe(403);
   });
 
   it('says of a data directory that cannot be made what is wrong with it and what to do', async () => {
@@ -153,13 +154,12 @@ describe('starting a server', () => {
         logLevel: 'fatal',
       });
     const servers = await Promise.all(['a', 'b', 'c'].map(start));
-    for (const server of servers) {
-      for (const token of [server.adminToken, server.agentToken]) {
-        const answer = await fetch(`${server.url}/api/v1/runs`, {
-          headers: { authorization: `Bearer ${token}` },
-        });
-        expect(answer.status).toBe(200);
-      }
+    const statusWith = async (url: string, token: string) =>
+      (await fetch(`${url}/api/v1/runs`, { headers: { authorization: `Bearer ${token}` } })).status;
+    for (const { url, adminToken, agentToken } of servers) {
+      expect(await statusWith(url, adminToken)).toBe(200);
+      // It is known, and has another scope.
+      expect(await statusWith(url, agentToken)).toBe(403);
     }
     await Promise.all(servers.map((server) => server.stop()));
     await place.drop();
