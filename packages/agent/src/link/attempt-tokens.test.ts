@@ -81,11 +81,13 @@ test('whose attempt has got another token meanwhile is not believed, and ends it
 
 test('a token that an older agent has left on disk is taken for its proof, and leaves the disk', async () => {
   const agent = await startAgent();
-  const job = peer.submit({ command: 'echo ready; sleep 0.5; echo end' });
+  const waits = 'until [ -e "$TRAINYARD_ATTEMPT_DIR/go" ]; do sleep 0.02; done';
+  const job = peer.submit({ command: `echo ready; ${waits}; echo end` });
   await eventually('ready', () => logOf(job).includes('ready'));
   await agents.kill(agent);
   const { tokenProofs: _, ...state } = await stateOf(job);
   await writeFile(fileOf(job, 'agent-state.json'), JSON.stringify({ ...state, token: job.token }));
+  await writeFile(fileOf(job, 'go'), '');
   await startAgent();
   expect(await eventually('finish', () => finishOf(job))).toMatchObject({ outcome: 'completed' });
   expect(logOf(job)).toBe('ready\nend\n');
