@@ -34,14 +34,19 @@ const stateOf = async (job: PeerAttempt) =>
   };
 const logOf = (attempt: PeerAttempt) => streamOf(attempt, 'log').toString();
 
-/** Everything that the agent has on disk. */
+/** Everything that the agent has on disk. What it removes meanwhile is left out. */
 async function onDisk(): Promise<string> {
   const texts: string[] = [];
   for (const name of await readdir(dataDir, { recursive: true })) {
     const path = join(dataDir, name);
-    if ((await stat(path)).isFile()) texts.push(await readFile(path, 'latin1'));
+    if (!(await stat(path).catch(unlessGone))?.isFile()) continue;
+    texts.push((await readFile(path, 'latin1').catch(unlessGone)) ?? '');
   }
   return texts.join('\n');
+}
+
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 test('no token is on disk; an agent that is killed, also while the server is away, goes on with new ones', async () => {
