@@ -3,6 +3,7 @@ import {
   type ExperimentFiles,
   type JsonValue,
   type TrialConfig,
+  trialConfig,
 } from '@trainyard/protocol';
 import { parseDefinition } from '@trainyard/server/definition';
 import { mergeSettings, type PlannedTrial } from '@trainyard/training';
@@ -14,28 +15,16 @@ interface JobFault {
 }
 
 /** What a program finds among its params, and expressions of the job under `item.trial`. */
-const CONFIG_KEYS = [
-  'experiment',
-  'trial',
-  'repeat',
-  'seed',
-  'device',
-  'verbose',
-  'debug',
-  'args',
-  'settings',
-  'trackers',
-  'workspace',
-] as const satisfies readonly (keyof TrialConfig)[];
+const CONFIG_KEYS = Object.keys(trialConfig.shape) as (keyof TrialConfig)[];
 
 /**
  * The pipeline that runs an experiment: a stage for each trial, with an item for each repeat. An item is its
  * effective config, so that a run that goes on from an earlier one keeps what has the same config and ended well.
  */
-export async function experimentPipeline(
+export function experimentPipeline(
   files: ExperimentFiles,
   trials: readonly PlannedTrial[],
-): Promise<{ readonly source: string; readonly faults: readonly JobFault[] }> {
+): { readonly source: string; readonly faults: readonly JobFault[] } {
   const source = JSON.stringify(definitionOf(files, trials), null, 1);
   const checked = parseDefinition(source);
   if (checked.ok) return { source, faults: [] };
@@ -79,7 +68,7 @@ function definitionOf({ env, experiment }: ExperimentFiles, trials: readonly Pla
   };
 }
 
-function expression(key: (typeof CONFIG_KEYS)[number]): string {
+function expression(key: keyof TrialConfig): string {
   return `\${{ item.trial.${key} }}`;
 }
 

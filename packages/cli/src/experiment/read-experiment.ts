@@ -58,7 +58,7 @@ export async function readExperiment(dir: string): Promise<Experiment> {
       plan.faults.map(({ file, path, message }) => placed(dir, file, read[file], path, message)),
     );
   }
-  const { source, faults: ofJob } = await experimentPipeline(files, plan.trials);
+  const { source, faults: ofJob } = experimentPipeline(files, plan.trials);
   if (ofJob.length > 0) {
     throw invalid(
       dir,

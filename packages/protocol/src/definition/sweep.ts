@@ -13,10 +13,13 @@ const range = z
     /** Values on the grid. */
     count: z.int().min(2).max(10_000).optional(),
   })
-  .check(({ value: { min, max, scale }, issues, value }) => {
+  .check(({ value: { min, max, scale, integer }, issues, value }) => {
     const fault = (key: string, message: string) =>
       issues.push({ code: 'custom', input: value, path: [key], message });
     if (max <= min) fault('max', `"max" is more than "min", which is ${min}`);
+    for (const key of ['min', 'max'] as const)
+      if (integer && !Number.isInteger(value[key]))
+        fault(key, `the ends of a range of whole numbers are whole`);
     if (scale === 'log' && min <= 0) fault('min', `"min" of a logarithmic range is more than 0`);
   });
 export type SweepRange = z.infer<typeof range>;

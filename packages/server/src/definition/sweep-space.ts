@@ -45,14 +45,15 @@ function sampleOf(space: readonly JsonValue[] | SweepRange, chance: number): Jso
   const range = space as SweepRange;
   // Each whole number is equally likely, those at the ends too.
   if (range.integer && range.scale === 'linear')
-    return Math.floor(range.min + chance * (Math.floor(range.max) - Math.ceil(range.min) + 1));
+    return range.min + Math.floor(chance * (range.max - range.min + 1));
   return at(range, chance);
 }
 
 function gridOf(space: readonly JsonValue[] | SweepRange): readonly JsonValue[] {
   if (Array.isArray(space)) return space;
   const range = space as SweepRange;
-  const count = range.count ?? 2;
+  // A range on a grid has it.
+  const count = range.count!;
   const values = Array.from({ length: count }, (_, index) => at(range, index / (count - 1)));
   // Whole numbers may fall together.
   return [...new Set(values)];

@@ -159,6 +159,10 @@ describe('a stage with a sweep', () => {
     expect(sweepWith('method: random')).toEqual(['4: a random sweep says how many trials it has: "samples"']);
     expect(sweepWith('method: random, samples: 100001')).toHaveLength(1);
     expect(sweepWith('method: random, samples: 3')).toEqual([]);
+    const halves = '{ params: { n: { min: 0.5, max: 3, integer: true } }, method: random, samples: 9';
+    expect(faults(`    sweep: ${halves}, metric: m, trial: { job: { command: a } } }\n`)).toEqual([
+      expect.stringMatching(/^4: .*the ends of a range of whole numbers are whole$/),
+    ]);
   });
 
   it('is refused beside another kind, and when it has too many trials', () => {
