@@ -76,6 +76,8 @@ class Trials(unittest.TestCase):
         said = 'There is no pipeline of type "step"; did you mean "steps"\\? \\(there are steps\\)'
         with self.assertRaisesRegex(UnknownType, said):
             run_trial(pipelines(), config=self.config({"pipeline": {"type": "step"}}))
+        with self.assertRaisesRegex(UnknownType, 'did you mean "steps"'):
+            run_trial(pipelines(), config=self.config({"pipeline": {"type": "tseps"}}))
 
     def test_refuse_params_of_another_kind(self):
         path = os.path.join(self.directory, "params.json")

@@ -1,7 +1,7 @@
 """The name that was meant, perhaps."""
 from __future__ import annotations
 
-from typing import Iterable, Optional
+from typing import Iterable, List, Optional
 
 
 def closest(name: str, names: Iterable[str]) -> Optional[str]:
@@ -11,11 +11,15 @@ def closest(name: str, names: Iterable[str]) -> Optional[str]:
 
 
 def _distance(a: str, b: str) -> int:
-    """Number of characters to insert, remove or replace (Levenshtein)."""
+    """Number of characters to insert, remove, replace or swap with a neighbour (optimal string alignment)."""
+    before: List[int] = []
     row = list(range(len(b) + 1))
     for i, left in enumerate(a, 1):
         following = [i]
         for j, right in enumerate(b, 1):
-            following.append(min(row[j - 1] + (left != right), row[j] + 1, following[j - 1] + 1))
-        row = following
+            cost = min(row[j - 1] + (left != right), row[j] + 1, following[j - 1] + 1)
+            if i > 1 and j > 1 and left == b[j - 2] and a[i - 2] == right:
+                cost = min(cost, before[j - 2] + 1)
+            following.append(cost)
+        before, row = row, following
     return row[-1]

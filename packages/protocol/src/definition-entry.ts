@@ -2,6 +2,7 @@
  * What reads and judges pipeline files, under an entry of its own: a command that only checks a file need not load
  * the schemas of the whole API.
  */
+export { closest } from './closest.ts';
 export type { OlderFormFault, OlderFormMapping, PipelineDefinitionInput } from './compat/older-form.ts';
 export { fromStageList } from './compat/stage-list.ts';
 export { fromTaskGraph } from './compat/task-graph.ts';

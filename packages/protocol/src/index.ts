@@ -17,6 +17,7 @@ export * from './cache-api.ts';
 export * from './charts-api.ts';
 export * from './checkpoint-ranking.ts';
 export * from './checkpoint-retention.ts';
+export { closest } from './closest.ts';
 export * from './compat/dag-api.ts';
 export * from './compat/mlflow-status.ts';
 export * from './compat/monitoring-api.ts';

@@ -1,10 +1,10 @@
 import {
   CLASS_OF_CODE,
+  closest,
   FAILURE_CLASSES,
   type PipelineBody,
   type PipelineDefinition,
 } from '@trainyard/protocol/definition';
-import { closest } from './did-you-mean.ts';
 import { clip, type DefinitionPath, type Fault, UNKNOWN_CAUSE } from './faults.ts';
 
 /** What a try ends with, and classes of failures: the words that a cause in `retryOn` is mostly meant to be. */

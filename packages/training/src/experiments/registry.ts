@@ -1,4 +1,4 @@
-import { closest } from '../closest.ts';
+import { closest } from '@trainyard/protocol';
 
 /** What a config says of one thing: its type by name, and settings for its factory. */
 export interface TypedSettings {

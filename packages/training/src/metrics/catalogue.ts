@@ -1,4 +1,4 @@
-import { closest } from '../closest.ts';
+import { closest } from '@trainyard/protocol';
 
 /** What is known of a metric by its name. */
 export interface MetricKind {
