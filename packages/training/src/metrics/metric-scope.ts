@@ -5,7 +5,7 @@ import {
   type MetricKind,
   type UntrackedName,
 } from './catalogue.ts';
-import { type MetricInput, type MetricNumber, toMetricNumber } from './metric-value.ts';
+import { jsonNumber, type MetricInput, type MetricNumber, toMetricNumber } from './metric-value.ts';
 
 /** The metrics of one scope, as callbacks see them. */
 export interface MetricValues {
@@ -107,9 +107,9 @@ export class MetricScope<Custom extends string = never> implements MetricValues 
   /** What was recorded so far, as JSON can hold it. */
   state(): ScopeState {
     return [...this.#values].map(([name, { total, labels }]) => ({
-      ...{ name, weight: this.#weights.get(name) ?? 0, total: numberText(total) },
+      ...{ name, weight: this.#weights.get(name) ?? 0, total: jsonNumber(total) },
       ...(labels !== undefined && {
-        labels: Object.fromEntries(Object.entries(labels).map(([label, part]) => [label, numberText(part)])),
+        labels: Object.fromEntries(Object.entries(labels).map(([label, part]) => [label, jsonNumber(part)])),
       }),
     }));
   }
@@ -177,7 +177,3 @@ const OVER = {
   min: (a: number, b: number) => Math.min(a, b),
   max: (a: number, b: number) => Math.max(a, b),
 } as const;
-
-function numberText(value: number): number | string {
-  return Number.isFinite(value) ? value : String(value);
-}

@@ -78,6 +78,11 @@ function isList(value: object): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
+/** JSON has no NaN and no infinities: they are written by their names, which readers of metrics files take. */
+export function jsonNumber(value: number): number | string {
+  return Number.isFinite(value) ? value : String(value);
+}
+
 /** The values of a tensor; anything else as it is. A scalar tensor is asked for its item first. */
 function ofTensor(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || isList(value)) return value;

@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { metricsDirectory, metricsFiles } from '@trainyard/protocol';
+import { jsonNumber } from '../metrics/metric-value.ts';
 import type { MetricRecord, Tracker } from './tracker.ts';
 
 export interface FilesTrackerOptions {
@@ -41,15 +42,10 @@ function metricsLine(step: number, records: readonly MetricRecord[]): string {
   const values: Record<string, number | string> = {};
   for (const { name, value, labels, of } of records) {
     const key = of === 'batch' ? `batch/${name}` : name;
-    values[key] = numberText(value);
-    for (const [label, part] of Object.entries(labels ?? {})) values[`${key}/${label}`] = numberText(part);
+    values[key] = jsonNumber(value);
+    for (const [label, part] of Object.entries(labels ?? {})) values[`${key}/${label}`] = jsonNumber(part);
   }
   return `${JSON.stringify({ step, timestamp: records[0]!.timeMs / 1000, ...values })}\n`;
-}
-
-/** JSON has no NaN and no infinities; the reader of metrics files takes their names. */
-function numberText(value: number): number | string {
-  return Number.isFinite(value) ? value : String(value);
 }
 
 function writeWhole(path: string, value: unknown): void {
