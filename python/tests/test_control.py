@@ -63,6 +63,30 @@ class Outside(unittest.TestCase):
     def is_content(self):
         return True
 
+    def after_a_batch(self, act, until=lambda: False):
+        """Acts once, when a batch is done; the program is content when `until` holds."""
+        waiting = [act]
+
+        def is_content():
+            if waiting:
+                waiting.pop()()
+            return until()
+
+        self.is_content = is_content
+
+    def while_paused(self, act):
+        """Acts in another thread, once the program has said that it stands still."""
+
+        def wait():
+            deadline = time.monotonic() + SECONDS
+            while self.read("control.ack").get("word") != "pause" and time.monotonic() < deadline:
+                time.sleep(0.005)
+            act()
+
+        other = threading.Thread(target=wait)
+        other.start()
+        self.addCleanup(other.join)
+
     def write(self, name, text):
         path = os.path.join(self.directory, name)
         with open(f"{path}.new", "w") as file:
@@ -97,10 +121,9 @@ class Outside(unittest.TestCase):
 
     def test_changes_params_that_the_program_takes_and_hears_why_it_does_not_take_others(self):
         self.ask(3, learning_rate=0.01, batch_size=16)
-        self.is_content = lambda: self.has_answered(4)
+        self.after_a_batch(lambda: self.ask(4, learning_rate=0.01, batch_size=-1), lambda: self.has_answered(4))
         listening = Listening()
         program = Steps(self, callbacks=[listening])
-        threading.Timer(0.05, lambda: self.ask(4, learning_rate=0.01, batch_size=-1)).start()
         program.run()
         self.assertEqual(listening.heard, [{"learning_rate": 0.01}])
         self.assertEqual((program.rates[0], program.rates[-1], program.params["batch_size"]), (0.01, 0.01, 8))
@@ -113,25 +136,16 @@ class Outside(unittest.TestCase):
     def test_pauses_the_program_between_two_batches_and_lets_it_go_on(self):
         self.write("control", "pause\n")
         listening = Listening()
-
-        def resume():
-            deadline = time.monotonic() + SECONDS
-            while self.read("control.ack").get("word") != "pause" and time.monotonic() < deadline:
-                time.sleep(0.005)
-            self.write("control", "run\n")
-
-        other = threading.Thread(target=resume)
-        other.start()
+        self.while_paused(lambda: self.write("control", "run\n"))
         program = Steps(self, callbacks=[listening])
         self.assertEqual(program.run().result, "content")
-        other.join()
         self.assertEqual((listening.heard[0], listening.heard[1][0]), ("pause", "resume"))
         self.assertEqual(self.read("control.ack"), {"word": "run", "step": 0})
 
     def test_that_pauses_the_program_may_cancel_it(self):
         self.write("control", "pause\n")
         program = Steps(self)
-        threading.Timer(0.1, lambda: program.cancel("enough")).start()
+        self.while_paused(lambda: program.cancel("enough"))
         with self.assertRaises(BaseException) as caught:
             program.run()
         self.assertEqual((type(caught.exception).__name__, str(caught.exception)), ("RunCancelled", "enough"))
@@ -144,23 +158,20 @@ class Outside(unittest.TestCase):
         # It looks when the epoch begins, when there is nothing to save yet, and then between batches.
         Steps(self, callbacks=[checkpoint]).run()
         self.assertIn("nothing saves checkpoints", self.read("params-update.ack.json")["rejected"]["trainyard.save"])
-        self.is_content = lambda: self.has_answered(2)
+        self.after_a_batch(lambda: self.ask(2, trainyard__save=2), lambda: self.has_answered(2))
         program = Steps(self, callbacks=[self.checkpoint(top_k=0, keep_last=False)])
         os.remove(os.path.join(self.directory, "params-update.json"))
-        threading.Timer(0.05, lambda: self.ask(2, trainyard__save=2)).start()
         program.run()
         self.assertEqual(self.read("params-update.ack.json")["accepted"], {"trainyard.save": 2})
         self.assertEqual(len([name for name in os.listdir(directory) if name.endswith(".json")]), 1)
 
     def test_stops_the_run_which_is_no_failure(self):
-        self.is_content = lambda: False
-        threading.Timer(0.05, lambda: self.ask(1, trainyard__stop="good enough")).start()
+        self.after_a_batch(lambda: self.ask(1, trainyard__stop="good enough"))
         outcome = Steps(self).run()
         self.assertEqual((outcome.status, outcome.reason), ("stopped", "good enough"))
 
     def test_wants_the_place_back_and_gets_a_checkpoint_and_the_end_of_the_process(self):
-        self.is_content = lambda: False
-        threading.Timer(0.05, lambda: self.write("control", "release\n")).start()
+        self.after_a_batch(lambda: self.write("control", "release\n"))
         checkpoint = self.checkpoint()
         with self.assertRaises(SystemExit) as caught:
             Steps(self, callbacks=[checkpoint]).run()

@@ -2,13 +2,12 @@
 import glob
 import math
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import textwrap
 import unittest
 
+from killed import POINTS, run_killed
 from test_mlflow_tracker import Server
 import test_tracker_conformance as conformance
 
@@ -83,23 +82,12 @@ class Journals(unittest.TestCase):
 
     @unittest.skipIf(MLFLOW_URI == "", "no server is named by TRAINYARD_TEST_MLFLOW_URI")
     def test_of_a_program_that_was_killed_have_all_its_points(self):
-        program = """
-            import os, signal, sys
-            from trainyard import Pipeline, TrainyardTracker
-            class Killed(Pipeline):
-                def train(self):
-                    with self.epoch(0):
-                        for step in range(10_000):
-                            self.track("train_loss", step / 2, step=step)
-                        os.kill(os.getpid(), signal.SIGKILL)
-            Killed(trackers=[TrainyardTracker(sys.argv[1], "killed", directory=sys.argv[2])]).run()
-        """
-        command = [sys.executable, "-c", textwrap.dedent(program), MLFLOW_URI, self.directory]
-        self.assertEqual(subprocess.run(command, timeout=120).returncode, -signal.SIGKILL)
+        tracker = 'TrainyardTracker(sys.argv[1], "killed", directory=sys.argv[2])'
+        run_killed(self, tracker, MLFLOW_URI, self.directory)
         self.assertEqual(self.sync(MLFLOW_URI).returncode, 0)
         [path] = glob.glob(os.path.join(self.directory, "*.jsonl"))
         points = self.points(Journal(path).sent()[1], "train_loss")
-        self.assertEqual(sorted(each[1:] for each in points), [(step, step / 2) for step in range(10_000)])
+        self.assertEqual(sorted(each[1:] for each in points), POINTS)
 
     def points(self, run_id, key):
         query = {"run_id": run_id, "metric_key": key, "max_results": 25000}

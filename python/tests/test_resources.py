@@ -104,19 +104,35 @@ class Bottlenecks(unittest.TestCase):
         self.assertEqual([each.resource for each in find_bottlenecks([sample(gpu=99)] * 20)], ["gpu"])
 
 
+class CountedMachine(Machine):
+    taken = 0
+
+    def sample(self):
+        self.taken += 1
+        return super().sample()
+
+
 class Resources(InDirectory):
     class Works(Pipeline):
+        """Two epochs, each busy for as long as some samples of the machine take."""
+
+        def __init__(self, machine, samples=8, **options):
+            super().__init__(**options)
+            self.machine, self.samples = machine, samples
+
         def train(self):
+            deadline = time.monotonic() + 20
             for n in range(2):
                 with self.epoch(n):
-                    end = time.monotonic() + 0.2
-                    while time.monotonic() < end:
-                        pass
+                    enough = self.machine.taken + self.samples
+                    while self.machine.taken < enough:
+                        assert time.monotonic() < deadline
 
     def test_has_a_summary_of_the_run_and_of_each_epoch_and_a_plot(self):
-        tracker = ResourcesTracker(self.directory, interval_seconds=0.01, is_lightweight=False)
+        machine = CountedMachine(is_lightweight=False)
+        tracker = ResourcesTracker(self.directory, interval_seconds=0.01, machine=machine)
         warnings = []
-        self.Works(trackers=[tracker], warn=warnings.append).run()
+        self.Works(machine, trackers=[tracker], warn=warnings.append).run()
         self.assertEqual(warnings, [])
         summary = json.loads(self.read("summary.json"))
         self.assertEqual([each["index"] for each in summary["epochs"]], [0, 1])
@@ -128,15 +144,16 @@ class Resources(InDirectory):
         self.assertEqual(ElementTree.fromstring(self.read("plot.svg")).tag, "{http://www.w3.org/2000/svg}svg")
 
     def test_keeps_the_newest_samples_only(self):
-        tracker = ResourcesTracker(self.directory, interval_seconds=0.005, max_samples=5)
-        self.Works(trackers=[tracker]).run()
+        machine = CountedMachine()
+        tracker = ResourcesTracker(self.directory, interval_seconds=0.005, max_samples=5, machine=machine)
+        self.Works(machine, trackers=[tracker]).run()
         self.assertEqual(len(tracker.samples), 5)
         self.assertGreater(len(self.read("samples.jsonl").splitlines()), 5)
 
     def test_that_cannot_write_is_told_of_and_ends_no_training(self):
         warnings = []
         tracker = ResourcesTracker(self.write("file", ""), interval_seconds=60)
-        outcome = self.Works(trackers=[tracker], warn=warnings.append).run()
+        outcome = self.Works(CountedMachine(), samples=0, trackers=[tracker], warn=warnings.append).run()
         self.assertEqual(outcome.status, "completed")
         self.assertTrue(any("resources" in warning for warning in warnings), warnings)
 

@@ -1,14 +1,12 @@
 """A tracker that is broken disturbs neither training nor the others."""
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
-import textwrap
 import threading
 import time
 import unittest
+
+from killed import POINTS, run_killed
 
 from trainyard import ConsoleTracker, MetricRecord, Pipeline, Tracker
 from trainyard.tracker_fan_out import TrackerFanOut
@@ -144,23 +142,11 @@ class BrokenTrackers(unittest.TestCase):
 
 class Files(unittest.TestCase):
     def test_have_every_value_that_was_recorded_when_the_program_is_killed(self):
-        program = """
-            import os, signal, sys
-            from trainyard import FilesTracker, Pipeline
-            class Killed(Pipeline):
-                def train(self):
-                    with self.epoch(0):
-                        for step in range(10_000):
-                            self.track("train_loss", step / 2, step=step)
-                        os.kill(os.getpid(), signal.SIGKILL)
-            Killed(trackers=[FilesTracker(sys.argv[1], "killed")]).run()
-        """
         with tempfile.TemporaryDirectory() as directory:
-            command = [sys.executable, "-c", textwrap.dedent(program), directory]
-            self.assertEqual(subprocess.run(command, timeout=60).returncode, -signal.SIGKILL)
+            run_killed(self, 'FilesTracker(sys.argv[1], "killed")', directory)
             with open(os.path.join(directory, "killed_metrics.jsonl"), encoding="utf-8") as file:
                 read = [json.loads(line) for line in file]
-        self.assertEqual([(line["step"], line["train_loss"]) for line in read], [(n, n / 2) for n in range(10_000)])
+        self.assertEqual([(line["step"], line["train_loss"]) for line in read], POINTS)
 
 
 class Console(unittest.TestCase):
