@@ -122,6 +122,27 @@ describe.skipIf('missing' in chromium)('the web pages', { timeout: 90_000 }, () 
     expect(faults).toEqual([]);
   });
 
+  it('show a run of a program outside, and say where its log is', async () => {
+    const call = async (path: string, body: object) => {
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(`${server.url}${path}`, {
+        ...{ method: 'POST', headers, body: JSON.stringify(body) },
+      });
+      expect(answer.ok).toBe(true);
+      return answer;
+    };
+    const made = await call('/api/2.0/mlflow/runs/create', { experiment_id: '0', run_name: 'outside' });
+    const { run_id } = ((await made.json()) as { run: { info: { run_id: string } } }).run.info;
+    const metrics = [{ key: 'loss', value: 0.5, step: 3 }];
+    await call(`/api/v1/tracking/runs/${run_id}/log`, { params: { lr: '0.1' }, metrics });
+    await call('/api/2.0/mlflow/runs/update', { run_id, status: 'FAILED' });
+    await page.goto(`${server.url}/runs/${run_id}`);
+    await status(page, 'Failed').waitFor();
+    await page.locator('[data-metric=loss]').waitFor();
+    await page.locator('[data-pane=log]').getByText('Its program runs outside of Trainyard').waitFor();
+    expect(faults).toEqual([]);
+  });
+
   it('keep the selection in the address and move it by keyboard', async () => {
     const { id } = await submit('keys', training(go));
     writeFileSync(go, '');

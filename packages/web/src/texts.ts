@@ -312,6 +312,7 @@ export const texts = {
     empty: 'No output yet',
     emptyEnded: 'This job wrote no output',
     noJob: 'No job has started yet',
+    external: 'Its program runs outside of Trainyard, and its output is there',
     timestamps: 'Time',
     follow: 'Follow',
     newLines: (n: number) => `${n} new ${plural(n, 'line')}`,

@@ -166,7 +166,9 @@ async function findAttempt(
   if (row.kind !== 'job') {
     throw new TrainyardError(
       'NOT_FOUND',
-      `Run ${runId} is of kind "${row.kind}" and has no log of its own; read the logs of its stages (GET /api/v1/runs/${runId}/tree lists them).`,
+      row.kind === 'external'
+        ? `Run ${runId} is carried out by a program outside of Trainyard, and its output is there.`
+        : `Run ${runId} is of kind "${row.kind}" and has no log of its own; read the logs of its stages (GET /api/v1/runs/${runId}/tree lists them).`,
     );
   }
   if (number !== undefined) {

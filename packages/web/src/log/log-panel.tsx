@@ -31,6 +31,7 @@ export default function LogPanel(props: {
   useEffect(() => setChosen(undefined), [run.id]);
   const jobs = useMemo(() => leavesUnder(model, run.id), [model, run.id]);
   const job = jobs.find((candidate) => candidate.id === chosen) ?? pickLogJob(jobs);
+  if (run.kind === 'external') return <EmptyState title={texts.log.external} />;
   if (job === undefined) return <EmptyState title={texts.log.noJob} />;
   const choices = jobs.filter((candidate) => hasLog(candidate) || candidate === job);
   return (

@@ -155,7 +155,7 @@ function RunErrorBanner(props: {
           {texts.details.showStage}
         </button>
       )}
-      {run.kind !== 'pipeline' && run.kind !== 'approval' && (
+      {run.kind === 'job' && (
         <button type="button" className="btn" onClick={() => onShowLog()}>
           {texts.details.showLog}
         </button>
