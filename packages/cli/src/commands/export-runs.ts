@@ -1,8 +1,9 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants, createWriteStream } from 'node:fs';
+import { access, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { WrittenColumn } from '@trainyard/datasets';
 import { EXIT, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
@@ -32,18 +33,29 @@ type TextRow = Readonly<Record<string, string | null>>;
 export function exportCommand(context: CliContext, options: ExportOptions): Promise<number> {
   return withServer(context, async ({ client, token }) => {
     const { out } = options;
-    if (options.force === true) await rm(out, { force: true });
-    else await refuseExisting(out);
+    await checkPlace(out, options.force === true);
     const api = mlflowApi({ url: client.url, token });
     const experimentId = await experimentIdOf(api, options.experiment);
     const runs = await exportedRuns(api, experimentId, options.filter ?? '');
     const columns = options.points === true ? POINT_COLUMNS : runColumns(runs);
     const rows = options.points === true ? runPoints(client, runs) : runs.map(runRow);
-    const written = await write(rows, columns, options);
+    const written = await writeWhole(out, (draft) => write(rows, columns, { ...options, out: draft }));
     if (context.json) context.out(`${JSON.stringify({ file: out, runs: runs.length, rows: written })}\n`);
     else context.err(`${out}: ${written} rows of ${runs.length} runs\n`);
     return EXIT.ok;
   });
+}
+
+/** A file that is there stays until the new one is whole. */
+async function writeWhole(out: string, write: (draft: string) => Promise<number>): Promise<number> {
+  const draft = `${out}.${randomBytes(6).toString('hex')}.part`;
+  try {
+    const written = await write(draft);
+    await rename(draft, out);
+    return written;
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 async function write(
@@ -77,15 +89,15 @@ async function writeLines(
   lineOf: (row: TextRow) => string,
   head = '',
 ): Promise<number> {
-  const stream = createWriteStream(file, { flags: 'wx' });
   let written = 0;
-  stream.write(head);
-  for await (const row of rows) {
-    written += 1;
-    if (!stream.write(lineOf(row))) await once(stream, 'drain');
+  async function* lines(): AsyncGenerator<string> {
+    if (head !== '') yield head;
+    for await (const row of rows) {
+      written += 1;
+      yield lineOf(row);
+    }
   }
-  stream.end();
-  await once(stream, 'finish');
+  await pipeline(lines, createWriteStream(file, { flags: 'wx' }));
   return written;
 }
 
@@ -104,10 +116,13 @@ function jsonLine(row: TextRow, columns: readonly WrittenColumn[]): string {
   return `${JSON.stringify(Object.fromEntries(values))}\n`;
 }
 
-async function refuseExisting(file: string): Promise<void> {
-  const exists = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (exists) throw new TrainyardError('USAGE', `${file} exists already; name another file, or add --force.`);
+/** Before anything is asked of the server. @throws TrainyardError USAGE */
+async function checkPlace(out: string, force: boolean): Promise<void> {
+  const found = await stat(out).catch(() => undefined);
+  if (found?.isDirectory()) throw new TrainyardError('USAGE', `${out} is a directory; name a file.`);
+  if (found !== undefined && !force)
+    throw new TrainyardError('USAGE', `${out} exists already; name another file, or add --force.`);
+  await access(dirname(out), constants.W_OK).catch((error: Error) => {
+    throw new TrainyardError('USAGE', `${out} cannot be written: ${error.message}`, { cause: error });
+  });
 }
