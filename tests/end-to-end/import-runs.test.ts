@@ -114,7 +114,8 @@ it('names a run that is refused, brings in the others, and the refused one once 
 });
 
 it('brings in event files of TensorBoard, up to where they are whole', async () => {
-  const logs = join(dir, 'logs');
+  // What has a meaning in filters, by which a run is found again.
+  const logs = join(dir, "ada's \\logs");
   for (const name of ['steps', 'params'] as const) {
     await track('TypeScript', name, { directory: join(logs, name), png: '' });
   }
@@ -168,4 +169,9 @@ it('writes out what came in, with every point as it was', async () => {
   const again = await exported('--out', out('runs.csv'));
   expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('exists already')]);
   expect((await exported('--filter', 'metrics.', '--out', out('x.csv'))).code).toBe(2);
+  const refused = await exported('--filter', 'metrics.', '--force', '--out', out('runs.csv'));
+  expect([refused.code, readFileSync(out('runs.csv'), 'utf8')]).toEqual([2, [head, row, ''].join('\n')]);
+  const nowhere = await exported('--format', 'parquet', '--out', out('missing/runs.parquet'));
+  expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('cannot be written')]);
+  expect(readdirSync(dir).filter((name) => name.endsWith('.part'))).toEqual([]);
 });

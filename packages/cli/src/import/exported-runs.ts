@@ -1,7 +1,7 @@
 import type { Client } from '@trainyard/client';
 import type { WrittenColumn } from '@trainyard/datasets';
 import { TrainyardError } from '@trainyard/protocol';
-import type { MlflowApi } from './mlflow-api.ts';
+import { findExperiment, type MlflowApi } from './mlflow-api.ts';
 import type { SourcePair } from './source-run.ts';
 
 /** A run as it is written out. */
@@ -34,14 +34,9 @@ export const POINT_COLUMNS: readonly WrittenColumn[] = [
 
 /** @throws TrainyardError NOT_FOUND */
 export async function experimentIdOf(api: MlflowApi, name: string): Promise<string> {
-  const path = 'experiments/get-by-name';
-  const found = await api
-    .call<{ experiment: { experiment_id: string } }>('GET', path, { experiment_name: name })
-    .catch((error: { code?: unknown }) => {
-      if (error.code !== 'NOT_FOUND') throw error;
-    });
+  const found = await findExperiment(api, name);
   if (found === undefined) throw new TrainyardError('NOT_FOUND', `There is no experiment "${name}".`);
-  return found.experiment.experiment_id;
+  return found;
 }
 
 /** All runs that a filter lets through. */

@@ -1,6 +1,6 @@
 import type { Client } from '@trainyard/client';
 import { uploadFile } from '../commands/put-artifacts.ts';
-import type { MlflowApi } from './mlflow-api.ts';
+import { findExperiment, type MlflowApi } from './mlflow-api.ts';
 import type { SourcePair, SourceRun } from './source-run.ts';
 
 /** What it was imported from; a second import finds it by this. */
@@ -64,15 +64,8 @@ export async function importRun(api: MlflowApi, client: Client, source: SourceRu
 }
 
 async function experimentOf(api: MlflowApi, name: string): Promise<string> {
-  const found = await api
-    .call<{ experiment: { experiment_id: string } }>('GET', 'experiments/get-by-name', {
-      experiment_name: name,
-    })
-    .catch((error: { code?: unknown }) => {
-      if (error.code === 'NOT_FOUND') return undefined;
-      throw error;
-    });
-  if (found !== undefined) return found.experiment.experiment_id;
+  const found = await findExperiment(api, name);
+  if (found !== undefined) return found;
   const made = await api.call<{ experiment_id: string }>('POST', 'experiments/create', { name });
   return made.experiment_id;
 }
@@ -82,10 +75,9 @@ async function findRun(
   experimentId: string,
   sourceId: string,
 ): Promise<FoundRun | undefined> {
-  const quoted = sourceId.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
   const found = await api.call<{ runs?: readonly FoundRun[] }>('POST', 'runs/search', {
     experiment_ids: [experimentId],
-    filter: `tags."${SOURCE_TAG}" = '${quoted}'`,
+    filter: `tags."${SOURCE_TAG}" = '${sourceId.replaceAll("'", "''")}'`,
     run_view_type: 'ALL',
     max_results: 1,
   });

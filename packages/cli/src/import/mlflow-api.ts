@@ -30,6 +30,18 @@ export function mlflowApi(server: { readonly url: string; readonly token: string
   };
 }
 
+/** The id of the experiment with a name, if there is one. */
+export async function findExperiment(api: MlflowApi, name: string): Promise<string | undefined> {
+  const found = await api
+    .call<{ experiment: { experiment_id: string } }>('GET', 'experiments/get-by-name', {
+      experiment_name: name,
+    })
+    .catch((error: { code?: unknown }) => {
+      if (error.code !== 'NOT_FOUND') throw error;
+    });
+  return found?.experiment.experiment_id;
+}
+
 function refused(status: number, path: string, text: string): TrainyardError {
   const message = /"message":\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text.slice(0, 300);
   const code = status === 404 ? 'NOT_FOUND' : status === 401 ? 'UNAUTHENTICATED' : 'INVALID_REQUEST';
