@@ -1,11 +1,11 @@
 import { isTerminalRunStatus, pauseRun, type Run, resumeRun, run, TrainyardError } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { insertFacts } from '../attempts/claim.ts';
 import type { ServerContext } from '../server-context.ts';
 import { pausedAround } from '../store/paused-around.ts';
 import { createRunStore } from '../store/runs.ts';
+import { stageInside } from '../store/stage-inside.ts';
 import { refuseExternal } from '../tracking/external-run.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -19,12 +19,7 @@ export function pauseRoutes({ database, bus }: ServerContext): FastifyPluginAsyn
     const found = await runs.get(id);
     refuseExternal(found, 'paused or resumed');
     if (stage === undefined) return found;
-    const path = found.path === '' ? stage : `${found.path}/${stage}`;
-    const { rows } = await sql<{ id: string }>`
-      select id from runs where root_id = ${found.rootId} and path = ${path}`.execute(kysely);
-    const inside = rows[0] === undefined ? undefined : await runs.find(rows[0].id);
-    if (inside !== undefined) return inside;
-    throw new TrainyardError('NOT_FOUND', `Run ${id} has no stage "${stage}".`);
+    return runs.get(await stageInside(kysely, found, stage));
   };
 
   const tell = async (of: Run, fact: Record<string, unknown>): Promise<void> => {

@@ -7,12 +7,13 @@ import {
   TrainyardError,
 } from '@trainyard/protocol';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { findLocalJob, type LocalJob } from '../compat/training-v1/local-jobs.ts';
 import type { ServerContext } from '../server-context.ts';
 import { paramUpdatesOf, requestParamUpdate } from '../store/param-updates.ts';
 import { createRunStore } from '../store/runs.ts';
+import { stageInside } from '../store/stage-inside.ts';
+import { refuseExternal } from '../tracking/external-run.ts';
 import { ownerOf } from './request-owner.ts';
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -26,11 +27,8 @@ export function runParamRoutes({ database, bus, auth }: ServerContext): FastifyP
   /** @throws TrainyardError NOT_FOUND, CONFLICT when the run has several jobs and none was named */
   const find = async (id: string, stage: string | undefined): Promise<LocalJob> => {
     const run = await runs.get(id);
-    const path = stage === undefined ? run.path : run.path === '' ? stage : `${run.path}/${stage}`;
-    const { rows } = await sql<{ id: string }>`
-      select id from runs where root_id = ${run.rootId} and path = ${path}`.execute(kysely);
-    if (rows[0] === undefined) throw new TrainyardError('NOT_FOUND', `Run ${id} has no stage "${stage}".`);
-    const job = await findLocalJob(kysely, rows[0].id);
+    refuseExternal(run, 'asked for other params');
+    const job = await findLocalJob(kysely, stage === undefined ? id : await stageInside(kysely, run, stage));
     if (job !== undefined) return job;
     throw new TrainyardError(
       'CONFLICT',

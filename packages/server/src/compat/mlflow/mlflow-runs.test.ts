@@ -272,7 +272,6 @@ describe('runs by the API of MLflow', () => {
     for (const [method, path, status] of [
       ['POST', 'pause', 409],
       ['POST', 'resume', 409],
-
       ['POST', 'retry', 409],
       ['GET', 'definition', 404],
       ['DELETE', '', 409],
@@ -281,6 +280,7 @@ describe('runs by the API of MLflow', () => {
       ['GET', 'waits', 200],
       ['GET', 'datasets', 200],
       ['GET', 'log', 404],
+      ['GET', 'params', 409],
     ] as const) {
       const answer = await own(
         method,
