@@ -7,7 +7,7 @@ export const EXPERIMENT_FILES = ['env', 'experiment', 'base', 'trials'] as const
 export type ExperimentFile = (typeof EXPERIMENT_FILES)[number];
 
 const MAX_REPEATS = 10_000;
-/** Combinations that the lists of one trial may have. */
+/** Lists that the product of one trial may have. */
 const MAX_LISTS = 20;
 
 const mapping = z.record(z.string().max(250), jsonValue);

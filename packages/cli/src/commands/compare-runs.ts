@@ -42,6 +42,9 @@ function comparisonText({ runs, params, metrics }: RunComparison, all: boolean):
     ]),
   ];
   const same = params.filter(({ isDifferent }) => !isDifferent).length;
-  const note = all || same === 0 ? '' : `${same} params are the same in all of them (--all shows them)\n`;
+  const note =
+    all || same === 0
+      ? ''
+      : `${same} ${same === 1 ? 'param is' : 'params are'} the same in all of them (--all shows)\n`;
   return `${table(['', ...head], rows)}${note}* best by what the name of the metric tells\n`;
 }

@@ -1,4 +1,4 @@
-import { EXIT, type ModelDetails, type RegisteredModelInfo } from '@trainyard/protocol';
+import { EXIT, type ModelDetails, type RegisteredModelInfo, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
@@ -55,8 +55,7 @@ export function aliasModelCommand(
         return EXIT.ok;
       }
       if (version === undefined) {
-        context.err('Give the version that the alias stands for, or --delete.\n');
-        return EXIT.usage;
+        throw new TrainyardError('USAGE', 'Give the version that the alias stands for, or --delete.');
       }
       const model = await client.setModelAlias(name, alias, version);
       context.out(

@@ -6,6 +6,7 @@ import {
   modelName,
   modelsQuery,
   modelVersion,
+  page,
   type RegisteredModelInfo,
   registerCheckpoint,
   registeredModel,
@@ -43,7 +44,7 @@ export function modelRoutes({ database: { kysely: db }, auth }: ServerContext): 
         schema: {
           tags,
           querystring: modelsQuery,
-          response: { 200: z.object({ items: z.array(registeredModel), nextCursor: z.string().nullable() }) },
+          response: { 200: page(registeredModel) },
         },
       },
       async ({ query }) => {
@@ -106,8 +107,8 @@ export function modelRoutes({ database: { kysely: db }, auth }: ServerContext): 
 
   async function details(name: string) {
     const model = await getRegisteredModel(db, name);
-    const page = { limit: MODELS_API_LIMITS.maxVersions, offset: 0 };
-    const versions = await readModelVersions(db, sql`m.id = ${model.id}`, sql`v.version desc`, page);
+    const all = { limit: MODELS_API_LIMITS.maxVersions, offset: 0 };
+    const versions = await readModelVersions(db, sql`m.id = ${model.id}`, sql`v.version desc`, all);
     return { ...toInfo(model), versions: versions.map(toVersionInfo) };
   }
 
