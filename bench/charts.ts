@@ -5,6 +5,7 @@ import { createIngest, readChart } from '../packages/server/src/ingest/index.ts'
 import { openTestStore, type TestStore } from '../packages/server/src/ingest/testing/test-store.ts';
 import { startEmbeddedPostgres } from '../packages/server/src/store/embedded/index.ts';
 import { EMBEDDED_URL_VARIABLE, socketUrl } from '../packages/server/src/testing/databases.ts';
+import { readRunTable } from '../packages/server/src/tracking/run-table.ts';
 import { machineLine } from './report.ts';
 
 /**
@@ -103,17 +104,16 @@ async function measureTable({ database }: TestStore): Promise<void> {
   );
   await database.pool.query('vacuum analyze metric_series');
   const runIds = Array.from({ length: runs }, (_, run) => `run_table${run + 1}`);
-  const keys = Array.from({ length: columns }, (_, column) => `metric${column * 7 + 1}`);
-  let rows = 0;
+  const fields = Array.from({ length: columns }, (_, column) => ({
+    group: 'metric' as const,
+    key: `metric${column * 7 + 1}`,
+  }));
+  let cells = 0;
   const times = await timesOf(async () => {
-    const answer = await database.pool.query({
-      text: `select run_id, array_agg(key) as keys, array_agg(last_value) as values
-        from metric_series where run_id = any($1::text[]) and key = any($2::text[]) group by run_id`,
-      values: [runIds, keys],
-    });
-    rows = answer.rows.length;
+    const table = await readRunTable(database.kysely, runIds, fields);
+    cells = table.flatMap(({ values }) => values).filter((value) => value !== null).length;
   });
-  console.log(`latest values of ${columns} of ${metrics} metrics of ${rows} runs: ${times}`);
+  console.log(`latest values of ${columns} of ${metrics} metrics of ${runs} runs, ${cells} cells: ${times}`);
 }
 
 async function timesOf(work: () => Promise<void>): Promise<string> {
