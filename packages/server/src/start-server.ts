@@ -14,7 +14,7 @@ import { openSecretBox } from './auth/secret-box.ts';
 import { startBackground } from './background/start-background.ts';
 import { claimDataDir, makeDataDir, refuseUsedDataDir } from './data-dir-claim.ts';
 import { createDatasetsOnDisk } from './datasets-on-disk.ts';
-import { createDiagnoser, type NewPoints } from './diagnosis/diagnoser.ts';
+import { createDiagnoser } from './diagnosis/diagnoser.ts';
 import { createAnnouncedIngest } from './ingest/announced-ingest.ts';
 import { createLiveBus } from './live/live-bus.ts';
 import { startPeerAnnouncements } from './live/peer-announcements.ts';
@@ -26,7 +26,6 @@ import { createServerMetrics } from './server-metrics.ts';
 import { type Database, openDatabase } from './store/database.ts';
 import { keepEmbeddedPostgres } from './store/embedded-keeper.ts';
 import { migrate } from './store/migrate.ts';
-import { createTrialJudge } from './sweeps/trial-judge.ts';
 import { createJobTracker } from './tracking/track-jobs.ts';
 import { createTracking } from './tracking/tracking.ts';
 import { createWebhookSender } from './webhooks/webhook-sender.ts';
@@ -115,13 +114,10 @@ async function assemble(
   const bus = createLiveBus();
   const diagnoser = createDiagnoser({ database, bus, log });
   closers.push(() => diagnoser.idle());
-  const trials = createTrialJudge({ database, bus, log });
-  closers.push(() => trials.idle());
-  const onPoints = (points: NewPoints): void => {
-    diagnoser.take(points);
-    trials.take(points);
-  };
-  const ingest = createAnnouncedIngest({ database, bus, log, trackRuns: createJobTracker(), onPoints });
+  const ingest = createAnnouncedIngest({
+    ...{ database, bus, log, trackRuns: createJobTracker() },
+    onPoints: (points) => diagnoser.take(points),
+  });
   closers.push(() => ingest.close());
   const tracking = createTracking({ database, ingest, bus });
   closers.push(() => tracking.logger.idle());

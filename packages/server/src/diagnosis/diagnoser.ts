@@ -2,17 +2,18 @@ import type { Logger } from 'pino';
 import type { Points } from '../ingest/index.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
+import { compareTrial } from '../sweeps/trial-judge.ts';
 import { loadDiagnosis, type Watched } from './load-diagnosis.ts';
 import { writeFindings, writeNews } from './write-findings.ts';
 
 /** New points of an attempt, after they were stored. */
-export interface NewPoints {
+interface NewPoints {
   readonly attemptId: string;
   readonly runId: string;
   readonly points: ReadonlyMap<string, Points>;
 }
 
-/** Looks for trouble in the metrics that this server stores. */
+/** Looks for trouble in the metrics that this server stores, and ends trials of sweeps that are worse than others. */
 export interface Diagnoser {
   /** Takes points as they arrive; what they show is stored a moment later. */
   take(points: NewPoints): void;
@@ -85,6 +86,7 @@ export function createDiagnoser(parts: {
       const changes = watched.diagnosis.take(points);
       if (changes.length > 0) await writeFindings(database, bus, watched.of, changes);
       noteNews(watched);
+      if (watched.trial !== undefined) await compareTrial(database, bus, watched.trial, points);
       return watched;
     } catch (error) {
       log.warn({ err: error, attemptId }, 'judging metrics failed');

@@ -1,7 +1,13 @@
-import { type DiagnosisPlan, diagnosisPlan, storedDiagnosisPlan } from '@trainyard/protocol';
+import {
+  type DiagnosisPlan,
+  diagnosisPlan,
+  type EarlyStoppingDefinition,
+  storedDiagnosisPlan,
+} from '@trainyard/protocol';
 import { type Points, readRecent } from '../ingest/index.ts';
 import type { Database } from '../store/database.ts';
 import { type DiagnosedAttempt, openFindings } from '../store/findings.ts';
+import { readTrial, type Trial } from '../sweeps/trial-judge.ts';
 import { MAX_LOOK_BACK, RunDiagnosis } from './run-diagnosis.ts';
 import type { FindingWrite } from './write-findings.ts';
 
@@ -12,6 +18,8 @@ const POINTS_BEFORE_OPEN = 1000;
 export interface Watched {
   readonly of: DiagnosedAttempt;
   readonly diagnosis: RunDiagnosis;
+  /** Where it is compared with others of its foreach. */
+  readonly trial: Trial | undefined;
 }
 
 /**
@@ -36,9 +44,13 @@ export async function loadDiagnosis(
     rootId: row.root_id,
     node: row.node_index,
   };
-  const { diagnosis: plan } = row.spec as { readonly diagnosis?: DiagnosisPlan };
+  const { diagnosis: plan, earlyStopping: rule } = row.spec as {
+    readonly diagnosis?: DiagnosisPlan;
+    readonly earlyStopping?: EarlyStoppingDefinition;
+  };
   const diagnosis = new RunDiagnosis(plan ? storedDiagnosisPlan(plan) : diagnosisPlan([], 'never'));
-  const watched = { of, diagnosis };
+  const trial = rule && (await readTrial(database, { attemptId, runId: row.run_id, rule }));
+  const watched = { of, diagnosis, trial };
   const recent = await readPoints(database, watched, {
     before: Math.min(...[...points.values()].map(({ steps }) => steps[0]!)),
     count: MAX_LOOK_BACK,

@@ -1,22 +1,14 @@
 import type { EarlyStoppingDefinition } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
-import type { Logger } from 'pino';
 import { endEarly } from '../attempts/stop-attempt.ts';
-import type { NewPoints } from '../diagnosis/diagnoser.ts';
+import type { Points } from '../ingest/index.ts';
 import type { LiveBus } from '../live/live-bus.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import { cutOff, nextRung } from './rungs.ts';
 
-/** Ends trials that are worse than others of their foreach were at the same step. */
-export interface TrialJudge {
-  /** Takes points as they arrive, of whatever attempt. */
-  take(points: NewPoints): void;
-  /** Resolves when all that was taken is judged. */
-  idle(): Promise<void>;
-}
-
-interface Trial {
+/** An attempt that is ended when it is worse than others of its foreach were at the same step. */
+export interface Trial {
   readonly attemptId: string;
   readonly runId: string;
   /** The foreach that it is an item of. */
@@ -26,71 +18,44 @@ interface Trial {
   comparedAt: number;
 }
 
-/** Attempts that are remembered; the one that was quiet longest is read again when it goes on. */
-const MAX_REMEMBERED = 10_000;
-
-/**
- * What trials had reached is in the store, and a comparison is one transaction, one at a time for each foreach: any
- * number of servers may take the points, and none compares twice.
- */
-export function createTrialJudge(parts: { database: Database; bus: LiveBus; log: Logger }): TrialJudge {
-  const { database, bus, log } = parts;
-  /** By attempt, the least recently used first; null: it is not compared. Each link of the chain judges one call. */
-  const chains = new Map<string, Promise<Trial | null>>();
-
-  const judge = async (
-    before: Promise<Trial | null> | undefined,
-    { attemptId, points }: NewPoints,
-  ): Promise<Trial | null> => {
-    const trial = before === undefined ? await readTrial(database.kysely, attemptId) : await before;
-    const series = trial === null ? undefined : points.get(trial.rule.metric);
-    if (trial === null || series === undefined) return trial;
-    for (let at = 0; at < series.steps.length; at += 1) {
-      const [step, value] = [series.steps[at]!, series.values[at]!];
-      for (let rung = nextRung(trial.rule, trial.comparedAt); rung !== undefined && rung <= step; ) {
-        trial.comparedAt = rung;
-        if (await compare(database.kysely, trial, { rung, value })) {
-          bus.emit('work');
-          return trial;
-        }
-        rung = nextRung(trial.rule, rung);
-      }
-    }
-    return trial;
-  };
-
-  return {
-    take(points) {
-      const chain = judge(chains.get(points.attemptId), points).catch((error: unknown) => {
-        log.warn({ err: error, attemptId: points.attemptId }, 'comparing a trial failed');
-        // Read anew with the next points: what was stored is not compared again.
-        chains.delete(points.attemptId);
-        return null;
-      });
-      chains.delete(points.attemptId);
-      chains.set(points.attemptId, chain);
-      if (chains.size > MAX_REMEMBERED) chains.delete(chains.keys().next().value!);
-    },
-    async idle() {
-      await Promise.all(chains.values());
-    },
-  };
+/** Reads how far the trial was compared, by whatever server and in whatever attempt. */
+export async function readTrial(
+  { kysely }: Database,
+  of: Pick<Trial, 'attemptId' | 'runId' | 'rule'>,
+): Promise<Trial> {
+  const { rows } = await sql<{ groupId: string; comparedAt: number | null }>`
+    select r.parent_id as "groupId",
+      (select max(t.rung) from trial_rungs t where t.group_id = r.parent_id and t.run_id = r.id) as "comparedAt"
+    from runs r where r.id = ${of.runId}`.execute(kysely);
+  const { groupId, comparedAt } = rows[0]!;
+  const { attemptId, runId, rule } = of;
+  return { attemptId, runId, groupId, rule, comparedAt: comparedAt ?? -1 };
 }
 
-async function readTrial(db: Kysely<Schema>, attemptId: string): Promise<Trial | null> {
-  const { rows } = await sql<{
-    runId: string;
-    groupId: string;
-    rule: EarlyStoppingDefinition | null;
-    comparedAt: number | null;
-  }>`
-    select a.run_id as "runId", r.parent_id as "groupId", a.spec -> 'earlyStopping' as rule,
-      (select max(t.rung) from trial_rungs t where t.group_id = r.parent_id and t.run_id = a.run_id) as "comparedAt"
-    from attempts a join runs r on r.id = a.run_id where a.id = ${attemptId}`.execute(db);
-  const [row] = rows;
-  if (row === undefined || row.rule === null) return null;
-  const { runId, groupId, rule } = row;
-  return { attemptId, runId, groupId, rule, comparedAt: Number(row.comparedAt ?? -1) };
+/**
+ * Compares the trial where its new points come to a step at which trials are compared. What trials had reached is in
+ * the store, and a comparison is one transaction, one at a time for each foreach: any number of servers may take the
+ * points, and none compares twice. Where one stored points and ended before it compared, the next point counts.
+ */
+export async function compareTrial(
+  { kysely }: Database,
+  bus: LiveBus,
+  trial: Trial,
+  points: ReadonlyMap<string, Points>,
+): Promise<void> {
+  const series = points.get(trial.rule.metric);
+  if (series === undefined) return;
+  for (let at = 0; at < series.steps.length; at += 1) {
+    const [step, value] = [series.steps[at]!, series.values[at]!];
+    for (let rung = nextRung(trial.rule, trial.comparedAt); rung !== undefined && rung <= step; ) {
+      trial.comparedAt = rung;
+      if (await compare(kysely, trial, { rung, value })) {
+        bus.emit('work');
+        return;
+      }
+      rung = nextRung(trial.rule, rung);
+    }
+  }
 }
 
 /** Stores what the trial has reached and compares it with what the others had. @returns whether it is to end */
