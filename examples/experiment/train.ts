@@ -1,5 +1,12 @@
-import { type MadeForTrial, Pipeline, Registry, type RunOutcome, runTrial } from '@trainyard/training';
-import { makePoints, type Points, seededRandom } from './points.ts';
+import {
+  type MadeForTrial,
+  Pipeline,
+  Registry,
+  type RunOutcome,
+  runTrial,
+  SeededRandom,
+} from '@trainyard/training';
+import { makePoints, type Points } from './points.ts';
 
 interface Settings {
   readonly epochs: number;
@@ -12,32 +19,30 @@ interface Result {
 
 /** What both models share: seeded data, epochs, and metrics of each. */
 abstract class PointsPipeline extends Pipeline<Settings, never, Result> {
-  readonly #random: () => number;
+  readonly #random: SeededRandom;
   readonly #samples: number;
 
   constructor(params: Settings, { config, trackers, callbacks }: MadeForTrial) {
     super({ params, trackers, callbacks });
-    this.#random = seededRandom(config.seed);
+    this.#random = new SeededRandom(config.seed);
     this.#samples = Number(config.args['samples']);
   }
 
   /** Learns from all points once. */
-  protected abstract learn(points: Points, random: () => number): void;
+  protected abstract learn(points: Points, random: SeededRandom): void;
   /** How likely a point belongs to cloud 1. */
   protected abstract chance(x: number, y: number): number;
 
   protected async train(): Promise<Result> {
     const learned = makePoints(this.#samples, this.#random);
     const kept = makePoints(this.#samples, this.#random);
-    for (let n = 0; n < this.params.epochs; n += 1) {
-      await this.epoch(n, () => {
-        this.learn(learned, this.#random);
-        this.epochMetrics.set('train_loss', this.#judge(learned).loss);
-        const { loss, accuracy } = this.#judge(kept);
-        this.epochMetrics.set('val_loss', loss);
-        this.epochMetrics.set('val_acc', accuracy);
-      });
-    }
+    await this.eachEpoch(this.params.epochs, () => {
+      this.learn(learned, this.#random);
+      this.epochMetrics.set('train_loss', this.#judge(learned).loss);
+      const { loss, accuracy } = this.#judge(kept);
+      this.epochMetrics.set('val_loss', loss);
+      this.epochMetrics.set('val_acc', accuracy);
+    });
     const { accuracy } = this.#judge(kept);
     this.runMetrics.set('test_acc', accuracy);
     return { accuracy };
@@ -75,9 +80,9 @@ class NearestMean extends PointsPipeline {
 class Logistic extends PointsPipeline {
   #weights = [0, 0, 0];
 
-  protected override learn({ x, y, labels }: Points, random: () => number): void {
+  protected override learn({ x, y, labels }: Points, random: SeededRandom): void {
     for (let steps = 0; steps < labels.length; steps += 1) {
-      const at = Math.floor(random() * labels.length);
+      const at = Math.floor(random.next() * labels.length);
       const wrong = labels[at]! - this.chance(x[at]!, y[at]!);
       const inputs = [1, x[at]!, y[at]!];
       this.#weights = this.#weights.map((weight, of) => weight + this.params.rate * wrong * inputs[of]!);
