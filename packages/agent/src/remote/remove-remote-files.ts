@@ -27,7 +27,9 @@ const CODE_DAYS = 30;
 /** Links first, since only the directory says that there is something to remove. */
 const REMOVE_SCRIPT = `
 cd "$1" 2>/dev/null || exit 0
-case $2$4 in att_*[!a-z0-9_]* | '' | .*) exit 64 ;; esac
+for id in "$2" "$4"; do
+  case $id in '' | *[!A-Za-z0-9_]*) exit 64 ;; esac
+done
 for link in platform_metrics/*; do
   [ -L "$link" ] || continue
   case $(readlink "$link") in ../attempts/"$2"/*) rm -f "$link" ;; esac
