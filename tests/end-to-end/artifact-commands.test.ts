@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@trainyard/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { runTrainyard } from '../support/run-trainyard.ts';
+import { runProgram, runTrainyard } from '../support/run-trainyard.ts';
 import { startTrainyard, type TrainyardProcess } from '../support/trainyard-process.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'trainyard-artifact-commands-'));
@@ -103,4 +103,13 @@ it('goes on with an upload whose server was killed in the middle', async () => {
   const hash = createHash('sha256');
   for await (const part of client.artifacts.read(run, 'large.bin')) hash.update(part);
   expect(hash.digest('hex')).toBe(artifact.sha256);
+});
+
+it('ends when the reader of its stdout wants no more', async () => {
+  const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+  const pipe = '"$@" | head -c 5';
+  const words = [process.execPath, main, 'artifacts', 'get', run, 'large.bin', '--out', '-', ...at];
+  const { code, stdout, stderr } = await runProgram('bash', ['-o', 'pipefail', '-c', pipe, 'bash', ...words]);
+  expect(Buffer.byteLength(stdout)).toBeGreaterThan(0);
+  expect([code, stderr]).toEqual([0, '']);
 });

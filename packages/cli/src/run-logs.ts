@@ -3,7 +3,7 @@ import { isTerminalRunStatus, type RunTree } from '@trainyard/protocol';
 import type { CliContext } from './cli-context.ts';
 import { descend } from './find-run.ts';
 import { pause } from './interrupt.ts';
-import { stdoutReaderGone } from './stdout-reader.ts';
+import { writeToStdout } from './stdout-reader.ts';
 
 export interface LogOptions {
   readonly follow: boolean;
@@ -25,12 +25,12 @@ export async function writeRawLog(
 ): Promise<void> {
   if (options.follow) {
     for await (const part of client.followLog(id, { attempt: options.attempt, signal }))
-      await write(part.bytes);
+      await writeToStdout(part.bytes);
     return;
   }
   for (let offset = 0; ; ) {
     const part = await client.readLog(id, { attempt: options.attempt, offset, signal });
-    await write(part.bytes);
+    await writeToStdout(part.bytes);
     if (part.bytes.length === 0 || part.nextOffset >= part.size) return;
     offset = part.nextOffset;
   }
@@ -43,7 +43,8 @@ export async function writeLogText(
   { attempt }: Pick<LogOptions, 'attempt'>,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const bytes of client.exportLog(id, { format: 'text', attempt, signal })) await write(bytes);
+  for await (const bytes of client.exportLog(id, { format: 'text', attempt, signal }))
+    await writeToStdout(bytes);
 }
 
 /** The jobs of a tree whose logs are shown, in the order of the definition. */
@@ -146,21 +147,4 @@ function formatLine(
   if (context.json) return `${JSON.stringify({ runId: job.id, path: job.path, ...line })}\n`;
   const time = options.timestamps ? `${context.outStyle.dim(line.time)} ` : '';
   return `${context.outStyle.cyan(prefix)}${time}${line.text}\n`;
-}
-
-/** Waits while the reader of our stdout is slower than the log. */
-function write(bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.stdout.write(bytes) || stdoutReaderGone.aborted) {
-      resolve();
-      return;
-    }
-    const done = (): void => {
-      process.stdout.off('drain', done);
-      stdoutReaderGone.removeEventListener('abort', done);
-      resolve();
-    };
-    process.stdout.once('drain', done);
-    stdoutReaderGone.addEventListener('abort', done, { once: true });
-  });
 }

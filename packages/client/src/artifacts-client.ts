@@ -59,10 +59,15 @@ export function createArtifactsClient(connection: ConnectionOptions) {
       const query = { path, version };
       const response = await send(connection, { path: pathOf(runId, '/file'), query, headers, signal });
       const reader = response.body?.getReader();
-      for (;;) {
-        const part = await reader?.read();
-        if (part === undefined || part.done) return;
-        yield part.value;
+      try {
+        for (;;) {
+          const part = await reader?.read();
+          if (part === undefined || part.done) return;
+          yield part.value;
+        }
+      } finally {
+        // Who stops early does not want the rest.
+        await reader?.cancel().catch(() => {});
       }
     },
 

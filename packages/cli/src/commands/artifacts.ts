@@ -13,6 +13,7 @@ import {
 import type { CliContext } from '../cli-context.ts';
 import { findStage, idOrNewest } from '../find-run.ts';
 import { guardInterrupts } from '../interrupt.ts';
+import { streamToStdout, writeToStdout } from '../stdout-reader.ts';
 import { table } from '../view/table.ts';
 import { withServer } from './runs.ts';
 
@@ -65,24 +66,29 @@ export function getArtifactsCommand(
   path: string,
   options: GetOptions,
 ): Promise<number> {
-  return withServer(context, async ({ client }) => {
-    const id = await chosenRun(client, run, options);
-    const guard = guardInterrupts();
-    try {
+  const toStdout = options.out === '-';
+  return withServer(
+    context,
+    async ({ client }) => {
+      const id = await chosenRun(client, run, options);
       const files = await filesAt(client, id, path, options);
-      if (options.out === '-') return await writeToStdout(context, client, id, files);
-      const written: string[] = [];
-      for (const file of files) {
-        const target = await download(client, id, file, options.out, guard.signal);
-        written.push(target);
-        if (!context.json) context.err(`${target}\n`);
+      if (toStdout) return streamToStdout((signal) => copyToStdout(client, id, files, signal));
+      const guard = guardInterrupts();
+      try {
+        const written: string[] = [];
+        for (const file of files) {
+          const target = await download(client, id, file, options.out, guard.signal);
+          written.push(target);
+          if (!context.json) context.err(`${target}\n`);
+        }
+        if (context.json) context.out(`${JSON.stringify({ files: written })}\n`);
+        return EXIT.ok;
+      } finally {
+        guard.release();
       }
-      if (context.json) context.out(`${JSON.stringify({ files: written })}\n`);
-      return EXIT.ok;
-    } finally {
-      guard.release();
-    }
-  });
+    },
+    { once: toStdout },
+  );
 }
 
 export function deleteArtifactsCommand(
@@ -131,12 +137,12 @@ async function filesAt(
   throw new TrainyardError('NOT_FOUND', `Run ${id} has no artifacts at ${what}.`);
 }
 
-async function writeToStdout(
-  context: CliContext,
+async function copyToStdout(
   client: Client,
   id: string,
   files: readonly FileEntry[],
-): Promise<number> {
+  signal: AbortSignal,
+): Promise<void> {
   const [file] = files;
   if (file === undefined || files.length > 1) {
     throw new TrainyardError(
@@ -144,11 +150,8 @@ async function writeToStdout(
       `--out - writes one file, and there are ${files.length}; name one of them.`,
     );
   }
-  for await (const bytes of client.artifacts.read(id, file.path, { version: file.version })) {
-    if (!process.stdout.write(bytes)) await new Promise((go) => process.stdout.once('drain', go));
-  }
-  context.out('');
-  return EXIT.ok;
+  const { path, version } = file;
+  for await (const bytes of client.artifacts.read(id, path, { version, signal })) await writeToStdout(bytes);
 }
 
 /** @returns where the file is, once its content is known to be right */

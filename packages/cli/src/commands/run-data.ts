@@ -2,9 +2,8 @@ import { EXIT, type RunEvent, type RunTree } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
 import { type Connection, repeatWhenServerEnds } from '../connection.ts';
 import { findStage, idOrNewest } from '../find-run.ts';
-import { guardInterrupts, Interrupted } from '../interrupt.ts';
 import { hasLog, jobsOf, type LogOptions, writeLogLines, writeLogText, writeRawLog } from '../run-logs.ts';
-import { stdoutReaderGone } from '../stdout-reader.ts';
+import { streamToStdout } from '../stdout-reader.ts';
 import { formatMetric } from '../view/metric-notes.ts';
 import { table } from '../view/table.ts';
 import { oneLine } from '../view/tree-view.ts';
@@ -20,7 +19,7 @@ export function logsCommand(
   options: StageOptions & LogOptions,
 ): Promise<number> {
   const write = (connection: Connection): Promise<number> =>
-    stream(async (signal) => {
+    streamToStdout(async (signal) => {
       const run = await repeatWhenServerEnds(connection, async () =>
         findStage(connection.client, await idOrNewest(connection.client, id), options.stage),
       );
@@ -37,20 +36,6 @@ export function logsCommand(
       if (!options.follow) noteIfEmpty(context, run);
     });
   return withServer(context, write, { once: true });
-}
-
-/** Runs work that writes for long: Ctrl-C ends it with 130, a reader that goes away (`| head`) with 0. */
-async function stream(work: (signal: AbortSignal) => Promise<void>): Promise<number> {
-  const guard = guardInterrupts();
-  try {
-    await work(AbortSignal.any([guard.signal, stdoutReaderGone]));
-  } catch (error) {
-    if (guard.signal.aborted) throw new Interrupted();
-    if (!stdoutReaderGone.aborted) throw error;
-  } finally {
-    guard.release();
-  }
-  return EXIT.ok;
 }
 
 function noteIfEmpty(context: CliContext, run: RunTree): void {
@@ -92,7 +77,7 @@ export function eventsCommand(
   options: { readonly follow: boolean },
 ): Promise<number> {
   const write = (connection: Connection): Promise<number> =>
-    stream(async (signal) => {
+    streamToStdout(async (signal) => {
       const runId = await repeatWhenServerEnds(connection, () => idOrNewest(connection.client, id));
       const { client } = connection;
       if (options.follow) {
