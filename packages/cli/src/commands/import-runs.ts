@@ -1,5 +1,6 @@
 import { EXIT, TrainyardError } from '@trainyard/protocol';
 import type { CliContext } from '../cli-context.ts';
+import type { Connection } from '../connection.ts';
 import { importRun } from '../import/import-run.ts';
 import { mlflowApi } from '../import/mlflow-api.ts';
 import type { SourceRun } from '../import/source-run.ts';
@@ -39,13 +40,7 @@ function importAll(
   dir: string,
   { experiment }: ImportRunsOptions,
 ): Promise<number> {
-  const work = async ({
-    client,
-    token,
-  }: {
-    client: Parameters<typeof importRun>[1];
-    token: string | undefined;
-  }) => {
+  const work = async ({ client, token }: Connection) => {
     const api = mlflowApi({ url: client.url, token });
     const items: object[] = [];
     let failed = 0;

@@ -153,7 +153,7 @@ function scalarOf(value: readonly WireField[]): number | undefined {
   const tensor = wireFields(tensorBytes);
   const type = integerOf(tensor, 1);
   const content = bytesOf(tensor, 4);
-  const raw = [{ number: 1, kind: 'bytes', value: content ?? new Uint8Array() }] as const;
+  const raw = [{ number: 1, value: content ?? new Uint8Array() }] as const;
   if (type === FLOAT) return content === undefined ? floatOf(tensor, 5) : floatOf(raw, 1);
   if (type === DOUBLE) return content === undefined ? doubleOf(tensor, 6) : doubleOf(raw, 1);
   return undefined;

@@ -3,7 +3,6 @@ export interface WireField {
   readonly number: number;
   /** Of variable length: bytes. Varints, and what has 4 or 8 bytes: as they stand. */
   readonly value: bigint | Uint8Array;
-  readonly kind: 'varint' | 'bytes' | 'fixed64' | 'fixed32';
 }
 
 /** Reads a message without its schema. @throws RangeError when it is cut off or no message */
@@ -29,10 +28,10 @@ export function wireFields(bytes: Uint8Array): WireField[] {
     const key = varint();
     const number = Number(key >> 3n);
     const type = Number(key & 7n);
-    if (type === 0) fields.push({ number, kind: 'varint', value: varint() });
-    else if (type === 1) fields.push({ number, kind: 'fixed64', value: take(8) });
-    else if (type === 2) fields.push({ number, kind: 'bytes', value: take(Number(varint())) });
-    else if (type === 5) fields.push({ number, kind: 'fixed32', value: take(4) });
+    if (type === 0) fields.push({ number, value: varint() });
+    else if (type === 1) fields.push({ number, value: take(8) });
+    else if (type === 2) fields.push({ number, value: take(Number(varint())) });
+    else if (type === 5) fields.push({ number, value: take(4) });
     else throw new RangeError(`wire type ${type} is unknown`);
   }
   return fields;
