@@ -31,6 +31,7 @@ import { pauseCalls } from './pause-calls.ts';
 import { createPipelinesClient } from './pipelines-client.ts';
 import { poolCalls } from './pool-calls.ts';
 import { rerunCalls } from './rerun-calls.ts';
+import { runParamCalls } from './run-param-calls.ts';
 import { createBackfillsClient, createSchedulesClient } from './schedules-client.ts';
 import { createSecretsClient } from './secrets-client.ts';
 import { serverCalls } from './server-calls.ts';
@@ -284,6 +285,7 @@ export function createClient(connection: ConnectionOptions) {
     listAgents: (options: CallOptions = {}) => items<AgentInfo>({ path: '/api/v1/agents', ...options }),
 
     ...pauseCalls(connection),
+    ...runParamCalls(connection),
     ...poolCalls(connection),
   };
   return client;

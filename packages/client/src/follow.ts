@@ -1,5 +1,6 @@
 import { isTerminalRunStatus, type Run, type RunEvent } from '@trainyard/protocol';
 import type { CallOptions, LogPart, LogQuery } from './client.ts';
+import { pause } from './pause.ts';
 
 const DEFAULT_POLL_MS = 500;
 const LOG_PART_BYTES = 256 * 1024;
@@ -66,23 +67,4 @@ export async function* followLog(
     if (ended && part.attempt === 0) return;
     await pause(pollMs, signal);
   }
-}
-
-/** Waits; an abort rejects with the signal's reason. */
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
 }

@@ -11,11 +11,7 @@ export function modelCalls(connection: ConnectionOptions) {
       query: { filter?: string | undefined; limit?: number; cursor?: string } = {},
       options: CallOptions = {},
     ) {
-      const given = new URLSearchParams();
-      for (const [name, value] of Object.entries(query)) {
-        if (value !== undefined) given.set(name, String(value));
-      }
-      return json<Page<RegisteredModelInfo>>({ path: `/api/v1/models?${given}`, ...options });
+      return json<Page<RegisteredModelInfo>>({ path: '/api/v1/models', query, ...options });
     },
 
     /** With its versions, the newest first. */

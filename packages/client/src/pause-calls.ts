@@ -1,9 +1,8 @@
 import type { PauseMode, Run } from '@trainyard/protocol';
 import type { CallOptions } from './client.ts';
 import { type ConnectionOptions, sendForJson } from './http.ts';
-import { runParamCalls } from './run-param-calls.ts';
 
-/** Runs, or stages of them, that are told something while they run. */
+/** Runs, or stages of them, that stand still for a while. */
 export function pauseCalls(connection: ConnectionOptions) {
   const post = (id: string, action: string, json: object, { signal }: CallOptions) =>
     sendForJson<Run>(connection, {
@@ -13,7 +12,6 @@ export function pauseCalls(connection: ConnectionOptions) {
       ...(signal === undefined ? {} : { signal }),
     });
   return {
-    ...runParamCalls(connection),
     /** Answers the run or stage as it was; what comes of it is told by its status and events. */
     pauseRun: (
       id: string,

@@ -19,14 +19,9 @@ export function runParamCalls(connection: ConnectionOptions) {
         ...options,
       }),
     /** The newest first. */
-    listRunParamChanges: async (id: string, { stage, ...options }: CallOptions & { stage?: string } = {}) => {
-      const query = stage === undefined ? '' : `?stage=${encodeURIComponent(stage)}`;
-      const answer = await sendForJson<{ items: RunParamChange[] }>(connection, {
-        method: 'GET',
-        path: `${path(id)}${query}`,
-        ...options,
-      });
-      return answer.items;
+    listRunParamChanges: async (id: string, { signal, ...query }: CallOptions & { stage?: string } = {}) => {
+      const request = { path: path(id), query, signal };
+      return (await sendForJson<{ items: RunParamChange[] }>(connection, request)).items;
     },
   };
 }

@@ -1,11 +1,6 @@
 import type { ExperimentInfo, LogToRun, TrackedRunInfo } from '@trainyard/protocol';
-import type { CallOptions } from './client.ts';
+import type { CallOptions, Page } from './client.ts';
 import { type ConnectionOptions, send, sendForJson } from './http.ts';
-
-interface Page<T> {
-  readonly items: T[];
-  readonly nextCursor: string | null;
-}
 
 interface Search extends CallOptions {
   readonly filter?: string;

@@ -29,10 +29,11 @@ export function trackingCalls(connection: ConnectionOptions) {
       json<RunComparison>({ ...post, path: '/api/v1/tracking/runs/compare', json: { runIds }, ...options }),
 
     /** How much each param has to do with a metric. */
-    paramImportance({ metric, experimentIds = [], filter }: ImportanceQuery, options: CallOptions = {}) {
-      const query = new URLSearchParams({ metric, ...(filter === undefined ? {} : { filter }) });
-      for (const id of experimentIds) query.append('experimentIds', String(id));
-      return json<ParamImportance>({ path: `/api/v1/tracking/importance?${query}`, ...options });
-    },
+    paramImportance: ({ metric, experimentIds, filter }: ImportanceQuery, options: CallOptions = {}) =>
+      json<ParamImportance>({
+        path: '/api/v1/tracking/importance',
+        query: { metric, experimentIds, filter },
+        ...options,
+      }),
   };
 }

@@ -6,6 +6,7 @@ import {
 } from '@trainyard/protocol';
 import { gapSize, isAway } from './agent-errors.ts';
 import { type ConnectionOptions, sendForJson } from './http.ts';
+import { pause } from './pause.ts';
 
 /** A file to upload; its bytes are asked for as they are sent, some of them again after a fault. */
 export interface FileToUpload extends BeginArtifactUpload {
@@ -73,7 +74,7 @@ export async function uploadInParts(
       if (faults > MAX_FAULTS) throw error;
       if (size !== undefined) offset = size;
       else if (isUnknown(error) && upload !== undefined) upload = undefined;
-      else if (mayPass(error)) await pause(faults, signal);
+      else if (mayPass(error)) await pause(pauseMs(faults), signal);
       else throw error;
     }
   }
@@ -107,13 +108,6 @@ function mayPass(error: unknown): boolean {
   return isAway(error) || error.code === 'TOO_MANY_REQUESTS' || error.message.includes('broke off');
 }
 
-async function pause(faults: number, signal: AbortSignal | undefined): Promise<void> {
-  const ms = Math.min(FIRST_PAUSE_MS * 2 ** (faults - 1), LONGEST_PAUSE_MS);
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+function pauseMs(faults: number): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** (faults - 1), LONGEST_PAUSE_MS);
 }
