@@ -1,7 +1,7 @@
 import { TrainyardError } from '@trainyard/protocol';
 import { type Points, PointsBuilder } from '../ingest/index.ts';
 import type { Tag } from './experiments.ts';
-import { noTrackedRun, runIsDeleted } from './update-run.ts';
+import { noTrackedRun, runIsDeleted } from './lock-tracked-run.ts';
 
 /** What a program logs to one run at once. All of it is stored, or nothing. */
 export interface LogRequest {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { ComparedMetric, ComparedRun } from './compare-runs.ts';
+import { noTrackedRun } from './lock-tracked-run.ts';
 import { readRunData, readTrackedRuns } from './read-runs.ts';
-import { noTrackedRun } from './update-run.ts';
 
 /** What a comparison needs of runs, in the order of the ids. @throws TrainyardError NOT_FOUND */
 export async function readCompared(pool: Pool, runIds: readonly string[]): Promise<ComparedRun[]> {

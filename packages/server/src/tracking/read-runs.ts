@@ -1,7 +1,7 @@
 import type { RunKind, RunStatus } from '@trainyard/protocol';
 import type { Pool } from 'pg';
 import type { Tag } from './experiments.ts';
-import { noTrackedRun } from './update-run.ts';
+import { noTrackedRun } from './lock-tracked-run.ts';
 
 /** A tracked run without what hangs on it. */
 export interface TrackedRun {

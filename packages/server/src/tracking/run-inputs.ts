@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Pool } from 'pg';
 import type { Schema } from '../store/schema.ts';
 import type { Tag } from './experiments.ts';
-import { noTrackedRun, runIsDeleted } from './update-run.ts';
+import { lockTrackedRun } from './lock-tracked-run.ts';
 
 /** A dataset as the program that reads it describes it; name and digest are its identity within an experiment. */
 export interface TrackedDataset {
@@ -37,15 +37,8 @@ export interface RunUses {
  */
 export async function noteUses(db: Kysely<Schema>, runId: string, uses: RunUses): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    const run = await trx
-      .selectFrom('tracked_runs')
-      .select(['experiment_id', 'deleted_at'])
-      .where('run_id', '=', runId)
-      .forNoKeyUpdate()
-      .executeTakeFirst();
-    if (run === undefined) throw noTrackedRun(runId);
-    if (run.deleted_at !== null) throw runIsDeleted(runId);
-    await noteDatasets(trx, runId, run.experiment_id, uses.datasets);
+    const { experimentId } = await lockTrackedRun(trx, runId);
+    await noteDatasets(trx, runId, experimentId, uses.datasets);
     if (uses.models.length === 0) return;
     await trx
       .insertInto('run_models')

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Schema } from '../store/schema.ts';
 import { RUN_NAME_TAG } from './known-tags.ts';
-import { noTrackedRun, runIsDeleted } from './update-run.ts';
+import { lockTrackedRun, noTrackedRun } from './lock-tracked-run.ts';
 
 /** Marks a run as deleted, or takes that back. @throws TrainyardError NOT_FOUND */
 export async function setRunDeleted(db: Kysely<Schema>, runId: string, isDeleted: boolean): Promise<void> {
@@ -18,14 +18,7 @@ export async function setRunDeleted(db: Kysely<Schema>, runId: string, isDeleted
 /** @returns whether there was one @throws TrainyardError NOT_FOUND for the run, CONFLICT when that is deleted */
 export async function deleteRunTag(db: Kysely<Schema>, runId: string, key: string): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
-    const run = await trx
-      .selectFrom('tracked_runs')
-      .select('deleted_at')
-      .where('run_id', '=', runId)
-      .forNoKeyUpdate()
-      .executeTakeFirst();
-    if (run === undefined) throw noTrackedRun(runId);
-    if (run.deleted_at !== null) throw runIsDeleted(runId);
+    await lockTrackedRun(trx, runId);
     const { numDeletedRows } = await trx
       .deleteFrom('run_tags')
       .where('run_id', '=', runId)

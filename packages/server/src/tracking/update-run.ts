@@ -1,16 +1,11 @@
-import {
-  isTerminalRunStatus,
-  type Run,
-  type RunEvent,
-  type RunStatus,
-  TrainyardError,
-} from '@trainyard/protocol';
+import { isTerminalRunStatus, type Run, type RunEvent, type RunStatus } from '@trainyard/protocol';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { LiveBus } from '../live/live-bus.ts';
 import { jsonbText } from '../store/jsonb-text.ts';
 import { toRun } from '../store/runs.ts';
 import type { Schema } from '../store/schema.ts';
 import { RUN_NAME_TAG } from './known-tags.ts';
+import { noTrackedRun, runIsDeleted } from './lock-tracked-run.ts';
 import { storedInstant } from './stored-instant.ts';
 
 export interface RunUpdate {
@@ -59,15 +54,6 @@ async function lockRun(trx: Transaction<Schema>, runId: string): Promise<LockedR
   if (found === undefined) throw noTrackedRun(runId);
   if (found.isDeleted) throw runIsDeleted(runId);
   return found;
-}
-
-export function noTrackedRun(runId: string): TrainyardError {
-  return new TrainyardError('NOT_FOUND', `Run with id=${runId} not found`);
-}
-
-export function runIsDeleted(runId: string): TrainyardError {
-  const message = `The run ${runId} must be in the 'active' state. Current state is deleted.`;
-  return new TrainyardError('CONFLICT', message);
 }
 
 async function rename(

@@ -46,12 +46,20 @@ describe('inputs and outputs of runs by the API of MLflow', () => {
     const model = (name: string) => ({ artifact_path: name, flavors: {}, run_id, utc_time_created: 'now' });
     for (const name of ['a', 'b'])
       await post('runs/log-model', { run_id, model_json: JSON.stringify(model(name)) });
-    const { body } = await t.call<{ run: { data: { tags: { key: string; value: string }[] } } }>(
-      'GET',
-      `/api/2.0/mlflow/runs/get?run_id=${run_id}`,
+    const history = async (): Promise<{ artifact_path: string }[]> => {
+      const { body } = await t.call<{ run: { data: { tags: { key: string; value: string }[] } } }>(
+        'GET',
+        `/api/2.0/mlflow/runs/get?run_id=${run_id}`,
+      );
+      const tag = body.run.data.tags.find(({ key }) => key === 'mlflow.log-model.history');
+      return JSON.parse(tag?.value ?? '');
+    };
+    expect(await history()).toEqual([model('a'), model('b')]);
+    const atOnce = Array.from({ length: 8 }, (_, index) => `c${index}`);
+    await Promise.all(
+      atOnce.map((name) => post('runs/log-model', { run_id, model_json: JSON.stringify(model(name)) })),
     );
-    const history = body.run.data.tags.find(({ key }) => key === 'mlflow.log-model.history');
-    expect(JSON.parse(history?.value ?? '')).toEqual([model('a'), model('b')]);
+    expect((await history()).map(({ artifact_path: path }) => path).sort()).toEqual(['a', 'b', ...atOnce]);
   });
 
   it('pages through searches in the order that is asked for', async () => {
