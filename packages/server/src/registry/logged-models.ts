@@ -229,7 +229,7 @@ export async function deleteLoggedTag(db: Kysely<Schema>, id: string, key: strin
 }
 
 /** The later of two tags of one key counts. */
-async function writeLoggedTags(db: Kysely<Schema>, id: string, tags: readonly Tag[]): Promise<void> {
+export async function writeLoggedTags(db: Kysely<Schema>, id: string, tags: readonly Tag[]): Promise<void> {
   const last = new Map(tags.map(({ key, value }) => [key, value]));
   if (last.size === 0) return;
   await db
@@ -251,6 +251,6 @@ async function requireLoggedModel(db: Kysely<Schema>, id: string): Promise<void>
   if (found === undefined) throw noLoggedModel(id);
 }
 
-function noLoggedModel(id: string): TrainyardError {
+export function noLoggedModel(id: string): TrainyardError {
   return new TrainyardError('NOT_FOUND', `Logged model with ID '${id}' not found.`);
 }

@@ -356,6 +356,17 @@ describe('logged models by the API of MLflow', () => {
         info: { tags: [{ key: 'mlflow.modelVersions', value: '[{"name":"from-logged","version":1}]' }] },
       },
     });
+    // What is no list counts as none, and versions that are made at once are all in it.
+    await ok('PATCH', `logged-models/${id}/tags`, { tags: [{ key: 'mlflow.modelVersions', value: 'no' }] });
+    const names = ['noted-1', 'noted-2', 'noted-3', 'noted-4'];
+    for (const name of names) await newModel(name);
+    await Promise.all(names.map((name) => newVersion(name, { source: `models:/${id}`, model_id: id })));
+    const { model } = await ok<{ model: { info: { tags: { value: string }[] } } }>(
+      'GET',
+      `logged-models/${id}`,
+    );
+    const noted = JSON.parse(model.info.tags[0]!.value) as { name: string }[];
+    expect(noted.map(({ name }) => name).sort()).toEqual(names);
     const copy = await newVersion('from-logged', { source: 'models:/from-logged/1' });
     expect(copy).toMatchObject({ version: '2', run_id: 'run_x' });
     expect(await ok('GET', 'model-versions/get-download-uri', { name: 'from-logged', version: '2' })).toEqual(

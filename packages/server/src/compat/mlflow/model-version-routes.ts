@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
-import { getLoggedModel, setLoggedTags } from '../../registry/logged-models.ts';
 import {
   createModelVersion,
   deleteModelVersion,
@@ -9,7 +8,8 @@ import {
   moveToStage,
   setVersionTag,
 } from '../../registry/model-versions.ts';
-import { getModelVersion, type ModelVersion } from '../../registry/read-versions.ts';
+import { noteVersion } from '../../registry/note-version.ts';
+import { getModelVersion } from '../../registry/read-versions.ts';
 import { REGISTRY_LIMITS } from '../../registry/registry-limits.ts';
 import { searchModelVersions } from '../../registry/search-registry.ts';
 import { readStage } from '../../registry/stages.ts';
@@ -40,8 +40,6 @@ import { modelVersionView } from './registry-view.ts';
 
 const DEFAULT_RESULTS = 10_000;
 const TAG = { key: required(text()), value: text() };
-/** On a logged model: the versions that were made of it. */
-const VERSIONS_TAG = 'mlflow.modelVersions';
 
 /** Versions of registered models: made, found, described, moved, deleted, searched. */
 export function modelVersionRoutes(app: FastifyInstance, context: ServerContext): void {
@@ -76,10 +74,11 @@ export function modelVersionRoutes(app: FastifyInstance, context: ServerContext)
       requireModelName(request.name);
       requireLength('source', request.source, REGISTRY_LIMITS.source);
       const description = optionalText('description', request.description, REGISTRY_LIMITS.description);
+      const loggedModelId = optionalText('model_id', request.model_id, 256);
       const resolved = await resolve({
         source: request.source,
         runId: optionalText('run_id', request.run_id, 256),
-        loggedModelId: optionalText('model_id', request.model_id, 256),
+        loggedModelId,
       });
       const created = await createModelVersion(db, {
         ...resolved,
@@ -90,18 +89,10 @@ export function modelVersionRoutes(app: FastifyInstance, context: ServerContext)
         checkpointId: null,
         tags: checkedRegistryTags(request.tags),
       });
-      if (request.model_id !== undefined && request.model_id !== '') await noteVersion(created);
+      if (loggedModelId !== null) await noteVersion(db, loggedModelId, created);
       return { model_version: modelVersionView(created) };
     },
   });
-
-  async function noteVersion({ modelName, version, loggedModelId }: ModelVersion): Promise<void> {
-    const { tags } = await getLoggedModel(db, loggedModelId!);
-    const noted = tags.find(({ key }) => key === VERSIONS_TAG)?.value;
-    const before: unknown = noted === undefined ? [] : JSON.parse(noted);
-    const versions = [...(Array.isArray(before) ? before : []), { name: modelName, version }];
-    await setLoggedTags(db, loggedModelId!, [{ key: VERSIONS_TAG, value: JSON.stringify(versions) }]);
-  }
 
   mlflowRoute(app, {
     method: 'PATCH',
