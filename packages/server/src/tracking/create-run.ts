@@ -5,7 +5,8 @@ import type { Database } from '../store/database.ts';
 import { MicroBatcher } from '../store/micro-batcher.ts';
 import { RowColumns } from '../store/row-columns.ts';
 import { inTransaction } from '../store/transaction.ts';
-import type { Tag } from './experiments.ts';
+import { type Experiment, experimentIsDeleted, noExperiment, type Tag } from './experiments.ts';
+import type { RunData, TrackedRun } from './read-runs.ts';
 import { storedInstant } from './stored-instant.ts';
 
 /** A run from outside that is to be made. */
@@ -26,14 +27,14 @@ export interface NewRun {
 
 /** Makes runs from outside; those that are asked for at once in one transaction. */
 export interface RunCreator {
-  /** @returns its id @throws TrainyardError NOT_FOUND for the experiment, CONFLICT when that is deleted */
-  create(run: NewRun): Promise<string>;
+  /** @returns it as it is stored @throws TrainyardError NOT_FOUND for the experiment, CONFLICT when that is deleted */
+  create(run: NewRun): Promise<RunData>;
 }
 
 const MAX_BATCH_RUNS = 200;
 
 export function createRunCreator({ database, bus }: { database: Database; bus: LiveBus }): RunCreator {
-  const batcher = new MicroBatcher<NewRun, string | TrainyardError>({
+  const batcher = new MicroBatcher<NewRun, RunData | TrainyardError>({
     maxItems: MAX_BATCH_RUNS,
     async write(runs) {
       const { results, made } = await createRuns(database, runs);
@@ -50,39 +51,59 @@ export function createRunCreator({ database, bus }: { database: Database; bus: L
   };
 }
 
+type FoundExperiment = Pick<Experiment, 'id' | 'artifactLocation'> & { readonly isDeleted: boolean };
+
 interface MadeRun {
   readonly of: NewRun;
   readonly run: Run;
+  /** One of each key, in their order. */
+  readonly tags: readonly Tag[];
   readonly events: readonly RunEvent[];
 }
 
 function createRuns({ pool }: Database, wanted: readonly NewRun[]) {
   return inTransaction(pool, 'read committed', async (client) => {
-    const { rows } = await client.query<{ id: number; isDeleted: boolean }>({
+    const { rows } = await client.query<FoundExperiment>({
       name: 'tracking-experiments-of-new-runs',
-      text: `select id, deleted_at is not null as "isDeleted" from experiments where id = any($1::int8[])
-        order by id for share`,
+      text: `select id, artifact_location as "artifactLocation", deleted_at is not null as "isDeleted"
+        from experiments where id = any($1::int8[]) order by id for share`,
       values: [[...new Set(wanted.map(({ experimentId }) => experimentId))]],
     });
     const experiments = new Map(rows.map((row) => [row.id, row]));
     const made: MadeRun[] = [];
-    const results = wanted.map((each): string | TrainyardError => {
-      const refused = refusal(each.experimentId, experiments.get(each.experimentId));
-      if (refused !== undefined) return refused;
+    const results = wanted.map((each): RunData | TrainyardError => {
+      const experiment = experiments.get(each.experimentId);
+      if (experiment === undefined) return noExperiment(each.experimentId);
+      if (experiment.isDeleted) return experimentIsDeleted(each.experimentId);
       const run = newRun(each);
-      made.push({ of: each, run, events: firstEvents(run) });
-      return run.id;
+      const tags = lastOfEachKey(each.tags);
+      made.push({ of: each, run, tags, events: firstEvents(run) });
+      return { run: trackedRun(each, run, experiment), params: [], tags, metrics: [] };
     });
     if (made.length > 0) await client.query(insertStatement(made));
     return { results, made };
   });
 }
 
-function refusal(id: number, found: { isDeleted: boolean } | undefined): TrainyardError | undefined {
-  if (found === undefined) return new TrainyardError('NOT_FOUND', `No Experiment with id=${id} exists`);
-  if (!found.isDeleted) return undefined;
-  const message = `The experiment ${id} must be in the 'active' state. Current state is deleted.`;
-  return new TrainyardError('CONFLICT', message);
+function lastOfEachKey(tags: readonly Tag[]): Tag[] {
+  const values = new Map(tags.map(({ key, value }) => [key, value]));
+  return [...values].map(([key, value]) => ({ key, value })).sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function trackedRun(
+  { experimentId, name, userId, status, startMs, forkedFrom }: NewRun,
+  { id, kind }: Run,
+  { artifactLocation }: FoundExperiment,
+): TrackedRun {
+  return {
+    ...{ id, kind, experimentId, name, userId, status, startMs },
+    endMs: null,
+    isDeleted: false,
+    artifactUri: null,
+    artifactLocation,
+    forkedFrom: forkedFrom?.runId ?? null,
+    forkedStep: forkedFrom?.step ?? null,
+  };
 }
 
 function newRun({ name, status, startMs }: NewRun): Run {
@@ -160,13 +181,7 @@ const INSERT_RUNS = `
   ${insertEventsSql(FIRST_EVENT)}`;
 
 function insertStatement(made: readonly MadeRun[]) {
-  const tags = made.flatMap(({ of, run }) =>
-    [...new Map(of.tags.map(({ key, value }) => [key, value]))].map(([key, value]) => ({
-      runId: run.id,
-      key,
-      value,
-    })),
-  );
+  const tags = made.flatMap(({ run, tags }) => tags.map((tag) => ({ ...tag, runId: run.id })));
   return {
     name: 'tracking-insert-runs',
     text: INSERT_RUNS,

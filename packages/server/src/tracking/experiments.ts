@@ -48,8 +48,24 @@ export async function findExperiment(
 /** @throws TrainyardError NOT_FOUND */
 export async function getExperiment(db: Kysely<Schema>, id: number): Promise<Experiment> {
   const found = await findExperiment(db, { id });
-  if (found !== undefined) return found;
-  throw new TrainyardError('NOT_FOUND', `No Experiment with id=${id} exists`);
+  if (found === undefined) throw noExperiment(id);
+  return found;
+}
+
+/** @throws TrainyardError NOT_FOUND, CONFLICT when it is deleted */
+export async function getActiveExperiment(db: Kysely<Schema>, id: number): Promise<Experiment> {
+  const found = await getExperiment(db, id);
+  if (found.deletedAt !== null) throw experimentIsDeleted(id);
+  return found;
+}
+
+export function noExperiment(id: number): TrainyardError {
+  return new TrainyardError('NOT_FOUND', `No Experiment with id=${id} exists`);
+}
+
+export function experimentIsDeleted(id: number): TrainyardError {
+  const message = `The experiment ${id} must be in the 'active' state. Current state is deleted.`;
+  return new TrainyardError('CONFLICT', message);
 }
 
 /** Marks it and its runs as deleted, or takes both back. @throws TrainyardError NOT_FOUND */

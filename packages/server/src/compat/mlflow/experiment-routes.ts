@@ -3,8 +3,9 @@ import type { ServerContext } from '../../server-context.ts';
 import {
   createExperiment,
   deleteExperimentTag,
-  type Experiment,
   findExperiment,
+  getActiveExperiment,
+  getExperiment,
   renameExperiment,
   setExperimentDeleted,
   setExperimentTag,
@@ -22,16 +23,8 @@ const byId = { experiment_id: required(text()) };
 
 /** Experiments: made, found, renamed, deleted and restored, and their tags. */
 export function experimentRoutes(app: FastifyInstance, { database: { kysely: db } }: ServerContext): void {
-  const get = async (givenId: string): Promise<Experiment> => {
-    const found = await findExperiment(db, { id: experimentId(givenId) });
-    if (found !== undefined) return found;
-    throw new MlflowRefusal('RESOURCE_DOES_NOT_EXIST', `No Experiment with id=${givenId} exists`);
-  };
-  const getActive = async (givenId: string): Promise<Experiment> => {
-    const found = await get(givenId);
-    requireActive(found);
-    return found;
-  };
+  const get = (givenId: string) => getExperiment(db, experimentId(givenId));
+  const getActive = (givenId: string) => getActiveExperiment(db, experimentId(givenId));
 
   mlflowRoute(app, {
     method: 'POST',
@@ -153,13 +146,6 @@ export function experimentId(given: string, path = 'experiment_id'): number {
   const id = /^-?\d{1,18}$/.test(given) ? Number(given) : Number.NaN;
   if (Number.isSafeInteger(id)) return id;
   throw invalidValue(path, given, 'it is no id of an experiment, which is a number.');
-}
-
-/** @throws MlflowRefusal */
-export function requireActive({ id, deletedAt }: Pick<Experiment, 'id' | 'deletedAt'>): void {
-  if (deletedAt === null) return;
-  const message = `The experiment ${id} must be in the 'active' state. Current state is deleted.`;
-  throw new MlflowRefusal('INVALID_PARAMETER_VALUE', message);
 }
 
 function checkedTag({ key, value }: { readonly key: string; readonly value: string }) {

@@ -16,8 +16,8 @@ import { parseOrderBy } from '../../search/parse-order-by.ts';
 import { inSearch } from '../../search/search-transaction.ts';
 import { SEARCHABLE } from '../../search/searchable.ts';
 import type { ServerContext } from '../../server-context.ts';
-import { getExperiment } from '../../tracking/experiments.ts';
-import { experimentId, requireActive } from './experiment-routes.ts';
+import { getActiveExperiment } from '../../tracking/experiments.ts';
+import { experimentId } from './experiment-routes.ts';
 import { requireKey, requireLength } from './field-limits.ts';
 import { mlflowRoute } from './frame.ts';
 import { loggedModelView } from './logged-model-view.ts';
@@ -48,8 +48,7 @@ export function loggedModelRoutes(app: FastifyInstance, context: ServerContext):
       tags: list(nested(PAIR)),
     },
     async answer(request) {
-      const { id, deletedAt } = await getExperiment(db, experimentId(request.experiment_id));
-      requireActive({ id, deletedAt });
+      const { id } = await getActiveExperiment(db, experimentId(request.experiment_id));
       const created = await createLoggedModel(db, {
         experimentId: id,
         name: checkedName(request.name),

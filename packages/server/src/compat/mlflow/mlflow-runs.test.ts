@@ -77,6 +77,11 @@ describe('runs by the API of MLflow', () => {
       inputs: {},
       outputs: {},
     });
+    const elsewhere = { name: 'elsewhere', artifact_location: 's3://bucket/a' };
+    const { body } = await post<{ experiment_id: string }>('experiments/create', elsewhere);
+    const tags = ['z', 'b', 'z', 'a'].map((key, index) => ({ key, value: `${index}` }));
+    for (const made of [run, await create({ ...body, tags })])
+      expect(await read(String(made.info['run_id']))).toEqual(made);
     expect((await create()).info['run_name']).toMatch(/^\w+-\w+-\d+$/);
     expect((await create({ tags: [{ key: 'mlflow.runName', value: 'tagged' }] })).info['run_name']).toBe(
       'tagged',

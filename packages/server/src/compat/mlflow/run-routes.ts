@@ -46,7 +46,7 @@ export function mlflowRunRoutes(app: FastifyInstance, context: ServerContext): v
       requireLength('run_name', name, TRACKING_LIMITS.runName);
       const userId = request.user_id ?? tags.findLast(({ key }) => key === USER_TAG)?.value ?? '';
       requireLength('user_id', userId, TRACKING_LIMITS.runName);
-      const id = await tracking.creator.create({
+      const made = await tracking.creator.create({
         experimentId: experimentId(request.experiment_id || '0'),
         name,
         userId,
@@ -55,7 +55,7 @@ export function mlflowRunRoutes(app: FastifyInstance, context: ServerContext): v
         tags,
         createdBy: await ownerOf(context.auth, http),
       });
-      return { run: await view(id) };
+      return { run: runView(made) };
     },
   });
 
