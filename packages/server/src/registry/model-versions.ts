@@ -6,18 +6,8 @@ import { modelIdOf, noModel } from './model-id.ts';
 import { getModelVersion, type ModelVersion, noVersion } from './read-versions.ts';
 import { ACTIVE_STAGES, type Stage } from './stages.ts';
 
-export interface NewVersion {
-  readonly modelName: string;
-  readonly description: string | null;
-  readonly source: string;
-  readonly storageLocation: string;
-  readonly runId: string | null;
-  readonly runLink: string | null;
-  readonly userId: string | null;
-  readonly loggedModelId: string | null;
-  readonly checkpointId: string | null;
-  readonly tags: readonly Tag[];
-}
+/** What a version is made of; the rest follows. */
+export type NewVersion = Omit<ModelVersion, 'version' | 'stage' | 'createdAt' | 'updatedAt' | 'aliases'>;
 
 /** The next version; no number is given twice. @throws TrainyardError NOT_FOUND */
 export async function createModelVersion(db: Kysely<Schema>, input: NewVersion): Promise<ModelVersion> {

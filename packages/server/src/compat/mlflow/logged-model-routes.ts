@@ -23,7 +23,7 @@ import { mlflowRoute } from './frame.ts';
 import { loggedModelView } from './logged-model-view.ts';
 import { flag, integer, list, nested, required, text } from './message.ts';
 import { invalidValue, MlflowRefusal } from './mlflow-error.ts';
-import { offsetOf, pageToken } from './page-token.ts';
+import { offsetOf, pageOf } from './page-token.ts';
 import { optionalText } from './registry-fields.ts';
 
 const PAIR = { key: required(text()), value: text() };
@@ -147,20 +147,16 @@ function loggedModelSearch(app: FastifyInstance, { database: { kysely: db } }: S
       page_token: text(),
     },
     async answer({ max_results: limit = DEFAULT_RESULTS, page_token: token, ...request }) {
-      const offset = offsetOf(token);
       const search = {
         experimentIds: request.experiment_ids.map((id) => experimentId(id, 'experiment_ids')),
         filter: parseFilter(request.filter ?? '', SEARCHABLE.loggedModels),
         datasets: request.datasets.map(metricDataset),
         orderBy: loggedModelOrders(request.order_by),
         limit,
-        offset,
+        offset: offsetOf(token),
       };
       const { items, hasMore } = await inSearch(db, (trx) => searchLoggedModels(trx, search));
-      return {
-        ...(items.length === 0 ? {} : { models: items.map(loggedModelView) }),
-        ...(hasMore ? { next_page_token: pageToken(offset + limit) } : {}),
-      };
+      return pageOf('models', items.map(loggedModelView), hasMore, search);
     },
   });
 }

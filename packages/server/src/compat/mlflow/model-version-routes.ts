@@ -14,10 +14,7 @@ import { REGISTRY_LIMITS } from '../../registry/registry-limits.ts';
 import { searchModelVersions } from '../../registry/search-registry.ts';
 import { readStage } from '../../registry/stages.ts';
 import { ownerOf } from '../../routes/request-owner.ts';
-import { parseFilter } from '../../search/parse-filter.ts';
-import { parseOrderBy } from '../../search/parse-order-by.ts';
 import { RUN_FIELDS, SEARCHED_RUNS } from '../../search/run-fields.ts';
-import { inSearch } from '../../search/search-transaction.ts';
 import { SEARCHABLE } from '../../search/searchable.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { requireLength } from './field-limits.ts';
@@ -25,7 +22,6 @@ import { mlflowRoute } from './frame.ts';
 import { flag, list, nested, required, text } from './message.ts';
 import { MlflowRefusal } from './mlflow-error.ts';
 import { type ModelSource, resolveModelSource } from './model-source.ts';
-import { offsetOf, pageToken } from './page-token.ts';
 import {
   checkedRegistryTag,
   checkedRegistryTags,
@@ -33,9 +29,9 @@ import {
   MODEL_VERSION,
   optionalText,
   requireModelName,
-  searchFields,
   versionOf,
 } from './registry-fields.ts';
+import { registrySearchRoute } from './registry-search-route.ts';
 import { modelVersionView } from './registry-view.ts';
 
 const DEFAULT_RESULTS = 10_000;
@@ -158,30 +154,14 @@ function versionReads(app: FastifyInstance, { database: { kysely: db } }: Server
     },
   });
 
-  mlflowRoute(app, {
-    method: 'GET',
+  registrySearchRoute(app, db, {
     path: '/model-versions/search',
-    access: 'read',
-    request: searchFields({ max: REGISTRY_LIMITS.versionsPerPage }),
-    async answer({
-      filter = '',
-      max_results: limit = DEFAULT_RESULTS,
-      order_by: orderBy,
-      page_token: token,
-    }) {
-      const offset = offsetOf(token);
-      const search = {
-        filter: parseFilter(filter, SEARCHABLE.modelVersions),
-        orderBy: parseOrderBy(orderBy, SEARCHABLE.modelVersions),
-        limit,
-        offset,
-      };
-      const { items, hasMore } = await inSearch(db, (trx) => searchModelVersions(trx, search));
-      return {
-        ...(items.length === 0 ? {} : { model_versions: items.map(modelVersionView) }),
-        ...(hasMore ? { next_page_token: pageToken(offset + limit) } : {}),
-      };
-    },
+    name: 'model_versions',
+    searchable: SEARCHABLE.modelVersions,
+    maxResults: REGISTRY_LIMITS.versionsPerPage,
+    defaultResults: DEFAULT_RESULTS,
+    search: searchModelVersions,
+    view: modelVersionView,
   });
 }
 

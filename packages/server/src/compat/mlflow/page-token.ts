@@ -1,5 +1,18 @@
 import { MlflowRefusal } from './mlflow-error.ts';
 
+/** A page as MLflow's clients read it: without what is empty, and with a token while there is more. */
+export function pageOf(
+  name: string,
+  items: readonly object[],
+  hasMore: boolean,
+  { limit, offset }: { readonly limit: number; readonly offset: number },
+) {
+  return {
+    ...(items.length === 0 ? {} : { [name]: items }),
+    ...(hasMore ? { next_page_token: pageToken(offset + limit) } : {}),
+  };
+}
+
 /** Tokens of pages as MLflow has them: where the next page begins. */
 export function pageToken(offset: number): string {
   return Buffer.from(JSON.stringify({ offset })).toString('base64');

@@ -13,15 +13,11 @@ import {
 import { REGISTRY_LIMITS } from '../../registry/registry-limits.ts';
 import { searchRegisteredModels } from '../../registry/search-registry.ts';
 import { readStage } from '../../registry/stages.ts';
-import { parseFilter } from '../../search/parse-filter.ts';
-import { parseOrderBy } from '../../search/parse-order-by.ts';
-import { inSearch } from '../../search/search-transaction.ts';
 import { SEARCHABLE } from '../../search/searchable.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { mlflowRoute } from './frame.ts';
 import { list, nested, required, text } from './message.ts';
 import { MlflowRefusal } from './mlflow-error.ts';
-import { offsetOf, pageToken } from './page-token.ts';
 import {
   checkedRegistryTag,
   checkedRegistryTags,
@@ -30,9 +26,9 @@ import {
   requireAliasName,
   requireFreeAlias,
   requireModelName,
-  searchFields,
   versionOf,
 } from './registry-fields.ts';
+import { registrySearchRoute } from './registry-search-route.ts';
 import { modelVersionView, registeredModelView } from './registry-view.ts';
 
 const DEFAULT_RESULTS = 100;
@@ -106,30 +102,14 @@ export function registeredModelRoutes(app: FastifyInstance, context: ServerConte
     },
   });
 
-  mlflowRoute(app, {
-    method: 'GET',
+  registrySearchRoute(app, db, {
     path: '/registered-models/search',
-    access: 'read',
-    request: searchFields({ max: REGISTRY_LIMITS.modelsPerPage }),
-    async answer({
-      filter = '',
-      max_results: limit = DEFAULT_RESULTS,
-      order_by: orderBy,
-      page_token: token,
-    }) {
-      const offset = offsetOf(token);
-      const search = {
-        filter: parseFilter(filter, SEARCHABLE.registeredModels),
-        orderBy: parseOrderBy(orderBy, SEARCHABLE.registeredModels),
-        limit,
-        offset,
-      };
-      const { items, hasMore } = await inSearch(db, (trx) => searchRegisteredModels(trx, search));
-      return {
-        ...(items.length === 0 ? {} : { registered_models: items.map(registeredModelView) }),
-        ...(hasMore ? { next_page_token: pageToken(offset + limit) } : {}),
-      };
-    },
+    name: 'registered_models',
+    searchable: SEARCHABLE.registeredModels,
+    maxResults: REGISTRY_LIMITS.modelsPerPage,
+    defaultResults: DEFAULT_RESULTS,
+    search: searchRegisteredModels,
+    view: registeredModelView,
   });
 
   mlflowRoute(app, {

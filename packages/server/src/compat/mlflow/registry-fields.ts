@@ -1,18 +1,11 @@
 import { posix } from 'node:path';
 import { REGISTRY_LIMITS } from '../../registry/registry-limits.ts';
 import { requireKey, requireLength } from './field-limits.ts';
-import { integer, list, required, text } from './message.ts';
+import { required, text } from './message.ts';
 import { invalidValue, MlflowRefusal, missingValue } from './mlflow-error.ts';
 
 export const MODEL_NAME = { name: required(text()) };
 export const MODEL_VERSION = { ...MODEL_NAME, version: required(text()) };
-/** What searches of the registry take. */
-export const searchFields = (limits: { readonly max: number }) => ({
-  filter: text(),
-  max_results: integer({ min: 1, max: limits.max }),
-  order_by: list(text()),
-  page_token: text(),
-});
 
 /** @throws MlflowRefusal */
 export function requireModelName(name: string, path = 'name'): void {

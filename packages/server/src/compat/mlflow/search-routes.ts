@@ -12,7 +12,7 @@ import { experimentId } from './experiment-routes.ts';
 import { experimentView } from './experiment-view.ts';
 import { mlflowRoute } from './frame.ts';
 import { choice, integer, list, required, text } from './message.ts';
-import { offsetOf, pageToken } from './page-token.ts';
+import { offsetOf, pageOf } from './page-token.ts';
 import { runView } from './run-view.ts';
 import { inputsView, outputsView } from './uses-view.ts';
 
@@ -35,19 +35,15 @@ export function mlflowSearchRoutes(app: FastifyInstance, { database }: ServerCon
     },
     async answer({ max_results: limit, page_token: token, filter = '', order_by: orderBy, view_type: view }) {
       const { experiments } = SEARCHABLE;
-      const offset = offsetOf(token);
       const search = {
         filter: parseFilter(filter, experiments),
         orderBy: parseOrderBy(orderBy, experiments),
         view: VIEWS[view ?? 'ACTIVE_ONLY'],
         limit,
-        offset,
+        offset: offsetOf(token),
       };
       const found = await inSearch(db, (trx) => searchExperiments(trx, search));
-      return {
-        ...(found.experiments.length === 0 ? {} : { experiments: found.experiments.map(experimentView) }),
-        ...(found.hasMore ? { next_page_token: pageToken(offset + limit) } : {}),
-      };
+      return pageOf('experiments', found.experiments.map(experimentView), found.hasMore, search);
     },
   });
 
@@ -65,14 +61,13 @@ export function mlflowSearchRoutes(app: FastifyInstance, { database }: ServerCon
     },
     async answer({ experiment_ids: experiments, filter = '', run_view_type: view, ...page }) {
       const { max_results: limit = DEFAULT_RUNS, order_by: orderBy, page_token: token } = page;
-      const offset = offsetOf(token);
       const search = {
         experimentIds: experiments.map((id, index) => experimentId(id, `experiment_ids[${index}]`)),
         filter: parseFilter(filter, SEARCHABLE.runs),
         orderBy: parseOrderBy(orderBy, SEARCHABLE.runs),
         view: VIEWS[view ?? 'ACTIVE_ONLY'],
         limit,
-        offset,
+        offset: offsetOf(token),
       };
       const { ids, hasMore } = await inSearch(db, (trx) => searchRunIds(trx, search));
       const [data, usesOf] = await Promise.all([
@@ -83,10 +78,7 @@ export function mlflowSearchRoutes(app: FastifyInstance, { database }: ServerCon
         const uses = usesOf(each.run.id);
         return runView(each, inputsView(uses), outputsView(uses));
       });
-      return {
-        ...(runs.length === 0 ? {} : { runs }),
-        ...(hasMore ? { next_page_token: pageToken(offset + limit) } : {}),
-      };
+      return pageOf('runs', runs, hasMore, search);
     },
   });
 }
