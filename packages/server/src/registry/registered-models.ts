@@ -1,5 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Schema } from '../store/schema.ts';
+import { isUniqueViolation } from '../store/unique-violation.ts';
 import type { Tag } from '../tracking/experiments.ts';
 import { modelIdOf, noModel } from './model-id.ts';
 import { type ModelVersion, toVersion, VERSION_COLUMNS, type VersionRow } from './read-versions.ts';
@@ -124,12 +125,10 @@ export async function renameRegisteredModel(
       return getRegisteredModel(trx, newName);
     });
   } catch (error) {
-    if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error;
+    if (!isUniqueViolation(error)) throw error;
     return undefined;
   }
 }
-
-const UNIQUE_VIOLATION = '23505';
 
 /** With all its versions, aliases and tags; files stay where they are. @throws TrainyardError NOT_FOUND */
 export async function deleteRegisteredModel(db: Kysely<Schema>, name: string): Promise<void> {

@@ -2,6 +2,7 @@ import { TrainyardError } from '@trainyard/protocol';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import type { Schema } from './schema.ts';
+import { isUniqueViolation } from './unique-violation.ts';
 
 /** Oldest PostgreSQL whose SQL we use. */
 const OLDEST_MAJOR = 15;
@@ -12,7 +13,6 @@ const KEYED_CONNECTIONS = 10;
 // takes longer than the statement itself.
 const BY_KEYS =
   '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c plan_cache_mode=force_generic_plan';
-const UNIQUE_VIOLATION = '23505';
 
 export interface DatabaseOptions {
   /** Where PostgreSQL listens: a URL, or the parts for a socket directory. */
@@ -96,7 +96,7 @@ async function createSchema(kysely: Kysely<Schema>, schema: string): Promise<voi
     await sql`create schema if not exists ${sql.id(schema)}`.execute(kysely);
   } catch (error) {
     // PostgreSQL looks first and creates then: of two servers that start at once the later one fails so.
-    if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error;
+    if (!isUniqueViolation(error)) throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { TrainyardError } from '@trainyard/protocol';
 import { type Kysely, sql } from 'kysely';
 import type { Schema } from '../store/schema.ts';
+import { isUniqueViolation } from '../store/unique-violation.ts';
 
 export interface Experiment {
   readonly id: number;
@@ -101,12 +102,10 @@ export async function renameExperiment(db: Kysely<Schema>, id: number, name: str
       .execute();
     return true;
   } catch (error) {
-    if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error;
+    if (!isUniqueViolation(error)) throw error;
     return false;
   }
 }
-
-const UNIQUE_VIOLATION = '23505';
 
 export async function setExperimentTag(db: Kysely<Schema>, id: number, tag: Tag): Promise<void> {
   await writeExperimentTags(db, id, [tag]);
