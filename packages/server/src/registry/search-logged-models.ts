@@ -30,7 +30,7 @@ export async function searchLoggedModels(
   const { joins, terms } = compileOrder(orderBy, source);
   const hasDatasets = sql`exists (select from logged_model_metrics x where x.model_id = l.id and ${ofDatasets(datasets)})`;
   const where = sql<boolean>`l.experiment_id = any(${experimentIds}::bigint[]) and l.deleted_at is null
-    and ${filter === undefined ? sql`true` : compileFilter(filter, loggedModelFields(datasets))}
+    and ${compileFilter(filter, loggedModelFields(datasets))}
     and ${datasets.length === 0 ? sql`true` : hasDatasets}`;
   const found = await readLoggedModels(db, where, {
     joins,

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { compileFilter } from '../search/compile-filter.ts';
+import { compileFilter, type FieldSource } from '../search/compile-filter.ts';
 import { compileOrder } from '../search/compile-order.ts';
 import type { Clause, Filter, OrderBy } from '../search/filter.ts';
 import { MODEL_FIELDS, VERSION_FIELDS } from '../search/registry-fields.ts';
@@ -22,9 +22,7 @@ export async function searchRegisteredModels(
   const { terms } = compileOrder(orderBy, MODEL_FIELDS);
   const isNamed = orderBy.some(({ field }) => field.key === 'name');
   const order = isNamed ? terms : [...terms, sql`m.name collate "C"`];
-  const asked = withoutPromptClauses(filter);
-  const matches = asked === undefined ? sql<boolean>`true` : compileFilter(asked, MODEL_FIELDS);
-  const where = sql<boolean>`${matches} and ${withoutPrompts(filter)}`;
+  const where = isShown(filter, MODEL_FIELDS);
   const found = await readRegisteredModels(db, where, sql.join(order), { limit: limit + 1, offset });
   return { items: found.slice(0, limit), hasMore: found.length > limit };
 }
@@ -41,9 +39,7 @@ export async function searchModelVersions(
     ...(keys.has('name') ? [] : [sql`m.name collate "C"`]),
     ...(keys.has('version_number') ? [] : [sql`v.version desc`]),
   ];
-  const asked = withoutPromptClauses(filter);
-  const matches = asked === undefined ? sql<boolean>`true` : compileFilter(asked, VERSION_FIELDS);
-  const where = sql<boolean>`${matches} and ${withoutPrompts(filter)}`;
+  const where = isShown(filter, VERSION_FIELDS);
   const found = await readModelVersions(db, where, sql.join(order), { limit: limit + 1, offset });
   return { items: found.slice(0, limit), hasMore: found.length > limit };
 }
@@ -51,6 +47,10 @@ export async function searchModelVersions(
 const LATEST_FIRST: readonly OrderBy[] = [
   { field: { group: 'attribute', key: 'last_updated_timestamp' }, isDescending: true },
 ];
+
+function isShown(filter: Filter | undefined, fields: FieldSource) {
+  return sql<boolean>`${compileFilter(withoutPromptClauses(filter), fields)} and ${withoutPrompts(filter)}`;
+}
 
 const PROMPT_TAG = 'mlflow.prompt.is_prompt';
 

@@ -13,8 +13,9 @@ export interface FieldSource {
   exists(field: Field, test: (value: Value) => Condition): Condition;
 }
 
-/** The filter as a condition of SQL that is true or false, never null. */
-export function compileFilter(filter: Filter, source: FieldSource): Condition {
+/** The filter as a condition of SQL that is true or false, never null; true where nothing is asked for. */
+export function compileFilter(filter: Filter | undefined, source: FieldSource): Condition {
+  if (filter === undefined) return sql`true`;
   switch (filter.kind) {
     case 'and':
     case 'or': {

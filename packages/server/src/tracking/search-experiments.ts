@@ -26,7 +26,7 @@ export async function searchExperiments(
   const { rows } = await sql<ExperimentRow>`
     select ${EXPERIMENT_COLUMNS} from experiments e
     where ${IN_VIEW[view](sql`e.deleted_at`)}
-      and ${filter === undefined ? sql`true` : compileFilter(filter, EXPERIMENT_FIELDS)}
+      and ${compileFilter(filter, EXPERIMENT_FIELDS)}
     order by ${sql.join(order)} limit ${limit + 1} offset ${offset}`.execute(db);
   return { experiments: rows.slice(0, limit).map(toExperiment), hasMore: rows.length > limit };
 }

@@ -32,7 +32,7 @@ export async function searchRunIds(
     select t.run_id from ${SEARCHED_RUNS} ${joins}
     where ${experimentIds === null ? sql`true` : sql`t.experiment_id = any(${experimentIds}::bigint[])`}
       and ${IN_VIEW[view](sql`t.deleted_at`)}
-      and ${filter === undefined ? sql`true` : compileFilter(filter, RUN_FIELDS)}
+      and ${compileFilter(filter, RUN_FIELDS)}
     order by ${sql.join(order)} limit ${limit + 1} offset ${offset}`.execute(db);
   return { ids: rows.slice(0, limit).map((row) => row.run_id), hasMore: rows.length > limit };
 }
