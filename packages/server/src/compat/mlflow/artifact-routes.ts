@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Pool } from 'pg';
 import { z } from 'zod';
 import { sendArtifact } from '../../artifacts/send-artifact.ts';
 import { takeBodiesAsTheyCome } from '../../artifacts/streamed-bodies.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { findModelOwner, findReadOwner, findWriteOwner } from '../../store/artifact-owners.ts';
-import { findArtifact, removeArtifacts } from '../../store/artifacts.ts';
-import { artifactPlace, requireValidPath } from './artifact-place.ts';
+import { type ArtifactOwner, findArtifact, removeArtifacts } from '../../store/artifacts.ts';
+import { type ArtifactPlace, artifactPlace, requireValidPath } from './artifact-place.ts';
 import { artifactFiles } from './artifact-view.ts';
 import { answerMlflowError, MlflowRefusal, missingValue } from './mlflow-error.ts';
 
@@ -40,32 +41,38 @@ function proxyRoutes(app: FastifyInstance, context: ServerContext, prefix: strin
   app.get(`${prefix}/artifacts`, read, async (request, reply) => {
     const asked = queryText(request, 'path') ?? '';
     if (asked.replace(/\/+$/, '') === '') return sendJson(reply, {});
-    const { kind, id, path } = artifactPlace(asked);
-    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findReadOwner(pool, id);
-    const files = await artifactFiles(pool, owner.id, path);
+    const place = artifactPlace(asked);
+    const files = await artifactFiles(pool, (await readOwner(pool, place)).id, place.path);
     // Names alone, which the client puts behind the path that it asked for.
     const named = files.map((file) => ({ ...file, path: file.path.slice(file.path.lastIndexOf('/') + 1) }));
     return sendJson(reply, named.length === 0 ? {} : { files: named });
   });
   app.get(`${prefix}/artifacts/*`, read, async (request, reply) => {
-    const { kind, id, path } = artifactPlace(wildcard(request));
-    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findReadOwner(pool, id);
-    return sendFile(context, owner.id, path, request, reply);
+    const place = artifactPlace(wildcard(request));
+    return sendFile(context, (await readOwner(pool, place)).id, place.path, request, reply);
   });
   app.put(`${prefix}/artifacts/*`, write, async (request, reply) => {
-    const { kind, id, path } = artifactPlace(wildcard(request));
-    requireValidPath(path);
-    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findWriteOwner(pool, id);
-    await artifacts.put({ owner, path, bytes: request.raw });
+    const place = artifactPlace(wildcard(request));
+    requireValidPath(place.path);
+    const owner = await writeOwner(pool, place);
+    await artifacts.put({ owner, path: place.path, bytes: request.raw });
     return sendJson(reply, {});
   });
   app.delete(`${prefix}/artifacts/*`, write, async (request, reply) => {
-    const { kind, id, path } = artifactPlace(wildcard(request));
-    requireValidPath(path);
-    const owner = kind === 'model' ? await findModelOwner(pool, id) : await findWriteOwner(pool, id);
-    if ((await removeArtifacts(pool, owner.id, path)) === 0) throw noArtifact(id, path);
+    const place = artifactPlace(wildcard(request));
+    requireValidPath(place.path);
+    const owner = await writeOwner(pool, place);
+    if ((await removeArtifacts(pool, owner.id, place.path)) === 0) throw noArtifact(owner.id, place.path);
     return sendJson(reply, {});
   });
+}
+
+function readOwner(pool: Pool, { kind, id }: ArtifactPlace): Promise<ArtifactOwner> {
+  return kind === 'model' ? findModelOwner(pool, id) : findReadOwner(pool, id);
+}
+
+function writeOwner(pool: Pool, { kind, id }: ArtifactPlace): Promise<ArtifactOwner> {
+  return kind === 'model' ? findModelOwner(pool, id) : findWriteOwner(pool, id);
 }
 
 /** Clients ask whether these work, and send whole files when they do not. */
