@@ -28,7 +28,7 @@ const ATTRIBUTES: Readonly<Record<keyof typeof SEARCHABLE.runs.attributes, Value
 };
 
 /** Where values by key are: of metrics the latest one. */
-const KEYED = {
+export const KEYED_RUN_FIELDS = {
   metric: { table: 'metric_series', value: 'last_value' },
   param: { table: 'run_params', value: 'value' },
   tag: { table: 'run_tags', value: 'value' },
@@ -42,12 +42,12 @@ export const RUN_FIELDS: FieldSource & OrderSource = {
   alwaysThere: ['run_id', 'run_name', 'user_id', 'start_time'],
   exists(field, test) {
     if (field.group === 'dataset') return existsDataset(field, test);
-    const { table, value } = KEYED[field.group as keyof typeof KEYED];
+    const { table, value } = KEYED_RUN_FIELDS[field.group as keyof typeof KEYED_RUN_FIELDS];
     return sql`exists (select from ${sql.table(table)} x
       where x.run_id = t.run_id and x.key = ${field.key} and ${test(sql.ref(`x.${value}`))})`;
   },
   join(field, alias) {
-    const { table, value } = KEYED[field.group as keyof typeof KEYED];
+    const { table, value } = KEYED_RUN_FIELDS[field.group as keyof typeof KEYED_RUN_FIELDS];
     return sql`left join (select run_id, ${sql.ref(value)} as value from ${sql.table(table)} where key = ${field.key})
       ${sql.id(alias)} on ${sql.id(alias)}.run_id = t.run_id`;
   },

@@ -2,7 +2,6 @@ import type { Field, FieldGroup } from './filter.ts';
 
 /** A kind of thing that is searched, with what its filters and orders may name. */
 export interface Searchable {
-  readonly name: SearchableName;
   /** Groups of fields that a filter may name, in the order in which they are told. */
   readonly groups: readonly FieldGroup[];
   readonly orderGroups: readonly FieldGroup[];
@@ -17,19 +16,11 @@ export interface AttributeSpec {
   readonly isUnordered?: boolean;
 }
 
-export type SearchableName =
-  | 'runs'
-  | 'experiments'
-  | 'registered models'
-  | 'model versions'
-  | 'logged models';
-
 const text = { type: 'text' } as const;
 const number = { type: 'number' } as const;
 
 export const SEARCHABLE = {
   runs: {
-    name: 'runs',
     groups: ['attribute', 'metric', 'param', 'tag', 'dataset'],
     orderGroups: ['attribute', 'metric', 'param', 'tag'],
     attributes: {
@@ -45,13 +36,11 @@ export const SEARCHABLE = {
     },
   },
   experiments: {
-    name: 'experiments',
     groups: ['attribute', 'tag'],
     orderGroups: ['attribute'],
     attributes: { name: text, experiment_id: text, creation_time: number, last_update_time: number },
   },
   registeredModels: {
-    name: 'registered models',
     groups: ['attribute', 'tag'],
     orderGroups: ['attribute'],
     attributes: {
@@ -61,7 +50,6 @@ export const SEARCHABLE = {
     },
   },
   modelVersions: {
-    name: 'model versions',
     groups: ['attribute', 'tag'],
     orderGroups: ['attribute'],
     attributes: {
@@ -74,7 +62,6 @@ export const SEARCHABLE = {
     },
   },
   loggedModels: {
-    name: 'logged models',
     groups: ['attribute', 'metric', 'param', 'tag'],
     orderGroups: ['attribute', 'metric', 'param', 'tag'],
     attributes: {

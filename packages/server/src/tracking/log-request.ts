@@ -2,6 +2,7 @@ import { TrainyardError } from '@trainyard/protocol';
 import { type Points, PointsBuilder } from '../ingest/index.ts';
 import type { Tag } from './experiments.ts';
 import { noTrackedRun, runIsDeleted } from './lock-tracked-run.ts';
+import { valueRank } from './value-rank.ts';
 
 /** What a program logs to one run at once. All of it is stored, or nothing. */
 export interface LogRequest {
@@ -131,14 +132,8 @@ class SeriesOfBatch {
   build(): Points {
     const builder = new PointsBuilder();
     // Of points equal in step and time the greatest value is the latest one.
-    if (this.#points.length > 1) this.#points.sort((a, b) => rank(a.value) - rank(b.value));
+    if (this.#points.length > 1) this.#points.sort((a, b) => valueRank(a.value) - valueRank(b.value));
     for (const { step, time, value } of this.#points) builder.add(step, time, value);
     return builder.build();
   }
-}
-
-/** NaN counts as 0. Infinities minus themselves would be no order. */
-function rank(value: number): number {
-  if (Number.isNaN(value)) return 0;
-  return Math.min(Math.max(value, -Number.MAX_VALUE), Number.MAX_VALUE);
 }

@@ -4,6 +4,7 @@ import { decodePoints, type Points } from '../ingest/index.ts';
 import { visiblePoints } from '../ingest/visible-points.ts';
 import type { Database } from '../store/database.ts';
 import { inTransaction } from '../store/transaction.ts';
+import { valueRank } from './value-rank.ts';
 
 /** Most stored points of one read, of all runs together. */
 const MAX_POINTS_PER_READ = 2_000_000;
@@ -38,14 +39,10 @@ export function inOrderOfTime({ steps, times, values }: Points): Points {
   }
   if (isOrdered) return { steps, times, values };
   const order = Array.from(steps.keys()).sort(
-    (a, b) => times[a]! - times[b]! || steps[a]! - steps[b]! || rank(values[a]!) - rank(values[b]!),
+    (a, b) => times[a]! - times[b]! || steps[a]! - steps[b]! || valueRank(values[a]!) - valueRank(values[b]!),
   );
   const take = (column: Float64Array) => Float64Array.from(order, (index) => column[index]!);
   return { steps: take(steps), times: take(times), values: take(values) };
-}
-
-function rank(value: number): number {
-  return Number.isNaN(value) ? 0 : Math.min(Math.max(value, -Number.MAX_VALUE), Number.MAX_VALUE);
 }
 
 async function requireReadable(client: ClientBase, runIds: readonly string[], key: string): Promise<void> {

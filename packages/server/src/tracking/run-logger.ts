@@ -157,7 +157,6 @@ interface KnownRow {
   readonly id: number | null;
   readonly lastStep: number | null;
   readonly lastTime: number | null;
-  readonly lastAttempt: number | null;
 }
 
 /** Stored params, and ends of series, of what is logged. */
@@ -168,10 +167,10 @@ async function readKnown(client: ClientBase, requests: readonly LogRequest[]) {
   const { rows } = await client.query<KnownRow>({
     name: 'tracking-read-known',
     text: `select p.run_id as "runId", p.key, p.value, null::int8 as id, null::int8 as "lastStep",
-        null::float8 as "lastTime", null::int4 as "lastAttempt"
+        null::float8 as "lastTime"
       from unnest($1::text[], $2::text[]) as k (run_id, key) join run_params p using (run_id, key)
       union all
-      select s.run_id, s.key, null, s.id, s.last_step, s.last_time, s.last_attempt
+      select s.run_id, s.key, null, s.id, s.last_step, s.last_time
       from unnest($3::text[], $4::text[]) as k (run_id, key) join metric_series s using (run_id, key)`,
     values: [
       params.map(({ runId }) => runId),

@@ -3,18 +3,11 @@ import { type Kysely, sql } from 'kysely';
 import { toMetricNumber } from '../ingest/metric-number.ts';
 import type { Field } from '../search/filter.ts';
 import { printField } from '../search/print-filter.ts';
-import { RUN_FIELDS, SEARCHED_RUNS } from '../search/run-fields.ts';
+import { KEYED_RUN_FIELDS, RUN_FIELDS, SEARCHED_RUNS } from '../search/run-fields.ts';
 import { isNumberField, SEARCHABLE } from '../search/searchable.ts';
 import type { Schema } from '../store/schema.ts';
 
 type Cell = number | string | null;
-type KeyedGroup = 'metric' | 'param' | 'tag';
-
-const KEYED: Readonly<Record<KeyedGroup, { table: keyof Schema; value: string }>> = {
-  metric: { table: 'metric_series', value: 'last_value' },
-  param: { table: 'run_params', value: 'value' },
-  tag: { table: 'run_tags', value: 'value' },
-};
 
 /** Chosen fields of runs, column by column, in the order of the ids. Of metrics the latest value. */
 export async function readRunTable(
@@ -53,12 +46,12 @@ async function readAttributes(
 async function readKeyed(
   db: Kysely<Schema>,
   ids: readonly string[],
-  group: KeyedGroup,
+  group: keyof typeof KEYED_RUN_FIELDS,
   fields: readonly Field[],
 ): Promise<ReadonlyMap<string, Cell[]>> {
   const keys = fields.filter((field) => field.group === group).map(({ key }) => key);
   if (keys.length === 0) return new Map();
-  const { table, value } = KEYED[group];
+  const { table, value } = KEYED_RUN_FIELDS[group];
   const { rows } = await sql<{ key: string; places: number[]; cells: (number | string)[] }>`
     select x.key, array_agg(w.place::int4 - 1) as places, array_agg(x.${sql.id(value)}) as cells
     from unnest(${ids}::text[]) with ordinality as w (id, place) join ${sql.table(table)} x on x.run_id = w.id

@@ -9,7 +9,6 @@ export interface KnownSeries {
   readonly key: string;
   readonly lastStep: number;
   readonly lastTime: number;
-  readonly lastAttempt: number;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { toMetricNumber } from '../../ingest/index.ts';
 import type { LoggedModel, LoggedModelMetric } from '../../registry/logged-models.ts';
 import { artifactLocationOf } from './experiment-view.ts';
 
@@ -39,7 +40,7 @@ export function loggedModelLocation({
 function metricView(metric: LoggedModelMetric, modelId: string) {
   return {
     key: metric.key,
-    value: Number.isFinite(metric.value) ? metric.value : String(metric.value),
+    value: toMetricNumber(metric.value),
     timestamp: metric.timeMs,
     step: metric.step,
     ...(metric.datasetName === '' ? {} : { dataset_name: metric.datasetName }),
