@@ -32,7 +32,7 @@ function start(options: { callbacks?: Callback[]; saves?: boolean; signal?: Abor
     },
     onResume: ({ pausedMs }) => {
       calls.push('resume');
-      told.push(`resume after some time: ${pausedMs > 0}`);
+      told.push(`resume after as long: ${pausedMs >= 50}`);
     },
     onParamsChanged: ({ params }, changed) =>
       void told.push(`changed ${JSON.stringify(changed)} of ${JSON.stringify(params)}`),
@@ -88,12 +88,16 @@ describe('a program of which somebody outside wants something', () => {
     run.write('control', 'pause\n');
     await run.answered('control.ack', { word: 'pause', step: expect.any(Number) });
     const paused = run.calls.length;
+    const pausedAt = Date.now();
+    // It looks every 20 ms: that it goes on standing still shows only in time.
+    await expect.poll(() => Date.now() - pausedAt, { interval: 5 }).toBeGreaterThanOrEqual(50);
+    expect(run.calls).toHaveLength(paused);
     run.write('control', 'run\n');
     await run.answered('control.ack', { word: 'run', step: expect.any(Number) });
     await expect.poll(() => run.calls.length).toBeGreaterThan(paused + 1);
     expect(run.calls[run.calls.indexOf('pause') + 1]).toBe('resume');
     expect(await run.enough()).toMatchObject({ status: 'completed' });
-    expect(run.told).toEqual(['pause at batch', 'resume after some time: true']);
+    expect(run.told).toEqual(['pause at batch', 'resume after as long: true']);
   });
 
   it('is cancelled while it stands still', async () => {

@@ -31,7 +31,11 @@ const config = (settings: TrialConfig['settings']): TrialConfig => ({
   experiment: { name: 'e', id: null, desc: null, settings: {} },
   trial: { name: 'a', id: null },
   ...{ repeat: 1, seed: 5, device: 'cpu', verbose: false, debug: false, args: {}, settings },
-  trackers: [{ type: 'trainyard', directory: join(dir, 'metrics'), job: 'j' }],
+  trackers: [
+    { type: 'trainyard', directory: join(dir, 'metrics'), job: 'j' },
+    { type: 'csv' },
+    { type: 'resources' },
+  ],
   workspace: join(dir, 'workspace'),
 });
 
@@ -44,7 +48,8 @@ it('makes trackers, callbacks and the pipeline by their types, and runs it', asy
   expect(outcome).toMatchObject({ status: 'stopped' });
   expect(readFileSync(join(dir, 'metrics/j_metrics.jsonl'), 'utf8').trim().split('\n')).toHaveLength(3);
   const level = join(dir, 'workspace/a/a-1');
-  expect(existsSync(join(level, 'artifacts')) && existsSync(join(level, 'configs'))).toBe(true);
+  for (const left of ['artifacts/metrics.csv', 'artifacts/resources/summary.json', 'configs'])
+    expect(existsSync(join(level, left)), left).toBe(true);
   expect(readFileSync(join(level, 'logs/metrics.log'), 'utf8')).toMatch(/EPOCH/);
 });
 

@@ -5,7 +5,10 @@ import { EarlyStopping } from '../callbacks/early-stopping.ts';
 import { MetricsCsv } from '../callbacks/metrics-csv.ts';
 import { ProgressBar } from '../callbacks/progress-bar.ts';
 import { consoleTracker } from '../trackers/console-tracker.ts';
+import { csvTracker } from '../trackers/csv-tracker.ts';
 import { filesTracker } from '../trackers/files-tracker.ts';
+import { mlflowTracker } from '../trackers/mlflow-tracker.ts';
+import { resourcesTracker } from '../trackers/resources/resources-tracker.ts';
 import { tensorboardTracker } from '../trackers/tensorboard/tensorboard-tracker.ts';
 import type { Tracker } from '../trackers/tracker.ts';
 import { Registry } from './registry.ts';
@@ -18,13 +21,20 @@ export interface TrialContext {
   readonly directories: WorkspaceDirectories;
 }
 
-/** The trackers that `env.yaml` may name: `trainyard`, `console`, `tensorboard`. More may be registered. */
+/** The trackers that `env.yaml` may name, as in Python. What they write lies below the artifacts of the trial run. */
 export function trackerRegistry(): Registry<Tracker, TrialContext> {
   return new Registry<Tracker, TrialContext>('tracker')
     .register('trainyard', (settings) => filesTracker(settings))
     .register('console', () => consoleTracker())
     .register('tensorboard', (settings, { directories }) =>
       tensorboardTracker({ directory: join(directories.artifacts, 'tensorboard'), ...settings }),
+    )
+    .register('mlflow', (settings) => mlflowTracker(settings))
+    .register('resources', (settings, { directories }) =>
+      resourcesTracker({ directory: join(directories.artifacts, 'resources'), ...settings }),
+    )
+    .register('csv', ({ path }, { directories }) =>
+      csvTracker(path === undefined ? join(directories.artifacts, 'metrics.csv') : String(path)),
     );
 }
 
